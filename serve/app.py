@@ -1,0 +1,60 @@
+"""`create_app`: wiring only."""
+
+import logging
+import os
+import traceback
+
+from flask import Flask, Response
+from flask_swagger_ui import get_swaggerui_blueprint
+from werkzeug.exceptions import HTTPException
+
+from serve import api, health, openapi
+from serve.api import respond
+from serve.errors import ApplicationError, JSONError
+from serve.live import LiveModel
+from serve.settings import Settings
+from serve.store import Store
+
+log = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Return the WSGI application; settings come from the environment unless given. Raises SettingsError."""
+    settings = settings or Settings.from_environment(os.environ)
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    model = LiveModel(Store(settings.store, settings.model_alias))
+    app.extensions |= {"settings": settings, "live_model": model}
+    # No address outside: the page's own validator badge would ask one.
+    docs = get_swaggerui_blueprint("/docs", "/openapi.json", config={"validatorUrl": None, "tryItOutEnabled": True})
+    for blueprint in (api.blueprint, health.blueprint, openapi.blueprint):
+        app.register_blueprint(blueprint)
+    app.register_blueprint(docs, url_prefix="/docs")
+    app.register_error_handler(ApplicationError, _unprocessable)
+    app.register_error_handler(JSONError, lambda err: respond({"error": str(err)}, 400))
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _internal_error)
+    model.refresh()
+    model.watch(settings.poll_seconds)
+    return app
+
+
+def _unprocessable(err: ApplicationError) -> Response:
+    return respond({"error": "the application breaks the contract", "fields": err.fields}, 422)
+
+
+def _http_error(err: HTTPException) -> Response:
+    if err.code is not None and err.code < 400:
+        return err.get_response()
+    response = respond({"error": err.description or err.name}, err.code or 500)
+    for name, value in err.get_headers():
+        if name.lower() in ("allow", "retry-after"):
+            response.headers[name] = value
+    return response
+
+
+def _internal_error(err: Exception) -> Response:
+    # The message may quote an applicant's value; the class and the lines can't.
+    lines = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(err.__traceback__)]
+    log.error("%s at %s", type(err).__name__, " < ".join(reversed(lines)))
+    return respond({"error": "internal error"}, 500)

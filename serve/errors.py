@@ -1,0 +1,50 @@
+"""The errors of the serving side.
+
+ServeError
+├── SettingsError          an environment variable that can't be used
+├── ContractError          a contract that is not well formed
+├── ApplicationError       an application that breaks the contract: every problem at once
+├── JSONError              a body that is not strict, unambiguous JSON
+├── ModelFileError         a model file that can't be trusted
+└── StoreError             a store or pointer that can't be read or written
+
+No web framework here: `app.py` alone maps these to a status.
+"""
+
+from collections.abc import Mapping
+
+
+class ServeError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class SettingsError(ServeError):
+    """A setting has no usable value."""
+
+
+class ContractError(ServeError):
+    """A contract is not well formed; `problems` names each fault."""
+
+    def __init__(self, where: str, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__(f"{where}: " + "; ".join(problems))
+
+
+class ApplicationError(ServeError):
+    """An application breaks the contract; `fields` maps a field to what was expected, never to its value."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        self.fields = dict(fields)
+        super().__init__("the application breaks the contract: " + ", ".join(self.fields))
+
+
+class JSONError(ServeError):
+    """A body is not JSON, or is JSON that two readers could understand differently."""
+
+
+class ModelFileError(ServeError):
+    """A model file is refused; the message is the reason."""
+
+
+class StoreError(ServeError):
+    """The store or its pointer can't be read or written."""

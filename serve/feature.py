@@ -1,0 +1,140 @@
+"""One feature of the contract: what a value may be, and the float64 the model sees for it."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+NAN = float("nan")
+_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+class Fault(ValueError):
+    """A value breaks the contract. `kind` is the sort of fault, `expected` what would have been right."""
+
+    def __init__(self, kind: str, expected: str) -> None:
+        self.kind, self.expected = kind, expected
+        super().__init__(f"{kind}, expected {expected}")
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A feature as `contract.toml` declares it.
+
+    A number or an integer lies in [min, max] (in `unit`); a category is one of `values` and is encoded as its index.
+    `direction` is +1, -1 or 0: how the feature may move the score.
+    """
+
+    name: str
+    type: str
+    min: float | None = None
+    max: float | None = None
+    values: tuple[str, ...] = ()
+    unit: str = ""
+    missing: bool = False
+    use: str = "score"
+    protected: bool = False
+    direction: int = 0
+    actionable: bool = False
+    example: Any = None
+    reason: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def scored(self) -> bool:
+        """Whether the model sees this feature."""
+        return self.use == "score"
+
+    @property
+    def is_category(self) -> bool:
+        """Whether values are names rather than numbers."""
+        return self.type == "category"
+
+    @property
+    def expected(self) -> str:
+        """What a right value looks like, in words."""
+        if self.is_category:
+            text = "one of " + ", ".join(self.values)
+        else:
+            text = f"{'a whole number' if self.type == 'integer' else 'a number'} from {self.min:g} to {self.max:g}"
+        return text + (" or null" if self.missing else "")
+
+    def encode(self, value: object) -> float:
+        """Return the float64 of one value: NaN when missing, the index of a category. Raises Fault."""
+        if value is None:
+            if self.missing:
+                return NAN
+            raise Fault("missing", self.expected)
+        if self.is_category:
+            return self._encode_category(value)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise Fault("not a number", self.expected)
+        # An int is compared before it becomes a float: one of 400 digits has no float64.
+        if isinstance(value, float) and not math.isfinite(value):
+            raise Fault("not a finite number", self.expected)
+        if not self.min <= value <= self.max:
+            raise Fault("out of range", self.expected)
+        if self.type == "integer" and value != int(value):
+            raise Fault("not a whole number", self.expected)
+        return float(value)
+
+    def _encode_category(self, value: object) -> float:
+        if not isinstance(value, str):
+            raise Fault("not text", self.expected)
+        try:
+            return float(self.values.index(value))
+        except ValueError:
+            raise Fault("unknown category", self.expected) from None
+
+    def decode(self, number: float) -> object:
+        """Return the value that `encode` made this float64 from."""
+        if math.isnan(number):
+            return None
+        if self.is_category:
+            return self.values[int(number)]
+        return int(number) if self.type == "integer" else float(number)
+
+    def parse(self, cell: str) -> object:
+        """Return the value a CSV cell stands for: an empty one is missing, a decimal is a number, the rest is text."""
+        cell = cell.strip()
+        if not cell:
+            return None
+        if not self.is_category and _DECIMAL.fullmatch(cell):
+            return float(cell)
+        return cell
+
+    def encode_column(self, values: Sequence[object]) -> tuple[np.ndarray, dict[int, Fault]]:
+        """Return (n,) float64 and the fault of each row that has one (its float is NaN).
+
+        `encode` is the only judge; the vectorised way lets through nothing but columns in which all is plainly right.
+        """
+        fast = None if self.is_category else self._encode_numbers(values)
+        if fast is not None:
+            return fast, {}
+        encoded = np.full(len(values), NAN)
+        faults = {}
+        for row, value in enumerate(values):
+            try:
+                encoded[row] = self.encode(value)
+            except Fault as fault:
+                faults[row] = fault
+        return encoded, faults
+
+    def _encode_numbers(self, values: Sequence[object]) -> np.ndarray | None:
+        kinds = set(map(type, values))
+        if not kinds <= ({int, float, type(None)} if self.missing else {int, float}):
+            return None
+        try:
+            numbers = np.array(values, dtype=np.float64)  # None becomes NaN
+        except OverflowError:
+            return None
+        given = numbers[~np.isnan(numbers)] if type(None) in kinds else numbers
+        if given.size < numbers.size and sum(value is None for value in values) != numbers.size - given.size:
+            return None  # a NaN that was written as a number
+        if not np.all((given >= self.min) & (given <= self.max)):
+            return None
+        if self.type == "integer" and not np.all(given == np.trunc(given)):
+            return None
+        return numbers

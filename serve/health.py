@@ -1,0 +1,21 @@
+"""Liveness and readiness."""
+
+from flask import Blueprint, Response
+
+from serve.api import live_model, respond
+
+blueprint = Blueprint("health", __name__, url_prefix="/health")
+
+
+@blueprint.get("/live")
+def live() -> Response:
+    """200 while the process answers at all."""
+    return respond({"status": "live"})
+
+
+@blueprint.get("/ready")
+def ready() -> Response:
+    """200 with a model, 503 without."""
+    if live_model().current is None:
+        return respond({"status": "no model"}, 503)
+    return respond({"status": "ready"})

@@ -1,0 +1,57 @@
+"""The model that answers now: follows the pointer, and keeps the old model when the new one fails a check."""
+
+import logging
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from serve.errors import ModelFileError, StoreError
+from serve.scorer import Scorer
+from serve.store import Pointer, Store
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """One model, whole: an answer takes everything it says from a single one of these."""
+
+    scorer: Scorer
+    pointer: Pointer
+    facts: dict[str, Any]
+
+
+class LiveModel:
+    """Holds the loaded model; `current` is replaced in one assignment, so a request sees the old or the new."""
+
+    def __init__(self, store: Store) -> None:
+        self.current: Loaded | None = None
+        self._store = store
+        self._refused: object = None
+
+    def refresh(self) -> None:
+        """Load what the pointer names, if that changed. A pointer that fails is logged once and changes nothing."""
+        try:
+            pointer = self._store.pointer()
+            if pointer is None or (self.current and self.current.pointer == pointer) or pointer == self._refused:
+                return
+            scorer, facts = self._store.load(pointer)
+        except (StoreError, ModelFileError) as err:
+            self._refuse(pointer if isinstance(err, ModelFileError) else str(err), err)
+            return
+        self.current, self._refused = Loaded(scorer, pointer, facts), None
+        log.info("answering with %s version %s, sha256 %s", pointer.name, pointer.version, pointer.sha256)
+
+    def _refuse(self, what: object, err: Exception) -> None:
+        if what != self._refused:
+            log.error("model refused, %s: %s", "the old one goes on" if self.current else "there is none", err)
+        self._refused = what
+
+    def watch(self, seconds: float) -> None:
+        """Refresh every `seconds` on a thread that ends with the process."""
+        threading.Thread(target=self._watch, args=(seconds,), name="pointer-watch", daemon=True).start()
+
+    def _watch(self, seconds: float) -> None:
+        ticker = threading.Event()
+        while not ticker.wait(seconds):
+            self.refresh()

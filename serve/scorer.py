@@ -1,0 +1,136 @@
+"""A model file that has proved itself: its contract, its decision rule, and probabilities for encoded rows.
+
+The file is an ONNX graph (double input `X [N, F]`, output `probabilities [N, 2]`) whose metadata carries the JSON
+documents in `DOCUMENTS`. Nothing in it is believed before it has replayed its own golden rows.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from serve.contract import Contract
+from serve.errors import ContractError, ModelFileError
+
+FORMAT = 1
+DOCUMENTS = ("contract", "decision", "provenance", "golden")
+LARGEST_FILE = 40_000_000  # bytes; a deep forest beyond that takes seconds and gigabytes to load
+TOLERANCE = 1e-6  # on probabilities
+CHUNK = 4096  # rows a call: memory stays flat whatever N is
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The answer for one application: `code` 1 approves; `probability` of approval is at least `threshold` then."""
+
+    code: int
+    label: str
+    probability: float
+    threshold: float
+
+
+class Scorer:
+    """Scores encoded rows with one verified model file."""
+
+    def __init__(self, data: bytes, sha256: str | None = None) -> None:
+        """Verify and load a model file. Raises ModelFileError that says what is wrong with it."""
+        if len(data) > LARGEST_FILE:
+            raise ModelFileError(f"the file has {len(data):,} bytes, at most {LARGEST_FILE:,} are allowed")
+        self.sha256 = hashlib.sha256(data).hexdigest()
+        if sha256 not in (None, self.sha256):
+            raise ModelFileError(f"the file has sha256 {self.sha256}, expected {sha256}")
+        self._session = _open_session(data)
+        documents = _read_documents(self._session.get_modelmeta().custom_metadata_map)
+        try:
+            self.contract = Contract.from_dict(documents["contract"], where="the contract in the file")
+        except ContractError as err:
+            raise ModelFileError(str(err)) from err
+        self.provenance: dict[str, Any] = documents["provenance"]
+        self.decision_rule: dict[str, Any] = documents["decision"]
+        self.threshold = _threshold(self.decision_rule)
+        self._options = ort.RunOptions()
+        self._options.log_severity_level = 4
+        self._check_shape()
+        self._replay(documents["golden"])
+
+    def score(self, X: np.ndarray) -> np.ndarray:
+        """Return (n,) probabilities of approval for (n, F) float64 rows."""
+        if len(X) <= CHUNK:
+            return self._run(X)
+        return np.concatenate([self._run(X[start : start + CHUNK]) for start in range(0, len(X), CHUNK)])
+
+    def decide(self, p: np.ndarray) -> np.ndarray:
+        """Return (n,) codes: 1 where the probability reaches the threshold."""
+        return (p >= self.threshold).astype(np.int64)
+
+    def answer(self, application: object) -> Decision:
+        """Validate and decide one application. Raises ApplicationError."""
+        p = self.score(self.contract.encode(application))
+        code = int(self.decide(p)[0])
+        return Decision(code, self.contract.label(code), float(p[0]), self.threshold)
+
+    def _run(self, X: np.ndarray) -> np.ndarray:
+        # The graph's own label is never asked for: at p = 0.5 it depends on the batch.
+        return self._session.run(["probabilities"], {"X": X}, self._options)[0][:, 1].astype(np.float64)
+
+    def _check_shape(self) -> None:
+        inputs = [(i.name, i.type, i.shape[1:]) for i in self._session.get_inputs()]
+        expected = [("X", "tensor(double)", [len(self.contract.scored)])]
+        if inputs != expected:
+            raise ModelFileError(f"the graph takes {inputs}, expected {expected}")
+        if "probabilities" not in [output.name for output in self._session.get_outputs()]:
+            raise ModelFileError("the graph has no output 'probabilities'")
+
+    def _replay(self, golden: Mapping[str, Any]) -> None:
+        try:
+            X = np.array(golden["rows"], dtype=np.float64)
+            recorded = np.array(golden["scores"], dtype=np.float64)
+            p = self.score(X)
+        except Exception as err:  # whatever onnxruntime raises for such rows, the file is at fault
+            raise ModelFileError(f"the golden rows can't be scored: {type(err).__name__}") from err
+        if not len(p) or p.shape != recorded.shape:
+            raise ModelFileError("the file has no golden rows, or not a score for each")
+        apart = np.abs(p - recorded)
+        if not np.all(apart <= TOLERANCE):
+            raise ModelFileError(f"golden row {int(np.argmax(~(apart <= TOLERANCE)))} scores otherwise than recorded")
+        if not np.array_equal(self.decide(p), self.decide(recorded)):
+            raise ModelFileError("a golden row is decided otherwise than recorded")
+
+
+def _open_session(data: bytes) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    # One thread, fixed: the sums come in one order, and onnxruntime doesn't pin threads of its own.
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = 4
+    try:
+        return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as err:  # onnxruntime has a dozen unrelated exception classes for a bad file
+        raise ModelFileError(f"onnxruntime can't load the file: {type(err).__name__}") from err
+
+
+def _read_documents(metadata: Mapping[str, str]) -> dict[str, Any]:
+    version = metadata.get("format")
+    if version != str(FORMAT):
+        raise ModelFileError(f"the file has format {version!r}, expected {str(FORMAT)!r}")
+    documents = {}
+    for name in DOCUMENTS:
+        try:
+            documents[name] = json.loads(metadata[name])
+        except (KeyError, ValueError) as err:
+            raise ModelFileError(f"the metadata document {name!r} is missing or not JSON") from err
+        if not isinstance(documents[name], dict):
+            raise ModelFileError(f"the metadata document {name!r} is not an object")
+    return documents
+
+
+def _threshold(rule: Mapping[str, Any]) -> float:
+    threshold = rule.get("threshold")
+    if not isinstance(threshold, float) or not 0 < threshold < 1:
+        raise ModelFileError("the decision rule has no threshold between 0 and 1")
+    return threshold

@@ -1,0 +1,59 @@
+"""The settings of the server, read once from the environment."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from serve.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the server was told. Times in seconds, sizes in bytes."""
+
+    model_name: str = "loan_approval_model"
+    model_alias: str = "production"
+    store: Path = Path("store/loan_approval_model")
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1
+    threads: int = 4
+    poll_seconds: float = 1.0
+    drain_seconds: float = 20.0
+    max_body_bytes: int = 65_536
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+        """Read `SERVE_…` and `PORT`. Raises SettingsError that names the variable, what stood there and what may."""
+        name = environment.get("SERVE_MODEL_NAME") or cls.model_name
+        read = _Reader(environment)
+        return cls(
+            model_name=name,
+            model_alias=environment.get("SERVE_MODEL_ALIAS") or cls.model_alias,
+            store=Path(environment.get("SERVE_STORE") or f"store/{name}"),
+            host=environment.get("SERVE_HOST") or cls.host,
+            port=read("PORT", int, cls.port, 0, 65_535),
+            workers=read("SERVE_WORKERS", int, cls.workers, 1, 256),
+            threads=read("SERVE_THREADS", int, cls.threads, 1, 256),
+            poll_seconds=read("SERVE_POLL_SECONDS", float, cls.poll_seconds, 0.05, 3600),
+            drain_seconds=read("SERVE_DRAIN_SECONDS", float, cls.drain_seconds, 1, 3600),
+            max_body_bytes=read("SERVE_MAX_BODY_BYTES", int, cls.max_body_bytes, 1, 2**30),
+        )
+
+
+@dataclass(frozen=True)
+class _Reader:
+    environment: Mapping[str, str]
+
+    def __call__(self, name: str, kind: Callable[[str], Any], default: Any, low: float, high: float) -> Any:
+        text = self.environment.get(name, "")
+        if not text:
+            return default
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not low <= value <= high:
+            raise SettingsError(f"{name}={text!r}: expected {kind.__name__} from {low:g} to {high:g}")
+        return value

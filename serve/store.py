@@ -1,0 +1,109 @@
+"""The store: immutable model files named by content, and one small pointer an alias, replaced atomically.
+
+<store>/<sha256>.onnx       the model file
+<store>/<sha256>.json       its facts: metrics, gates, verdict
+<store>/<alias>.json        the pointer
+"""
+
+import json
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from serve.errors import ModelFileError, StoreError
+from serve.scorer import Scorer
+
+TRUSTED_VERDICTS = ("passed", "forced")
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """Which file answers: its sha256 and what it is in the registry."""
+
+    sha256: str
+    name: str
+    alias: str
+    version: str
+    run: str
+    verdict: str
+
+    def __post_init__(self) -> None:
+        if not all(isinstance(value, str) for value in asdict(self).values()):
+            raise StoreError("a pointer holds text only")
+        if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
+            raise StoreError("the pointer's sha256 is not 64 hexadecimal digits")
+        if self.verdict not in TRUSTED_VERDICTS:
+            raise StoreError(f"the verdict is {self.verdict!r}, expected {' or '.join(TRUSTED_VERDICTS)}")
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write beside, flush to the disk, rename: a reader sees the old file or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with beside.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+class Store:
+    """A folder of model files and the pointer of one alias."""
+
+    def __init__(self, path: Path, alias: str = "production") -> None:
+        self.path = path
+        self.pointer_path = path / f"{alias}.json"
+
+    def install(self, data: bytes, facts: Mapping[str, Any]) -> Scorer:
+        """Put a verified file and its facts in place; the pointer stays. Raises ModelFileError, StoreError."""
+        scorer = Scorer(data)
+        try:
+            write_atomically(self.path / f"{scorer.sha256}.onnx", data)
+            write_atomically(self.path / f"{scorer.sha256}.json", _dump(facts))
+        except OSError as err:
+            raise StoreError(f"{self.path}: can't write: {err.strerror}") from err
+        return scorer
+
+    def point(self, pointer: Pointer) -> None:
+        """Make an installed file the one that answers."""
+        if not (self.path / f"{pointer.sha256}.onnx").is_file():
+            raise StoreError(f"{self.path}: no file {pointer.sha256}.onnx to point at")
+        try:
+            write_atomically(self.pointer_path, _dump(asdict(pointer)))
+        except OSError as err:
+            raise StoreError(f"{self.pointer_path}: can't write: {err.strerror}") from err
+
+    def pointer(self) -> Pointer | None:
+        """Return the pointer, None if there is none. Raises StoreError when it can't be read."""
+        try:
+            document = json.loads(self.pointer_path.read_bytes())
+            return Pointer(**document)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError) as err:
+            raise StoreError(f"{self.pointer_path.name}: not a pointer") from err
+
+    def load(self, pointer: Pointer) -> tuple[Scorer, dict[str, Any]]:
+        """Return the verified file behind a pointer and its facts. Raises ModelFileError."""
+        try:
+            data = (self.path / f"{pointer.sha256}.onnx").read_bytes()
+            facts = json.loads((self.path / f"{pointer.sha256}.json").read_bytes())
+        except (OSError, ValueError) as err:
+            raise ModelFileError(f"{pointer.sha256}: file or facts can't be read") from err
+        return Scorer(data, pointer.sha256), facts
+
+
+def _dump(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False).encode() + b"\n"

@@ -73,7 +73,7 @@ class Contract:
         if problems:
             raise ContractError(where, problems)
         target = dict(document["target"], positive=str(document["target"]["positive"]))
-        features = [dict(f, values=tuple(f.get("values", ()))) for f in document["feature"]]
+        features = [dict(f, values=tuple(f.get("values") or ())) for f in document["feature"]]
         rest = {key: document[key] for key in ("format", "model_name", "experiment", "split_salt")}
         return cls(target=Target(**target), features=tuple(Feature(**f) for f in features), **rest)
 

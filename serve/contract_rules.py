@@ -8,7 +8,7 @@ from serve.feature import Fault, Feature
 TYPES = ("number", "integer", "category")
 USES = ("score", "monitor")
 MEANINGS = ("past_decision", "repaid")
-LARGEST = 2.0**53  # beyond it float64 skips whole numbers
+LARGEST = 2.0**53 - 1  # beyond it float64 can't tell a whole number from its neighbour
 _TOP = {"format": int, "model_name": str, "experiment": str, "split_salt": str, "target": Mapping, "feature": list}
 _TARGET = {"name": str, "meaning": str, "positive": (str, int), "labels": Mapping}
 _FEATURE = {
@@ -38,11 +38,11 @@ def contract_problems(document: Mapping[str, Any], newest_format: int) -> list[s
 
 def _shape(table: Any, kinds: Mapping[str, Any], required: set[str], where: str) -> list[str]:
     if not isinstance(table, Mapping):
-        return [f"{where}: expected a table"]
+        return [f"{where.rstrip('.: ')}: expected a table"]
     problems = [f"{where}{key}: an open question is left: {table[key]}" for key in table if key == "question"]
     unknown = [key for key in table if key not in kinds and key != "question"]
     problems += [f"{where}{key}: unknown key, expected {', '.join(kinds)}" for key in unknown]
-    problems += [f"{where}{key}: missing" for key in sorted(required - set(table))]
+    problems += [f"{where}{key}: missing" for key in sorted(required) if table.get(key) is None]
     for key, kind in kinds.items():
         if key in table and table[key] is not None and not _is(table[key], kind):
             problems.append(f"{where}{key}: expected {_kind_name(kind)}")
@@ -69,6 +69,8 @@ def _target_problems(target: Mapping[str, Any]) -> list[str]:
     labels = target["labels"]
     if len(labels) != 2 or not all(isinstance(text, str) and text for text in labels.values()):
         problems.append("target.labels: expected two entries, cell = label text")
+    elif len(set(labels.values())) < 2:
+        problems.append("target.labels: expected two different texts")
     elif str(target["positive"]) not in labels:
         problems.append(f"target.positive: expected one of {', '.join(labels)}")
     return problems
@@ -80,8 +82,10 @@ def _feature_problems(feature: Any, where: str) -> list[str]:
     problems = _shape(feature, _FEATURE, {"name", "type", "example"}, where)
     if problems:
         return problems
+    if not feature["name"]:
+        problems.append(f"{where}name: expected a name")
     if feature["type"] not in TYPES:
-        return [f"{where}type: expected {', '.join(TYPES)}"]
+        return [*problems, f"{where}type: expected {', '.join(TYPES)}"]
     if feature.get("use", "score") not in USES:
         problems.append(f"{where}use: expected {' or '.join(USES)}")
     if feature.get("direction", 0) not in (-1, 0, 1):
@@ -109,7 +113,7 @@ def _number_problems(feature: Mapping[str, Any], where: str) -> list[str]:
         return [f"{where}{key}: missing" for key in ("min", "max") if feature.get(key) is None]
     problems = []
     if not -LARGEST <= low < high <= LARGEST:
-        problems.append(f"{where}min and max: expected min < max, neither beyond 2**53")
+        problems.append(f"{where}min and max: expected min < max, neither beyond 2**53 - 1")
     elif feature["type"] == "integer" and (low != int(low) or high != int(high)):
         problems.append(f"{where}min and max: expected whole numbers for an integer")
     if feature.get("values"):
@@ -119,7 +123,7 @@ def _number_problems(feature: Mapping[str, Any], where: str) -> list[str]:
 
 def _example_problems(feature: Mapping[str, Any], where: str) -> list[str]:
     try:
-        Feature(**dict(feature, values=tuple(feature.get("values", ())))).encode(feature["example"])
+        Feature(**dict(feature, values=tuple(feature.get("values") or ()))).encode(feature["example"])
     except Fault as fault:
         return [f"{where}example: {fault}"]
     return []

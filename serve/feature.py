@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 NAN = float("nan")
-_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 class Fault(ValueError):
@@ -58,7 +58,8 @@ class Feature:
         if self.is_category:
             text = "one of " + ", ".join(self.values)
         else:
-            text = f"{'a whole number' if self.type == 'integer' else 'a number'} from {self.min:g} to {self.max:g}"
+            kind = "a whole number" if self.type == "integer" else "a number"
+            text = f"{kind} from {_in_digits(self.min)} to {_in_digits(self.max)}"
         return text + (" or null" if self.missing else "")
 
     def encode(self, value: object) -> float:
@@ -138,3 +139,7 @@ class Feature:
         if self.type == "integer" and not np.all(given == np.trunc(given)):
             return None
         return numbers
+
+
+def _in_digits(limit: float) -> str:
+    return str(int(limit)) if limit == int(limit) else repr(limit)

@@ -32,7 +32,12 @@ def make_document(contract: Contract | None) -> dict[str, Any]:
             "model_alias": {"type": "string"},
         }
     )
-    schemas = {"Application": application, "Prediction": prediction, "Error": error, "Status": status}
+    health = _object({"status": {"type": "string"}})
+    unready = _answer(_TITLES["503"], "Health")
+    schemas = {
+        **{"Application": application, "Prediction": prediction, "Error": error},
+        **{"Status": status, "Health": health},
+    }
     body = {"required": True, "content": _json("Application", example)}
     predict = {"summary": "Decide one application", "operationId": "predict", "requestBody": body}
     predict["responses"] = {"200": _answer("The decision", "Prediction") | {"headers": _HEADERS}} | _errors(
@@ -44,9 +49,9 @@ def make_document(contract: Contract | None) -> dict[str, Any]:
         "paths": {
             "/": {"get": _get("Whether a model is loaded", "Status")},
             "/api/v2/predict": {"post": predict},
-            "/api/v2/model": {"get": _get("The model that answers")},
-            "/health/live": {"get": _get("The process answers")},
-            "/health/ready": {"get": _get("A model is loaded")},
+            "/api/v2/model": {"get": _get("The model that answers", otherwise=_errors("503"))},
+            "/health/live": {"get": _get("The process answers", "Health")},
+            "/health/ready": {"get": _get("A model is loaded", "Health", {"503": unready})},
         },
         "components": {"schemas": schemas},
     }
@@ -109,8 +114,8 @@ def _answer(title: str, schema: str | None) -> dict[str, Any]:
     return {"description": title} | content
 
 
-def _get(title: str, schema: str | None = None) -> dict[str, Any]:
-    return {"summary": title, "responses": {"200": _answer(title, schema)} | _errors("503")}
+def _get(title: str, schema: str | None = None, otherwise: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"summary": title, "responses": {"200": _answer(title, schema)} | (otherwise or {})}
 
 
 def _errors(*codes: str) -> dict[str, Any]:

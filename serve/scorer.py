@@ -89,7 +89,7 @@ class Scorer:
         try:
             X = np.array(golden["rows"], dtype=np.float64)
             recorded = np.array(golden["scores"], dtype=np.float64)
-            p = self.score(X)
+            p = self.score(X) if len(X) else X
         except Exception as err:  # whatever onnxruntime raises for such rows, the file is at fault
             raise ModelFileError(f"the golden rows can't be scored: {type(err).__name__}") from err
         if not len(p) or p.shape != recorded.shape:
@@ -122,7 +122,7 @@ def _read_documents(metadata: Mapping[str, str]) -> dict[str, Any]:
     for name in DOCUMENTS:
         try:
             documents[name] = json.loads(metadata[name])
-        except (KeyError, ValueError) as err:
+        except (KeyError, ValueError, RecursionError) as err:
             raise ModelFileError(f"the metadata document {name!r} is missing or not JSON") from err
         if not isinstance(documents[name], dict):
             raise ModelFileError(f"the metadata document {name!r} is not an object")

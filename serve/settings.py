@@ -20,7 +20,7 @@ class Settings:
     workers: int = 1
     threads: int = 4
     poll_seconds: float = 1.0
-    drain_seconds: float = 20.0
+    drain_seconds: int = 20
     max_body_bytes: int = 65_536
 
     @classmethod
@@ -37,7 +37,7 @@ class Settings:
             workers=read("SERVE_WORKERS", int, cls.workers, 1, 256),
             threads=read("SERVE_THREADS", int, cls.threads, 1, 256),
             poll_seconds=read("SERVE_POLL_SECONDS", float, cls.poll_seconds, 0.05, 3600),
-            drain_seconds=read("SERVE_DRAIN_SECONDS", float, cls.drain_seconds, 1, 3600),
+            drain_seconds=read("SERVE_DRAIN_SECONDS", int, cls.drain_seconds, 1, 3600),
             max_body_bytes=read("SERVE_MAX_BODY_BYTES", int, cls.max_body_bytes, 1, 2**30),
         )
 

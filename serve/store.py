@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from serve.errors import ModelFileError, StoreError
+from serve.errors import StoreError
 from serve.scorer import Scorer
 
 TRUSTED_VERDICTS = ("passed", "forced")
@@ -70,8 +70,12 @@ class Store:
         """Put a verified file and its facts in place; the pointer stays. Raises ModelFileError, StoreError."""
         scorer = Scorer(data)
         try:
+            text = _dump(facts)
+        except (ValueError, TypeError) as err:  # a NaN among the metrics, say
+            raise StoreError(f"the facts are not JSON: {err}") from err
+        try:
             write_atomically(self.path / f"{scorer.sha256}.onnx", data)
-            write_atomically(self.path / f"{scorer.sha256}.json", _dump(facts))
+            write_atomically(self.path / f"{scorer.sha256}.json", text)
         except OSError as err:
             raise StoreError(f"{self.path}: can't write: {err.strerror}") from err
         return scorer
@@ -92,16 +96,20 @@ class Store:
             return Pointer(**document)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError) as err:
+        except (OSError, ValueError, TypeError, RecursionError) as err:
             raise StoreError(f"{self.pointer_path.name}: not a pointer") from err
 
     def load(self, pointer: Pointer) -> tuple[Scorer, dict[str, Any]]:
-        """Return the verified file behind a pointer and its facts. Raises ModelFileError."""
+        """Return the verified file behind a pointer and its facts. Raises ModelFileError when the file is refused and
+        StoreError when it or its facts can't be read, which the next attempt may mend.
+        """
         try:
-            data = (self.path / f"{pointer.sha256}.onnx").read_bytes()
             facts = json.loads((self.path / f"{pointer.sha256}.json").read_bytes())
-        except (OSError, ValueError) as err:
-            raise ModelFileError(f"{pointer.sha256}: file or facts can't be read") from err
+            data = (self.path / f"{pointer.sha256}.onnx").read_bytes()
+        except (OSError, ValueError, RecursionError) as err:
+            raise StoreError(f"{pointer.sha256}: file or facts can't be read") from err
+        if not isinstance(facts, dict):
+            raise StoreError(f"{pointer.sha256}: the facts are not an object")
         return Scorer(data, pointer.sha256), facts
 
 

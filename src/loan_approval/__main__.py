@@ -1,0 +1,5 @@
+"""`python -m loan_approval`."""
+
+from loan_approval.cli import main
+
+main()

@@ -1,0 +1,151 @@
+"""`python -m loan_approval …`: what the Makefile calls."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from loan_approval.errors import LoanApprovalError
+from loan_approval.project import ROOT
+from serve.errors import ServeError
+
+NOTEBOOKS = ROOT / "notebooks"
+REPORTS = ROOT / "reports"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command; exit 1 with its reason when it is refused, 2 when it was called wrongly."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except (LoanApprovalError, ServeError) as err:
+        sys.exit(f"{type(err).__name__}: {err}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m loan_approval", description="From a CSV to a promoted model.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    add = _Adder(commands)
+
+    init = add("init", _init, "draft a contract for your own CSV")
+    init.add_argument("folder", type=Path, help="where the data set shall live, such as data/mine")
+    init.add_argument("csv", type=Path)
+    init.add_argument("--target", required=True, help="the column that holds the decision")
+
+    simulate = add("simulate", _simulate, "write simulated applications")
+    simulate.add_argument("csv", type=Path)
+    simulate.add_argument("--rows", type=int, default=20_000)
+    simulate.add_argument("--seed", type=int, default=None)
+
+    for name, notebook, purpose in (
+        ("explore", "01_explore", "report what is in a data set"),
+        ("train", "02_train", "train, export and register a challenger"),
+        ("validate", "03_validate", "judge a version; exit 1 when its verdict is failed"),
+    ):
+        command = add(name, _run_notebook, purpose)
+        command.set_defaults(notebook=notebook)
+        command.add_argument("--dataset", help="a folder below data/")
+        command.add_argument("--time-limit", type=float, default=1800, help="seconds (default: %(default)s)")
+        command.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", type=_name_value)
+        if name == "train":
+            command.add_argument("--model-name")
+            command.add_argument("--preprocessor-name")
+        if name == "validate":
+            command.add_argument("--version", help="number or alias")
+
+    for name, command, purpose in (
+        ("promote", _promote, "make a validated version answer"),
+        ("rollback", _rollback, "step back to what answered before"),
+        ("history", _history, "list what was in production, and who put it there"),
+    ):
+        command = add(name, command, purpose)
+        command.add_argument("--dataset", default="loans", help="a folder below data/ (default: %(default)s)")
+        if name == "promote":
+            command.add_argument("--version", default="challenger", help="number or alias (default: %(default)s)")
+            command.add_argument("--force", metavar="REASON", help="promote without a passed verdict; recorded")
+
+    run = add("run", _run, "everything: explore, train, validate, promote, serve, ask")
+    run.add_argument("--dataset", default="loans", help="a folder below data/ (default: %(default)s)")
+    run.add_argument("--model-name", default=None)
+    run.add_argument("--preprocessor-name", default=None)
+    return parser
+
+
+class _Adder:
+    def __init__(self, commands: argparse._SubParsersAction) -> None:
+        self.commands = commands
+
+    def __call__(self, name: str, command: object, purpose: str) -> argparse.ArgumentParser:
+        parser = self.commands.add_parser(name, help=purpose, description=purpose)
+        parser.set_defaults(command=command)
+        return parser
+
+
+def _name_value(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected NAME=VALUE")
+    return name, value
+
+
+def _init(options: argparse.Namespace) -> None:
+    from loan_approval.drafting import draft_data_set
+
+    draft = draft_data_set(options.folder, options.csv, options.target)
+    print(f"{draft.dataset}: {draft.rows:,} rows", *draft.notes, sep="\n- ")
+    print(f"{draft.contract}: drafted; answer each question in it, then delete its line:", *draft.questions, sep="\n- ")
+
+
+def _simulate(options: argparse.Namespace) -> None:
+    from loan_approval.simulate import SEED, write_simulation
+
+    write_simulation(options.csv, options.rows, SEED if options.seed is None else options.seed)
+    print(f"{options.csv}: {options.rows:,} simulated applications")
+
+
+def _run_notebook(options: argparse.Namespace) -> None:
+    from loan_approval.flow import run_step
+
+    texts = dict(options.parameter)
+    for name in ("dataset", "model_name", "preprocessor_name", "version"):
+        if getattr(options, name, None) is not None:
+            texts[name] = getattr(options, name)
+    result = run_step(options.notebook, texts, REPORTS, options.time_limit)
+    if result.get("verdict") == "failed":
+        reasons = "; ".join(gate["words"] for gate in result["gates"] if not gate["passed"])
+        sys.exit(f"{result['name']} version {result['version']} failed: {reasons}")
+
+
+def _promote(options: argparse.Namespace) -> None:
+    from loan_approval.flow import model_and_store
+    from loan_approval.promotion import promote
+
+    name, store = model_and_store(options.dataset)
+    version = promote(name, options.version, store, options.force)
+    print(f"{name}: version {version.number} is in production, sha256 {version.sha256}")
+
+
+def _rollback(options: argparse.Namespace) -> None:
+    from loan_approval.flow import model_and_store
+    from loan_approval.promotion import rollback
+
+    name, store = model_and_store(options.dataset)
+    version = rollback(name, store)
+    print(f"{name}: back to version {version.number}, sha256 {version.sha256}")
+
+
+def _history(options: argparse.Namespace) -> None:
+    from loan_approval.flow import model_and_store
+    from loan_approval.tracking import read_history
+
+    name, _ = model_and_store(options.dataset)
+    for event in read_history(name):
+        print(event["at"], event["event"], f"version {event['version']}", f"by {event['by']}", event.get("note", ""))
+
+
+def _run(options: argparse.Namespace) -> None:
+    from loan_approval.flow import run_everything
+
+    chosen = {"model_name": options.model_name, "preprocessor_name": options.preprocessor_name}
+    texts = {name: value for name, value in chosen.items() if value}
+    run_everything(options.dataset, texts, REPORTS, int(os.environ.get("PORT") or 8000))

@@ -1,0 +1,48 @@
+"""The errors of the training side.
+
+LoanApprovalError
+├── DataError               a data set, or a table given to a function, that can't be used
+├── FactoryError            an unknown factory, or parameters it does not take
+├── ParameterError          a notebook parameter that does not exist or has the wrong type
+├── NotebookFailedError     a cell raised
+├── NotebookTimeoutError    a notebook ran past its time limit
+├── ExportError             a pipeline that can't be exported, or an export that decides otherwise
+├── TrackingError           an MLflow version, alias or artifact that is not there or not as recorded
+└── PromotionError          a promotion or rollback that is refused
+"""
+
+
+class LoanApprovalError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class DataError(LoanApprovalError):
+    """The data can't be used; the message says what, where and what was expected."""
+
+
+class FactoryError(LoanApprovalError):
+    """No factory of that name, or parameters it does not take."""
+
+
+class ParameterError(LoanApprovalError):
+    """A notebook parameter does not exist or has the wrong type."""
+
+
+class NotebookFailedError(LoanApprovalError):
+    """A notebook's cell raised; the message names notebook, cell and error."""
+
+
+class NotebookTimeoutError(LoanApprovalError):
+    """A notebook ran past its time limit and was ended."""
+
+
+class ExportError(LoanApprovalError):
+    """A pipeline can't be exported faithfully."""
+
+
+class TrackingError(LoanApprovalError):
+    """MLflow does not have what was asked for, or has something else than was recorded."""
+
+
+class PromotionError(LoanApprovalError):
+    """A promotion or rollback is refused; the message is the reason."""

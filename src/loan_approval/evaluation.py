@@ -1,0 +1,140 @@
+"""How good a model's probabilities and decisions are, with intervals, and where it fails."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    brier_score_loss,
+    f1_score,
+    log_loss,
+    roc_auc_score,
+)
+
+BOOTSTRAP_DRAWS = 1000
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with a two-sided percentile bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+def evaluate(y: np.ndarray, p: np.ndarray, decided: np.ndarray) -> dict[str, float]:
+    """Return the metrics of (n,) labels, probabilities and decided codes."""
+    return {
+        "accuracy": float(accuracy_score(y, decided)),
+        "f1": float(f1_score(y, decided, zero_division=0.0)),
+        "roc_auc": float(roc_auc_score(y, p)),
+        "pr_auc": float(average_precision_score(y, p)),
+        "log_loss": float(log_loss(y, p)),
+        "brier": float(brier_score_loss(y, p)),
+        "approval_rate": float(np.mean(decided)),
+    }
+
+
+def expected_cost(y: np.ndarray, decided: np.ndarray, cost_wrong_approval: float, cost_wrong_denial: float) -> float:
+    """Return the mean cost an application."""
+    wrong_approval = (decided == 1) & (y == 0)
+    wrong_denial = (decided == 0) & (y == 1)
+    return float(np.mean(cost_wrong_approval * wrong_approval + cost_wrong_denial * wrong_denial))
+
+
+def base_rate_log_loss(y: np.ndarray) -> float:
+    """Return the log loss of saying the base rate to everybody."""
+    return float(log_loss(y, np.full(len(y), np.mean(y))))
+
+
+def fast_auc(y: np.ndarray, p: np.ndarray) -> float:
+    """Return the area under the ROC curve; NaN when y holds a single class. Source: Mann and Whitney, 1947."""
+    positives = int(np.sum(y))
+    negatives = len(y) - positives
+    if not positives or not negatives:
+        return float("nan")
+    return float((np.sum(rankdata(p)[y == 1]) - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def bootstrap(
+    statistic: Callable[[np.ndarray], float], rows: int, seed: int, level: float = 0.95, draws: int = BOOTSTRAP_DRAWS
+) -> Interval:
+    """Return statistic(all row numbers) with the percentile interval over rows drawn with replacement.
+
+    Draws in which the statistic is NaN (a single class) are left out. Source: Efron, "Bootstrap methods", 1979.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = np.array([statistic(rng.integers(0, rows, rows)) for _ in range(draws)])
+    low, high = np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(statistic(np.arange(rows)), float(low), float(high))
+
+
+def auc_interval(y: np.ndarray, p: np.ndarray, seed: int) -> Interval:
+    """Return the AUC with its 95 % interval."""
+    return bootstrap(lambda rows: fast_auc(y[rows], p[rows]), len(y), seed)
+
+
+def permutation_p_value(y: np.ndarray, p: np.ndarray, seed: int, permutations: int = 2000) -> float:
+    """Return the one-sided p-value of the AUC under permuted labels, without refitting.
+
+    Source: Phipson and Smyth, "Permutation P-values should never be zero", 2010.
+    """
+    rng = np.random.default_rng(seed)
+    ranks = rankdata(p)
+    observed = np.sum(ranks[y == 1])
+    positives = int(np.sum(y))
+    as_good = sum(np.sum(rng.permutation(ranks)[:positives]) >= observed for _ in range(permutations))
+    return (1 + int(as_good)) / (1 + permutations)
+
+
+def slice_errors(
+    frame: pd.DataFrame, y: np.ndarray, p: np.ndarray, decided: np.ndarray, bands: int = 5
+) -> pd.DataFrame:
+    """Return error rates by feature band, worst first.
+
+    frame: (n, k) features.   Numbers are cut at their quantiles into `bands`; missing is a band of its own.
+    A slice's `log_loss` is beside its error rate: a slice can be decided well and scored badly.
+    """
+    rows = []
+    wrong_approval, wrong_denial = (decided == 1) & (y == 0), (decided == 0) & (y == 1)
+    loss = -np.log(np.clip(np.where(y == 1, p, 1 - p), 1e-15, None))
+    for name in frame.columns:
+        for band, chosen in _bands(frame[name], bands).items():
+            rows.append(
+                {
+                    "feature": name,
+                    "band": band,
+                    "rows": int(chosen.sum()),
+                    "error_rate": float((wrong_approval | wrong_denial)[chosen].mean()),
+                    "false_approvals": int(wrong_approval[chosen].sum()),
+                    "false_denials": int(wrong_denial[chosen].sum()),
+                    "log_loss": float(loss[chosen].mean()),
+                }
+            )
+    table = pd.DataFrame(rows)
+    return table.sort_values(["error_rate", "rows"], ascending=False, kind="stable", ignore_index=True)
+
+
+def _bands(column: pd.Series, bands: int) -> Mapping[str, np.ndarray]:
+    missing = column.isna()
+    if column.dtype == object or column.nunique() <= bands:
+        names = column.astype(object).map(lambda value: f"{value:g}" if isinstance(value, float) else str(value))
+    else:
+        names = pd.qcut(column, bands, duplicates="drop").astype(str)
+    names = names.mask(missing, "missing")
+    return {str(name): (names == name).to_numpy() for name in dict.fromkeys(names)}
+
+
+def worst_decisions(y: np.ndarray, p: np.ndarray, decided: np.ndarray, wrong: int, most: int = 10) -> np.ndarray:
+    """Return the row numbers of the most confident wrong decisions: wrong=1 false approvals, wrong=0 false denials."""
+    chosen = np.flatnonzero((decided == wrong) & (y != wrong))
+    order = np.argsort(-p[chosen] if wrong else p[chosen], kind="stable")
+    return chosen[order][:most]

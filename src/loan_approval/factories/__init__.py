@@ -1,0 +1,35 @@
+"""The factories: one class in one file; a file put here is found by its class's `name`."""
+
+import importlib
+import inspect
+import pkgutil
+from typing import TypeVar
+
+from loan_approval.errors import FactoryError
+
+F = TypeVar("F")
+
+
+def find_factory(kind: type[F], name: str) -> F:
+    """Return the factory of this kind with this name. Raises FactoryError with the names there are."""
+    factories = {factory.name: factory for factory in _all(kind)}
+    if name not in factories:
+        noun = "preprocessor" if "Preprocessor" in kind.__name__ else "model"
+        raise FactoryError(f"no {noun} {name!r}, expected one of {', '.join(sorted(factories))}")
+    return factories[name]()
+
+
+def factory_names(kind: type) -> list[str]:
+    """Return the names of all factories of this kind, sorted."""
+    return sorted(factory.name for factory in _all(kind))
+
+
+def _all(kind: type[F]) -> list[type[F]]:
+    for module in pkgutil.iter_modules(__path__, f"{__name__}."):
+        importlib.import_module(module.name)
+    found, waiting = [], [kind]
+    while waiting:
+        subclasses = waiting.pop().__subclasses__()
+        waiting += subclasses
+        found += [subclass for subclass in subclasses if not inspect.isabstract(subclass)]
+    return found

@@ -1,0 +1,125 @@
+"""The whole line, step by step: notebooks with their reports, promotion, a served and answered request."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+from loan_approval import notebooks, reports, tracking
+from loan_approval.datasets import dataset_folder
+from loan_approval.errors import LoanApprovalError, PromotionError
+from loan_approval.project import ROOT
+from loan_approval.promotion import promote
+from serve.contract import Contract
+from serve.store import Store
+
+START_LIMIT = 60  # seconds a server may take until it is ready
+
+
+def model_and_store(dataset: str) -> tuple[str, Store]:
+    """Return the registered model's name of a data set, and the store its server reads (`SERVE_STORE`)."""
+    name = Contract.load(dataset_folder(dataset) / "contract.toml").model_name
+    return name, Store(Path(os.environ.get("SERVE_STORE") or ROOT / "store" / name))
+
+
+def run_step(notebook: str, texts: Mapping[str, str], folder: Path, time_limit: float) -> dict[str, Any]:
+    """Run one notebook with parameters given as texts; its report lands below `folder` and in MLflow.
+
+    Returns what the notebook published.
+    """
+    path = ROOT / "notebooks" / f"{notebook}.ipynb"
+    parameters = notebooks.parse_parameters(path, texts)
+    dataset = str(parameters.get("dataset", "loans"))
+    dataset_folder(dataset)
+    if notebook == "01_explore":
+        parameters["reports"] = str(folder)
+    _say(f"{notebook} on {dataset}" + "".join(f", {k} {v}" for k, v in texts.items() if k != "dataset"))
+    try:
+        run = notebooks.run_notebook(path, parameters, folder / dataset, time_limit)
+    finally:
+        index = reports.write_index(folder)
+    _log_report(run)
+    _say(f"{notebook} took {run.seconds:.0f} s; report: {run.html}, all reports: {index}")
+    return run.result
+
+
+def _log_report(run: notebooks.NotebookRun) -> None:
+    if "run_id" in run.result:
+        tracking.log_file(run.result["run_id"], run.html, "notebooks")
+        return
+    with tracking.start_run(run.result["experiment"], run.html.stem) as run_id:
+        for page in (run.html, *map(Path, run.result["pages"])):
+            tracking.log_file(run_id, page, "notebooks")
+
+
+def run_everything(dataset: str, texts: Mapping[str, str], folder: Path, port: int) -> None:
+    """Explore, train, validate, promote, serve, ask one question, stop the server; say what to do next."""
+    began = time.monotonic()
+    chosen = {"dataset": dataset}
+    run_step("01_explore", chosen, folder, 1800)
+    trained = run_step("02_train", chosen | texts, folder, 1800)
+    judged = run_step("03_validate", chosen | {"version": trained["version"]}, folder, 1800)
+    if judged["verdict"] != "passed":
+        reasons = "; ".join(gate["words"] for gate in judged["gates"] if not gate["passed"])
+        raise PromotionError(f"{judged['name']} version {judged['version']} failed: {reasons}")
+    name, store = model_and_store(dataset)
+    version = promote(name, trained["version"], store)
+    _say(f"promoted {name} version {version.number}")
+    with served(name, store, port) as address:
+        ask(address, Contract.load(dataset_folder(dataset) / "contract.toml").example())
+    _say(f"done in {time.monotonic() - began:.0f} s")
+    print(f"Reports:            {folder / 'index.html'}")
+    print("MLflow's UI:        make mlflow")
+    print(f"To keep serving:    make serve DATASET={dataset}", flush=True)
+
+
+@contextmanager
+def served(name: str, store: Store, port: int) -> Iterator[str]:
+    """Start the server as a process; yields its address once it is ready; stops it with SIGTERM."""
+    environment = {"SERVE_MODEL_NAME": name, "SERVE_STORE": str(store.path), "PORT": str(port)}
+    _say(f"starting the server on port {port}")
+    process = subprocess.Popen([sys.executable, "-m", "serve"], env=os.environ | environment, cwd=ROOT)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        _wait_until_ready(address, process)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(START_LIMIT)
+        _say("server stopped")
+
+
+def _wait_until_ready(address: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_LIMIT
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise LoanApprovalError(f"the server ended with status {process.returncode}: is {address} in use?")
+        try:
+            with urlopen(f"{address}/health/ready", timeout=5):  # noqa: S310 (http, our own address)
+                return
+        except (URLError, OSError):
+            time.sleep(0.1)
+    raise LoanApprovalError(f"the server at {address} is not ready after {START_LIMIT} s")
+
+
+def ask(address: str, application: Mapping[str, Any]) -> None:
+    """Send one application, and print the request as curl and its answer."""
+    body = json.dumps(application, separators=(",", ":"), ensure_ascii=False)
+    place = address.removeprefix("http://127.0.0.1:")
+    print(f"curl -X POST localhost:{place}/api/v2/predict -H 'Content-Type: application/json' -d '{body}'")
+    request = Request(  # noqa: S310 (http, our own address)
+        f"{address}/api/v2/predict", body.encode(), {"Content-Type": "application/json"}, method="POST"
+    )
+    with urlopen(request, timeout=10) as answer:  # noqa: S310
+        print(f"-> {answer.read().decode()}", flush=True)
+
+
+def _say(text: str) -> None:
+    print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)

@@ -1,0 +1,38 @@
+"""What this checkout is: its root folder, its commit and changes, its lock file."""
+
+import hashlib
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCK = ROOT / "locks" / "dev.txt"
+CODE = ("src", "serve", "notebooks", "locks")  # what a training run's result follows from, beside data and parameters
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def git_state() -> dict[str, str]:
+    """Return `commit` and `changes`: the SHA-256 of what differs from it in the code folders, "" when nothing does.
+
+    Outside a git checkout the commit is "unknown".
+    """
+    commit = _git("rev-parse", "HEAD").strip() or "unknown"
+    untracked = _git("ls-files", "--others", "--exclude-standard", "-z", "--", *CODE).split("\0")
+    # The prefixes and the algorithm are fixed, so that a user's git settings don't change the hash.
+    diff = _git(
+        "diff", "HEAD", "--binary", "--no-color", "--no-ext-diff", "--src-prefix=a/", "--dst-prefix=b/", "--", *CODE
+    )
+    parts = [diff, *(f"{name}\0{sha256_of(ROOT / name)}" for name in sorted(filter(None, untracked)))]
+    changes = "\0".join(parts)
+    return {"commit": commit, "changes": hashlib.sha256(changes.encode()).hexdigest() if changes else ""}
+
+
+def _git(*arguments: str) -> str:
+    try:
+        run = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return run.stdout.decode(errors="surrogateescape").encode(errors="replace").decode() if run.returncode == 0 else ""

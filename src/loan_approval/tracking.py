@@ -1,0 +1,203 @@
+"""Every MLflow call: runs, versions of the registered model, aliases, verdicts, history of promotions."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import skops.io
+from matplotlib.figure import Figure
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+from sklearn.pipeline import Pipeline
+
+from loan_approval.errors import TrackingError
+from loan_approval.project import ROOT
+
+MODEL_FILE = "model.onnx"
+_MODEL_FOLDER = "model"
+_PIPELINE = "pipeline.skops"
+_TRUSTED = (
+    "numpy.dtype",
+    "skl2onnx.sklapi.cast_transformer.CastTransformer",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+)
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of a registered model: its number, run, and the sha256 and verdict recorded for it."""
+
+    name: str
+    number: str
+    run: str
+    sha256: str
+    verdict: str
+
+
+def tracking_uri() -> str:
+    """Return `MLFLOW_TRACKING_URI`, by default an SQLite file in the project's root."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{ROOT / 'mlflow.db'}"
+
+
+def connect() -> MlflowClient:
+    """Return a client of the tracking server that the environment names."""
+    mlflow.set_tracking_uri(tracking_uri())
+    return MlflowClient()
+
+
+@contextmanager
+def start_run(experiment: str, run_name: str) -> Iterator[str]:
+    """Start a run in an experiment (made if it is new); yields the run's id."""
+    client = connect()
+    if client.get_experiment_by_name(experiment) is None:
+        client.create_experiment(experiment, artifact_location=_artifact_folder(experiment))
+    mlflow.set_experiment(experiment)
+    with mlflow.start_run(run_name=run_name) as run:
+        yield run.info.run_id
+
+
+def _artifact_folder(experiment: str) -> str | None:
+    uri = tracking_uri()
+    if not uri.startswith("sqlite:///"):
+        return None  # a server decides itself where artifacts go
+    return (Path(uri.removeprefix("sqlite:///")).resolve().parent / "mlartifacts" / experiment).as_uri()
+
+
+def log_training(
+    parameters: Mapping[str, Any],
+    metrics: Mapping[str, float],
+    tags: Mapping[str, str],
+    figures: Mapping[str, Figure],
+    pipeline: Pipeline,
+) -> None:
+    """Log what one training run was and gave, into the current run. The pipeline is stored with skops, not pickle."""
+    mlflow.log_params(dict(parameters))
+    mlflow.log_metrics(dict(metrics))
+    mlflow.set_tags(dict(tags))
+    for name, figure in figures.items():
+        mlflow.log_figure(figure, f"figures/{name}.png")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / _PIPELINE
+        skops.io.dump(pipeline, path)
+        mlflow.log_artifact(str(path))
+
+
+def log_documents(run: str, documents: Mapping[str, Any]) -> None:
+    """Log JSON documents to a run, by artifact path."""
+    client = connect()
+    for name, document in documents.items():
+        client.log_dict(run, document, name)
+
+
+def log_file(run: str, path: Path, folder: str) -> None:
+    """Log a file into an artifact folder of a run."""
+    connect().log_artifact(run, str(path), folder)
+
+
+def register(name: str, run: str, data: bytes, sha256: str) -> Version:
+    """Log the model file to its run and make it a new version of the registered model."""
+    client = connect()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / MODEL_FILE
+        path.write_bytes(data)
+        client.log_artifact(run, str(path), _MODEL_FOLDER)
+    try:
+        client.create_registered_model(name)
+    except MlflowException as err:
+        if err.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    source = f"{client.get_run(run).info.artifact_uri}/{_MODEL_FOLDER}"
+    version = client.create_model_version(name, source, run, tags={"sha256": sha256})
+    return _describe(version)
+
+
+def set_alias(name: str, alias: str, number: str) -> None:
+    """Point an alias at a version."""
+    connect().set_registered_model_alias(name, alias, number)
+
+
+def find_version(name: str, version: str) -> Version:
+    """Return a version by number or alias. Raises TrackingError when there is none."""
+    found = version_of_alias(name, version) if not version.isdigit() else _by_number(name, version)
+    if found is None:
+        raise TrackingError(f"{name} has no version {version!r}, expected a number or an alias such as challenger")
+    return found
+
+
+def version_of_alias(name: str, alias: str) -> Version | None:
+    """Return the version behind an alias, None if there is none."""
+    try:
+        return _describe(connect().get_model_version_by_alias(name, alias))
+    except MlflowException as err:
+        if err.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+
+
+def _by_number(name: str, number: str) -> Version | None:
+    try:
+        return _describe(connect().get_model_version(name, number))
+    except MlflowException as err:
+        if err.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
+
+
+def _describe(version: ModelVersion) -> Version:
+    tags = version.tags or {}
+    sha256, verdict = tags.get("sha256", ""), tags.get("verdict", "none")
+    return Version(version.name, str(version.version), version.run_id or "", sha256, verdict)
+
+
+def load_model_file(version: Version) -> bytes:
+    """Return the bytes of a version's model file. Raises TrackingError when they are not there."""
+    source = connect().get_model_version_download_uri(version.name, version.number)
+    try:
+        return Path(mlflow.artifacts.download_artifacts(f"{source}/{MODEL_FILE}")).read_bytes()
+    except (MlflowException, OSError) as err:
+        raise TrackingError(f"{version.name} version {version.number}: no {MODEL_FILE} in its artifacts") from err
+
+
+def load_pipeline(version: Version, trusted_types: tuple[str, ...]) -> Pipeline:
+    """Return the fitted pipeline of a version's run; skops refuses any type that is not trusted here."""
+    try:
+        path = mlflow.artifacts.download_artifacts(f"runs:/{version.run}/{_PIPELINE}")
+    except (MlflowException, OSError) as err:
+        raise TrackingError(f"{version.name} version {version.number}: no {_PIPELINE} in its run") from err
+    return skops.io.load(path, trusted=[*_TRUSTED, *trusted_types])
+
+
+def record_verdict(version: Version, verdict: str, facts: Mapping[str, Any]) -> None:
+    """Record metrics, gates and verdict with a version: the facts as one JSON keyed by the file's sha256."""
+    client = connect()
+    client.log_dict(version.run, dict(facts), f"verdict/{version.sha256}.json")
+    client.set_model_version_tag(version.name, version.number, "verdict", verdict)
+
+
+def load_facts(version: Version) -> dict[str, Any]:
+    """Return the facts recorded with the verdict. Raises TrackingError when there are none."""
+    path = f"runs:/{version.run}/verdict/{version.sha256}.json"
+    try:
+        return json.loads(Path(mlflow.artifacts.download_artifacts(path)).read_bytes())
+    except (MlflowException, OSError) as err:
+        raise TrackingError(f"{version.name} version {version.number} was not validated") from err
+
+
+def append_history(name: str, event: Mapping[str, str]) -> None:
+    """Append one event to the record of promotions, which lives beside the alias it tells of."""
+    number = len(read_history(name)) + 1
+    connect().set_registered_model_tag(name, f"history.{number:06d}", json.dumps(event, ensure_ascii=False))
+
+
+def read_history(name: str) -> list[dict[str, str]]:
+    """Return the record of promotions, oldest first."""
+    tags = connect().get_registered_model(name).tags
+    return [json.loads(tags[key]) for key in sorted(tags) if key.startswith("history.")]

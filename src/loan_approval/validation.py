@@ -1,0 +1,112 @@
+"""Judging a registered version: its file against the rows it never saw, and against what is in production."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from loan_approval import tracking
+from loan_approval.datasets import Dataset
+from loan_approval.errors import TrackingError
+from loan_approval.factories import find_factory
+from loan_approval.gates import Gate, champion_gate, overall, parity_gate, signal_gate
+from loan_approval.model_factory import ModelFactory
+from loan_approval.parity import prove_parity
+from loan_approval.promotion import ALIAS, check_file
+from loan_approval.tracking import Version
+from loan_approval.training import Recipe, out_of_fold
+from serve.scorer import Scorer
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A registered version with its verified file and what it was made from."""
+
+    version: Version
+    data: bytes
+    scorer: Scorer
+    recipe: Recipe
+
+
+def load_candidate(name: str, version: str) -> Candidate:
+    """Load a version by number or alias. Raises TrackingError, ModelFileError."""
+    found = tracking.find_version(name, version)
+    data = tracking.load_model_file(found)
+    check_file(data, found.sha256)
+    scorer = Scorer(data, found.sha256)
+    return Candidate(found, data, scorer, Recipe(**scorer.provenance["recipe"]))
+
+
+def load_champion(candidate: Candidate) -> Candidate | None:
+    """Return what is behind `production`, None if nothing is, or if it is the candidate itself."""
+    version = tracking.version_of_alias(candidate.version.name, ALIAS)
+    if version is None or version.number == candidate.version.number:
+        return None
+    return load_candidate(version.name, version.number)
+
+
+def check_same_data(candidate: Candidate, dataset: Dataset) -> None:
+    """Raise TrackingError when the data set on the disk is not the one the version was trained on.
+
+    Out-of-fold scores and test rows would be of other rows than the model's.
+    """
+    recorded = candidate.scorer.provenance["data_sha256"]
+    if recorded != dataset.sha256 or candidate.scorer.contract != dataset.contract:
+        which = f"{candidate.version.name} version {candidate.version.number}"
+        raise TrackingError(
+            f"{which} was trained on data {recorded[:12]}, data/{dataset.name} holds {dataset.sha256[:12]} or another "
+            "contract, expected the same: train again"
+        )
+
+
+def judge(candidate: Candidate, champion: Candidate | None, dataset: Dataset, margin: float, seed: int) -> list[Gate]:
+    """Return the result of every gate for a candidate on its data set."""
+    y, p, _ = out_of_fold(candidate.recipe, dataset)
+    trusted = find_factory(ModelFactory, candidate.recipe.model_name).trusted_types
+    pipeline = tracking.load_pipeline(candidate.version, trusted)
+    return [
+        signal_gate(y, p, seed),
+        compare_with_champion(candidate, champion, dataset, margin, seed),
+        parity_gate(prove_parity(candidate.data, pipeline, dataset.X, seed)),
+    ]
+
+
+def compare_with_champion(
+    candidate: Candidate, champion: Candidate | None, dataset: Dataset, margin: float, seed: int
+) -> Gate:
+    """Return the gate against production on the test rows, which neither model was trained on.
+
+    Roles follow from the salt and the scored features: where those differ, the champion may have learnt on test rows,
+    and nothing can be compared.
+    """
+    X, y = dataset.rows("test")
+    if champion is None:
+        return champion_gate(y, candidate.scorer.score(X), None, margin, seed)
+    theirs, ours = champion.scorer.contract, dataset.contract
+    if (theirs.split_salt, theirs.scored) != (ours.split_salt, ours.scored):
+        words = "production has another contract: its training rows may be among these test rows"
+        return Gate("not_worse", False, words, {})
+    return champion_gate(y, candidate.scorer.score(X), champion.scorer.score(X), margin, seed)
+
+
+def record(candidate: Candidate, gates: list[Gate], metrics: dict[str, float], notes: dict[str, Any]) -> str:
+    """Record the verdict with the version and return it."""
+    verdict = overall(gates)
+    facts = {
+        "metrics": metrics,
+        "gates": [gate.to_dict() for gate in gates],
+        "verdict": {"verdict": verdict, **notes},
+        "sha256": candidate.version.sha256,
+    }
+    tracking.record_verdict(candidate.version, verdict, facts)
+    return verdict
+
+
+def flips(candidate: Candidate, champion: Candidate, X: np.ndarray) -> dict[str, int]:
+    """Return how many of (n, F) rows the two decide differently, by direction."""
+    new = candidate.scorer.decide(candidate.scorer.score(X))
+    old = champion.scorer.decide(champion.scorer.score(X))
+    return {
+        "approved now, denied before": int(np.sum((new == 1) & (old == 0))),
+        "denied now, approved before": int(np.sum((new == 0) & (old == 1))),
+    }

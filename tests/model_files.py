@@ -1,0 +1,196 @@
+"""Small model files for the serving side's tests, written with onnx alone: good ones, and one for each fault.
+
+`python -m tests.model_files FOLDER` writes them all: FOLDER/<name>.onnx and FOLDER/broken/<name>.onnx. Environments
+that have no onnx read them from there.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from onnx import TensorProto, helper, numpy_helper
+from onnx.external_data_helper import set_external_data
+
+from serve.contract import Contract
+from serve.scorer import LARGEST_FILE
+
+ROOT = Path(__file__).parents[1]
+THRESHOLD = 0.55
+PROVENANCE = {"commit": "0" * 40, "data_sha256": "1" * 64, "lock_sha256": "2" * 64, "model": "logistic", "seed": 7}
+LOANS = Contract.load(ROOT / "data/loans/contract.toml").to_dict()
+# Two scored features and a monitored one: what the loans contract has none of.
+MIXED = {
+    **{"format": 1, "model_name": "mixed_model", "experiment": "mixed", "split_salt": "mixed-1"},
+    "target": {"name": "granted", "meaning": "repaid", "positive": "yes", "labels": {"no": "Denied", "yes": "Granted"}},
+    "feature": [
+        {"name": "amount", "type": "number", "min": 0, "max": 100, "example": 10},
+        {"name": "home", "type": "category", "values": ["own", "rent"], "missing": True, "example": "own"},
+        {"name": "region", "type": "category", "values": ["north", "south"], "use": "monitor", "example": "north"},
+    ],
+}
+# In contract order: what a missing value becomes, what a standard deviation is, and the weight of one.
+LOANS_SCALING = {
+    "center": [45, 85_000, 650, 25_000, 10, 5, 0],
+    "scale": [15, 40_000, 80, 20_000, 6, 4, 1],
+    "weight": [0.1, 0.8, 1.2, -0.7, 0.0, 0.1, -1.5],
+}
+MIXED_SCALING = {"center": [50, 0], "scale": [50, 1], "weight": [-1, -1]}
+
+
+def make_model(
+    contract: Mapping[str, Any],
+    scaling: Mapping[str, Sequence[float]],
+    bias: float = 1.0,
+    kind: int = TensorProto.DOUBLE,
+    output: str = "probabilities",
+) -> onnx.ModelProto:
+    """Return a logistic graph: missing values become the center, then `sigmoid(bias + sum(weight * distance))`."""
+    numbers = onnx.helper.tensor_dtype_to_np_dtype(kind)
+    center, scale, weight = (np.array(scaling[key], numbers) for key in ("center", "scale", "weight"))
+    slope = weight / scale
+    constants = {"center": center, "slope": slope[:, None], "bias": np.array([bias - center @ slope], numbers)}
+    nodes = [
+        helper.make_node("IsNaN", ["X"], ["missing"]),
+        helper.make_node("Where", ["missing", "center", "X"], ["filled"]),
+        helper.make_node("MatMul", ["filled", "slope"], ["product"]),
+        helper.make_node("Add", ["product", "bias"], ["logit"]),
+        helper.make_node("Sigmoid", ["logit"], ["approval"]),
+        helper.make_node("Sub", ["one", "approval"], ["denial"]),
+        helper.make_node("Concat", ["denial", "approval"], [output], axis=1),
+    ]
+    constants["one"] = np.array([1], numbers)
+    graph = helper.make_graph(
+        nodes,
+        contract["model_name"],
+        [helper.make_tensor_value_info("X", kind, [None, len(center)])],
+        [helper.make_tensor_value_info(output, kind, [None, 2])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+
+
+def make_documents(model: onnx.ModelProto, contract: Mapping[str, Any], bias: float) -> dict[str, Any]:
+    """Return the metadata documents; the golden scores are the graph's own."""
+    rows = _golden_rows(Contract.from_dict(contract))
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    X = np.array(rows, helper.tensor_dtype_to_np_dtype(model.graph.input[0].type.tensor_type.elem_type))
+    scores = session.run(None, {"X": X})[0][:, 1]
+    return {
+        "contract": contract,
+        "decision": {"threshold": THRESHOLD, "review_band": [THRESHOLD, THRESHOLD]},
+        "provenance": PROVENANCE | {"parameters": {"bias": bias}},
+        "golden": {"rows": rows, "scores": [float(score) for score in scores]},
+    }
+
+
+def _golden_rows(contract: Contract) -> list[list[float | None]]:
+    """Return the example, and for each feature its lowest and highest value and none at all."""
+    example = [feature.encode(feature.example) for feature in contract.scored]
+    rows = [example]
+    for column, feature in enumerate(contract.scored):
+        ends = [0, len(feature.values) - 1] if feature.is_category else [feature.min, feature.max]
+        rows += [[*example[:column], value, *example[column + 1 :]] for value in [*ends, None]]
+    return rows
+
+
+def to_bytes(model: onnx.ModelProto, documents: Mapping[str, Any], version: str = "1") -> bytes:
+    """Return the model file: the graph with the documents in its metadata."""
+    finished = onnx.ModelProto()
+    finished.CopyFrom(model)
+    texts = {name: text if isinstance(text, str) else json.dumps(text) for name, text in documents.items()}
+    helper.set_model_props(finished, {"format": version} | texts)
+    return finished.SerializeToString(deterministic=True)
+
+
+def make_file(contract: Mapping[str, Any], scaling: Mapping[str, Sequence[float]], bias: float = 1.0) -> bytes:
+    """Return a whole, right model file."""
+    model = make_model(contract, scaling, bias)
+    return to_bytes(model, make_documents(model, contract, bias))
+
+
+def good_files() -> dict[str, bytes]:
+    """Return the files that load: `loans` approves the contract's example, `loans_strict` denies it."""
+    return {
+        "loans": make_file(LOANS, LOANS_SCALING),
+        "loans_strict": make_file(LOANS, LOANS_SCALING, bias=-1.0),
+        "mixed": make_file(MIXED, MIXED_SCALING),
+    }
+
+
+def broken_files() -> dict[str, bytes]:
+    """Return one file for each fault, named by it."""
+    model = make_model(LOANS, LOANS_SCALING)
+    right = make_documents(model, LOANS, 1.0)
+    golden, scores = right["golden"], right["golden"]["scores"]
+    nudged = [scores[0] + 1e-5, *scores[1:]]
+    at_threshold = right["decision"] | {"threshold": float(np.nextafter(scores[0], 0))}
+    below = [float(np.nextafter(at_threshold["threshold"], 0)), *scores[1:]]
+    changes: dict[str, dict[str, Any]] = {
+        "golden_score_wrong": {"golden": golden | {"scores": nudged}},
+        "golden_score_not_a_number": {"golden": golden | {"scores": [None, *scores[1:]]}},
+        "golden_decided_otherwise": {"golden": golden | {"scores": below}, "decision": at_threshold},
+        "golden_score_absent": {"golden": golden | {"scores": scores[1:]}},
+        "golden_rows_none": {"golden": {"rows": [], "scores": []}},
+        "golden_rows_narrow": {"golden": golden | {"rows": [row[1:] for row in golden["rows"]]}},
+        "golden_not_an_object": {"golden": [golden]},
+        "threshold_absent": {"decision": {}},
+        "threshold_one": {"decision": {"threshold": 1.0}},
+        "threshold_text": {"decision": {"threshold": "0.5"}},
+        "contract_not_json": {"contract": "{"},
+        "contract_nested_without_end": {"contract": "[" * 100_000},
+        "contract_breaks_rules": {"contract": LOANS | {"feature": []}},
+        "contract_of_nulls": {"contract": dict.fromkeys(LOANS)},
+        "contract_narrow": {"contract": LOANS | {"feature": LOANS["feature"][1:]}},
+    }
+    files = {name: to_bytes(model, right | change) for name, change in changes.items()}
+    for name in right:
+        files[f"{name}_absent"] = to_bytes(model, {k: v for k, v in right.items() if k != name})
+    return files | _broken_graphs(right) | _broken_bytes(to_bytes(model, right))
+
+
+def _broken_graphs(right: Mapping[str, Any]) -> dict[str, bytes]:
+    narrow = {key: values[1:] for key, values in LOANS_SCALING.items()}
+    return {
+        "format_newer": to_bytes(make_model(LOANS, LOANS_SCALING), right, version="2"),
+        "input_narrow": to_bytes(make_model(LOANS, narrow), right),
+        "input_float": to_bytes(make_model(LOANS, LOANS_SCALING, kind=TensorProto.FLOAT), right),
+        "output_renamed": to_bytes(make_model(LOANS, LOANS_SCALING, output="label"), right),
+        "weight_changed": to_bytes(make_model(LOANS, LOANS_SCALING, bias=1.01), right),
+        "weights_outside": to_bytes(_with_weights_outside(make_model(LOANS, LOANS_SCALING)), right),
+    }
+
+
+def _with_weights_outside(model: onnx.ModelProto) -> onnx.ModelProto:
+    slope = next(tensor for tensor in model.graph.initializer if tensor.name == "slope")
+    set_external_data(slope, "weights.bin")
+    slope.ClearField("raw_data")
+    return model
+
+
+def _broken_bytes(right: bytes) -> dict[str, bytes]:
+    return {
+        "bytes_truncated": right[: len(right) // 2],
+        "bytes_none": b"",
+        "bytes_random": np.random.default_rng(1).bytes(4096),
+        "bytes_too_many": bytes(LARGEST_FILE + 1),
+    }
+
+
+def write_files(folder: Path) -> Path:
+    """Write every file below a folder and return it."""
+    broken = folder / "broken"
+    broken.mkdir(parents=True, exist_ok=True)
+    for name, data in good_files().items():
+        (folder / f"{name}.onnx").write_bytes(data)
+    for name, data in broken_files().items():
+        (broken / f"{name}.onnx").write_bytes(data)
+    return folder
+
+
+if __name__ == "__main__":
+    write_files(Path(sys.argv[1]))

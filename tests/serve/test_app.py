@@ -1,0 +1,72 @@
+import logging
+import re
+import threading
+
+import pytest
+
+from serve.app import create_app
+from serve.errors import SettingsError
+from serve.settings import Settings
+
+
+def test_the_application_loads_the_model_at_its_start(shelf, make_app):
+    pointer = shelf.promote("loans")
+    assert make_app().extensions["live_model"].current.pointer == pointer
+
+
+def test_the_application_starts_without_a_store(tmp_path):
+    app = create_app(Settings(store=tmp_path / "nowhere", poll_seconds=3600))
+    assert app.extensions["live_model"].current is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_application_starts_with_a_broken_model(shelf, make_app, caplog):
+    pointer = shelf.promote("loans")
+    (shelf.store.path / f"{pointer.sha256}.onnx").write_bytes(b"broken")
+    assert make_app().test_client().get("/health/live").status_code == 200
+    assert "model refused, there is none" in caplog.text
+
+
+def test_settings_come_from_the_environment_unless_given(monkeypatch, tmp_path):
+    monkeypatch.setenv("SERVE_STORE", str(tmp_path))
+    monkeypatch.setenv("SERVE_POLL_SECONDS", "3600")
+    monkeypatch.setenv("SERVE_MODEL_ALIAS", "challenger")
+    assert create_app().test_client().get("/").json["model_alias"] == "challenger"
+    monkeypatch.setenv("SERVE_POLL_SECONDS", "often")
+    with pytest.raises(SettingsError, match="SERVE_POLL_SECONDS"):
+        create_app()
+
+
+def test_the_alias_names_the_pointer(shelf, make_app):
+    shelf.promote("loans")
+    assert make_app(model_alias="challenger").extensions["live_model"].current is None
+
+
+@pytest.mark.parametrize(("size", "status"), [(100, 422), (101, 413)])
+def test_a_body_may_be_as_large_as_the_settings_say(shelf, make_app, size, status):
+    shelf.promote("loans")
+    client = make_app(max_body_bytes=100).test_client()
+    body = b"{}".ljust(size)
+    assert client.post("/api/v2/predict", data=body, content_type="application/json").status_code == status
+
+
+def test_the_application_follows_the_pointer_on_a_thread_that_ends_with_the_process(make_app):
+    make_app()
+    assert all(thread.daemon for thread in threading.enumerate() if thread.name == "pointer-watch")
+
+
+def test_the_documentation_page_is_served_whole(client):
+    assert client.get("/docs").status_code == 308
+    page = client.get("/docs/").text
+    assets = re.findall(r'(?:src|href)="([^"#]+)"', page)
+    assert {"/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css"} <= set(assets)
+    for asset in assets:
+        with client.get(asset) as response:
+            assert response.status_code == 200, asset
+
+
+def test_serving_logs_no_line_a_request(client, caplog, application):
+    caplog.set_level(logging.INFO)
+    caplog.clear()
+    client.post("/api/v2/predict", json=application)
+    assert caplog.messages == []

@@ -1,0 +1,85 @@
+import json
+
+import pytest
+
+from serve.openapi import make_document
+from serve.scorer import Scorer
+
+
+@pytest.fixture(scope="module")
+def mixed(model_file):
+    return make_document(Scorer(model_file("mixed")).contract)["components"]["schemas"]
+
+
+def test_every_documented_operation_exists_and_every_route_is_documented(client):
+    rules = {
+        (rule.rule, method.lower())
+        for rule in client.application.url_map.iter_rules()
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+        if not rule.rule.startswith(("/docs", "/openapi.json"))
+    }
+    paths = client.get("/openapi.json").json["paths"]
+    assert {(path, method) for path, operations in paths.items() for method in operations} == rules
+
+
+@pytest.mark.parametrize(("path", "method"), [("/", "get"), ("/api/v2/model", "get"), ("/health/ready", "get")])
+@pytest.mark.parametrize("server", ["client", "empty_client"])
+def test_an_answer_has_a_documented_status(request, server, path, method):
+    client = request.getfixturevalue(server)
+    operation = client.get("/openapi.json").json["paths"][path][method]
+    assert str(client.open(path, method=method).status_code) in operation["responses"]
+
+
+@pytest.mark.parametrize("path", ["/", "/health/live"])
+def test_what_answers_without_a_model_documents_no_503(client, path):
+    assert set(client.get("/openapi.json").json["paths"][path]["get"]["responses"]) == {"200"}
+
+
+def test_readiness_documents_its_own_answer(client):
+    responses = client.get("/openapi.json").json["paths"]["/health/ready"]["get"]["responses"]
+    references = {code: answer["content"]["application/json"]["schema"]["$ref"] for code, answer in responses.items()}
+    assert references == dict.fromkeys(("200", "503"), "#/components/schemas/Health")
+
+
+def test_the_documented_example_is_answered_as_documented(client):
+    document = client.get("/openapi.json").json
+    predict = document["paths"]["/api/v2/predict"]["post"]
+    response = client.post("/api/v2/predict", json=predict["requestBody"]["content"]["application/json"]["example"])
+    answer = document["components"]["schemas"]["Prediction"]
+    assert response.status_code == 200
+    assert list(response.json) == answer["required"] == list(answer["properties"])
+    assert response.json["prediction"] in answer["properties"]["prediction"]["enum"]
+    assert set(predict["responses"]["200"]["headers"]) <= set(response.headers.keys())
+
+
+def test_the_application_schema_says_what_the_contract_says(client):
+    schema = client.get("/openapi.json").json["components"]["schemas"]["Application"]
+    assert schema["required"] == ["Loan_Amount", "Loan_Duration_Years"]
+    assert schema["additionalProperties"] is False
+    assert schema["properties"]["Credit_Score"] == {
+        **{"type": ["integer", "null"], "minimum": 300, "maximum": 850, "description": "points", "examples": [650]},
+    }
+    assert schema["properties"]["Loan_Amount"]["type"] == "number"
+
+
+def test_a_category_is_an_enumeration_and_a_monitored_feature_may_be_absent(mixed):
+    application = mixed["Application"]
+    assert application["required"] == ["amount"]
+    assert application["properties"]["home"]["enum"] == ["own", "rent", None]
+    assert application["properties"]["region"]["type"] == ["string", "null"]
+    assert mixed["Prediction"]["properties"]["prediction"]["enum"] == ["Granted", "Denied"]
+
+
+def test_without_a_model_the_application_is_any_object(empty_client):
+    response = empty_client.get("/openapi.json")
+    assert response.status_code == 200
+    assert response.json["components"]["schemas"]["Application"] == {"type": "object"}
+
+
+@pytest.mark.parametrize("server", ["client", "empty_client"])
+def test_every_reference_leads_somewhere(request, server):
+    text = request.getfixturevalue(server).get("/openapi.json").text
+    schemas = json.loads(text)["components"]["schemas"]
+    references = {part.split('"')[0] for part in text.split('"$ref":"')[1:]}
+    assert references <= {f"#/components/schemas/{name}" for name in schemas}
+    assert references

@@ -1,0 +1,139 @@
+import hashlib
+import json
+from dataclasses import asdict, replace
+
+import pytest
+
+from serve.errors import ModelFileError, StoreError
+from serve.store import Pointer, write_atomically
+
+POINTER = Pointer("a" * 64, "loan_approval_model", "production", "1", "run-1", "passed")
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def test_a_file_and_its_facts_are_installed_under_the_hash_without_moving_the_pointer(shelf, model_file):
+    data = model_file("loans")
+    scorer = shelf.store.install(data, {"verdict": "passed"})
+    sha256 = hashlib.sha256(data).hexdigest()
+    assert scorer.sha256 == sha256
+    assert names_in(shelf.store.path) == [f"{sha256}.json", f"{sha256}.onnx"]
+    assert shelf.store.pointer() is None
+
+
+def test_installing_again_changes_nothing_but_the_facts(shelf, model_file):
+    shelf.store.install(model_file("loans"), {"verdict": "passed"})
+    before = names_in(shelf.store.path)
+    shelf.store.install(model_file("loans"), {"verdict": "forced"})
+    pointer = replace(POINTER, sha256=hashlib.sha256(model_file("loans")).hexdigest())
+    assert (names_in(shelf.store.path), shelf.store.load(pointer)[1]) == (before, {"verdict": "forced"})
+
+
+def test_a_broken_file_leaves_nothing_in_the_store(shelf, model_file):
+    with pytest.raises(ModelFileError):
+        shelf.store.install(model_file("broken/golden_score_wrong"), {})
+    assert names_in(shelf.store.path) == []
+
+
+def test_facts_that_are_not_json_leave_nothing_in_the_store(shelf, model_file):
+    with pytest.raises(StoreError, match="facts"):
+        shelf.store.install(model_file("loans"), {"auc": float("nan")})
+    assert names_in(shelf.store.path) == []
+
+
+def test_the_pointer_is_read_back_as_it_was_written(shelf):
+    pointer = shelf.promote("loans")
+    assert shelf.store.pointer() == pointer
+    assert json.loads((shelf.store.path / "production.json").read_bytes()) == asdict(pointer)
+
+
+def test_what_is_not_installed_cannot_be_pointed_at(shelf):
+    with pytest.raises(StoreError, match="no file"):
+        shelf.store.point(POINTER)
+
+
+@pytest.mark.parametrize("verdict", ["failed", "", "Passed"])
+def test_a_pointer_takes_trusted_verdicts_only(verdict):
+    with pytest.raises(StoreError, match="expected passed or forced"):
+        replace(POINTER, verdict=verdict)
+
+
+@pytest.mark.parametrize("sha256", ["", "a" * 63, "A" * 64, "../" + "a" * 61, "a" * 64 + "\n"])
+def test_a_pointer_names_a_hash_and_no_path(sha256):
+    with pytest.raises(StoreError, match="64 hexadecimal digits"):
+        replace(POINTER, sha256=sha256)
+
+
+def test_a_pointer_holds_text_only():
+    with pytest.raises(StoreError, match="text only"):
+        replace(POINTER, version=1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "null", "{}", json.dumps(asdict(POINTER) | {"extra": ""}), "[" * 100_000, "\ud800"],
+    ids=["empty", "cut", "list", "null", "no keys", "a key more", "nested", "not UTF-8"],
+)
+def test_a_pointer_that_cannot_be_read_is_an_error_not_an_absence(shelf, text):
+    shelf.store.path.mkdir()
+    shelf.store.pointer_path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    with pytest.raises(StoreError):
+        shelf.store.pointer()
+
+
+def test_a_file_changed_after_its_installation_is_refused(shelf):
+    pointer = shelf.promote("loans")
+    path = shelf.store.path / f"{pointer.sha256}.onnx"
+    path.write_bytes(path.read_bytes() + b"\0")
+    with pytest.raises(ModelFileError, match="the file has sha256"):
+        shelf.store.load(pointer)
+
+
+@pytest.mark.parametrize("name", ["{}.onnx", "{}.json"])
+def test_a_file_that_is_not_there_is_the_stores_fault_not_the_models(shelf, name):
+    pointer = shelf.promote("loans")
+    (shelf.store.path / name.format(pointer.sha256)).unlink()
+    with pytest.raises(StoreError, match="can't be read"):
+        shelf.store.load(pointer)
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "{", "[" * 100_000], ids=["list", "null", "cut", "nested"])
+def test_facts_that_are_no_object_are_refused(shelf, text):
+    pointer = shelf.promote("loans")
+    (shelf.store.path / f"{pointer.sha256}.json").write_text(text)
+    with pytest.raises(StoreError, match="facts"):
+        shelf.store.load(pointer)
+
+
+def test_a_write_replaces_the_whole_file(tmp_path):
+    path = tmp_path / "new" / "file"
+    write_atomically(path, b"a longer first version")
+    write_atomically(path, b"second")
+    assert (path.read_bytes(), names_in(path.parent)) == (b"second", ["file"])
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside(tmp_path, monkeypatch):
+    def fail(_descriptor):
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "file"
+    write_atomically(path, b"old")
+    monkeypatch.setattr("serve.store.os.fsync", fail)
+    with pytest.raises(OSError, match="No space left"):
+        write_atomically(path, b"new")
+    assert (path.read_bytes(), names_in(tmp_path)) == (b"old", ["file"])
+
+
+def test_a_rename_that_fails_leaves_nothing_beside(tmp_path):
+    (tmp_path / "file").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_atomically(tmp_path / "file", b"new")
+    assert names_in(tmp_path) == ["file"]
+
+
+def test_a_store_that_cannot_be_written_says_so(shelf, model_file):
+    shelf.store.path.write_text("a file where the folder should be")
+    with pytest.raises(StoreError, match="can't write"):
+        shelf.store.install(model_file("loans"), {})

@@ -22,7 +22,7 @@ def make_document(contract: Contract | None) -> dict[str, Any]:
     """Return an OpenAPI 3.1 document for the service."""
     application, example = _application_schema(contract)
     labels = [contract.label(1), contract.label(0)] if contract else None
-    prediction = _object({"prediction": _typed("string", labels), "prediction_code": _typed("integer", [0, 1])})
+    prediction = _object({"prediction": _typed("string", labels), "prediction_code": _typed("integer", [1, 0])})
     error = _object({"error": {"type": "string"}, "fields": {"type": "object"}}, required=["error"])
     status = _object(
         {

@@ -64,6 +64,10 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--version", default="challenger", help="number or alias (default: %(default)s)")
             command.add_argument("--force", metavar="REASON", help="promote without a passed verdict; recorded")
 
+    serve = add("serve", _serve, "serve what is in production")
+    serve.add_argument("--dataset", default="loans", help="a folder below data/ (default: %(default)s)")
+    add("mlflow", _mlflow, "show MLflow's UI")
+
     run = add("run", _run, "everything: explore, train, validate, promote, serve, ask")
     run.add_argument("--dataset", default="loans", help="a folder below data/ (default: %(default)s)")
     run.add_argument("--model-name", default=None)
@@ -141,6 +145,21 @@ def _history(options: argparse.Namespace) -> None:
     name, _ = model_and_store(options.dataset)
     for event in read_history(name):
         print(event["at"], event["event"], f"version {event['version']}", f"by {event['by']}", event.get("note", ""))
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from loan_approval.flow import model_and_store
+
+    name, store = model_and_store(options.dataset)
+    environment = os.environ | {"SERVE_MODEL_NAME": name, "SERVE_STORE": str(store.path)}
+    os.execve(sys.executable, [sys.executable, "-m", "serve"], environment)  # noqa: S606 (this very interpreter)
+
+
+def _mlflow(_options: argparse.Namespace) -> None:
+    from loan_approval.tracking import tracking_uri
+
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", tracking_uri()]
+    os.execv(sys.executable, [*command, "--port", os.environ.get("MLFLOW_PORT") or "5000"])  # noqa: S606
 
 
 def _run(options: argparse.Namespace) -> None:

@@ -51,16 +51,19 @@ class Dataset:
 
 
 def dataset_folder(name: str) -> Path:
-    """Return `data/<name>`. Raises DataError with the names there are."""
-    folder = ROOT / "data" / name
+    """Return `data/<name>`, or the folder itself when `name` is a path. Raises DataError with the names there are."""
+    folder = ROOT / name if "/" in name else ROOT / "data" / name
     if not (folder / "contract.toml").is_file():
         known = sorted(path.parent.name for path in ROOT.glob("data/*/contract.toml"))
-        raise DataError(f"no data set {name!r}, expected one of {', '.join(known)} (data/<name>/contract.toml)")
+        raise DataError(f"no data set {name!r}, expected {', '.join(known)}, or a path to a folder with contract.toml")
     return folder
 
 
 def load_dataset(name: str) -> Dataset:
-    """Load `data/<name>`; a built-in one is made if its CSV is not there. Raises DataError with every problem."""
+    """Load `data/<name>` (or a path); a built-in one is made if its CSV is not there.
+
+    Raises DataError with every problem.
+    """
     folder = dataset_folder(name)
     path = folder / "dataset.csv"
     if not path.exists() and name in BUILT_IN:
@@ -69,7 +72,7 @@ def load_dataset(name: str) -> Dataset:
         contract = Contract.load(folder / "contract.toml")
     except ContractError as err:
         raise DataError(str(err)) from err
-    return read_dataset(path, contract, name)
+    return read_dataset(path, contract, folder.name)
 
 
 def read_dataset(path: Path, contract: Contract, name: str) -> Dataset:

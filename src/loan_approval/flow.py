@@ -37,12 +37,12 @@ def run_step(notebook: str, texts: Mapping[str, str], folder: Path, time_limit: 
     path = ROOT / "notebooks" / f"{notebook}.ipynb"
     parameters = notebooks.parse_parameters(path, texts)
     dataset = str(parameters.get("dataset", "loans"))
-    dataset_folder(dataset)
+    name = dataset_folder(dataset).name
     if notebook == "01_explore":
         parameters["reports"] = str(folder)
-    _say(f"{notebook} on {dataset}" + "".join(f", {k} {v}" for k, v in texts.items() if k != "dataset"))
+    _say(f"{notebook} on {name}" + "".join(f", {k} {v}" for k, v in texts.items() if k != "dataset"))
     try:
-        run = notebooks.run_notebook(path, parameters, folder / dataset, time_limit)
+        run = notebooks.run_notebook(path, parameters, folder / name, time_limit)
     finally:
         index = reports.write_index(folder)
     _log_report(run)

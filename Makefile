@@ -1,0 +1,82 @@
+# Everything runs from a virtual environment that is made from hashed locks; `make` alone prints the targets.
+PYTHON ?= python3
+VENV ?= .venv
+DATASET ?= loans
+MODEL ?= hist_gradient_boosting
+PREPROCESSOR ?= median_imputer_with_scaler
+VERSION ?= challenger
+READY := $(VENV)/.ready
+RUN := $(VENV)/bin/python -m loan_approval
+.DEFAULT_GOAL := help
+.PHONY: help setup run lab explore train validate promote rollback history serve mlflow test test-hard lint format lock image clean
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): locks/dev.txt locks/uv.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("expected Python 3.11 or newer, got " + sys.version)'
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/uv.txt
+	$(VENV)/bin/python -m uv pip sync --quiet --python $(VENV)/bin/python --require-hashes locks/dev.txt
+	$(VENV)/bin/python -m uv pip install --quiet --python $(VENV)/bin/python --no-deps --no-build-isolation -e .
+	touch $@
+
+setup: $(READY) ## make the virtual environment (the others do it by themselves)
+
+run: $(READY) ## everything: explore, train, validate, promote, serve, ask (DATASET=boston for the real data)
+	$(RUN) run --dataset $(DATASET) --model-name $(MODEL) --preprocessor-name $(PREPROCESSOR)
+
+lab: $(READY) ## JupyterLab on the notebooks (LAB_OPTIONS=…)
+	$(VENV)/bin/jupyter lab --notebook-dir=. $(LAB_OPTIONS)
+
+explore: $(READY) ## report what is in a data set (DATASET=…)
+	$(RUN) explore --dataset $(DATASET)
+
+train: $(READY) ## train, export and register a challenger (MODEL=… PREPROCESSOR=… DATASET=…)
+	$(RUN) train --dataset $(DATASET) --model-name $(MODEL) --preprocessor-name $(PREPROCESSOR)
+
+validate: $(READY) ## judge a version; fails when its verdict is failed (VERSION=challenger)
+	$(RUN) validate --dataset $(DATASET) --version $(VERSION)
+
+promote: $(READY) ## make a validated version answer (VERSION=challenger, FORCE="reason" against its verdict)
+	$(RUN) promote --dataset $(DATASET) --version $(VERSION) $(if $(FORCE),--force "$(FORCE)")
+
+rollback: $(READY) ## step back to what answered before
+	$(RUN) rollback --dataset $(DATASET)
+
+history: $(READY) ## list what was in production, and who put it there
+	$(RUN) history --dataset $(DATASET)
+
+serve: $(READY) ## serve what is in production (PORT=8000 DATASET=…)
+	$(RUN) serve --dataset $(DATASET)
+
+mlflow: $(READY) ## MLflow's UI on port 5000
+	$(RUN) mlflow
+
+test: $(READY) ## all tests but the long ones
+	$(VENV)/bin/python -m pytest -m "not hard"
+
+test-hard: $(READY) ## the long tests
+	$(VENV)/bin/python -m pytest -m hard
+
+lint: $(READY) ## check style, imports and layers
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports
+
+format: $(READY) ## fix what the linter can fix
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+lock: $(READY) ## make the lock files anew from pyproject.toml
+	$(VENV)/bin/python -m uv pip compile $(LOCK_OPTIONS) --group dev -o locks/dev.txt pyproject.toml
+	for group in serve serve-test uv; do $(VENV)/bin/python -m uv pip compile $(LOCK_OPTIONS) --group $$group -c locks/dev.txt -o locks/$$group.txt pyproject.toml || exit 1; done
+LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
+
+image: ## build the server's container image
+	docker build -t loan-approval-api:latest .
+
+clean: ## remove the environment, reports and caches; data, MLflow's database and the store stay
+	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache
+	find reports -mindepth 1 ! -name README.md -delete
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,156 @@
+"""From a CSV to an answered request, for both data sets, through the notebooks and a real MLflow."""
+
+import csv
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loan_approval import cli, tracking
+from loan_approval.flow import run_step
+from loan_approval.project import ROOT
+from loan_approval.promotion import promote
+from serve.contract import Contract
+from serve.errors import ContractError
+from serve.store import Store
+from tests.server_process import running_server
+
+LIMIT = 300  # seconds a notebook
+
+
+@dataclass(frozen=True)
+class Line:
+    """What one run of explore, train and validate left."""
+
+    contract: Contract
+    reports: Path
+    trained: dict[str, Any]
+    judged: dict[str, Any]
+
+
+RECIPES = {
+    "loans": ("random_forest", "median_imputer"),
+    "boston": ("logistic_regression", "median_imputer_with_scaler"),
+}
+
+
+@pytest.fixture(scope="module", params=["loans", "boston"])
+def line(
+    request: pytest.FixtureRequest,
+    make_data_set: Callable[[str], Path],
+    mlflow_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Line:
+    """Explore, train and validate one data set, each by its notebook."""
+    folder = str(make_data_set(request.param))
+    reports = tmp_path_factory.mktemp("reports")
+    model, preprocessor = RECIPES[request.param]
+    run_step("01_explore", {"dataset": folder}, reports, LIMIT)
+    texts = {"dataset": folder, "model_name": model, "preprocessor_name": preprocessor}
+    trained = run_step("02_train", texts, reports, LIMIT)
+    judged = run_step("03_validate", {"dataset": folder, "version": str(trained["version"])}, reports, LIMIT)
+    return Line(Contract.load(Path(folder) / "contract.toml"), reports, trained, judged)
+
+
+def test_the_model_passes_its_gates_and_answers_over_http(line: Line, tmp_path: Path) -> None:
+    assert line.judged["verdict"] == "passed", line.judged["gates"]
+    store = Store(tmp_path / "store")
+    version = promote(line.trained["name"], "challenger", store)
+    with running_server(tmp_path, store.path) as server:
+        answer = server.request("POST", "/api/v2/predict", line.contract.example())
+        described = server.request("GET", "/api/v2/model").json
+    assert answer.status == 200
+    assert answer.json["prediction"] == line.contract.label(answer.json["prediction_code"])
+    assert answer.headers["X-Model-Sha256"] == version.sha256 == line.trained["sha256"]
+    assert described["metrics"]["roc_auc"] == pytest.approx(line.trained["metrics"]["roc_auc"])
+    assert described["verdict"]["verdict"] == "passed"
+
+
+def test_the_run_records_what_made_the_model(line: Line) -> None:
+    run = tracking.connect().get_run(line.trained["run_id"])
+    assert {"model_name", "preprocessor_name", "seed", "threshold", "dataset"} <= set(run.data.params)
+    assert {"accuracy", "f1", "roc_auc", "pr_auc", "log_loss", "brier"} <= set(run.data.metrics)
+    assert {"commit", "changes", "data_sha256", "lock_sha256", "sha256"} <= set(run.data.tags)
+    assert run.data.tags["sha256"] == line.trained["sha256"]
+    experiment = tracking.connect().get_experiment(run.info.experiment_id)
+    assert experiment.name == line.contract.experiment
+
+
+def test_the_run_holds_figures_pipeline_model_file_reports_and_verdict(line: Line) -> None:
+    client, run = tracking.connect(), line.trained["run_id"]
+    paths = {a.path for folder in ("", "figures", "notebooks", "model") for a in client.list_artifacts(run, folder)}
+    figures = {f"figures/{name}.png" for name in ("confusion_matrix", "roc", "calibration", "feature_importance")}
+    assert figures | {"pipeline.skops", "model/model.onnx"} <= paths
+    assert {"notebooks/02_train.html", "notebooks/03_validate.html", "verdict"} <= paths
+
+
+def test_the_index_links_every_report_and_sweetviz_page(line: Line) -> None:
+    index = (line.reports / "index.html").read_text()
+    pages = {page.name for page in line.reports.rglob("*.html")} - {"index.html"}
+    assert {"01_explore.html", "02_train.html", "03_validate.html", "sweetviz_target.html"} <= pages
+    assert all(f'/{page}"' in index for page in pages)
+
+
+def test_a_model_of_noise_fails_says_so_and_cannot_be_promoted(
+    make_data_set: Callable[[str], Path], mlflow_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(make_data_set("noise"))
+    monkeypatch.setattr(cli, "REPORTS", tmp_path / "reports")
+    monkeypatch.setenv("SERVE_STORE", str(tmp_path / "store"))
+    cli.main(["train", "--dataset", folder])
+    with pytest.raises(SystemExit, match="the model cannot be told from chance"):
+        cli.main(["validate", "--dataset", folder])
+    with pytest.raises(SystemExit, match="PromotionError: noise_model version 1 has the verdict 'failed'"):
+        cli.main(["promote", "--dataset", folder])
+    assert not (tmp_path / "store" / "production.json").exists()
+
+
+def test_papermill_alone_runs_a_notebook_from_the_root(
+    make_data_set: Callable[[str], Path], mlflow_folder: Path, tmp_path: Path
+) -> None:
+    write_own_csv(tmp_path / "my.csv", rows=400)
+    folder = draft_and_answer(tmp_path)
+    command = [
+        sys.executable,
+        "-m",
+        "papermill",
+        "notebooks/02_train.ipynb",
+        str(tmp_path / "out.ipynb"),
+        "-k",
+        "python3",
+    ]
+    options = ["-p", "dataset", str(folder), "-p", "model_name", "xgboost"]
+    run = subprocess.run([*command, *options], cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert tracking.find_version("mine_model", "challenger").number == "1"
+
+
+def write_own_csv(path: Path, rows: int) -> None:
+    """Write somebody's own lending data: a category, missing cells marked NA, a target in words."""
+    rng = random.Random(5)
+    with path.open("w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["Income", "Home", "Years_Employed", "Gender", "Granted"])
+        for _ in range(rows):
+            income, home = round(rng.lognormvariate(10.5, 0.5)), rng.choice(["own", "rent", "family"])
+            years = rng.randint(0, 30)
+            score = (income - 40_000) / 20_000 + (home == "own") + (years - 10) / 10
+            granted = "yes" if rng.random() < 1 / (1 + 2.7 ** (-2 * score)) else "no"
+            out.writerow([income, home, "NA" if rng.random() < 0.05 else years, rng.choice(["f", "m"]), granted])
+
+
+def draft_and_answer(folder: Path) -> Path:
+    """Draft a contract for `my.csv` as the README says, then answer its questions by deleting them."""
+    cli.main(["init", str(folder / "mine"), str(folder / "my.csv"), "--target", "Granted"])
+    path = folder / "mine" / "contract.toml"
+    with pytest.raises(ContractError, match="open question"):
+        Contract.load(path)
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if not line.startswith("question")), encoding="utf-8")
+    return folder / "mine"

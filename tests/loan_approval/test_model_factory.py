@@ -1,0 +1,74 @@
+import sys
+
+import numpy as np
+import pytest
+
+from loan_approval.errors import FactoryError
+from loan_approval.factories import factory_names, find_factory
+from loan_approval.factories.random_forest import DEEPEST
+from loan_approval.model_factory import ModelFactory
+
+MODELS = factory_names(ModelFactory)
+
+
+def make(name, directions=(0, 0), seed=7, **parameters):
+    return find_factory(ModelFactory, name).make(directions, seed, parameters)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_parameter_it_does_not_take_is_named_with_those_it_takes(name):
+    with pytest.raises(FactoryError, match=rf"{name} takes no max_itre, sea, expected some of .*random_state"):
+        make(name, sea=1, max_itre=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter"),
+    [
+        ("logistic_regression", {"C": 0.1}),
+        ("hist_gradient_boosting", {"max_iter": 7}),
+        ("random_forest", {"n_estimators": 7}),
+        ("xgboost", {"n_estimators": 7}),
+    ],
+)
+def test_a_parameter_it_takes_replaces_the_default(name, parameter):
+    assert make(name, **parameter).get_params().items() >= parameter.items()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_seed_reaches_the_estimator(name):
+    assert make(name, seed=123).get_params()["random_state"] == 123
+
+
+@pytest.mark.parametrize("depth", [None, DEEPEST + 1])
+def test_too_deep_a_forest_is_refused(depth):
+    with pytest.raises(FactoryError, match=f"max_depth={depth}, expected at most 12"):
+        make("random_forest", max_depth=depth)
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "logistic_regression"])
+@pytest.mark.parametrize("direction", [1, -1])
+def test_trees_keep_their_direction_against_the_data(name, direction):
+    x = np.linspace(-1, 1, 200).reshape(-1, 1)
+    y = (x[:, 0] * -direction + np.sin(20 * x[:, 0]) > 0).astype(int)
+    estimator = make(name, directions=[direction]).fit(x, y)
+    p = estimator.predict_proba(x)[:, 1]
+    assert np.all(direction * np.diff(p) >= -1e-7)
+
+
+def test_without_xgboost_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "xgboost", None)
+    with pytest.raises(FactoryError, match="xgboost is not installed: `pip install xgboost-cpu onnxmltools`"):
+        make("xgboost")
+
+
+def test_aligned_thresholds_are_float32_and_stop_the_same_values():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 1)).astype(np.float32).astype(float)
+    estimator = make("hist_gradient_boosting", directions=[0]).fit(X, rng.integers(0, 2, 400))
+    before = [tree.nodes["num_threshold"].copy() for (tree,) in estimator._predictors]
+    find_factory(ModelFactory, "hist_gradient_boosting").align_with_graph(estimator)
+    for exact, (tree,) in zip(before, estimator._predictors, strict=True):
+        rounded = tree.nodes["num_threshold"]
+        np.testing.assert_array_equal(rounded, rounded.astype(np.float32))
+        assert np.all(rounded <= exact)
+        np.testing.assert_array_equal(rounded >= X, exact >= X)

@@ -1,0 +1,234 @@
+"""Promotion against a real MLflow and a real store, killed at every step."""
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+import pytest
+
+from loan_approval import promotion, tracking
+from loan_approval.errors import PromotionError, TrackingError
+from loan_approval.promotion import check_file, complete_interrupted, promote, promoted_versions, rollback
+from loan_approval.tracking import Version
+from serve.errors import ModelFileError
+from serve.live import LiveModel
+from serve.store import Store
+from tests.model_files import LOANS, LOANS_SCALING, broken_files, make_file
+
+NAMES = (f"promoted_model_{number}" for number in itertools.count())
+FACTS = {"metrics": {"roc_auc": 0.8}, "gates": []}
+
+
+@pytest.fixture
+def name(mlflow_folder: Path) -> str:
+    return next(NAMES)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def register(name: str, bias: float, verdict: str = "passed") -> Version:
+    """Register a version whose file differs by its bias."""
+    data = make_file(LOANS, LOANS_SCALING, bias)
+    with tracking.start_run("promotion_tests", "made by hand") as run:
+        pass
+    version = tracking.register(name, run, data, promotion_sha256(data))
+    if verdict != "none":
+        tracking.record_verdict(version, verdict, {**FACTS, "verdict": {"verdict": verdict}})
+    return tracking.find_version(name, version.number)
+
+
+def promotion_sha256(data: bytes) -> str:
+    from hashlib import sha256
+
+    return sha256(data).hexdigest()
+
+
+def answering(store: Store) -> str | None:
+    """Return the version that a server started now answers with."""
+    model = LiveModel(store)
+    model.refresh()
+    return model.current.pointer.version if model.current else None
+
+
+def test_a_passed_version_answers_after_promotion(name: str, store: Store) -> None:
+    register(name, 1.0)
+    promote(name, "1", store)
+    assert answering(store) == "1"
+    assert tracking.find_version(name, "production").number == "1"
+    assert promoted_versions(name) == ["1"]
+
+
+def test_promoting_again_changes_nothing(name: str, store: Store) -> None:
+    register(name, 1.0)
+    promote(name, "1", store)
+    promote(name, "1", store)
+    assert [event["event"] for event in tracking.read_history(name)] == ["promote"]
+
+
+@pytest.mark.parametrize("verdict", ["none", "failed"])
+def test_a_version_without_a_passed_verdict_is_refused(name: str, store: Store, verdict: str) -> None:
+    register(name, 1.0, verdict)
+    with pytest.raises(PromotionError, match=f"verdict '{verdict}', expected passed"):
+        promote(name, "1", store)
+    assert answering(store) is None
+
+
+def test_forcing_records_who_and_why(name: str, store: Store) -> None:
+    version = register(name, 1.0, "failed")
+    promote(name, "1", store, force_reason="the committee of 3 May agreed")
+    facts = tracking.load_facts(version)
+    assert facts["verdict"]["reason"] == "the committee of 3 May agreed"
+    assert facts["verdict"]["by"]
+    assert store.pointer().verdict == "forced"
+    assert answering(store) == "1"
+
+
+def test_forcing_without_a_reason_is_refused(name: str, store: Store) -> None:
+    register(name, 1.0, "failed")
+    with pytest.raises(PromotionError, match="with a reason"):
+        promote(name, "1", store, force_reason="  ")
+
+
+def test_an_unknown_version_is_named(name: str, store: Store) -> None:
+    register(name, 1.0)
+    with pytest.raises(TrackingError, match="no version '9'"):
+        promote(name, "9", store)
+
+
+def test_a_file_that_was_exchanged_in_the_artifacts_is_refused(name: str, store: Store) -> None:
+    version = register(name, 1.0)
+    source = tracking.connect().get_model_version_download_uri(name, "1").removeprefix("file://")
+    Path(source, tracking.MODEL_FILE).write_bytes(make_file(LOANS, LOANS_SCALING, 2.0))
+    with pytest.raises(ModelFileError, match=f"expected {version.sha256}"):
+        promote(name, "1", store)
+    assert answering(store) is None
+
+
+@pytest.mark.parametrize("fault", sorted(broken_files()))
+def test_a_broken_file_is_refused_at_promotion(fault: str) -> None:
+    data = broken_files()[fault]
+    with pytest.raises(ModelFileError):
+        check_file(data, promotion_sha256(data))
+
+
+def test_an_operator_outside_the_list_is_refused() -> None:
+    model = onnx.load_from_string(make_file(LOANS, LOANS_SCALING))
+    model.graph.node.append(onnx.helper.make_node("Identity", ["X"], ["unused"]))
+    model.graph.node.append(onnx.helper.make_node("RandomNormalLike", ["X"], ["unused2"]))
+    data = model.SerializeToString()
+    with pytest.raises(ModelFileError, match="RandomNormalLike"):
+        check_file(data, promotion_sha256(data))
+
+
+def test_rollback_steps_back_through_the_history(name: str, store: Store) -> None:
+    for bias in (1.0, 0.5, 0.0):
+        promote(name, register(name, bias).number, store)
+    assert rollback(name, store).number == "2"
+    assert answering(store) == "2"
+    assert rollback(name, store).number == "1"
+    assert answering(store) == "1"
+    with pytest.raises(PromotionError, match="no version was in production before"):
+        rollback(name, store)
+    assert answering(store) == "1"
+
+
+def test_an_alias_moved_by_hand_is_followed_by_the_record(name: str, store: Store) -> None:
+    for bias in (1.0, 0.5):
+        register(name, bias)
+    promote(name, "1", store)
+    tracking.set_alias(name, "production", "2")
+    complete_interrupted(name, store)
+    assert answering(store) == "2"
+    assert promoted_versions(name) == ["1", "2"]
+
+
+def test_an_alias_moved_by_hand_to_a_failed_version_is_not_followed(name: str, store: Store) -> None:
+    register(name, 1.0)
+    register(name, 0.5, "failed")
+    promote(name, "1", store)
+    tracking.set_alias(name, "production", "2")
+    complete_interrupted(name, store)
+    assert answering(store) == "1"
+
+
+def test_a_damaged_pointer_is_completed(name: str, store: Store) -> None:
+    register(name, 1.0)
+    promote(name, "1", store)
+    store.pointer_path.write_text("{")
+    complete_interrupted(name, store)
+    assert answering(store) == "1"
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing catches it."""
+
+
+def die_at(owner: object, method: str, when: str) -> Callable[[pytest.MonkeyPatch], None]:
+    """Make a function die before or after it did its work."""
+
+    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
+        real = getattr(owner, method)
+
+        def dying(*arguments: object, **options: object) -> None:
+            if when == "after":
+                real(*arguments, **options)
+            raise Killed
+
+        monkeypatch.setattr(owner, method, dying)
+
+    return patch
+
+
+STEPS = [(Store, "install"), (tracking, "set_alias"), (Store, "point"), (tracking, "append_history")]
+KILLS = [pytest.param(step, when, id=f"{when} {step[1]}") for step in STEPS for when in ("before", "after")]
+
+
+@pytest.mark.parametrize(("step", "when"), KILLS)
+def test_killed_at_any_point_the_old_or_the_new_model_answers_and_a_rerun_completes(
+    name: str, store: Store, monkeypatch: pytest.MonkeyPatch, step: tuple[object, str], when: str
+) -> None:
+    promote(name, register(name, 1.0).number, store)
+    register(name, 0.5)
+    with monkeypatch.context() as patch:
+        die_at(*step, when)(patch)
+        with pytest.raises(Killed):
+            promote(name, "2", store)
+    assert answering(store) in ("1", "2")
+    promote(name, "2", store)
+    assert answering(store) == "2"
+    assert tracking.find_version(name, "production").number == "2"
+    assert promoted_versions(name) == ["1", "2"]
+
+
+@pytest.mark.parametrize(("step", "when"), KILLS)
+def test_a_rollback_killed_at_any_point_is_completed_by_a_rerun_of_either(
+    name: str, store: Store, monkeypatch: pytest.MonkeyPatch, step: tuple[object, str], when: str
+) -> None:
+    for bias in (1.0, 0.5):
+        promote(name, register(name, bias).number, store)
+    with monkeypatch.context() as patch:
+        die_at(*step, when)(patch)
+        with pytest.raises(Killed):
+            rollback(name, store)
+    assert answering(store) in ("1", "2")
+    complete_interrupted(name, store)
+    assert answering(store) == tracking.find_version(name, "production").number == promoted_versions(name)[-1]
+    promote(name, "2", store)
+    assert answering(store) == "2"
+
+
+def test_a_kill_between_pointer_and_record_is_told_as_completed_later(
+    name: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(name, 1.0)
+    with monkeypatch.context() as patch:
+        die_at(promotion, "_record", "before")(patch)
+        with pytest.raises(Killed):
+            promote(name, "1", store)
+    promote(name, "1", store)
+    (event,) = tracking.read_history(name)
+    assert event["note"] == "completed later"

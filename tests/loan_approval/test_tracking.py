@@ -1,0 +1,94 @@
+"""MLflow as it is: a real database and real artifacts."""
+
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from skops.io.exceptions import UntrustedTypesFoundException
+
+from loan_approval import tracking
+from loan_approval.errors import TrackingError
+
+pytestmark = pytest.mark.usefixtures("mlflow_folder")
+
+
+class Stranger(LogisticRegression):
+    """A type nobody said to trust."""
+
+
+def log(pipeline: Pipeline) -> str:
+    with tracking.start_run("tracking_tests", "one") as run:
+        figures = {"empty": Figure()}
+        tracking.log_training({"seed": 7}, {"roc_auc": 0.8}, {"commit": "abc"}, figures, pipeline)
+    return run
+
+
+def fitted(estimator: LogisticRegression) -> Pipeline:
+    return Pipeline([("model", estimator)]).fit(np.array([[0.0], [1.0]]), [0, 1])
+
+
+def test_a_training_run_holds_parameters_metrics_tags_figures_and_pipeline() -> None:
+    run = tracking.connect().get_run(log(fitted(LogisticRegression())))
+    assert run.data.params == {"seed": "7"}
+    assert run.data.metrics == {"roc_auc": 0.8}
+    assert run.data.tags["commit"] == "abc"
+    names = [artifact.path for artifact in tracking.connect().list_artifacts(run.info.run_id)]
+    assert sorted(names) == ["figures", "pipeline.skops"]
+
+
+def test_a_registered_file_comes_back_byte_for_byte_by_number_and_alias() -> None:
+    data = b"any bytes"
+    version = tracking.register("tracked_model", log(fitted(LogisticRegression())), data, sha256(data).hexdigest())
+    tracking.set_alias("tracked_model", "challenger", version.number)
+    assert tracking.find_version("tracked_model", "challenger") == version
+    assert tracking.load_model_file(tracking.find_version("tracked_model", version.number)) == data
+
+
+def test_the_pipeline_comes_back_and_decides_the_same() -> None:
+    pipeline = fitted(LogisticRegression())
+    version = tracking.register("pipeline_model", log(pipeline), b"", "0" * 64)
+    loaded = tracking.load_pipeline(version, ())
+    assert np.array_equal(loaded.predict_proba([[0.3]]), pipeline.predict_proba([[0.3]]))
+
+
+def test_a_pipeline_with_a_type_that_is_not_trusted_is_not_loaded() -> None:
+    version = tracking.register("stranger_model", log(fitted(Stranger())), b"", "0" * 64)
+    with pytest.raises(UntrustedTypesFoundException, match="Stranger"):
+        tracking.load_pipeline(version, ())
+
+
+@pytest.mark.parametrize("version", ["99", "nobody"])
+def test_a_version_that_is_not_there_is_named(version: str) -> None:
+    tracking.register("short_model", log(fitted(LogisticRegression())), b"", "0" * 64)
+    with pytest.raises(TrackingError, match=f"short_model has no version '{version}'"):
+        tracking.find_version("short_model", version)
+
+
+def test_a_model_that_is_not_there_is_named() -> None:
+    with pytest.raises(TrackingError, match="no_such_model has no version 'challenger'"):
+        tracking.find_version("no_such_model", "challenger")
+
+
+def test_facts_of_a_version_that_was_not_validated_are_refused() -> None:
+    version = tracking.register("raw_model", log(fitted(LogisticRegression())), b"", "0" * 64)
+    with pytest.raises(TrackingError, match="was not validated"):
+        tracking.load_facts(version)
+
+
+def test_a_file_that_is_gone_is_named(mlflow_folder: Path) -> None:
+    version = tracking.register("gone_model", log(fitted(LogisticRegression())), b"x", "0" * 64)
+    source = tracking.connect().get_model_version_download_uri("gone_model", version.number)
+    Path(source.removeprefix("file://"), tracking.MODEL_FILE).unlink()
+    with pytest.raises(TrackingError, match=f"gone_model version {version.number}: no model.onnx"):
+        tracking.load_model_file(version)
+
+
+def test_history_is_read_in_the_order_it_was_written() -> None:
+    tracking.register("history_model", log(fitted(LogisticRegression())), b"", "0" * 64)
+    for number in range(12):
+        tracking.append_history("history_model", {"event": "promote", "version": str(number)})
+    assert [event["version"] for event in tracking.read_history("history_model")] == [str(n) for n in range(12)]

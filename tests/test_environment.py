@@ -1,0 +1,71 @@
+"""The lock files, environment.yml and the Dockerfile say the same."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LOCKS = sorted((ROOT / "locks").glob("*.txt"))
+GROUPS = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+
+
+def pins(lock: Path) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9._-]+)==([^\s;]+)", lock.read_text(), re.MULTILINE))
+
+
+def asked_for(group: str) -> list[str]:
+    return [item for item in GROUPS[group] if isinstance(item, str)]
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
+def test_every_pin_of_a_lock_has_a_hash_and_no_address(lock: Path) -> None:
+    text = lock.read_text()
+    blocks = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]
+    assert blocks
+    assert all("--hash=sha256:" in block for block in blocks)
+    assert "://" not in text
+    assert "index" not in text
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
+def test_locks_agree_on_every_version(lock: Path) -> None:
+    every = pins(ROOT / "locks/dev.txt")
+    assert {name: every.get(name) for name in pins(lock)} == pins(lock)
+
+
+@pytest.mark.parametrize(("group", "lock"), [("serve", "serve"), ("train", "dev"), ("xgboost", "dev"), ("dev", "dev")])
+def test_what_pyproject_asks_for_is_in_the_lock(group: str, lock: str) -> None:
+    locked = pins(ROOT / f"locks/{lock}.txt")
+    for requirement in asked_for(group):
+        name, _, version = requirement.partition("==")
+        name = re.match(r"[a-z0-9-]+", name).group()
+        assert name in locked
+        assert not version or version.endswith("*") or locked[name] == version
+
+
+def test_the_conda_environment_installs_the_same_lock_and_a_supported_python() -> None:
+    text = (ROOT / "environment.yml").read_text()
+    assert re.findall(r"^\s+- (-r .*)$", text, re.MULTILINE) == ["-r locks/dev.txt"]
+    minor = int(re.search(r"- python=3\.(\d+)", text).group(1))
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    assert wanted == f">=3.{minor}"
+
+
+def test_the_image_installs_the_lock_of_the_server_with_its_hashes() -> None:
+    assert "--require-hashes -r /tmp/serve.txt" in (ROOT / "Dockerfile").read_text()
+
+
+def test_the_serving_lock_holds_no_training_library() -> None:
+    heavy = {"scikit-learn", "pandas", "mlflow", "mlflow-skinny", "skl2onnx", "onnx", "scipy", "joblib"}
+    assert not heavy & set(pins(ROOT / "locks/serve.txt"))
+
+
+def test_make_prints_its_targets_in_the_order_of_the_work() -> None:
+    printed = subprocess.run(["make", "-C", ROOT], capture_output=True, text=True, check=True).stdout
+    targets = re.findall(r"^make ([a-z-]+) ", printed, re.MULTILINE)
+    order = ["run", "lab", "explore", "train", "validate", "promote", "rollback", "serve", "mlflow", "lint", "format"]
+    assert [target for target in targets if target in order] == order
+    assert "clean" in targets

@@ -2,9 +2,7 @@
 
 import io
 import json
-import math
 import re
-import statistics
 from collections import Counter
 from csv import Error as CSVError
 from csv import reader, writer
@@ -13,34 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
+from loan_approval.draft_feature import draft_feature, parse_number
 from loan_approval.errors import DataError
-from serve.contract_rules import LARGEST
-from serve.feature import Feature
 from serve.store import write_atomically
 
 MARKERS = frozenset({"na", "n/a", "null", "nan", "none", "?"})
-MOST_VALUES = 30  # a text column with more, or with more than half as many as rows, is no category
-LEAK_AUC = 0.95
-FEWEST = 10  # rows of either label, below which an AUC says nothing
 APPROVALS = re.compile("y(es)?|t(rue)?|approved?|accepted|granted|(re)?paid|good|s(im)?|aprovado")
-# Words of a column's name: what laws on credit forbid to score, and what stands in for it.
-PROTECTED = re.compile(
-    r"age|dob|birth.*|sex.*|gender.*|male|female|race|racial|colou?r|ethnic.*|black|white|asian|hispan.*|latin.*|minorit.*|"
-    r"religio.*|marital|marri.*|spouse|depend[ae]nt.*|famil.*|pregnan.*|child.*|national.*|origin|citizen.*|disab.*|"
-    r"zip.*|post.*|neighbo.*|idade|sexo|raça|cor|etnia|civil|casad.*|nasc.*|cep|bairro"
-)
 MEANING = "Do the labels tell what an underwriter decided ('past_decision') or whether the loan was 'repaid'?"
 POSITIVE = "Is positive the label of an approved (or repaid) loan, and do the labels read as clients should see them?"
-IS_PROTECTED = (
-    "Is this, or does it stand in for, what must not be scored: age, sex, race, religion, origin, marital or familial "
-    "status? If not: use = 'score' and protected = false."
-)
-IS_LEAK = (
-    "This column alone tells the labels apart (AUC {:.2f}): was it known before the decision? If so: use = 'score'. "
-    "If not: leave it at 'monitor', or delete this table and the column in dataset.csv."
-)
 HEADER = """\
 # Drafted from the data, and refused while a `question` is left: correct the lines beside it, then delete it.
 # Worth adding to a feature: unit, direction (1 or -1 where the score may only rise or fall with it), actionable = true
@@ -70,7 +49,7 @@ def draft_data_set(folder: Path, csv: Path, target: str) -> Draft:
     columns, target = _read(csv), target.strip()
     notes = _clear_markers(columns)
     target_table, y = _draft_target(csv, target, columns)
-    drafts = {name: _draft_feature(name, cells, y) for name, cells in columns.items() if name != target}
+    drafts = {name: draft_feature(name, cells, y) for name, cells in columns.items() if name != target}
     features = [draft for draft in drafts.values() if isinstance(draft, dict)]
     left_out = {name: why for name, why in drafts.items() if isinstance(why, str)}
     if not features:
@@ -125,7 +104,9 @@ def _clear_markers(columns: dict[str, list[str]]) -> list[str]:
 def _draft_target(path: Path, target: str, columns: dict[str, list[str]]) -> tuple[dict[str, Any], np.ndarray]:
     if target not in columns:
         raise DataError(f"{path}: no column {target!r}, expected one of {', '.join(columns)}")
-    keys = [_number(cell) if _number(cell) is not None else cell for cell in columns[target]]  # 1 and 1.0 are one label
+    keys = [
+        parse_number(cell) if parse_number(cell) is not None else cell for cell in columns[target]
+    ]  # 1 and 1.0 are one label
     spelled = dict(zip(reversed(keys), reversed(columns[target]), strict=True))  # as it first stands
     if "" in spelled:
         raise DataError(f"{path}: {keys.count('')} rows have no {target}; expected one of two labels in every row")
@@ -138,91 +119,6 @@ def _draft_target(path: Path, target: str, columns: dict[str, list[str]]) -> tup
         labels = {spelled[positive]: "Approved", spelled[negative]: "Denied"}
     table = {"name": target, "meaning": "past_decision", "positive": spelled[positive], "labels": labels}
     return table | {"question": f"{MEANING} {POSITIVE}"}, np.array([int(key == positive) for key in keys])
-
-
-def _draft_feature(name: str, cells: list[str], y: np.ndarray) -> dict[str, Any] | str:
-    """Return the feature's table, or why it is left out."""
-    present = [cell for cell in cells if cell]
-    numbers = [number for number in map(_number, present) if number is not None]
-    if len(numbers) < len(present):
-        numbers = []
-    why = _why_left_out(name, present, numbers)
-    if why:
-        return why
-    kind = _number_keys(numbers) if numbers else {"type": "category", "values": sorted(set(present))}
-    auc, is_protected = _separation(cells, numbers, y), _looks_protected(name)
-    questions = [IS_LEAK.format(auc)] * (auc >= LEAK_AUC) + [IS_PROTECTED] * is_protected
-    feature = {"name": name, **kind} | ({"missing": True} if len(present) < len(cells) else {})
-    feature |= {"use": "monitor" if questions else "score", "protected": is_protected}
-    feature |= {"direction": 0} if numbers else {}
-    middle = statistics.median_low(numbers) if numbers else Counter(sorted(present)).most_common(1)[0][0]
-    feature |= {"example": middle, "reason": {"en": _words(name).capitalize()}}
-    return feature | ({"question": " ".join(questions)} if questions else {})
-
-
-def _why_left_out(name: str, present: list[str], numbers: list[float]) -> str:
-    distinct = len(set(numbers or present))
-    if distinct < 2:
-        return "one value at most"
-    if not numbers and distinct > max(2, min(MOST_VALUES, len(present) // 2)):
-        return f"text with {distinct} different values"
-    if numbers and max(map(abs, numbers)) > LARGEST:
-        return "numbers beyond 2**53"
-    is_whole = all(number.is_integer() for number in numbers)
-    if numbers and is_whole and distinct == len(present) and "id" in _words(name).casefold().split():
-        return "a different number in every row"
-    return ""
-
-
-def _number(cell: str) -> float | None:
-    """Return the number a cell stands for; a code such as 02139 is none."""
-    number = Feature("", "number").parse(cell)
-    return number if isinstance(number, float) and math.isfinite(number) and not re.match(r"0\d", cell) else None
-
-
-def _number_keys(numbers: list[float]) -> dict[str, Any]:
-    is_whole = all(number.is_integer() for number in numbers)
-    low, high = min(numbers), max(numbers)
-    if not (is_whole and (low, high) == (0, 1)):  # yes or no, which has no room to widen
-        low, high = _widen(low, high, is_whole)
-    return {"type": "integer" if is_whole else "number", "min": low, "max": high}
-
-
-def _widen(low: float, high: float, is_whole: bool) -> tuple[float, float]:
-    """Return round numbers a tenth of the range further out; zero is not crossed."""
-    digits = max(math.floor(math.log10(high - low)), 0 if is_whole else -12)
-    step, margin = 10.0**digits, (high - low) / 10
-    bottom = round(math.floor((low - margin) / step) * step, max(0, -digits))
-    top = round(math.ceil((high + margin) / step) * step, max(0, -digits))
-    bottom, top = max(bottom, 0) if low >= 0 else bottom, min(top, 0) if high <= 0 else top
-    return max(min(bottom, low), -LARGEST), min(max(top, high), LARGEST)
-
-
-def _separation(cells: list[str], numbers: list[float], y: np.ndarray) -> float:
-    """Return the largest AUC a column reaches alone: by its size, by each value's share, or by being there at all."""
-    there = np.array([bool(cell) for cell in cells])
-    aucs = [_auc(there, y)]
-    if numbers:
-        aucs.append(_auc(np.array(numbers), y[there]))
-    if len(set(cells)) <= MOST_VALUES:
-        approved, seen = Counter(cell for cell, code in zip(cells, y, strict=True) if code), Counter(cells)
-        aucs.append(_auc(np.array([approved[cell] / seen[cell] for cell in cells]), y))
-    return max(aucs)
-
-
-def _auc(score: np.ndarray, y: np.ndarray) -> float:
-    if np.bincount(y, minlength=2).min() < FEWEST:
-        return 0.5
-    auc = float(roc_auc_score(y, score))
-    return max(auc, 1 - auc)
-
-
-def _looks_protected(name: str) -> bool:
-    return any(PROTECTED.fullmatch(word) for word in _words(name).casefold().split())
-
-
-def _words(name: str) -> str:
-    return " ".join(re.sub(r"(?<=[a-z])(?=[A-Z])|[\W_]+", " ", name).split()) or name
 
 
 def _to_csv(columns: dict[str, list[str]]) -> bytes:

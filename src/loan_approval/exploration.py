@@ -21,7 +21,10 @@ def describe_columns(dataset: Dataset) -> pd.DataFrame:
         column = dataset.frame[feature.name]
         allowed = ", ".join(feature.values) if feature.is_category else f"{feature.min:g} to {feature.max:g}"
         seen = column.dropna()
-        spread = ", ".join(sorted(seen.unique())) if feature.is_category else f"{seen.min():g} to {seen.max():g}"
+        if feature.is_category or seen.empty:
+            spread = ", ".join(sorted(seen.unique()))
+        else:
+            spread = f"{seen.min():g} to {seen.max():g}"
         rows.append(
             {
                 "feature": feature.name,

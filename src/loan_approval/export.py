@@ -4,6 +4,7 @@ Nothing here depends on the clock or the machine's name: the same commit, data, 
 """
 
 import json
+import warnings
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,10 @@ def export(
     recipe.model_factory().register_converter()
     input_type = [("X", DoubleTensorType([None, len(contract.scored)]))]
     try:
-        graph = to_onnx(pipeline, initial_types=input_type, options={"zipmap": False}, target_opset=_OPSETS)
+        with warnings.catch_warnings():
+            # skl2onnx writes False into an attribute of integers; protobuf 6 warns, 7 refuses: hence the pin below 7.
+            warnings.filterwarnings("ignore", "Field onnx.AttributeProto.ints: Expected an int, got a boolean")
+            graph = to_onnx(pipeline, initial_types=input_type, options={"zipmap": False}, target_opset=_OPSETS)
     except (RuntimeError, NotImplementedError) as err:
         raise ExportError(f"{recipe.model_name} with {recipe.preprocessor_name} has no ONNX form: {err}") from err
     rows = golden_rows(contract)

@@ -38,7 +38,9 @@ def signal_gate(y: np.ndarray, p: np.ndarray, seed: int) -> Gate:
         f"out-of-fold AUC {auc:.3f}, p-value {p_value:.4f} (at most {SIGNAL_LEVEL} required); "
         f"log loss {loss:.4f} against the base rate's {base:.4f}"
     )
-    verdict = "the model ranks better than chance" if ranks and informs else "the model cannot be told from chance"
+    verdict = "the model ranks better than chance" if ranks else "the model cannot be told from chance"
+    if ranks and not informs:
+        verdict += ", but its probabilities say less than the base rate"
     return Gate("signal", ranks and informs, f"{verdict}: {found}", numbers)
 
 

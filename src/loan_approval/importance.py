@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from sklearn.inspection import permutation_importance
 from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
 
 from loan_approval.preprocessing_factory import output_names
 from serve.contract import Contract
@@ -27,8 +28,9 @@ def measure_importance(
         own = pd.Series(model.feature_importances_, output_names(contract), dtype=float)
         return "The model's own importance, on preprocessed columns", own
     few = slice(None, MOST_ROWS)
-    result = permutation_importance(
-        pipeline, X[few], y[few], scoring="roc_auc", n_repeats=REPEATS, random_state=seed, n_jobs=1
-    )
+    with threadpool_limits(1):
+        result = permutation_importance(
+            pipeline, X[few], y[few], scoring="roc_auc", n_repeats=REPEATS, random_state=seed, n_jobs=1
+        )
     names = [feature.name for feature in contract.scored]
     return "Drop in AUC when permuted, test rows", pd.Series(result.importances_mean, names)

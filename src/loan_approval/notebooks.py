@@ -150,12 +150,15 @@ def _environment(work: Path) -> dict[str, str]:
 def _end(process: subprocess.Popen[str]) -> None:
     if process.poll() is not None:
         return
-    family = psutil.Process(process.pid).children(recursive=True)
-    groups = {process.pid}
-    for member in family:
-        with contextlib.suppress(ProcessLookupError):
-            groups.add(os.getpgid(member.pid))
-    # Whole groups: a process started meanwhile is in its parent's. The kernel has one of its own.
+    root, family, groups = psutil.Process(process.pid), set(), set()
+    # All are stopped first, for one that runs could start another that is not in the list.
+    while new := {root, *root.children(recursive=True)} - family:
+        family |= new
+        for member in new:
+            with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+                member.suspend()
+                groups.add(os.getpgid(member.pid))
+    # Whole groups (the kernel has one of its own), to reach those whose parent has ended.
     for group in groups - {os.getpgrp()}:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)

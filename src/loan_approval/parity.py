@@ -96,7 +96,9 @@ def threshold_rows(
             continue  # a one-hot column
         feature = contract.scored[numbers[position]]
         raw = threshold * spread[position] + shift[position]
-        around = _neighbours(raw, spread[position], whole=feature.type == "integer")
+        # One step of float32 where the graph compares, in units of the raw value.
+        step = abs(float(np.spacing(np.float32(threshold)))) * spread[position]
+        around = _whole_neighbours(raw) if feature.type == "integer" else _neighbours(raw, step)
         inside = [value for value in around if feature.min <= value <= feature.max]
         columns += [numbers[position]] * len(inside)
         values += inside
@@ -129,12 +131,13 @@ def _scaling(pipeline: Pipeline, numbers: int) -> tuple[np.ndarray, np.ndarray]:
     return (scaler.mean_, scaler.scale_) if scaler is not None else (np.zeros(numbers), np.ones(numbers))
 
 
-def _neighbours(raw: float, spread: float, whole: bool) -> list[float]:
-    if whole:
-        return [float(np.floor(raw)), float(np.ceil(raw))]
-    # One step of float64 on the raw value, and one of float32 where the graph compares.
-    coarse = abs(float(np.spacing(np.float32(raw / spread)))) * spread
-    return [raw, np.nextafter(raw, -np.inf), np.nextafter(raw, np.inf), raw - coarse, raw + coarse]
+def _whole_neighbours(raw: float) -> list[float]:
+    # A threshold that is whole itself has a whole number on it, and one either side.
+    return sorted({float(np.ceil(raw)) - 1, float(np.floor(raw)), float(np.ceil(raw)), float(np.floor(raw)) + 1})
+
+
+def _neighbours(raw: float, step: float) -> list[float]:
+    return [raw, np.nextafter(raw, -np.inf), np.nextafter(raw, np.inf), raw - step, raw + step]
 
 
 def _differing_records(scorer: Scorer, rows: np.ndarray, p: np.ndarray, rng: np.random.Generator) -> int:

@@ -42,7 +42,9 @@ def shuffle_target(path: Path) -> None:
     decisions = [row[-1] for row in rows]
     random.Random(11).shuffle(decisions)
     with path.open("w", newline="") as file:
-        csv.writer(file).writerows([header, *([*row[:-1], decision] for row, decision in zip(rows, decisions))])
+        csv.writer(file).writerows(
+            [header, *([*row[:-1], decision] for row, decision in zip(rows, decisions, strict=True))]
+        )
 
 
 def rename_model(contract: Path, name: str) -> None:

@@ -116,7 +116,7 @@ def test_the_same_row_is_read_whatever_the_form(read, content):
     assert dataset.y.tolist() == [1]
 
 
-def test_the_frame_holds_values_and_X_what_the_graph_takes(read):
+def test_the_frame_holds_values_and_the_matrix_what_the_graph_takes(read):
     dataset = read(f"{HEADER}\nrent,10,south,,no\n,20.5,north,3,yes\n")
     assert list(dataset.frame) == HEADER.split(",")
     assert dataset.frame["home"].tolist() == ["rent", None]

@@ -96,10 +96,6 @@ def test_a_file_dropped_into_the_folder_is_trained_exported_and_served(new_facto
     np.testing.assert_allclose(scorer.score(homes.X), made.pipeline.predict_proba(homes.X)[:, 1], atol=1e-6)
 
 
-def test_a_dropped_file_is_gone_with_its_folder():
-    assert "perceptron" not in factory_names(ModelFactory)
-
-
 def test_an_unfinished_class_is_no_factory(new_factory):
     new_factory("unfinished", NEW_MODEL.replace("make_estimator", "make_something").replace("perceptron", "half"))
     assert "half" not in factory_names(ModelFactory)

@@ -50,7 +50,8 @@ def test_too_deep_a_forest_is_refused(depth):
 def test_trees_keep_their_direction_against_the_data(name, direction):
     x = np.linspace(-1, 1, 200).reshape(-1, 1)
     y = (x[:, 0] * -direction + np.sin(20 * x[:, 0]) > 0).astype(int)
-    estimator = make(name, directions=[direction]).fit(x, y)
+    size = "max_iter" if name == "hist_gradient_boosting" else "n_estimators"
+    estimator = make(name, directions=[direction], **{size: 5}).fit(x, y)
     p = estimator.predict_proba(x)[:, 1]
     assert np.all(direction * np.diff(p) >= -1e-7)
 
@@ -64,7 +65,7 @@ def test_without_xgboost_the_error_says_what_to_install(monkeypatch):
 def test_aligned_thresholds_are_float32_and_stop_the_same_values():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(400, 1)).astype(np.float32).astype(float)
-    estimator = make("hist_gradient_boosting", directions=[0]).fit(X, rng.integers(0, 2, 400))
+    estimator = make("hist_gradient_boosting", directions=[0], max_iter=5).fit(X, rng.integers(0, 2, 400))
     before = [tree.nodes["num_threshold"].copy() for (tree,) in estimator._predictors]
     find_factory(ModelFactory, "hist_gradient_boosting").align_with_graph(estimator)
     for exact, (tree,) in zip(before, estimator._predictors, strict=True):

@@ -28,7 +28,7 @@ costs: dict[str, float] = {"wrong_approval": 5.0}
 columns = [
     "Age",
 ]
-folds = 5  # type: int how many
+share = 1  # type: float of the rows
 """
 
 
@@ -149,7 +149,7 @@ def is_running(pid: int) -> bool:
         ({"costs": {"wrong_approval": "5"}}, r"costs is .* \(dict\), expected dict\[str, float\]"),
         ({"columns": "Age"}, r"columns is 'Age' \(str\), expected list"),
         ({"columns": [Path("x")]}, r"columns is .* \(list\), expected list"),
-        ({"folds": 5.0}, r"folds is 5.0 \(float\), expected int"),
+        ({"share": "1"}, r"share is '1' \(str\), expected float"),
         ({"sed": 1, "seed": "1"}, r"no parameter 'sed'.*; seed is '1'"),
     ],
 )

@@ -51,13 +51,16 @@ def test_a_body_may_be_as_large_as_the_settings_say(shelf, make_app, size, statu
 
 
 def test_the_application_follows_the_pointer_on_a_thread_that_ends_with_the_process(make_app):
+    before = set(threading.enumerate())
     make_app()
-    assert all(thread.daemon for thread in threading.enumerate() if thread.name == "pointer-watch")
+    watchers = set(threading.enumerate()) - before
+    assert [(thread.name, thread.daemon) for thread in watchers] == [("pointer-watch", True)]
 
 
 def test_the_documentation_page_is_served_whole(client):
     assert client.get("/docs").status_code == 308
     page = client.get("/docs/").text
+    assert '"url": "/openapi.json"' in page
     assets = re.findall(r'(?:src|href)="([^"#]+)"', page)
     assert {"/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css"} <= set(assets)
     for asset in assets:

@@ -131,6 +131,14 @@ def test_a_pointer_that_goes_away_leaves_the_model(live, shelf):
     assert live.current is not None
 
 
+def test_a_bad_pointer_that_goes_away_is_no_further_trouble(live, shelf, caplog):
+    break_pointer(shelf, "{")
+    live.refresh()
+    shelf.store.pointer_path.unlink()
+    live.refresh()
+    assert len(caplog.messages) == 1
+
+
 def test_a_watched_pointer_is_followed_through_good_and_bad(live, shelf, caplog):
     live.watch(0.05)
     first = shelf.promote("loans")

@@ -10,6 +10,10 @@ def test_an_empty_environment_gives_the_defaults():
     assert Settings.from_environment({}) == Settings()
 
 
+def test_the_published_port_is_8000_on_loopback():
+    assert (Settings().host, Settings().port) == ("127.0.0.1", 8000)
+
+
 def test_an_empty_variable_is_as_good_as_none():
     assert Settings.from_environment({"PORT": "", "SERVE_STORE": "", "SERVE_MODEL_ALIAS": ""}) == Settings()
 

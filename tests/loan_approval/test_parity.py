@@ -1,0 +1,159 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from loan_approval import parity
+from loan_approval.errors import ExportError
+from loan_approval.factories import factory_names
+from loan_approval.factories.hist_gradient_boosting import HistGradientBoosting
+from loan_approval.model_factory import ModelFactory
+from loan_approval.parity import (
+    ParityReport,
+    check_parity,
+    edge_rows,
+    prove_parity,
+    range_rows,
+    threshold_rows,
+    tree_thresholds,
+)
+from loan_approval.preprocessing_factory import PreprocessorFactory
+from loan_approval.training import Recipe
+from serve.contract import Contract
+from serve.feature import Fault
+
+MODELS = factory_names(ModelFactory)
+PREPROCESSORS = factory_names(PreprocessorFactory)
+
+
+@pytest.fixture(autouse=True)
+def _fewer_rows(monkeypatch):
+    monkeypatch.setattr(parity, "RANGE_ROWS", 3000)
+    monkeypatch.setattr(parity, "THRESHOLD_ROWS", 6000)
+
+
+@pytest.mark.parametrize("preprocessor_name", PREPROCESSORS)
+@pytest.mark.parametrize("model_name", MODELS)
+@pytest.mark.parametrize("dataset", ["loans", "homes"])
+def test_no_decision_of_the_file_differs(make_model, dataset, model_name, preprocessor_name):
+    made = make_model(dataset, model_name, preprocessor_name)
+    report = prove_parity(made.data, made.pipeline, made.dataset.X)
+    check_parity(report)
+    assert report.differing == 0
+    assert report.largest < 2e-6
+    assert report.rows > 3000 + len(made.dataset.X)
+
+
+def test_a_file_that_decides_otherwise_is_caught(make_model):
+    made, other = make_model("loans", "logistic_regression"), make_model("loans", "hist_gradient_boosting")
+    report = prove_parity(made.data, other.pipeline, made.dataset.X)
+    assert report.differing > 0
+    with pytest.raises(ExportError, match=r"\d+ of [\d,]+ decisions differ from the fitted pipeline's"):
+        check_parity(report)
+
+
+def test_thresholds_that_are_not_rounded_down_to_float32_are_caught(export_fitted, loans, monkeypatch):
+    monkeypatch.setattr(HistGradientBoosting, "align_with_graph", lambda self, estimator: None)
+    made = export_fitted(Recipe("hist_gradient_boosting", "median_imputer_with_scaler", seed=7), loans)
+    assert prove_parity(made.data, made.pipeline, loans.X).largest > 1e-3
+
+
+def test_an_honest_report_passes():
+    check_parity(ParityReport(rows=10, differing=0, near=2, largest=0.3))
+
+
+def test_a_decision_that_differs_by_record_only_is_counted(make_model, monkeypatch):
+    made = make_model("homes", "logistic_regression")
+    right = Contract.encode  # the amount comes second
+    monkeypatch.setattr(Contract, "encode", lambda self, record: right(self, record) * [1, 0, 1])
+    assert prove_parity(made.data, made.pipeline, made.dataset.X).differing > 0
+
+
+@pytest.mark.parametrize("model_name", [name for name in MODELS if name != "logistic_regression"])
+def test_the_trees_thresholds_are_found(make_model, model_name):
+    thresholds = tree_thresholds(make_model("homes", model_name).data)
+    assert len(thresholds) > 20
+    assert {column for column, _ in thresholds} <= set(range(6))
+
+
+def test_a_graph_without_trees_has_no_thresholds_and_no_rows_at_them(make_model):
+    made = make_model("homes", "logistic_regression")
+    assert tree_thresholds(made.data) == []
+    rows = threshold_rows(made.data, made.pipeline, made.dataset.contract, made.dataset.X, np.random.default_rng(0))
+    assert rows.shape == (0, 3)
+
+
+@pytest.mark.parametrize("preprocessor_name", PREPROCESSORS)
+def test_threshold_rows_lie_on_both_sides_of_each_threshold(make_model, preprocessor_name):
+    made = make_model("homes", "hist_gradient_boosting", preprocessor_name)
+    rows = threshold_rows(made.data, made.pipeline, made.dataset.contract, made.dataset.X, np.random.default_rng(0))
+    seen = made.pipeline[:2].transform(rows)  # as the graph's trees compare: preprocessed, in float32
+    for column, threshold in tree_thresholds(made.data):
+        if column < 2:  # a number
+            near = np.abs(seen[:, column] - threshold) <= (0.6 if column == 1 else 1e-5 * max(1, abs(threshold)))
+            assert np.any(near & (seen[:, column] <= threshold))
+            assert np.any(near & (seen[:, column] > threshold))
+
+
+@pytest.mark.parametrize("raw", [2.0, 2.25, np.nextafter(2.0, 3), np.nextafter(2.0, 1)])
+def test_a_whole_number_has_neighbours_on_both_sides_of_a_threshold(raw):
+    around = parity._whole_neighbours(raw)
+    assert all(number == int(number) for number in around)
+    assert min(around) < raw < max(around)
+    assert 2.0 in around
+
+
+@pytest.mark.parametrize("kind", ["threshold", "range", "edge"])
+def test_hard_rows_keep_the_contract(make_model, kind):
+    made = make_model("homes", "random_forest")
+    contract, X, rng = made.dataset.contract, made.dataset.X, np.random.default_rng(0)
+    rows = {
+        "threshold": lambda: threshold_rows(made.data, made.pipeline, contract, X, rng),
+        "range": lambda: range_rows(contract, 500, rng),
+        "edge": lambda: edge_rows(contract, X),
+    }[kind]()
+    assert len(rows) > 100
+    for row in rows[:: max(1, len(rows) // 500)]:
+        for feature, number in zip(contract.scored, row, strict=True):
+            try:
+                assert feature.is_category or feature.type != "integer" or np.isnan(number) or number == int(number)
+                feature.encode(feature.decode(number))
+            except Fault as fault:
+                pytest.fail(f"{feature.name}: {fault}")
+
+
+def test_edge_rows_put_each_feature_at_its_least_its_greatest_and_missing(homes):
+    rows = edge_rows(homes.contract, homes.X, base_rows=2)
+    assert len(rows) == 2 * (3 + 2 + 3)
+    assert {0.0, 2.0} <= set(rows[:, 0])
+    assert {0.0, 100.0} <= set(rows[:, 1])
+    assert {0.0, 9.0} <= set(rows[:, 2])
+    assert not np.isnan(rows[:, 1]).any()
+
+
+def test_a_forest_of_many_thresholds_is_sampled(make_model, monkeypatch):
+    monkeypatch.setattr(parity, "THRESHOLD_ROWS", 50)
+    made = make_model("loans", "random_forest")
+    rows = threshold_rows(made.data, made.pipeline, made.dataset.contract, made.dataset.X, np.random.default_rng(0))
+    assert len(rows) == 50
+
+
+def test_rows_at_the_threshold_of_decision_are_counted_as_near(make_model, monkeypatch):
+    made = make_model("homes", "logistic_regression")
+    p = made.pipeline.predict_proba(made.dataset.X[:1])[0, 1]
+    scorer_of = parity.Scorer
+
+    def moved(data):
+        scorer = scorer_of(data)
+        scorer.threshold = float(p)
+        return scorer
+
+    monkeypatch.setattr(parity, "Scorer", moved)
+    assert prove_parity(made.data, made.pipeline, made.dataset.X).near >= 1
+
+
+def test_the_report_of_a_seed_is_the_same_each_time(make_model):
+    made = make_model("homes", "hist_gradient_boosting")
+    reports = {prove_parity(made.data, made.pipeline, made.dataset.X, seed=3) for _ in range(2)}
+    assert len(reports) == 1
+    assert replace(reports.pop(), rows=0).rows == 0

@@ -44,8 +44,6 @@ def _unprocessable(err: ApplicationError) -> Response:
 
 
 def _http_error(err: HTTPException) -> Response:
-    if err.code is not None and err.code < 400:
-        return err.get_response()
     response = respond({"error": err.description or err.name}, err.code or 500)
     for name, value in err.get_headers():
         if name.lower() in ("allow", "retry-after"):

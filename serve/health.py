@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response
 
-from serve.api import live_model, respond
+from serve.api import loaded_model, respond
 
 blueprint = Blueprint("health", __name__, url_prefix="/health")
 
@@ -15,7 +15,6 @@ def live() -> Response:
 
 @blueprint.get("/ready")
 def ready() -> Response:
-    """200 with a model, 503 without."""
-    if live_model().current is None:
-        return respond({"status": "no model"}, 503)
+    """200 with a model; 503 without, in the shape of every error."""
+    loaded_model()
     return respond({"status": "ready"})

@@ -33,7 +33,6 @@ def make_document(contract: Contract | None) -> dict[str, Any]:
         }
     )
     health = _object({"status": {"type": "string"}})
-    unready = _answer(_TITLES["503"], "Health")
     schemas = {
         **{"Application": application, "Prediction": prediction, "Error": error},
         **{"Status": status, "Health": health},
@@ -51,7 +50,7 @@ def make_document(contract: Contract | None) -> dict[str, Any]:
             "/api/v2/predict": {"post": predict},
             "/api/v2/model": {"get": _get("The model that answers", otherwise=_errors("503"))},
             "/health/live": {"get": _get("The process answers", "Health")},
-            "/health/ready": {"get": _get("A model is loaded", "Health", {"503": unready})},
+            "/health/ready": {"get": _get("A model is loaded", "Health", _errors("503"))},
         },
         "components": {"schemas": schemas},
     }

@@ -145,4 +145,4 @@ def _differing_records(scorer: Scorer, rows: np.ndarray, p: np.ndarray, rng: np.
     codes = scorer.decide(p[chosen])
     features = scorer.contract.scored
     records = [{f.name: f.decode(number) for f, number in zip(features, rows[i], strict=True)} for i in chosen]
-    return sum(scorer.answer(record).code != code for record, code in zip(records, codes, strict=True))
+    return int(sum(scorer.answer(record).code != code for record, code in zip(records, codes, strict=True)))

@@ -74,6 +74,15 @@ def test_the_file_carries_what_it_follows_from(make_model):
     assert carried["decision"] == made.decision
 
 
+def test_the_order_in_which_things_are_said_does_not_matter(make_model):
+    made = make_model("homes", "logistic_regression")
+    one, other = (
+        export(made.pipeline, made.recipe, made.dataset.contract, made.decision, provenance)
+        for provenance in ({"commit": "0", "changes": ""}, {"changes": "", "commit": "0"})
+    )
+    assert one == other
+
+
 def test_nothing_in_the_file_tells_when_or_where_it_was_made(make_model, tmp_path):
     data = make_model("homes", "hist_gradient_boosting").data
     strings = b"\n".join(re.findall(rb"[\x20-\x7e]{4,}", data))

@@ -67,11 +67,13 @@ def test_a_better_challenger_is_said_to_be_better():
     assert gate.numbers["low"] > 0
 
 
-def test_a_loss_within_the_margin_passes():
+def test_a_loss_passes_when_even_its_lower_bound_is_within_the_margin():
     y, p = drawn(2)
     worse = np.where(np.arange(len(y)) < 8, 0.5, p)
-    assert not champion_gate(y, worse, p, 0.0, seed=7).passed
-    assert champion_gate(y, worse, p, 0.05, seed=7).passed
+    difference = champion_gate(y, worse, p, 0.0, seed=7).numbers
+    between = -(difference["value"] + difference["low"]) / 2
+    assert not champion_gate(y, worse, p, between, seed=7).passed
+    assert champion_gate(y, worse, p, -difference["low"], seed=7).passed
 
 
 PARITY = ParityReport(rows=1000, differing=0, near=3, largest=5e-7)

@@ -37,10 +37,10 @@ def test_a_dearer_wrong_approval_raises_the_threshold():
     assert thresholds == sorted(set(thresholds))
 
 
-def test_among_equally_cheap_cuts_the_one_nearest_to_the_ideal_is_taken():
-    y, p = np.array([0, 1, 0, 1]), np.array([0.1, 0.3, 0.5, 0.9])
-    assert choose_threshold(y, p, p, 1, 1) == pytest.approx(0.7)
-    assert choose_threshold(y, p, p, 1, 4) == pytest.approx(0.2)
+@pytest.mark.parametrize(("costs", "threshold"), [((1, 1), 0.45), ((1, 4), 0.2), ((4, 1), 0.75)])
+def test_among_equally_cheap_cuts_the_one_nearest_to_the_ideal_is_taken(costs, threshold):
+    y, p = np.array([0, 1]), np.array([0.1, 0.9])
+    assert choose_threshold(y, p, np.array([0.3, 0.6]), *costs) == pytest.approx(threshold)
 
 
 def test_no_score_lies_within_the_tolerance_of_the_threshold():

@@ -1,0 +1,87 @@
+"""Judging versions: what is compared with what, and what is refused."""
+
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from loan_approval import tracking, validation
+from loan_approval.datasets import Dataset, assign_roles
+from loan_approval.errors import TrackingError
+from loan_approval.simulate import make_applicants
+from loan_approval.training import Recipe
+from serve.contract import Contract
+from serve.scorer import Scorer
+from tests.model_files import LOANS, LOANS_SCALING, make_file
+
+RECIPE = Recipe("logistic_regression", "median_imputer_with_scaler", 7)
+
+
+@pytest.fixture(scope="module")
+def dataset(loans_contract: Contract) -> Dataset:
+    """Rows whose labels follow the credit score."""
+    rng = np.random.default_rng(0)
+    X = make_applicants(600, rng).to_numpy()
+    y = (X[:, 2] + rng.normal(0, 60, 600) > 650).astype(int)
+    roles = assign_roles(X, loans_contract.split_salt)
+    return Dataset("made", loans_contract, None, X, y, roles, "d" * 64)
+
+
+@pytest.fixture(scope="module")
+def loans_contract() -> Contract:
+    return Contract.from_dict(LOANS)
+
+
+def candidate(scaling: dict, number: str = "2") -> validation.Candidate:
+    data = make_file(LOANS, scaling)
+    version = tracking.Version("m", number, "run", sha256(data).hexdigest(), "none")
+    return validation.Candidate(version, data, Scorer(data), RECIPE)
+
+
+REVERSED = LOANS_SCALING | {"weight": [-w for w in LOANS_SCALING["weight"]]}
+
+
+def test_without_a_champion_the_comparison_passes_and_says_so(dataset: Dataset) -> None:
+    gate = validation.compare_with_champion(candidate(LOANS_SCALING), None, dataset, 0.01, 0)
+    assert gate.passed
+    assert "nothing is in production" in gate.words
+
+
+def test_a_worse_model_than_the_champion_fails(dataset: Dataset) -> None:
+    champion = candidate(LOANS_SCALING, "1")
+    assert not validation.compare_with_champion(candidate(REVERSED), champion, dataset, 0.01, 0).passed
+    assert validation.compare_with_champion(champion, candidate(REVERSED), dataset, 0.01, 0).passed
+
+
+def test_a_champion_of_another_contract_is_not_compared(dataset: Dataset) -> None:
+    other = replace(dataset, contract=replace(dataset.contract, split_salt="another"))
+    gate = validation.compare_with_champion(
+        candidate(LOANS_SCALING), candidate(LOANS_SCALING, "1"), other, margin=0.01, seed=0
+    )
+    assert not gate.passed
+    assert "another contract" in gate.words
+
+
+def test_flips_count_both_directions(dataset: Dataset) -> None:
+    flips = validation.flips(candidate(LOANS_SCALING), candidate(REVERSED), dataset.X)
+    new = candidate(LOANS_SCALING).scorer
+    approved = int(np.sum(new.decide(new.score(dataset.X))))
+    assert 0 < flips["approved now, denied before"] <= approved
+    assert flips["denied now, approved before"] > 0
+
+
+def test_a_version_trained_on_other_data_is_refused(dataset: Dataset) -> None:
+    with pytest.raises(TrackingError, match="was trained on data 111111111111, data/made holds dddddddddddd"):
+        validation.check_same_data(candidate(LOANS_SCALING), dataset)
+
+
+def test_the_version_in_production_is_not_its_own_champion(mlflow_folder: Path) -> None:
+    data = make_file(LOANS, LOANS_SCALING)
+    with tracking.start_run("validation_tests", "made by hand") as run:
+        pass
+    version = tracking.register("own_champion", run, data, sha256(data).hexdigest())
+    tracking.set_alias("own_champion", "production", version.number)
+    own = validation.Candidate(version, data, Scorer(data), RECIPE)
+    assert validation.load_champion(own) is None

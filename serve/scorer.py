@@ -43,7 +43,7 @@ class Scorer:
         self.sha256 = hashlib.sha256(data).hexdigest()
         if sha256 not in (None, self.sha256):
             raise ModelFileError(f"the file has sha256 {self.sha256}, expected {sha256}")
-        self._session = _open_session(data)
+        self._session = open_session(data)
         documents = _read_documents(self._session.get_modelmeta().custom_metadata_map)
         try:
             self.contract = Contract.from_dict(documents["contract"], where="the contract in the file")
@@ -101,7 +101,8 @@ class Scorer:
             raise ModelFileError("a golden row is decided otherwise than recorded")
 
 
-def _open_session(data: bytes) -> ort.InferenceSession:
+def open_session(data: bytes) -> ort.InferenceSession:
+    """Return a session that computes with one thread. Raises ModelFileError."""
     options = ort.SessionOptions()
     # One thread, fixed: the sums come in one order, and onnxruntime doesn't pin threads of its own.
     options.intra_op_num_threads = options.inter_op_num_threads = 1

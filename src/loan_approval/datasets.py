@@ -101,8 +101,8 @@ def assign_roles(X: np.ndarray, salt: str) -> np.ndarray:
 
 def _read_columns(path: Path, contract: Contract) -> dict[str, list[str]]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        header, *rows = list(csv.reader(io.StringIO(text), strict=True)) or [[]]
+        text = path.read_bytes().decode("utf-8-sig")
+        header, *rows = list(csv.reader(io.StringIO(text, newline=""), strict=True)) or [[]]
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except UnicodeDecodeError as err:
@@ -110,10 +110,12 @@ def _read_columns(path: Path, contract: Contract) -> dict[str, list[str]]:
     except csv.Error as err:
         raise DataError(f"{path}: not a CSV: {err}") from err
     _check_header(path, header, [*(f.name for f in contract.features), contract.target.name])
-    rows = [row for row in rows if row]  # an empty line is no row
-    ragged = [i for i, row in enumerate(rows) if len(row) != len(header)]
-    if ragged:
-        lines = [f"row {i + 2}: {len(rows[i])} cells, expected {len(header)}" for i in ragged]
+    while rows and not rows[-1]:
+        rows.pop()  # empty lines at the end are no rows; one in between is, so that row numbers stay the file's
+    lines = [
+        f"row {i}: {len(row)} cells, expected {len(header)}" for i, row in enumerate(rows, 2) if len(row) != len(header)
+    ]
+    if lines:
         raise DataError(_summary(path, lines))
     if not rows:
         raise DataError(f"{path}: no rows below the header")

@@ -16,6 +16,7 @@ from sklearn.metrics import (
 )
 
 BOOTSTRAP_DRAWS = 1000
+MISSING_BAND = "(missing)"
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def _bands(column: pd.Series, bands: int) -> Mapping[str, np.ndarray]:
         names = column.astype(object).map(lambda value: f"{value:g}" if isinstance(value, float) else str(value))
     else:
         names = pd.qcut(column, bands, duplicates="drop").astype(str)
-    names = names.mask(missing, "missing")
+    names = names.mask(missing, MISSING_BAND)
     return {str(name): (names == name).to_numpy() for name in dict.fromkeys(names)}
 
 

@@ -64,6 +64,11 @@ def leakage_hints(dataset: Dataset) -> list[str]:
         f"{row.feature} alone ranks with AUC {row.auc:.3f}: is it known when an application comes in?"
         for row in association[association["auc"] >= LEAK_AUC].itertuples()
     ]
+    train = dataset.roles == "train"
+    for name in dataset.frame.columns.drop(dataset.contract.target.name):
+        auc = fast_auc(dataset.y[train], dataset.frame[name].isna().to_numpy(dtype=float)[train])
+        if max(auc, 1 - auc) >= LEAK_AUC:
+            hints.append(f"that {name} is missing ranks with AUC {max(auc, 1 - auc):.3f}: is it filled in afterwards?")
     duplicates = int(pd.DataFrame(dataset.X).duplicated().sum())
     if duplicates:
         hints.append(f"{duplicates:,} rows equal an earlier one in all scored features (equal rows share one role).")

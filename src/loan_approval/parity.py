@@ -49,7 +49,7 @@ def prove_parity(data: bytes, pipeline: Pipeline, X: np.ndarray, seed: int = 0) 
     differs = (scorer.decide(got) != scorer.decide(expected)) & ~near
     return ParityReport(
         rows=len(rows),
-        differing=int(np.sum(differs)) + _differing_records(scorer, rows, got, rng),
+        differing=int(np.sum(differs)) + _differing_records(scorer, rows[~near], got[~near], rng),
         near=int(np.sum(near)),
         largest=float(np.max(np.abs(got - expected))),
     )

@@ -1,6 +1,7 @@
 """What this checkout is: its root folder, its commit and changes, its lock file."""
 
 import hashlib
+import os
 import subprocess
 from pathlib import Path
 
@@ -19,20 +20,20 @@ def git_state() -> dict[str, str]:
 
     Outside a git checkout the commit is "unknown".
     """
-    commit = _git("rev-parse", "HEAD").strip() or "unknown"
-    untracked = _git("ls-files", "--others", "--exclude-standard", "-z", "--", *CODE).split("\0")
+    commit = _git("rev-parse", "HEAD").decode().strip() or "unknown"
+    untracked = _git("ls-files", "--others", "--exclude-standard", "-z", "--", *CODE).split(b"\0")
     # The prefixes and the algorithm are fixed, so that a user's git settings don't change the hash.
     diff = _git(
         "diff", "HEAD", "--binary", "--no-color", "--no-ext-diff", "--src-prefix=a/", "--dst-prefix=b/", "--", *CODE
     )
-    parts = [diff, *(f"{name}\0{sha256_of(ROOT / name)}" for name in sorted(filter(None, untracked)))]
-    changes = "\0".join(parts)
-    return {"commit": commit, "changes": hashlib.sha256(changes.encode()).hexdigest() if changes else ""}
+    files = [name + b"\0" + sha256_of(ROOT / os.fsdecode(name)).encode() for name in sorted(filter(None, untracked))]
+    changes = b"\0".join([diff, *files])
+    return {"commit": commit, "changes": hashlib.sha256(changes).hexdigest() if changes else ""}
 
 
-def _git(*arguments: str) -> str:
+def _git(*arguments: str) -> bytes:
     try:
         run = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=False)
     except FileNotFoundError:
-        return ""
-    return run.stdout.decode(errors="surrogateescape").encode(errors="replace").decode() if run.returncode == 0 else ""
+        return b""
+    return run.stdout if run.returncode == 0 else b""

@@ -56,8 +56,8 @@ _DURATION_SHARES = [0.06, 0.10, 0.14, 0.10, 0.18, 0.12, 0.14, 0.06, 0.05, 0.02, 
 def approval_probability(applicants: pd.DataFrame) -> np.ndarray:
     """Return (n,) the probability with which the simulated underwriter approves each complete applicant.
 
-    Interactions: amount, term and income act through the share of income that the instalments take; that share weighs
-    more on a poor score; a past default weighs more on a good one.
+    Interactions: amount, term and income act through the share of income that the instalments take; a heavy share
+    weighs more on a poor score; a past default weighs more on a good one.
     """
     score = (applicants["Credit_Score"] - 650) / 80
     monthly = _ANNUAL_RATE / 12
@@ -69,8 +69,8 @@ def approval_probability(applicants: pd.DataFrame) -> np.ndarray:
     logit = (
         0.9
         + 1.3 * score
-        - 1.5 * burden
-        - 0.5 * burden * (score < 0)
+        - 1.6 * burden
+        - 0.5 * np.maximum(burden, 0) * (score < 0)
         - 1.2 * default
         - 0.6 * default * np.maximum(score, 0)
         - 0.3 * np.abs(applicants["Number_of_Open_Accounts"] - 5) / 2

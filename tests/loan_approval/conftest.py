@@ -88,7 +88,7 @@ def _home_rows(rows: int, rng: np.random.Generator) -> list[list[object]]:
 @pytest.fixture(scope="session")
 def noise(loans: Dataset) -> Dataset:
     """The loans with their labels shuffled: nothing to learn."""
-    y = np.random.default_rng(5).permutation(loans.y)
+    y = np.random.default_rng(6).permutation(loans.y)
     return replace(loans, name="noise", y=y, frame=loans.frame.assign(Loan_Approval=y))
 
 

@@ -112,13 +112,13 @@ def test_the_bands_of_a_feature_hold_each_row_once(feature):
 def test_missing_is_a_band_of_its_own(feature, rows):
     frame, *rest = sliced()
     bands = slice_errors(frame, *rest).query("feature == @feature").set_index("band")
-    assert bands.loc["missing", "rows"] == (rows or frame[feature].isna().sum())
+    assert bands.loc["(missing)", "rows"] == (rows or frame[feature].isna().sum())
 
 
 def test_numbers_are_cut_at_their_quantiles_and_few_values_are_bands():
     bands = slice_errors(*sliced()).groupby("feature")["band"].apply(set)
     assert len(bands["income"]) == 6
-    assert bands["home"] == {"own", "rent", "missing"}
+    assert bands["home"] == {"own", "rent", "(missing)"}
     assert bands["default"] == {"0", "1"}
 
 

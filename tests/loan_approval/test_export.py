@@ -51,6 +51,11 @@ def test_another_process_with_other_hashes_writes_the_same_bytes(make_model, loa
     assert run.stdout.split() == [hashlib.sha256(data).hexdigest() for data in files]
 
 
+def test_operator_sets_are_listed_in_one_order(make_model):
+    graph = onnx.load_from_string(make_model("loans", "logistic_regression").data)
+    assert [operator_set.domain for operator_set in graph.opset_import] == ["", "ai.onnx.ml"]
+
+
 def documents(data):
     props = {prop.key: prop.value for prop in onnx.load_from_string(data).metadata_props}
     return {name: json.loads(props[name]) for name in DOCUMENTS}

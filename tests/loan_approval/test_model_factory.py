@@ -39,9 +39,9 @@ def test_the_seed_reaches_the_estimator(name):
     assert make(name, seed=123).get_params()["random_state"] == 123
 
 
-@pytest.mark.parametrize("depth", [None, DEEPEST + 1])
+@pytest.mark.parametrize("depth", [None, "many", DEEPEST + 1])
 def test_too_deep_a_forest_is_refused(depth):
-    with pytest.raises(FactoryError, match=f"max_depth={depth}, expected at most 12"):
+    with pytest.raises(FactoryError, match=f"max_depth={depth!r}, expected a whole number up to 12"):
         make("random_forest", max_depth=depth)
 
 

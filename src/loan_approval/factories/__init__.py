@@ -12,7 +12,7 @@ F = TypeVar("F")
 
 def find_factory(kind: type[F], name: str) -> F:
     """Return the factory of this kind with this name. Raises FactoryError with the names there are."""
-    factories = {factory.name: factory for factory in _all(kind)}
+    factories = _by_name(kind)
     if name not in factories:
         noun = "preprocessor" if "Preprocessor" in kind.__name__ else "model"
         raise FactoryError(f"no {noun} {name!r}, expected one of {', '.join(sorted(factories))}")
@@ -21,7 +21,19 @@ def find_factory(kind: type[F], name: str) -> F:
 
 def factory_names(kind: type) -> list[str]:
     """Return the names of all factories of this kind, sorted."""
-    return sorted(factory.name for factory in _all(kind))
+    return sorted(_by_name(kind))
+
+
+def _by_name(kind: type[F]) -> dict[str, type[F]]:
+    factories: dict[str, type[F]] = {}
+    for factory in _all(kind):
+        where = f"{factory.__module__}.{factory.__name__}"
+        if not isinstance(getattr(factory, "name", None), str):
+            raise FactoryError(f'{where} has no name, expected `name = "…"` in the class')
+        if factory.name in factories:
+            raise FactoryError(f"{where} is called {factory.name!r} like {factories[factory.name].__module__}")
+        factories[factory.name] = factory
+    return factories
 
 
 def _all(kind: type[F]) -> list[type[F]]:

@@ -29,5 +29,5 @@ class RandomForest(ModelFactory):
     def check_parameters(self, parameters: Mapping[str, Any]) -> None:
         """Refuse a depth beyond `DEEPEST`."""
         depth = parameters.get("max_depth", DEEPEST)
-        if depth is None or depth > DEEPEST:
-            raise FactoryError(f"{self.name}: max_depth={depth}, expected at most {DEEPEST}")
+        if not isinstance(depth, int) or depth > DEEPEST:
+            raise FactoryError(f"{self.name}: max_depth={depth!r}, expected a whole number up to {DEEPEST}")

@@ -1,6 +1,10 @@
 """What is in a data set, before any model: tables, hints and findings in words; sweetviz pages."""
 
+import io
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -96,18 +100,30 @@ def write_sweetviz(dataset: Dataset, folder: Path) -> list[Path]:
     target = dataset.contract.target.name
     frame = _plain(dataset.frame)
     train, test = (frame[dataset.roles == role].reset_index(drop=True) for role in ("train", "test"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # sweetviz's own, about fonts and pandas
+    with _quiet():
         import sweetviz
 
         settings = sweetviz.FeatureConfig(force_num=[], force_cat=[])
+        options = {"pairwise_analysis": "off"}
         pages = {
-            "sweetviz_target.html": sweetviz.analyze([frame, dataset.name], target, settings, pairwise_analysis="off"),
-            "sweetviz_train_test.html": sweetviz.compare(
-                [train, "train"], [test, "test"], target, settings, pairwise_analysis="off"
-            ),
+            "sweetviz_target.html": sweetviz.analyze([frame, dataset.name], target, settings, **options),
+            "sweetviz_train_test.html": sweetviz.compare([train, "train"], [test, "test"], target, settings, **options),
         }
         return [_write_page(page, folder / name) for name, page in pages.items()]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep sweetviz's own warnings, its bars and prints and matplotlib's lines about a font out of the notebook."""
+    fonts = logging.getLogger("matplotlib.font_manager")
+    level = fonts.level
+    fonts.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        fonts.setLevel(level)
 
 
 def _write_page(page: object, path: Path) -> Path:

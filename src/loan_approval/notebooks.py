@@ -59,8 +59,8 @@ def publish(**result: object) -> None:
             raise DataError(f"publish: {name} can't be written as JSON: {err}") from err
     from IPython.display import display
 
-    text = json.dumps(result, ensure_ascii=False, indent=2)
-    display({RESULT_MIME: json.loads(text), "text/plain": text}, raw=True)
+    document = json.loads(json.dumps(result))
+    display({RESULT_MIME: document, "text/plain": f"published: {', '.join(document)}"}, raw=True)
 
 
 def read_result(notebook_path: Path) -> dict[str, object]:
@@ -144,6 +144,7 @@ def _environment(work: Path) -> dict[str, str]:
         "JUPYTER_PATH": str(work / "jupyter"),
         "JUPYTER_RUNTIME_DIR": str(work / "runtime"),
         "IPYTHONDIR": str(work / "ipython"),
+        "PYTHONWARNINGS": "ignore:IProgress not found",  # of a widget that a report could not show
     }
 
 

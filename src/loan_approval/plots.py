@@ -1,15 +1,25 @@
-"""Figures. Each function returns a Figure and draws nothing anywhere."""
+"""Figures. Each function returns a Figure and draws nothing anywhere; a notebook shows what a cell ends in."""
 
+import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib import figure as matplotlib_figure
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import confusion_matrix, roc_curve
 
 BLUE, ORANGE, GREY = "#2b6cb0", "#c05621", "#718096"
+
+
+class Figure(matplotlib_figure.Figure):
+    """A figure that notebooks can show without pyplot, which keeps every figure in a global list."""
+
+    def _repr_png_(self) -> bytes:
+        picture = io.BytesIO()
+        self.savefig(picture, format="png", dpi=96)
+        return picture.getvalue()
 
 
 def _axes(title: str, width: float = 5.5, height: float = 4.0) -> tuple[Figure, Axes]:

@@ -3,7 +3,7 @@
 import html
 import re
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -75,6 +75,7 @@ def write_html(notebook: Path, path: Path) -> None:
     document = nbformat.read(notebook, as_version=4)
     document.metadata["title"] = _heading(document.cells) or notebook.stem
     document.metadata.pop("widgets", None)
+    _settle_progress(document.cells)
     exporter = HTMLExporter(
         extra_loaders=[DictLoader({"report.html.j2": _TEMPLATE})], template_file="report.html.j2", embed_images=True
     )
@@ -106,6 +107,19 @@ def _row(reports: Path, page: Path) -> str:
     name = page.with_suffix("").name
     link = f'<a href="{quote(page.as_posix())}">{html.escape(name)}</a>'
     return f"<tr><td>{link}</td><td>{made:%Y-%m-%d %H:%M} UTC</td></tr>"
+
+
+def _settle_progress(cells: list) -> None:
+    """Keep of each line what a terminal shows in the end: a progress bar overwrites itself."""
+    for cell in cells:
+        outputs = cell.get("outputs", [])
+        for before, output in pairwise(list(outputs)):
+            if before.output_type == output.output_type == "stream" and before.name == output.name:
+                output.text = before.text + output.text
+                outputs.remove(before)
+        for output in outputs:
+            if output.output_type == "stream":
+                output.text = "\n".join(line.rsplit("\r", 1)[-1] for line in output.text.rstrip("\r").split("\n"))
 
 
 def _heading(cells: list) -> str | None:

@@ -49,6 +49,7 @@ def tracking_uri() -> str:
 
 def connect() -> MlflowClient:
     """Return a client of the tracking server that the environment names."""
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar for one small file
     mlflow.set_tracking_uri(tracking_uri())
     return MlflowClient()
 

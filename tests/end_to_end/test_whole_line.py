@@ -3,6 +3,7 @@
 import csv
 import os
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -95,6 +96,14 @@ def test_the_index_links_every_report_and_sweetviz_page(line: Line) -> None:
     pages = {page.name for page in line.reports.rglob("*.html")} - {"index.html"}
     assert {"01_explore.html", "02_train.html", "03_validate.html", "sweetviz_target.html"} <= pages
     assert all(f'/{page}"' in index for page in pages)
+
+
+@pytest.mark.parametrize(("report", "figures"), [("01_explore", 3), ("02_train", 5), ("03_validate", 3)])
+def test_a_report_shows_its_figures_and_no_warnings(line: Line, report: str, figures: int) -> None:
+    (page,) = line.reports.rglob(f"{report}.html")
+    text = page.read_text()
+    assert text.count('src="data:image/png') == figures
+    assert "Warning: " not in re.sub(r"<style.*?</style>|Warning: impurity-based", "", text, flags=re.DOTALL)
 
 
 def test_a_model_of_noise_fails_says_so_and_cannot_be_promoted(

@@ -153,3 +153,15 @@ def test_the_index_escapes_names(tmp_path: Path) -> None:
 
 def test_an_index_of_nothing_says_so(tmp_path: Path) -> None:
     assert "no reports yet" in write_index(tmp_path / "reports").read_text()
+
+
+def test_of_a_progress_bar_only_its_end_is_shown(tmp_path: Path) -> None:
+    cell = nbformat.v4.new_code_cell("work()")
+    texts = ["\rfolds 0%", "\rfolds 50%", "\rfolds 100%\n", "done\n"]
+    cell.outputs = [nbformat.v4.new_output("stream", name="stderr", text=text) for text in texts]
+    notebook = tmp_path / "bar.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), notebook)
+    write_html(notebook, tmp_path / "bar.html")
+    page = (tmp_path / "bar.html").read_text()
+    assert "folds 100%\ndone" in page
+    assert "50%" not in page.replace("width: 50%", "").split("<body")[1]

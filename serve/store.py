@@ -5,11 +5,13 @@
 <store>/<alias>.json        the pointer
 """
 
+import fcntl
 import json
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +67,18 @@ class Store:
     def __init__(self, path: Path, alias: str = "production") -> None:
         self.path = path
         self.pointer_path = path / f"{alias}.json"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other promoters out of this store meanwhile; the lock goes with the process. Raises StoreError."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = (self.path / ".lock").open("ab")
+        except OSError as err:
+            raise StoreError(f"{self.path}: can't write: {err.strerror}") from err
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def install(self, data: bytes, facts: Mapping[str, Any]) -> Scorer:
         """Put a verified file and its facts in place; the pointer stays. Raises ModelFileError, StoreError."""

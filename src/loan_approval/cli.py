@@ -144,7 +144,14 @@ def _history(options: argparse.Namespace) -> None:
 
     name, _ = model_and_store(options.dataset)
     for event in read_history(name):
-        print(event["at"], event["event"], f"version {event['version']}", f"by {event['by']}", event.get("note", ""))
+        why = f": {event['reason']}" if "reason" in event else ""
+        print(
+            event["at"],
+            event["event"],
+            f"version {event['version']}",
+            event.get("verdict", ""),
+            f"by {event['by']}{why}",
+        )
 
 
 def _serve(options: argparse.Namespace) -> None:

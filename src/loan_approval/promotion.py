@@ -1,7 +1,7 @@
 """Promote and roll back: the only ways in which what production answers can change.
 
-The file goes into the store, then the alias moves (the commit point), then the pointer. Killed at any point, the old
-or the new model answers; the next promote or rollback completes what was left.
+The file goes into the store, the intent into the record, then the alias moves (the commit point), then the pointer.
+Killed at any point, the old or the new model answers; the next promote or rollback completes what was left.
 """
 
 import getpass
@@ -34,39 +34,39 @@ def promote(name: str, version: str, store: Store, force_reason: str | None = No
 
     A version without a passed verdict needs `force_reason`, which is recorded with who forced it.
     """
-    chosen = tracking.find_version(name, version)
-    data = tracking.load_model_file(chosen)
-    check_file(data, chosen.sha256)
-    facts = _judge(chosen, force_reason)
-    complete_interrupted(name, store)
-    _install(chosen, data, facts, store)
-    return _switch(chosen, facts, store, "promote")
+    with store.locked():
+        chosen = tracking.find_version(name, version)
+        data = tracking.load_model_file(chosen)
+        check_file(data, chosen.sha256)
+        facts = _judge(chosen, force_reason)
+        complete_interrupted(name, store)
+        return _switch(chosen, data, facts, store, "promote", force_reason)
 
 
 def rollback(name: str, store: Store) -> Version:
     """Step back to the version that was in production before. Raises PromotionError when there is none."""
-    complete_interrupted(name, store)
-    stack = promoted_versions(name)
-    if len(stack) < 2:
-        raise PromotionError(f"{name}: no version was in production before this one")
-    previous = tracking.find_version(name, stack[-2])
-    data = tracking.load_model_file(previous)
-    check_file(data, previous.sha256)
-    facts = tracking.load_facts(previous)
-    _install(previous, data, facts, store)
-    return _switch(previous, facts, store, "rollback")
+    with store.locked():
+        complete_interrupted(name, store)
+        stack = promoted_versions(name)
+        if len(stack) < 2:
+            raise PromotionError(f"{name}: no version was in production before this one")
+        previous = tracking.find_version(name, stack[-2])
+        data = tracking.load_model_file(previous)
+        check_file(data, previous.sha256)
+        return _switch(previous, data, tracking.load_facts(previous), store, "rollback", None)
 
 
 def complete_interrupted(name: str, store: Store) -> None:
-    """Bring record and pointer in step with the alias, where an earlier promotion was killed in between."""
+    """Bring record and pointer in step with the alias, the truth, after a kill or a move by hand."""
     current = tracking.version_of_alias(name, ALIAS)
-    if current is None:
-        return
-    stack = promoted_versions(name)
-    if not stack or stack[-1] != current.number:
-        stepped_back = len(stack) > 1 and stack[-2] == current.number
-        _record(current, "rollback" if stepped_back else "promote", "completed later")
-    if current.verdict in TRUSTED_VERDICTS and _pointed_version(store) != current.number:
+    before, after = _last_step(name)
+    number = current.number if current else None
+    if number != (after[-1] if after else None):
+        if after and number == (before[-1] if before else None):
+            _record(name, {"event": "not carried out", "version": after[-1]})
+        elif current:
+            _record(name, {"event": "moved by hand", "version": current.number, "sha256": current.sha256})
+    if current and current.verdict in TRUSTED_VERDICTS and _pointed_version(store) != current.number:
         data = tracking.load_model_file(current)
         check_file(data, current.sha256)
         facts = tracking.load_facts(current)
@@ -76,13 +76,22 @@ def complete_interrupted(name: str, store: Store) -> None:
 
 def promoted_versions(name: str) -> list[str]:
     """Return the stack of versions in production, the current one last: a rollback takes the top off."""
-    stack: list[str] = []
+    return _last_step(name)[1]
+
+
+def _last_step(name: str) -> tuple[list[str], list[str]]:
+    """Return the stack before and after the last event of the record."""
+    before: list[str] = []
+    after: list[str] = []
     for event in tracking.read_history(name):
-        if event["event"] == "rollback" and len(stack) > 1:
-            stack.pop()
-        elif not stack or stack[-1] != event["version"]:
-            stack.append(event["version"])
-    return stack
+        match event["event"]:
+            case "not carried out":
+                after = before
+            case "rollback":
+                before, after = after, after[:-1]
+            case _:
+                before, after = after, [*after, event["version"]]
+    return before, after
 
 
 def check_file(data: bytes, sha256: str) -> None:
@@ -133,11 +142,17 @@ def _install(version: Version, data: bytes, facts: dict[str, Any], store: Store)
     store.install(data, facts | {"name": version.name, "version": version.number, "run": version.run})
 
 
-def _switch(version: Version, facts: dict[str, Any], store: Store, event: str) -> Version:
-    tracking.set_alias(version.name, ALIAS, version.number)
-    store.point(_pointer(version, facts))
-    if not (event == "promote" and promoted_versions(version.name)[-1:] == [version.number]):
-        _record(version, event, "")
+def _switch(
+    version: Version, data: bytes, facts: dict[str, Any], store: Store, event: str, reason: str | None
+) -> Version:
+    _install(version, data, facts, store)
+    pointer = _pointer(version, facts)
+    if promoted_versions(version.name)[-1:] != [version.number]:
+        # The record comes before the alias, so that it holds who and when even if all that follows is left to others.
+        entry = {"event": event, "version": version.number, "sha256": version.sha256, "verdict": pointer.verdict}
+        _record(version.name, entry | ({"reason": reason} if reason else {}))
+        tracking.set_alias(version.name, ALIAS, version.number)
+    store.point(pointer)
     return version
 
 
@@ -146,9 +161,8 @@ def _pointer(version: Version, facts: dict[str, Any]) -> Pointer:
     return Pointer(version.sha256, version.name, ALIAS, version.number, version.run, verdict)
 
 
-def _record(version: Version, event: str, note: str) -> None:
-    entry = {"event": event, "version": version.number, "sha256": version.sha256, "by": getpass.getuser(), "at": _now()}
-    tracking.append_history(version.name, entry | ({"note": note} if note else {}))
+def _record(name: str, event: dict[str, str]) -> None:
+    tracking.append_history(name, event | {"by": getpass.getuser(), "at": _now()})
 
 
 def _now() -> str:

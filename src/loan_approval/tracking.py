@@ -2,7 +2,9 @@
 
 import json
 import os
+import secrets
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -194,8 +196,8 @@ def load_facts(version: Version) -> dict[str, Any]:
 
 def append_history(name: str, event: Mapping[str, str]) -> None:
     """Append one event to the record of promotions, which lives beside the alias it tells of."""
-    number = len(read_history(name)) + 1
-    connect().set_registered_model_tag(name, f"history.{number:06d}", json.dumps(event, ensure_ascii=False))
+    key = f"history.{time.time_ns():020d}.{secrets.token_hex(2)}"  # no two writers share one
+    connect().set_registered_model_tag(name, key, json.dumps(event, ensure_ascii=False))
 
 
 def read_history(name: str) -> list[dict[str, str]]:

@@ -2,12 +2,13 @@
 
 import itertools
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import onnx
 import pytest
 
-from loan_approval import promotion, tracking
+from loan_approval import tracking
 from loan_approval.errors import PromotionError, TrackingError
 from loan_approval.promotion import check_file, complete_interrupted, promote, promoted_versions, rollback
 from loan_approval.tracking import Version
@@ -221,14 +222,40 @@ def test_a_rollback_killed_at_any_point_is_completed_by_a_rerun_of_either(
     assert answering(store) == "2"
 
 
-def test_a_kill_between_pointer_and_record_is_told_as_completed_later(
+def test_a_promotion_killed_before_the_alias_moved_is_told_as_not_carried_out(
     name: str, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    register(name, 1.0)
+    for bias in (1.0, 0.5):
+        register(name, bias)
+    promote(name, "1", store)
     with monkeypatch.context() as patch:
-        die_at(promotion, "_record", "before")(patch)
+        die_at(tracking, "set_alias", "before")(patch)
+        with pytest.raises(Killed):
+            promote(name, "2", store)
+    promote(name, "2", store)
+    events = [(event["event"], event["version"]) for event in tracking.read_history(name)]
+    assert events == [("promote", "1"), ("promote", "2"), ("not carried out", "2"), ("promote", "2")]
+
+
+def test_a_promotion_killed_after_the_alias_moved_is_told_once_as_what_it_was(
+    name: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for bias in (1.0, 0.5):
+        promote(name, register(name, bias).number, store)
+    with monkeypatch.context() as patch:
+        die_at(tracking, "set_alias", "after")(patch)
         with pytest.raises(Killed):
             promote(name, "1", store)
-    promote(name, "1", store)
-    (event,) = tracking.read_history(name)
-    assert event["note"] == "completed later"
+    complete_interrupted(name, store)
+    assert [event["event"] for event in tracking.read_history(name)] == ["promote", "promote", "promote"]
+    assert promoted_versions(name) == ["1", "2", "1"]
+    assert answering(store) == "1"
+
+
+def test_two_promotions_at_once_leave_alias_pointer_and_record_agreed(name: str, store: Store) -> None:
+    for bias in (1.0, 0.5):
+        register(name, bias)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda number: promote(name, number, store), ["1", "2"]))
+    assert answering(store) == tracking.find_version(name, "production").number == promoted_versions(name)[-1]
+    assert len(tracking.read_history(name)) == 2

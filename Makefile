@@ -7,6 +7,8 @@ PREPROCESSOR ?= median_imputer_with_scaler
 VERSION ?= challenger
 READY := $(VENV)/.ready
 RUN := $(VENV)/bin/python -m loan_approval
+# Through the environment, so that a shell takes them as they are: a reason may hold quotes.
+export DATASET MODEL PREPROCESSOR VERSION FORCE
 .DEFAULT_GOAL := help
 .PHONY: help setup run lab explore train validate promote rollback history serve mlflow test test-hard lint format lock image clean
 
@@ -24,31 +26,31 @@ $(READY): locks/dev.txt locks/uv.txt pyproject.toml
 setup: $(READY) ## make the virtual environment (the others do it by themselves)
 
 run: $(READY) ## everything: explore, train, validate, promote, serve, ask (DATASET=boston for the real data)
-	$(RUN) run --dataset $(DATASET) --model-name $(MODEL) --preprocessor-name $(PREPROCESSOR)
+	$(RUN) run --dataset "$$DATASET" --model-name "$$MODEL" --preprocessor-name "$$PREPROCESSOR"
 
 lab: $(READY) ## JupyterLab on the notebooks (LAB_OPTIONS=…)
 	$(VENV)/bin/jupyter lab --notebook-dir=. $(LAB_OPTIONS)
 
 explore: $(READY) ## report what is in a data set (DATASET=…)
-	$(RUN) explore --dataset $(DATASET)
+	$(RUN) explore --dataset "$$DATASET"
 
 train: $(READY) ## train, export and register a challenger (MODEL=… PREPROCESSOR=… DATASET=…)
-	$(RUN) train --dataset $(DATASET) --model-name $(MODEL) --preprocessor-name $(PREPROCESSOR)
+	$(RUN) train --dataset "$$DATASET" --model-name "$$MODEL" --preprocessor-name "$$PREPROCESSOR"
 
 validate: $(READY) ## judge a version; fails when its verdict is failed (VERSION=challenger)
-	$(RUN) validate --dataset $(DATASET) --version $(VERSION)
+	$(RUN) validate --dataset "$$DATASET" --version "$$VERSION"
 
 promote: $(READY) ## make a validated version answer (VERSION=challenger, FORCE="reason" against its verdict)
-	$(RUN) promote --dataset $(DATASET) --version $(VERSION) $(if $(FORCE),--force "$(FORCE)")
+	$(RUN) promote --dataset "$$DATASET" --version "$$VERSION" $(if $(FORCE),--force "$$FORCE")
 
 rollback: $(READY) ## step back to what answered before
-	$(RUN) rollback --dataset $(DATASET)
+	$(RUN) rollback --dataset "$$DATASET"
 
 history: $(READY) ## list what was in production, and who put it there
-	$(RUN) history --dataset $(DATASET)
+	$(RUN) history --dataset "$$DATASET"
 
 serve: $(READY) ## serve what is in production (PORT=8000 DATASET=…)
-	$(RUN) serve --dataset $(DATASET)
+	$(RUN) serve --dataset "$$DATASET"
 
 mlflow: $(READY) ## MLflow's UI on port 5000
 	$(RUN) mlflow

@@ -7,10 +7,18 @@ import sys
 from pathlib import Path
 
 import pytest
+import skops.io
 
+from loan_approval import factories, tracking
+from loan_approval.datasets import read_dataset
+from loan_approval.errors import DataError
+from loan_approval.export import export
 from loan_approval.factories import factory_names
 from loan_approval.model_factory import ModelFactory
+from loan_approval.parity import prove_parity
 from loan_approval.project import ROOT
+from loan_approval.simulate import write_simulation
+from loan_approval.training import Recipe, fit
 from serve.app import create_app
 from serve.contract import Contract
 from serve.settings import Settings
@@ -73,9 +81,6 @@ def test_every_model_is_named_in_the_notebook(name: str) -> None:
 
 
 def test_the_loaders_output_is_the_loaders(tmp_path: Path) -> None:
-    from loan_approval.datasets import read_dataset
-    from loan_approval.errors import DataError
-
     contract = Contract.load(ROOT / "data/loans/contract.toml")
     names = [feature.name for feature in contract.features] + [contract.target.name]
     rows = ["45,85000,650,25000,10,5,0,1", "45,85000,912,25000,10.5,5,0,1", "17,much,650,25000,10,5,0,maybe"]
@@ -85,3 +90,23 @@ def test_the_loaders_output_is_the_loaders(tmp_path: Path) -> None:
         read_dataset(path, contract, "mine")
     shown = str(refused.value).replace(str(path), "data/mine/dataset.csv")
     assert f"DataError: {shown}\n" in README
+
+
+def test_the_model_of_the_readme_is_found_trained_stored_and_exported_without_a_difference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (code,) = [block for block in BLOCKS if "(ModelFactory)" in block]
+    (tmp_path / "readme_example.py").write_text(code)
+    monkeypatch.setattr(factories, "__path__", [*factories.__path__, str(tmp_path)])
+    write_simulation(tmp_path / "dataset.csv", rows=1500)
+    dataset = read_dataset(tmp_path / "dataset.csv", Contract.load(ROOT / "data/loans/contract.toml"), "loans")
+    recipe = Recipe("gradient_boosting", "median_imputer", seed=7)
+    pipeline = fit(recipe, dataset)
+    data = export(pipeline, recipe, dataset.contract, {"threshold": 0.51}, {})
+    assert prove_parity(data, pipeline, dataset.X).differing == 0
+    stored = skops.io.dumps(pipeline)
+    untrusted = set(skops.io.get_untrusted_types(data=stored))
+    assert untrusted <= {*tracking.TRUSTED_TYPES, *recipe.model_factory().trusted_types}
+    for subclass in ModelFactory.__subclasses__():
+        if subclass.__module__.endswith("readme_example"):
+            sys.modules.pop(subclass.__module__)

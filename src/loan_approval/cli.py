@@ -144,14 +144,8 @@ def _history(options: argparse.Namespace) -> None:
 
     name, _ = model_and_store(options.dataset)
     for event in read_history(name):
-        why = f": {event['reason']}" if "reason" in event else ""
-        print(
-            event["at"],
-            event["event"],
-            f"version {event['version']}",
-            event.get("verdict", ""),
-            f"by {event['by']}{why}",
-        )
+        what = f"{event['event']} version {event['version']} {event.get('verdict', '')}".rstrip()
+        print(event["at"], what, f"by {event['by']}" + (f": {event['reason']}" if "reason" in event else ""))
 
 
 def _serve(options: argparse.Namespace) -> None:

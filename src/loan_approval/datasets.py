@@ -7,6 +7,8 @@ trained at any time agree on which rows neither was trained on, and equal rows c
 import csv
 import hashlib
 import io
+import re
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,7 @@ from serve.feature import Fault
 
 BUILT_IN: dict[str, Callable[[Path], None]] = {"loans": write_simulation, "boston": write_boston}
 PROBLEMS_SHOWN = 20
+LONGEST_SHOWN = 60  # characters of a cell
 ROLES = ("train", "calibrate", "test")  # calibrate: also chooses the threshold
 _SHARES = (0.6, 0.2, 0.2)
 
@@ -59,20 +62,32 @@ def dataset_folder(name: str) -> Path:
     return folder
 
 
-def load_dataset(name: str) -> Dataset:
+def load_dataset(name: str, draft: bool = False) -> Dataset:
     """Load `data/<name>` (or a path); a built-in one is made if its CSV is not there.
 
-    Raises DataError with every problem.
+    draft: a contract whose questions are still open will do. Raises DataError with every problem.
     """
     folder = dataset_folder(name)
     path = folder / "dataset.csv"
     if not path.exists() and name in BUILT_IN:
         BUILT_IN[name](path)
     try:
-        contract = Contract.load(folder / "contract.toml")
+        contract = load_draft(folder / "contract.toml") if draft else Contract.load(folder / "contract.toml")
     except ContractError as err:
         raise DataError(str(err)) from err
     return read_dataset(path, contract, folder.name)
+
+
+def load_draft(path: Path) -> Contract:
+    """Read a contract, its open questions left aside. Raises ContractError."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as err:
+        raise ContractError(str(path), [str(err)]) from err
+    for table in (document.get("target"), *document.get("feature", [])):
+        if isinstance(table, dict):
+            table.pop("question", None)
+    return Contract.from_dict(document, where=str(path))
 
 
 def read_dataset(path: Path, contract: Contract, name: str) -> Dataset:
@@ -102,13 +117,15 @@ def assign_roles(X: np.ndarray, salt: str) -> np.ndarray:
 def _read_columns(path: Path, contract: Contract) -> dict[str, list[str]]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
-        header, *rows = list(csv.reader(io.StringIO(text, newline=""), strict=True)) or [[]]
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        header, *rows = list(reader) or [[]]
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except UnicodeDecodeError as err:
-        raise DataError(f"{path}: byte {err.start} is not UTF-8, expected a CSV in UTF-8") from err
+        line = err.object[: err.start].count(b"\n") + 1
+        raise DataError(f"{path}: line {line}: byte {err.start} is not UTF-8, expected a CSV in UTF-8") from err
     except csv.Error as err:
-        raise DataError(f"{path}: not a CSV: {err}") from err
+        raise DataError(f"{path}: line {reader.line_num}: not a CSV: {err}") from err
     _check_header(path, header, [*(f.name for f in contract.features), contract.target.name])
     while rows and not rows[-1]:
         rows.pop()  # empty lines at the end are no rows; one in between is, so that row numbers stay the file's
@@ -128,6 +145,8 @@ def _check_header(path: Path, header: list[str], expected: list[str]) -> None:
     problems = [f"column {name!r} stands twice" for name in dict.fromkeys(header) if header.count(name) > 1]
     problems += [f"column {name!r} is missing" for name in expected if name not in header]
     problems += [f"column {name!r} is not in the contract" for name in dict.fromkeys(header) if name not in expected]
+    if len(header) == 1 and re.search(r"[;\t|]", header[0]):
+        problems = ["the header is one column, expected commas between the cells"]
     if problems:
         raise DataError(_summary(path, problems))
 
@@ -154,7 +173,8 @@ def _readable(feature: object, encoded: np.ndarray) -> object:
 
 
 def _describe(row: int, column: str, cell: str, fault: Fault) -> str:
-    return f"row {row + 2}: {column}={cell!r}: {fault}"
+    shown = cell if len(cell) <= LONGEST_SHOWN else f"{cell[:LONGEST_SHOWN]}…"
+    return f"row {row + 2}: {column}={shown!r}: {fault}"
 
 
 def _summary(path: Path, lines: list[str]) -> str:

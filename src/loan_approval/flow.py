@@ -15,6 +15,9 @@ from urllib.request import Request, urlopen
 from loan_approval import notebooks, reports, tracking
 from loan_approval.datasets import dataset_folder
 from loan_approval.errors import LoanApprovalError, PromotionError
+from loan_approval.factories import find_factory
+from loan_approval.model_factory import ModelFactory
+from loan_approval.preprocessing_factory import PreprocessorFactory
 from loan_approval.project import ROOT
 from loan_approval.promotion import promote
 from serve.contract import Contract
@@ -38,6 +41,7 @@ def run_step(notebook: str, texts: Mapping[str, str], folder: Path, time_limit: 
     parameters = notebooks.parse_parameters(path, texts)
     dataset = str(parameters.get("dataset", "loans"))
     name = dataset_folder(dataset).name
+    _check_before_kernel(notebook, dataset, parameters)
     if notebook == "01_explore":
         parameters["reports"] = str(folder)
     _say(f"{notebook} on {name}" + "".join(f", {k} {v}" for k, v in texts.items() if k != "dataset"))
@@ -48,6 +52,14 @@ def run_step(notebook: str, texts: Mapping[str, str], folder: Path, time_limit: 
     _log_report(run)
     _say(f"{notebook} took {run.seconds:.0f} s; report: {run.html}, all reports: {index}")
     return run.result
+
+
+def _check_before_kernel(notebook: str, dataset: str, parameters: Mapping[str, Any]) -> None:
+    if notebook != "01_explore":
+        Contract.load(dataset_folder(dataset) / "contract.toml")
+    for kind, name in ((ModelFactory, "model_name"), (PreprocessorFactory, "preprocessor_name")):
+        if name in parameters:
+            find_factory(kind, parameters[name])
 
 
 def _log_report(run: notebooks.NotebookRun) -> None:
@@ -77,7 +89,8 @@ def run_everything(dataset: str, texts: Mapping[str, str], folder: Path, port: i
     _say(f"done in {time.monotonic() - began:.0f} s")
     print(f"Reports:            {folder / 'index.html'}")
     print("MLflow's UI:        make mlflow")
-    print(f"To keep serving:    make serve DATASET={dataset}", flush=True)
+    port_setting = "" if port == 8000 else f" PORT={port}"
+    print(f"To keep serving:    make serve DATASET={dataset}{port_setting}", flush=True)
 
 
 @contextmanager

@@ -55,6 +55,8 @@ def champion_gate(y: np.ndarray, p: np.ndarray, champion_p: np.ndarray | None, m
     passed = difference.low >= -margin
     better = "better than" if difference.low > 0 else "not worse than" if passed else "may be worse than"
     words = f"{better} production: AUC difference {difference}, lower bound at or above {-margin:g} required"
+    if not passed and difference.value >= -margin:
+        words += f"; {len(y):,} test rows are too few to tell (a wider `margin` is the risk officer's to choose)"
     return Gate("not_worse", bool(passed), words, {**asdict(difference), "margin": margin})
 
 

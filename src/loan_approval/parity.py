@@ -18,6 +18,7 @@ from serve.scorer import TOLERANCE, Scorer
 
 RANGE_ROWS = 20_000
 THRESHOLD_ROWS = 60_000
+STEPS = 64  # of a bisection: float64 has 53 bits
 RECORDS = 300  # rows that also go through a record, as over HTTP
 
 
@@ -84,32 +85,60 @@ def edge_rows(contract: Contract, X: np.ndarray, base_rows: int = 50) -> np.ndar
 def threshold_rows(
     data: bytes, pipeline: Pipeline, contract: Contract, X: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return data rows with one number set to a tree threshold of the graph, and one step either side of it.
+    """Return data rows with one number set just where a tree of the graph turns, and one step either side of it.
 
     Integers go to the whole numbers either side. No rows for a graph without trees.
     """
-    numbers = [column for column, feature in enumerate(contract.scored) if not feature.is_category]
-    shift, spread = _scaling(pipeline, len(numbers))
-    columns, values = [], []
-    for position, threshold in tree_thresholds(data):
-        if position >= len(numbers):
-            continue  # a one-hot column
-        feature = contract.scored[numbers[position]]
-        raw = threshold * spread[position] + shift[position]
-        # One step of float32 where the graph compares, in units of the raw value.
-        step = abs(float(np.spacing(np.float32(threshold)))) * spread[position]
-        around = _whole_neighbours(raw) if feature.type == "integer" else _neighbours(raw, step)
-        inside = [value for value in around if feature.min <= value <= feature.max]
-        columns += [numbers[position]] * len(inside)
-        values += inside
-    if not columns:
+    numbers = np.array([i for i, feature in enumerate(contract.scored) if not feature.is_category], dtype=int)
+    cuts = [(position, cut) for position, cut in tree_thresholds(data) if position < len(numbers)]
+    if not cuts:
         return np.empty((0, X.shape[1]))
-    chosen = (
-        np.arange(len(columns)) if len(columns) <= THRESHOLD_ROWS else rng.permutation(len(columns))[:THRESHOLD_ROWS]
-    )
+    positions, thresholds = np.array([p for p, _ in cuts]), np.array([t for _, t in cuts])
+    columns, low, high = find_turns(pipeline[:-1], contract, numbers, positions, thresholds)
+    whole = np.array([contract.scored[column].type == "integer" for column in columns])
+    low, high = np.where(whole, np.floor(low), low), np.where(whole, np.ceil(high), high)
+    beyond = [
+        np.where(whole, low - 1, np.nextafter(low, -np.inf)),
+        np.where(whole, high + 1, np.nextafter(high, np.inf)),
+    ]
+    columns, values = np.tile(columns, 4), np.concatenate([low, high, *beyond])
+    inside = [contract.scored[c].min <= v <= contract.scored[c].max for c, v in zip(columns, values, strict=True)]
+    columns, values = columns[inside], values[inside]
+    chosen = rng.permutation(len(columns))[:THRESHOLD_ROWS]
     rows = X[rng.integers(0, len(X), len(chosen))]
-    rows[np.arange(len(chosen)), np.array(columns)[chosen]] = np.array(values)[chosen]
+    rows[np.arange(len(chosen)), columns[chosen]] = values[chosen]
     return rows
+
+
+def find_turns(
+    head: Pipeline, contract: Contract, numbers: np.ndarray, positions: np.ndarray, thresholds: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return columns and neighbouring float64 `low` and `high` between which a preprocessed number passes a threshold.
+
+    numbers: the scored columns that are numbers.   positions, thresholds: (k,) preprocessed column and cut.
+    Found by bisection through the fitted preprocessing itself, so any monotone one will do. A tree may ask x <= cut or
+    x < cut: both turns are found. Cuts outside the contract's range have none.
+    """
+    found = []
+    columns = numbers[positions]
+    rows = np.tile([feature.encode(feature.example) for feature in contract.scored], (len(columns), 1))
+    each = np.arange(len(columns))
+
+    def is_below(values: np.ndarray, compare: np.ufunc) -> np.ndarray:
+        rows[each, columns] = values
+        return compare(head.transform(rows)[each, positions], thresholds)
+
+    for compare in (np.less_equal, np.less):
+        low = np.array([contract.scored[column].min for column in columns], dtype=float)
+        high = np.array([contract.scored[column].max for column in columns], dtype=float)
+        at_low = is_below(low, compare)
+        turns = at_low != is_below(high, compare)
+        for _ in range(STEPS):
+            middle = low + (high - low) / 2
+            as_low = is_below(middle, compare) == at_low
+            low, high = np.where(as_low, middle, low), np.where(as_low, high, middle)
+        found.append((columns[turns], low[turns], high[turns]))
+    return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
 
 
 def tree_thresholds(data: bytes) -> list[tuple[int, float]]:
@@ -123,21 +152,6 @@ def tree_thresholds(data: bytes) -> list[tuple[int, float]]:
                 if mode != b"LEAF":
                     found.add((column, float(value)))
     return sorted(found)
-
-
-def _scaling(pipeline: Pipeline, numbers: int) -> tuple[np.ndarray, np.ndarray]:
-    fitted = pipeline.named_steps["preprocess"].named_transformers_
-    scaler = fitted["numbers"].named_steps.get("scale") if "numbers" in fitted else None
-    return (scaler.mean_, scaler.scale_) if scaler is not None else (np.zeros(numbers), np.ones(numbers))
-
-
-def _whole_neighbours(raw: float) -> list[float]:
-    # A threshold that is whole itself has a whole number on it, and one either side.
-    return sorted({float(np.ceil(raw)) - 1, float(np.floor(raw)), float(np.ceil(raw)), float(np.floor(raw)) + 1})
-
-
-def _neighbours(raw: float, step: float) -> list[float]:
-    return [raw, np.nextafter(raw, -np.inf), np.nextafter(raw, np.inf), raw - step, raw + step]
 
 
 def _differing_records(scorer: Scorer, rows: np.ndarray, p: np.ndarray, rng: np.random.Generator) -> int:

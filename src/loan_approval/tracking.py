@@ -25,7 +25,7 @@ from loan_approval.project import ROOT
 MODEL_FILE = "model.onnx"
 _MODEL_FOLDER = "model"
 _PIPELINE = "pipeline.skops"
-_TRUSTED = (
+TRUSTED_TYPES = (
     "numpy.dtype",
     "skl2onnx.sklapi.cast_transformer.CastTransformer",
     "sklearn.calibration._CalibratedClassifier",
@@ -175,7 +175,7 @@ def load_pipeline(version: Version, trusted_types: tuple[str, ...]) -> Pipeline:
         path = mlflow.artifacts.download_artifacts(f"runs:/{version.run}/{_PIPELINE}")
     except (MlflowException, OSError) as err:
         raise TrackingError(f"{version.name} version {version.number}: no {_PIPELINE} in its run") from err
-    return skops.io.load(path, trusted=[*_TRUSTED, *trusted_types])
+    return skops.io.load(path, trusted=[*TRUSTED_TYPES, *trusted_types])
 
 
 def record_verdict(version: Version, verdict: str, facts: Mapping[str, Any]) -> None:

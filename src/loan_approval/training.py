@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from loan_approval.datasets import ROLES, Dataset
-from loan_approval.errors import DataError
+from loan_approval.errors import DataError, FactoryError
 from loan_approval.factories import find_factory
 from loan_approval.model_factory import ModelFactory
 from loan_approval.preprocessing_factory import PreprocessorFactory, output_directions
@@ -61,6 +61,7 @@ def fit(recipe: Recipe, dataset: Dataset) -> Pipeline:
     Raises DataError when a role has too few rows of a label, FactoryError for an unusable recipe.
     """
     check_roles(dataset)
+    check_width(recipe, dataset)
     X, y = dataset.rows("train")
     with threadpool_limits(1):  # one thread: the arithmetic has one order, a rebuild gives the same bytes
         pipeline = recipe.make_pipeline(dataset.contract).fit(X, y)
@@ -98,9 +99,22 @@ def score(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
         return pipeline.predict_proba(X)[:, 1].astype(np.float64)
 
 
+def check_width(recipe: Recipe, dataset: Dataset) -> None:
+    """Raise FactoryError when the preprocessor doesn't put out the columns that directions and names are made for."""
+    X, _ = dataset.rows("train")
+    columns = recipe.make_pipeline(dataset.contract).named_steps["preprocess"].fit_transform(X).shape[1]
+    expected = len(output_directions(dataset.contract))
+    if columns != expected:
+        raise FactoryError(
+            f"{recipe.preprocessor_name} puts out {columns} columns, expected {expected}: one a number, "
+            "and one for each value of a category and for missing"
+        )
+
+
 def out_of_fold(recipe: Recipe, dataset: Dataset, folds: int = FOLDS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return y, p and fold number of the train rows, each p from a model that never saw its row; uncalibrated."""
     check_roles(dataset)
+    check_width(recipe, dataset)
     X, y = dataset.rows("train")
     p, fold = np.empty(len(y)), np.empty(len(y), dtype=np.int64)
     split = StratifiedKFold(folds, shuffle=True, random_state=recipe.seed)

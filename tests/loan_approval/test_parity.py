@@ -2,6 +2,8 @@ from dataclasses import astuple
 
 import numpy as np
 import pytest
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from loan_approval import parity
 from loan_approval.errors import ExportError
@@ -12,6 +14,7 @@ from loan_approval.parity import (
     ParityReport,
     check_parity,
     edge_rows,
+    find_turns,
     prove_parity,
     range_rows,
     threshold_rows,
@@ -96,12 +99,14 @@ def test_threshold_rows_lie_on_both_sides_of_each_threshold(make_model, preproce
             assert np.any(near & (seen[:, column] > threshold))
 
 
-@pytest.mark.parametrize("raw", [2.0, 2.25, np.nextafter(2.0, 3), np.nextafter(2.0, 1)])
-def test_a_whole_number_has_neighbours_on_both_sides_of_a_threshold(raw):
-    around = parity._whole_neighbours(raw)
-    assert all(number == int(number) for number in around)
-    assert min(around) < raw < max(around)
-    assert 2.0 in around
+def test_turns_are_found_through_any_monotone_preprocessing(homes):
+    head = Pipeline([("log", FunctionTransformer(lambda X: -np.log1p(X)))])
+    cuts = -np.log1p([7.5, 3.0, 1e9])  # the last is beyond the contract's range
+    columns, low, high = find_turns(head, homes.contract, np.arange(3), np.array([2, 2, 2]), cuts)
+    assert set(columns) == {2}
+    assert len(columns) == 4  # each cut within the range, asked with <= and with <
+    assert np.all(np.nextafter(low, np.inf) >= high)
+    assert np.allclose(sorted(low), [3.0, 3.0, 7.5, 7.5])
 
 
 @pytest.mark.parametrize("kind", ["threshold", "range", "edge"])

@@ -27,7 +27,7 @@ class ContractError(ServeError):
 
     def __init__(self, where: str, problems: list[str]) -> None:
         self.problems = problems
-        super().__init__(f"{where}: " + "\n  ".join(problems))
+        super().__init__(f"{where}: " + "; ".join(problems))
 
 
 class ApplicationError(ServeError):

@@ -71,23 +71,21 @@ def load_dataset(name: str, draft: bool = False) -> Dataset:
     path = folder / "dataset.csv"
     if not path.exists() and name in BUILT_IN:
         BUILT_IN[name](path)
-    try:
-        contract = load_draft(folder / "contract.toml") if draft else Contract.load(folder / "contract.toml")
-    except ContractError as err:
-        raise DataError(str(err)) from err
-    return read_dataset(path, contract, folder.name)
+    return read_dataset(path, load_contract(folder, draft), folder.name)
 
 
-def load_draft(path: Path) -> Contract:
-    """Read a contract, its open questions left aside. Raises ContractError."""
+def load_contract(folder: Path, draft: bool = False) -> Contract:
+    """Read a folder's contract; in a draft, open questions are left aside. Raises DataError with every problem."""
+    path = folder / "contract.toml"
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as err:
-        raise ContractError(str(path), [str(err)]) from err
-    for table in (document.get("target"), *document.get("feature", [])):
-        if isinstance(table, dict):
+        for table in (document.get("target"), *document.get("feature", [])) if draft else ():
             table.pop("question", None)
-    return Contract.from_dict(document, where=str(path))
+        return Contract.from_dict(document, where=str(path))
+    except ContractError as err:
+        raise DataError(_summary(path, err.problems)) from err
+    except (OSError, ValueError, AttributeError, TypeError) as err:
+        raise DataError(f"{path}: not a contract: {err}") from err
 
 
 def read_dataset(path: Path, contract: Contract, name: str) -> Dataset:
@@ -181,4 +179,4 @@ def _summary(path: Path, lines: list[str]) -> str:
     shown = "\n  ".join(lines[:PROBLEMS_SHOWN])
     more = f"\n  and {len(lines) - PROBLEMS_SHOWN} more" if len(lines) > PROBLEMS_SHOWN else ""
     plural = "problem" if len(lines) == 1 else "problems"
-    return f"{path}: {len(lines)} {plural} (row 1 is the header)\n  {shown}{more}"
+    return f"{path}: {len(lines)} {plural}\n  {shown}{more}"

@@ -13,14 +13,13 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from loan_approval import notebooks, reports, tracking
-from loan_approval.datasets import dataset_folder
+from loan_approval.datasets import dataset_folder, load_contract
 from loan_approval.errors import LoanApprovalError, PromotionError
 from loan_approval.factories import find_factory
 from loan_approval.model_factory import ModelFactory
 from loan_approval.preprocessing_factory import PreprocessorFactory
 from loan_approval.project import ROOT
 from loan_approval.promotion import promote
-from serve.contract import Contract
 from serve.store import Store
 
 START_LIMIT = 60  # seconds a server may take until it is ready
@@ -28,7 +27,7 @@ START_LIMIT = 60  # seconds a server may take until it is ready
 
 def model_and_store(dataset: str) -> tuple[str, Store]:
     """Return the registered model's name of a data set, and the store its server reads (`SERVE_STORE`)."""
-    name = Contract.load(dataset_folder(dataset) / "contract.toml").model_name
+    name = load_contract(dataset_folder(dataset)).model_name
     return name, Store(Path(os.environ.get("SERVE_STORE") or ROOT / "store" / name))
 
 
@@ -56,7 +55,7 @@ def run_step(notebook: str, texts: Mapping[str, str], folder: Path, time_limit: 
 
 def _check_before_kernel(notebook: str, dataset: str, parameters: Mapping[str, Any]) -> None:
     if notebook != "01_explore":
-        Contract.load(dataset_folder(dataset) / "contract.toml")
+        load_contract(dataset_folder(dataset))
     for kind, name in ((ModelFactory, "model_name"), (PreprocessorFactory, "preprocessor_name")):
         if name in parameters:
             find_factory(kind, parameters[name])
@@ -85,7 +84,7 @@ def run_everything(dataset: str, texts: Mapping[str, str], folder: Path, port: i
     version = promote(name, trained["version"], store)
     _say(f"promoted {name} version {version.number}")
     with served(name, store, port) as address:
-        ask(address, Contract.load(dataset_folder(dataset) / "contract.toml").example())
+        ask(address, load_contract(dataset_folder(dataset)).example())
     _say(f"done in {time.monotonic() - began:.0f} s")
     print(f"Reports:            {folder / 'index.html'}")
     print("MLflow's UI:        make mlflow")

@@ -60,9 +60,9 @@ def complete_interrupted(name: str, store: Store) -> None:
     """Bring record and pointer in step with the alias, the truth, after a kill or a move by hand."""
     current = tracking.version_of_alias(name, ALIAS)
     before, after = _last_step(name)
-    number = current.number if current else None
-    if number != (after[-1] if after else None):
-        if after and number == (before[-1] if before else None):
+    behind_alias = [current.number] if current else []
+    if behind_alias != after[-1:]:
+        if behind_alias == before[-1:]:
             _record(name, {"event": "not carried out", "version": after[-1]})
         elif current:
             _record(name, {"event": "moved by hand", "version": current.number, "sha256": current.sha256})

@@ -58,8 +58,8 @@ mlflow: $(READY) ## MLflow's UI on port 5000
 test: $(READY) ## all tests but the long ones
 	$(VENV)/bin/python -m pytest -m "not hard"
 
-test-hard: $(READY) ## the long tests
-	$(VENV)/bin/python -m pytest -m hard
+test-hard: $(READY) ## the long tests: noise rates, parity on many rows, the image where there is an engine
+	$(VENV)/bin/python -m pytest -m hard -rs -s
 
 lint: $(READY) ## check style, imports and layers
 	$(VENV)/bin/ruff check .

@@ -1,0 +1,60 @@
+"""How often the signal gate lets noise pass, and parity on many rows; minutes long."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from loan_approval import parity
+from loan_approval.datasets import Dataset, load_dataset
+from loan_approval.export import export
+from loan_approval.factories import factory_names
+from loan_approval.gates import signal_gate
+from loan_approval.model_factory import ModelFactory
+from loan_approval.preprocessing_factory import PreprocessorFactory
+from loan_approval.training import Recipe, choose_threshold, fit, out_of_fold, score
+
+pytestmark = pytest.mark.hard
+NOISE_SETS, MOST_PASSED = 60, 4  # at a true rate of 1 %, five or more of 60 come up once in 3,000 tries
+
+
+@pytest.fixture(scope="module")
+def loans() -> Dataset:
+    return load_dataset("loans")
+
+
+def sample(dataset: Dataset, rows: int, seed: int) -> Dataset:
+    """Return some rows with labels drawn by coins."""
+    rng = np.random.default_rng(seed)
+    chosen = rng.permutation(len(dataset.y))[:rows]
+    y = rng.permutation(dataset.y[chosen])
+    return replace(dataset, X=dataset.X[chosen], y=y, roles=dataset.roles[chosen])
+
+
+@pytest.mark.parametrize("model_name", ["logistic_regression", "hist_gradient_boosting", "xgboost"])
+def test_noise_hardly_ever_passes_the_signal_gate(loans: Dataset, model_name: str) -> None:
+    recipe = Recipe(model_name, "median_imputer_with_scaler", 7)
+    passed = 0
+    for seed in range(NOISE_SETS):
+        y, p, _ = out_of_fold(recipe, sample(loans, 500 + 40 * seed, seed))
+        passed += signal_gate(y, p, seed).passed
+    print(f"{model_name}: {passed} of {NOISE_SETS} noise data sets passed")
+    assert passed <= MOST_PASSED
+
+
+@pytest.mark.parametrize("preprocessor_name", factory_names(PreprocessorFactory))
+@pytest.mark.parametrize("model_name", factory_names(ModelFactory))
+def test_no_decision_differs_on_two_hundred_thousand_rows(
+    loans: Dataset, model_name: str, preprocessor_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parity, "RANGE_ROWS", 200_000)
+    monkeypatch.setattr(parity, "THRESHOLD_ROWS", 200_000)
+    recipe = Recipe(model_name, preprocessor_name, 11)
+    pipeline = fit(recipe, loans)
+    X, y = loans.rows("calibrate")
+    threshold = choose_threshold(y, score(pipeline, X), score(pipeline, loans.X), 1.0, 1.0)
+    report = parity.prove_parity(
+        export(pipeline, recipe, loans.contract, {"threshold": threshold}, {}), pipeline, loans.X
+    )
+    print(f"{model_name}, {preprocessor_name}: {report}")
+    assert report.differing == 0

@@ -9,6 +9,7 @@ from loan_approval.evaluation import base_rate_log_loss, bootstrap, evaluate, fa
 from loan_approval.parity import ParityReport
 
 SIGNAL_LEVEL = 0.01
+CONFIRMATION_LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,20 @@ def signal_gate(y: np.ndarray, p: np.ndarray, seed: int) -> Gate:
     if ranks and not informs:
         verdict += ", but its probabilities say less than the base rate"
     return Gate("signal", ranks and informs, f"{verdict}: {found}", numbers)
+
+
+def confirmation_gate(y: np.ndarray, p: np.ndarray, seed: int) -> Gate:
+    """Pass when the file ranks rows it never saw better than chance.
+
+    y, p: (n,) labels and the file's probabilities of the test rows. Level: 5 %, one-sided; exact, as nothing of the
+    model depends on these labels, while out-of-fold scores depend on the labels of the other folds.
+    """
+    auc, p_value = fast_auc(y, p), permutation_p_value(y, p, seed)
+    passed = p_value <= CONFIRMATION_LEVEL
+    verdict = "ranks better than chance" if passed else "cannot be told from chance"
+    found = f"AUC {auc:.3f}, p-value {p_value:.4f} (at most {CONFIRMATION_LEVEL} required)"
+    words = f"on rows it never saw the model {verdict}: {found}"
+    return Gate("confirmation", passed, words, {"auc": auc, "p_value": p_value})
 
 
 def champion_gate(y: np.ndarray, p: np.ndarray, champion_p: np.ndarray | None, margin: float, seed: int) -> Gate:

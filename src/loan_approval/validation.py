@@ -9,7 +9,7 @@ from loan_approval import tracking
 from loan_approval.datasets import Dataset
 from loan_approval.errors import TrackingError
 from loan_approval.factories import find_factory
-from loan_approval.gates import Gate, champion_gate, overall, parity_gate, signal_gate
+from loan_approval.gates import Gate, champion_gate, confirmation_gate, overall, parity_gate, signal_gate
 from loan_approval.model_factory import ModelFactory
 from loan_approval.parity import prove_parity
 from loan_approval.promotion import ALIAS, check_file
@@ -62,10 +62,12 @@ def check_same_data(candidate: Candidate, dataset: Dataset) -> None:
 def judge(candidate: Candidate, champion: Candidate | None, dataset: Dataset, margin: float, seed: int) -> list[Gate]:
     """Return the result of every gate for a candidate on its data set."""
     y, p, _ = out_of_fold(candidate.recipe, dataset)
+    X_test, y_test = dataset.rows("test")
     trusted = find_factory(ModelFactory, candidate.recipe.model_name).trusted_types
     pipeline = tracking.load_pipeline(candidate.version, trusted)
     return [
         signal_gate(y, p, seed),
+        confirmation_gate(y_test, candidate.scorer.score(X_test), seed),
         compare_with_champion(candidate, champion, dataset, margin, seed),
         parity_gate(prove_parity(candidate.data, pipeline, dataset.X, seed)),
     ]

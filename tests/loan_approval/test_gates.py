@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from loan_approval.gates import Gate, champion_gate, overall, parity_gate, signal_gate
+from loan_approval.gates import Gate, champion_gate, confirmation_gate, overall, parity_gate, signal_gate
 from loan_approval.parity import ParityReport
 from loan_approval.training import Recipe, out_of_fold
 
@@ -28,6 +28,25 @@ def test_a_model_of_noise_cannot_be_told_from_chance(noise):
     assert not gate.passed
     assert gate.words.startswith("the model cannot be told from chance: ")
     assert gate.numbers["p_value"] > 0.01
+
+
+def test_ranking_unseen_rows_well_confirms_the_signal():
+    gate = confirmation_gate(*drawn(1), seed=7)
+    assert gate.passed
+    assert gate.words.startswith("on rows it never saw the model ranks better than chance: AUC 0.7")
+
+
+def test_ranking_unseen_rows_as_chance_does_fails():
+    y, _ = drawn(1)
+    gate = confirmation_gate(y, np.random.default_rng(1).random(len(y)), seed=7)
+    assert not gate.passed
+    assert "cannot be told from chance" in gate.words
+
+
+def test_confirmation_is_at_its_level_on_noise():
+    y, rng = np.arange(80) % 2, np.random.default_rng(2)
+    passed = sum(confirmation_gate(y, rng.random(80), seed=seed).passed for seed in range(200))
+    assert 2 <= passed <= 20  # 10 expected
 
 
 def test_ranking_well_with_wrong_probabilities_is_not_enough():

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from loan_approval.errors import LoanApprovalError
@@ -24,64 +25,63 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m loan_approval", description="From a CSV to a promoted model.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    add = _Adder(commands)
+    add = _Adder(parser.add_subparsers(required=True, metavar="COMMAND"))
+    _add_data_commands(add)
+    _add_notebook_commands(add)
+    _add_production_commands(add)
+    run = add("run", _run, "everything: explore, train, validate, promote, serve, ask", dataset="loans")
+    run.add_argument("--model-name")
+    run.add_argument("--preprocessor-name")
+    return parser
 
+
+def _add_data_commands(add: "_Adder") -> None:
     init = add("init", _init, "draft a contract for your own CSV")
     init.add_argument("folder", type=Path, help="where the data set shall live, such as data/mine")
     init.add_argument("csv", type=Path)
     init.add_argument("--target", required=True, help="the column that holds the decision")
-
     simulate = add("simulate", _simulate, "write simulated applications")
     simulate.add_argument("csv", type=Path)
     simulate.add_argument("--rows", type=int, default=20_000)
     simulate.add_argument("--seed", type=int, default=None)
 
-    for name, notebook, purpose in (
-        ("explore", "01_explore", "report what is in a data set"),
-        ("train", "02_train", "train, export and register a challenger"),
-        ("validate", "03_validate", "judge a version; exit 1 when its verdict is failed"),
-    ):
-        command = add(name, _run_notebook, purpose)
+
+def _add_notebook_commands(add: "_Adder") -> None:
+    explore = add("explore", _run_notebook, "report what is in a data set", dataset="loans")
+    train = add("train", _run_notebook, "train, export and register a challenger", dataset="loans")
+    train.add_argument("--model-name")
+    train.add_argument("--preprocessor-name")
+    validate = add("validate", _run_notebook, "judge a version; exit 1 when its verdict is failed", dataset="loans")
+    validate.add_argument("--version", help="number or alias")
+    for command, notebook in ((explore, "01_explore"), (train, "02_train"), (validate, "03_validate")):
         command.set_defaults(notebook=notebook)
-        command.add_argument("--dataset", help="a folder below data/")
         command.add_argument("--time-limit", type=float, default=1800, help="seconds (default: %(default)s)")
         command.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", type=_name_value)
-        if name == "train":
-            command.add_argument("--model-name")
-            command.add_argument("--preprocessor-name")
-        if name == "validate":
-            command.add_argument("--version", help="number or alias")
 
-    for name, command, purpose in (
-        ("promote", _promote, "make a validated version answer"),
-        ("rollback", _rollback, "step back to what answered before"),
-        ("history", _history, "list what was in production, and who put it there"),
-    ):
-        command = add(name, command, purpose)
-        command.add_argument("--dataset", default="loans", help="a folder below data/ (default: %(default)s)")
-        if name == "promote":
-            command.add_argument("--version", default="challenger", help="number or alias (default: %(default)s)")
-            command.add_argument("--force", metavar="REASON", help="promote without a passed verdict; recorded")
 
-    serve = add("serve", _serve, "serve what is in production")
-    serve.add_argument("--dataset", default="loans", help="a folder below data/ (default: %(default)s)")
+def _add_production_commands(add: "_Adder") -> None:
+    promote = add("promote", _promote, "make a validated version answer", dataset="loans")
+    promote.add_argument("--version", default="challenger", help="number or alias (default: %(default)s)")
+    promote.add_argument("--force", metavar="REASON", help="promote without a passed verdict; recorded")
+    add("rollback", _rollback, "step back to what answered before", dataset="loans")
+    add("history", _history, "list what was in production, and who put it there", dataset="loans")
+    add("serve", _serve, "serve what is in production", dataset="loans")
     add("mlflow", _mlflow, "show MLflow's UI")
-
-    run = add("run", _run, "everything: explore, train, validate, promote, serve, ask")
-    run.add_argument("--dataset", default="loans", help="a folder below data/ (default: %(default)s)")
-    run.add_argument("--model-name", default=None)
-    run.add_argument("--preprocessor-name", default=None)
-    return parser
 
 
 class _Adder:
     def __init__(self, commands: argparse._SubParsersAction) -> None:
         self.commands = commands
 
-    def __call__(self, name: str, command: object, purpose: str) -> argparse.ArgumentParser:
+    def __call__(
+        self, name: str, command: Callable[[argparse.Namespace], None], purpose: str, dataset: str | None = None
+    ) -> argparse.ArgumentParser:
         parser = self.commands.add_parser(name, help=purpose, description=purpose)
         parser.set_defaults(command=command)
+        if dataset:
+            parser.add_argument(
+                "--dataset", default=dataset, help="a folder below data/, or a path (default: %(default)s)"
+            )
         return parser
 
 
@@ -110,10 +110,9 @@ def _simulate(options: argparse.Namespace) -> None:
 def _run_notebook(options: argparse.Namespace) -> None:
     from loan_approval.flow import run_step
 
-    texts = dict(options.parameter)
-    for name in ("dataset", "model_name", "preprocessor_name", "version"):
-        if getattr(options, name, None) is not None:
-            texts[name] = getattr(options, name)
+    named = ("dataset", "model_name", "preprocessor_name", "version")
+    texts = {name: getattr(options, name) for name in named if getattr(options, name, None) is not None}
+    texts |= dict(options.parameter)
     result = run_step(options.notebook, texts, REPORTS, options.time_limit)
     if result.get("verdict") == "failed":
         reasons = "; ".join(gate["words"] for gate in result["gates"] if not gate["passed"])

@@ -147,3 +147,4 @@ def test_a_watched_pointer_is_followed_through_good_and_bad(live, shelf, caplog)
     wait_until(lambda: "model refused" in caplog.text)
     second = shelf.promote("loans_strict")
     wait_until(lambda: live.current.pointer == second)
+    assert live.current.scorer.sha256 == second.sha256

@@ -1,4 +1,4 @@
-"""The serving side: from an application to a decision, with flask, onnxruntime and numpy alone."""
+"""The serving side: from an application to a decision, without any training library."""
 
 import os
 

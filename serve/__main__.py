@@ -9,6 +9,7 @@ from gunicorn.app.base import BaseApplication
 from serve.app import create_app
 from serve.errors import ServeError
 from serve.settings import Settings
+from serve.worker import QuietLogger, Worker
 
 
 class Server(BaseApplication):
@@ -25,7 +26,8 @@ class Server(BaseApplication):
         options = {
             "bind": f"{self.settings.host}:{self.settings.port}",
             "workers": self.settings.workers,
-            "worker_class": "gthread",
+            "worker_class": Worker,
+            "logger_class": QuietLogger,
             "threads": self.settings.threads,
             "graceful_timeout": self.settings.drain_seconds,
             "control_socket_disable": True,  # it would write below HOME

@@ -5,9 +5,10 @@ import time
 from typing import Any
 
 from flask import Blueprint, Response, current_app, request
-from werkzeug.exceptions import ServiceUnavailable, UnsupportedMediaType
+from werkzeug.exceptions import HTTPException, ServiceUnavailable, UnsupportedMediaType
 
 from serve import strict_json
+from serve.errors import JSONError
 from serve.live import LiveModel, Loaded
 from serve.settings import Settings
 
@@ -50,9 +51,14 @@ def read_json() -> Any:
     """Return the body of this request. Raises UnsupportedMediaType, RequestEntityTooLarge, JSONError."""
     if request.mimetype != "application/json":
         raise UnsupportedMediaType("expected Content-Type: application/json")
-    body = request.get_data(cache=False)
-    if request.content_length is None:
-        request.stream.read(1)  # a body in chunks is cut at the limit without a word; only reading on raises
+    try:
+        body = request.get_data(cache=False)
+        if request.content_length is None:
+            request.stream.read(1)  # a body in chunks is cut at the limit without a word; only reading on raises
+    except HTTPException:
+        raise
+    except Exception:  # noqa: BLE001 (each WSGI server has a class of its own for a body that can't be read)
+        raise JSONError("the body can't be read") from None
     return strict_json.loads(body)
 
 

@@ -6,6 +6,7 @@
 """
 
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -124,6 +125,8 @@ class Store:
             raise StoreError(f"{pointer.sha256}: file or facts can't be read") from err
         if not isinstance(facts, dict):
             raise StoreError(f"{pointer.sha256}: the facts are not an object")
+        if hashlib.sha256(data).hexdigest() != pointer.sha256:
+            raise StoreError(f"{pointer.sha256}: the file has another hash, it may be half copied")
         return Scorer(data, pointer.sha256), facts
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from loan_approval.errors import LoanApprovalError
 from loan_approval.project import ROOT
 from serve.errors import ServeError
+from serve.settings import Settings
 
-NOTEBOOKS = ROOT / "notebooks"
 REPORTS = ROOT / "reports"
 
 
@@ -167,4 +167,4 @@ def _run(options: argparse.Namespace) -> None:
 
     chosen = {"model_name": options.model_name, "preprocessor_name": options.preprocessor_name}
     texts = {name: value for name, value in chosen.items() if value}
-    run_everything(options.dataset, texts, REPORTS, int(os.environ.get("PORT") or 8000))
+    run_everything(options.dataset, texts, REPORTS, Settings.from_environment(os.environ).port)

@@ -69,8 +69,8 @@ def load_dataset(name: str, draft: bool = False) -> Dataset:
     """
     folder = dataset_folder(name)
     path = folder / "dataset.csv"
-    if not path.exists() and name in BUILT_IN:
-        BUILT_IN[name](path)
+    if not path.exists() and folder.parent == ROOT / "data" and folder.name in BUILT_IN:
+        BUILT_IN[folder.name](path)
     return read_dataset(path, load_contract(folder, draft), folder.name)
 
 
@@ -119,6 +119,8 @@ def _read_columns(path: Path, contract: Contract) -> dict[str, list[str]]:
         header, *rows = list(reader) or [[]]
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
+    except OSError as err:
+        raise DataError(f"{path}: can't be read: {err.strerror}") from err
     except UnicodeDecodeError as err:
         line = err.object[: err.start].count(b"\n") + 1
         raise DataError(f"{path}: line {line}: byte {err.start} is not UTF-8, expected a CSV in UTF-8") from err

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -13,13 +14,13 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from loan_approval import notebooks, reports, tracking
-from loan_approval.datasets import dataset_folder, load_contract
+from loan_approval.datasets import dataset_folder, load_contract, load_dataset
 from loan_approval.errors import LoanApprovalError, PromotionError
 from loan_approval.factories import find_factory
 from loan_approval.model_factory import ModelFactory
 from loan_approval.preprocessing_factory import PreprocessorFactory
 from loan_approval.project import ROOT
-from loan_approval.promotion import promote
+from loan_approval.promotion import ALIAS, promote
 from serve.store import Store
 
 START_LIMIT = 60  # seconds a server may take until it is ready
@@ -54,8 +55,8 @@ def run_step(notebook: str, texts: Mapping[str, str], folder: Path, time_limit: 
 
 
 def _check_before_kernel(notebook: str, dataset: str, parameters: Mapping[str, Any]) -> None:
-    if notebook != "01_explore":
-        load_contract(dataset_folder(dataset))
+    # On the terminal an error may show the values it is about; in a notebook's report it must not.
+    load_dataset(dataset, draft=notebook == "01_explore")
     for kind, name in ((ModelFactory, "model_name"), (PreprocessorFactory, "preprocessor_name")):
         if name in parameters:
             find_factory(kind, parameters[name])
@@ -73,6 +74,7 @@ def _log_report(run: notebooks.NotebookRun) -> None:
 def run_everything(dataset: str, texts: Mapping[str, str], folder: Path, port: int) -> None:
     """Explore, train, validate, promote, serve, ask one question, stop the server; say what to do next."""
     began = time.monotonic()
+    check_port(port)
     chosen = {"dataset": dataset}
     run_step("01_explore", chosen, folder, 1800)
     trained = run_step("02_train", chosen | texts, folder, 1800)
@@ -95,7 +97,9 @@ def run_everything(dataset: str, texts: Mapping[str, str], folder: Path, port: i
 @contextmanager
 def served(name: str, store: Store, port: int) -> Iterator[str]:
     """Start the server as a process; yields its address once it is ready; stops it with SIGTERM."""
+    check_port(port)
     environment = {"SERVE_MODEL_NAME": name, "SERVE_STORE": str(store.path), "PORT": str(port)}
+    environment |= {"SERVE_HOST": "127.0.0.1", "SERVE_MODEL_ALIAS": ALIAS}
     _say(f"starting the server on port {port}")
     process = subprocess.Popen([sys.executable, "-m", "serve"], env=os.environ | environment, cwd=ROOT)
     try:
@@ -106,6 +110,16 @@ def served(name: str, store: Store, port: int) -> Iterator[str]:
         process.terminate()
         process.wait(START_LIMIT)
         _say("server stopped")
+
+
+def check_port(port: int) -> None:
+    """Raise LoanApprovalError when something listens on a port already: its answers would be taken for ours."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as err:
+            raise LoanApprovalError(f"port {port} can't be used ({err.strerror}), expected a free one: PORT=…") from err
 
 
 def _wait_until_ready(address: str, process: subprocess.Popen[bytes]) -> None:

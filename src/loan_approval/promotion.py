@@ -5,13 +5,15 @@ Killed at any point, the old or the new model answers; the next promote or rollb
 """
 
 import getpass
+import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
 import onnx
+from google.protobuf.message import DecodeError
 
 from loan_approval import tracking
-from loan_approval.errors import PromotionError
+from loan_approval.errors import PromotionError, TrackingError
 from loan_approval.tracking import Version
 from serve.errors import ModelFileError, StoreError
 from serve.scorer import Scorer
@@ -38,9 +40,9 @@ def promote(name: str, version: str, store: Store, force_reason: str | None = No
         chosen = tracking.find_version(name, version)
         data = tracking.load_model_file(chosen)
         check_file(data, chosen.sha256)
-        facts = _judge(chosen, force_reason)
         complete_interrupted(name, store)
-        return _switch(chosen, data, facts, store, "promote", force_reason)
+        facts = _judge(chosen, force_reason)
+        return _switch(chosen, data, facts, store, "promote", force_reason or facts["verdict"].get("reason"))
 
 
 def rollback(name: str, store: Store) -> Version:
@@ -50,7 +52,7 @@ def rollback(name: str, store: Store) -> Version:
         stack = promoted_versions(name)
         if len(stack) < 2:
             raise PromotionError(f"{name}: no version was in production before this one")
-        previous = tracking.find_version(name, stack[-2])
+        previous = _newest_trusted(name, stack[:-1])
         data = tracking.load_model_file(previous)
         check_file(data, previous.sha256)
         return _switch(previous, data, tracking.load_facts(previous), store, "rollback", None)
@@ -88,19 +90,45 @@ def _last_step(name: str) -> tuple[list[str], list[str]]:
             case "not carried out":
                 after = before
             case "rollback":
-                before, after = after, after[:-1]
+                before, after = after, _down_to(after[:-1], event["version"])
             case _:
                 before, after = after, [*after, event["version"]]
     return before, after
+
+
+def _down_to(stack: list[str], version: str) -> list[str]:
+    while stack and stack[-1] != version:
+        stack = stack[:-1]
+    return stack
+
+
+def _newest_trusted(name: str, stack: list[str]) -> Version:
+    """Return the newest of these versions that is still there with a trusted verdict. Raises PromotionError."""
+    for number in reversed(stack):
+        try:
+            version = tracking.find_version(name, number)
+        except TrackingError:
+            continue
+        if version.verdict in TRUSTED_VERDICTS:
+            return version
+    raise PromotionError(f"{name}: none of the versions {', '.join(stack)} is there with a verdict passed or forced")
 
 
 def check_file(data: bytes, sha256: str) -> None:
     """Raise ModelFileError unless a file has the recorded hash, plain operators, no data outside it, and replays its
     golden rows.
     """
-    Scorer(data, sha256)
-    graph = onnx.load_from_string(data).graph
-    _check_graph(graph)
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise ModelFileError(f"the file has sha256 {found}, expected {sha256}")
+    try:
+        model = onnx.load_from_string(data)
+    except DecodeError as err:
+        raise ModelFileError("the file is not an ONNX model") from err
+    if model.functions or model.graph.sparse_initializer:
+        raise ModelFileError("the model brings functions or sparse data of its own")
+    _check_graph(model.graph)
+    Scorer(data, sha256)  # runs the graph, so it comes last
 
 
 def _check_graph(graph: onnx.GraphProto) -> None:
@@ -151,6 +179,8 @@ def _switch(
         # The record comes before the alias, so that it holds who and when even if all that follows is left to others.
         entry = {"event": event, "version": version.number, "sha256": version.sha256, "verdict": pointer.verdict}
         _record(version.name, entry | ({"reason": reason} if reason else {}))
+    current = tracking.version_of_alias(version.name, ALIAS)
+    if current is None or current.number != version.number:
         tracking.set_alias(version.name, ALIAS, version.number)
     store.point(pointer)
     return version

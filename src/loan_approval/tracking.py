@@ -93,13 +93,6 @@ def log_training(
         mlflow.log_artifact(str(path))
 
 
-def log_documents(run: str, documents: Mapping[str, Any]) -> None:
-    """Log JSON documents to a run, by artifact path."""
-    client = connect()
-    for name, document in documents.items():
-        client.log_dict(run, document, name)
-
-
 def log_file(run: str, path: Path, folder: str) -> None:
     """Log a file into an artifact folder of a run."""
     connect().log_artifact(run, str(path), folder)
@@ -202,5 +195,10 @@ def append_history(name: str, event: Mapping[str, str]) -> None:
 
 def read_history(name: str) -> list[dict[str, str]]:
     """Return the record of promotions, oldest first."""
-    tags = connect().get_registered_model(name).tags
+    try:
+        tags = connect().get_registered_model(name).tags
+    except MlflowException as err:
+        if err.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return []
+        raise
     return [json.loads(tags[key]) for key in sorted(tags) if key.startswith("history.")]

@@ -15,6 +15,7 @@ from loan_approval.parity import prove_parity
 from loan_approval.promotion import ALIAS, check_file
 from loan_approval.tracking import Version
 from loan_approval.training import Recipe, out_of_fold
+from serve.contract import Contract
 from serve.scorer import Scorer
 
 
@@ -82,18 +83,27 @@ def compare_with_champion(
     and nothing can be compared.
     """
     X, y = dataset.rows("test")
+    current = tracking.version_of_alias(candidate.version.name, ALIAS)
+    if current and current.number == candidate.version.number:
+        return Gate("not_worse", True, "it is the version in production", {})
     if champion is None:
         return champion_gate(y, candidate.scorer.score(X), None, margin, seed)
-    theirs, ours = champion.scorer.contract, dataset.contract
-    if (theirs.split_salt, theirs.scored) != (ours.split_salt, ours.scored):
+    if _split_of(champion.scorer.contract) != _split_of(dataset.contract):
         words = "production has another contract: its training rows may be among these test rows"
         return Gate("not_worse", False, words, {})
     return champion_gate(y, candidate.scorer.score(X), champion.scorer.score(X), margin, seed)
 
 
+def _split_of(contract: Contract) -> tuple[object, ...]:
+    """Return what roles follow from: the salt and how the scored features are encoded."""
+    return contract.split_salt, [(feature.name, feature.type, feature.values) for feature in contract.scored]
+
+
 def record(candidate: Candidate, gates: list[Gate], metrics: dict[str, float], notes: dict[str, Any]) -> str:
     """Record the verdict with the version and return it."""
     verdict = overall(gates)
+    if candidate.version.verdict == "forced" and verdict == "failed":
+        return verdict  # who forced it, and why, stays on record, and so the way back to it
     facts = {
         "metrics": metrics,
         "gates": [gate.to_dict() for gate in gates],

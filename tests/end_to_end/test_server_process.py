@@ -1,5 +1,6 @@
 import json
 import re
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -132,3 +133,26 @@ def test_a_setting_that_cannot_be_used_stops_the_start_with_its_name(tmp_path, s
         running_server(tmp_path, store.path, SERVE_THREADS="many"),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b'POST /api/v2/predict HTTP/1.1\r\nHost: x\r\n{"Age": 85125}\r\n\r\n',
+        b"POST /api/v2/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n"
+        b'{"Age":85125}\r\n',
+        b'{"Age":85125} HTTP/1.1\r\n\r\n',
+    ],
+    ids=["body among the headers", "body for a chunk size", "body for a request line"],
+)
+def test_what_is_not_http_is_refused_as_json_and_quoted_nowhere(server, request_bytes):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE) as connection:
+        connection.sendall(request_bytes)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    server.stop()
+    head, body = answer.split(b"\r\n\r\n", 1)
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert set(json.loads(body)) == {"error"}
+    assert b"85125" not in answer
+    assert "85125" not in server.log.read_text()

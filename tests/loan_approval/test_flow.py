@@ -1,12 +1,15 @@
 """The end of the line: a served model, one question, one answer."""
 
+import shutil
+import socket
 import urllib.error
 from pathlib import Path
 
 import pytest
 
 from loan_approval import flow
-from loan_approval.errors import LoanApprovalError
+from loan_approval.errors import DataError, LoanApprovalError
+from loan_approval.project import ROOT
 from serve.contract import Contract
 from serve.store import Store
 from tests.model_files import LOANS, good_files
@@ -23,6 +26,28 @@ def test_a_request_is_answered_and_the_server_stopped(tmp_path: Path, capfd: pyt
     assert '-> {"prediction":"Approved","prediction_code":1}\n' in shown
     with pytest.raises(urllib.error.URLError):
         flow.ask(f"http://127.0.0.1:{port}", {})
+
+
+def test_a_port_in_use_is_refused_before_anything_else(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(LoanApprovalError, match=f"port {port} can't be used"):
+            flow.run_everything("loans", {}, tmp_path, port)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_data_set_that_breaks_its_contract_stops_before_a_report_could_hold_its_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("subprocess.Popen", None)  # nothing may be started
+    shutil.copy(ROOT / "data/loans/contract.toml", tmp_path)
+    names = [feature["name"] for feature in LOANS["feature"]]
+    (tmp_path / "dataset.csv").write_text(",".join([*names, "Loan_Approval"]) + "\n45,85000,912,25000,10,5,0,1\n")
+    with pytest.raises(DataError, match="row 2: Credit_Score='912': out of range"):
+        flow.run_step("01_explore", {"dataset": str(tmp_path)}, tmp_path / "reports", 60)
+    assert not (tmp_path / "reports").exists()
 
 
 def test_a_server_that_ends_by_itself_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -164,6 +164,29 @@ def test_a_damaged_pointer_is_completed(name: str, store: Store) -> None:
     assert answering(store) == "1"
 
 
+def test_an_alias_that_somebody_deleted_comes_back_with_the_next_promotion(name: str, store: Store) -> None:
+    for bias in (1.0, 0.5):
+        promote(name, register(name, bias).number, store)
+    tracking.connect().delete_registered_model_alias(name, "production")
+    promote(name, "2", store)
+    assert tracking.find_version(name, "production").number == "2"
+
+
+def test_rollback_passes_over_versions_that_are_gone_or_no_longer_trusted(name: str, store: Store) -> None:
+    for bias in (1.0, 0.8, 0.5, 0.0):
+        promote(name, register(name, bias).number, store)
+    tracking.connect().delete_model_version(name, "2")
+    tracking.connect().set_model_version_tag(name, "3", "verdict", "failed")
+    assert rollback(name, store).number == "1"
+    assert promoted_versions(name) == ["1"]
+    assert answering(store) == "1"
+
+
+def test_rollback_before_any_promotion_is_refused(name: str, store: Store) -> None:
+    with pytest.raises(PromotionError, match="no version was in production before"):
+        rollback(name, store)
+
+
 class Killed(BaseException):
     """Stands for a kill: nothing catches it."""
 

@@ -16,12 +16,17 @@ from serve.contract import Contract
 from serve.scorer import Scorer
 from tests.model_files import LOANS, LOANS_SCALING, make_file
 
+pytestmark = pytest.mark.usefixtures("mlflow_folder")
 RECIPE = Recipe("logistic_regression", "median_imputer_with_scaler", 7)
 
 
 @pytest.fixture(scope="module")
 def dataset(loans_contract: Contract) -> Dataset:
-    """Rows whose labels follow the credit score."""
+    return made_dataset(loans_contract)
+
+
+def made_dataset(loans_contract: Contract) -> Dataset:
+    """Return rows whose labels follow the credit score."""
     rng = np.random.default_rng(0)
     X = make_applicants(600, rng).to_numpy()
     y = (X[:, 2] + rng.normal(0, 60, 600) > 650).astype(int)
@@ -64,6 +69,14 @@ def test_a_champion_of_another_contract_is_not_compared(dataset: Dataset) -> Non
     assert "another contract" in gate.words
 
 
+def test_a_contract_that_only_reads_otherwise_is_compared(dataset: Dataset) -> None:
+    age, *others = dataset.contract.features
+    reworded = replace(dataset.contract, features=(replace(age, reason={"en": "Years of age"}), *others))
+    other = replace(dataset, contract=reworded)
+    gate = validation.compare_with_champion(candidate(LOANS_SCALING), candidate(LOANS_SCALING, "1"), other, 0.01, 0)
+    assert gate.passed
+
+
 def test_flips_count_both_directions(dataset: Dataset) -> None:
     flips = validation.flips(candidate(LOANS_SCALING), candidate(REVERSED), dataset.X)
     new = candidate(LOANS_SCALING).scorer
@@ -85,3 +98,5 @@ def test_the_version_in_production_is_not_its_own_champion(mlflow_folder: Path) 
     tracking.set_alias("own_champion", "production", version.number)
     own = validation.Candidate(version, data, Scorer(data), RECIPE)
     assert validation.load_champion(own) is None
+    gate = validation.compare_with_champion(own, None, made_dataset(Contract.from_dict(LOANS)), 0.01, 0)
+    assert gate.words == "it is the version in production"

@@ -121,11 +121,13 @@ def _run_notebook(options: argparse.Namespace) -> None:
 
 def _promote(options: argparse.Namespace) -> None:
     from loan_approval.flow import model_and_store
-    from loan_approval.promotion import promote
+    from loan_approval.promotion import promote, uncommitted_code
 
     name, store = model_and_store(options.dataset)
     version = promote(name, options.version, store, options.force)
     print(f"{name}: version {version.number} is in production, sha256 {version.sha256}")
+    if changes := uncommitted_code(store):
+        print(f"warning: it was made with code that is in no commit (changes {changes[:12]})", file=sys.stderr)
 
 
 def _rollback(options: argparse.Namespace) -> None:

@@ -96,6 +96,12 @@ def _last_step(name: str) -> tuple[list[str], list[str]]:
     return before, after
 
 
+def uncommitted_code(store: Store) -> str:
+    """Return the hash of the uncommitted code that the file in production was made with, "" if there was none."""
+    pointer = store.pointer()
+    return store.load(pointer)[0].provenance.get("changes", "") if pointer else ""
+
+
 def _down_to(stack: list[str], version: str) -> list[str]:
     while stack and stack[-1] != version:
         stack = stack[:-1]

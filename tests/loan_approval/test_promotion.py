@@ -1,6 +1,7 @@
 """Promotion against a real MLflow and a real store, killed at every step."""
 
 import itertools
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,12 +11,20 @@ import pytest
 
 from loan_approval import tracking
 from loan_approval.errors import PromotionError, TrackingError
-from loan_approval.promotion import check_file, complete_interrupted, promote, promoted_versions, rollback
+from loan_approval.promotion import (
+    check_file,
+    complete_interrupted,
+    promote,
+    promoted_versions,
+    rollback,
+    uncommitted_code,
+)
 from loan_approval.tracking import Version
 from serve.errors import ModelFileError
 from serve.live import LiveModel
 from serve.store import Store
 from tests.model_files import LOANS, LOANS_SCALING, broken_files, make_file
+from tests.server_process import promote as shelve
 
 NAMES = (f"promoted_model_{number}" for number in itertools.count())
 FACTS = {"metrics": {"roc_auc": 0.8}, "gates": []}
@@ -180,6 +189,17 @@ def test_rollback_passes_over_versions_that_are_gone_or_no_longer_trusted(name: 
     assert rollback(name, store).number == "1"
     assert promoted_versions(name) == ["1"]
     assert answering(store) == "1"
+
+
+@pytest.mark.parametrize("changes", ["", "c" * 64])
+def test_uncommitted_code_behind_a_file_is_told(store: Store, changes: str) -> None:
+    assert uncommitted_code(store) == ""
+    model = onnx.load_from_string(make_file(LOANS, LOANS_SCALING))
+    for prop in model.metadata_props:
+        if prop.key == "provenance":
+            prop.value = json.dumps({"changes": changes})
+    shelve(store, model.SerializeToString())
+    assert uncommitted_code(store) == changes
 
 
 def test_rollback_before_any_promotion_is_refused(name: str, store: Store) -> None:

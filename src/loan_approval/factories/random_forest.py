@@ -9,7 +9,7 @@ from sklearn.ensemble import RandomForestClassifier
 from loan_approval.errors import FactoryError
 from loan_approval.model_factory import ModelFactory
 
-DEEPEST = 12  # a forest of full depth is six times the file and fourteen times the time a row
+DEEPEST = 12  # a forest of full depth is a file many times as large, and slower a row
 
 
 class RandomForest(ModelFactory):

@@ -1,56 +1,76 @@
-"""`python -m serve`: the application under gunicorn."""
+"""`python -m serve`: bind, then keep the workers."""
 
 import logging
 import os
+import resource
+import shutil
+import socket
 import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
 
-from gunicorn.app.base import BaseApplication
-
-from serve.app import create_app
-from serve.errors import ServeError
+from serve.errors import ServeError, SettingsError
+from serve.log_format import JSONFormatter
 from serve.settings import Settings
-from serve.worker import QuietLogger, Worker
+from serve.supervisor import Child, Supervisor
+from serve.tls import make_context
 
-
-class Server(BaseApplication):
-    """gunicorn, told what the settings say. Each worker makes its own application, and so its own onnxruntime
-    session, after the fork: a session does not survive one.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        super().__init__()
-
-    def load_config(self) -> None:
-        """Set gunicorn's options."""
-        options = {
-            "bind": f"{self.settings.host}:{self.settings.port}",
-            "workers": self.settings.workers,
-            "worker_class": Worker,
-            "logger_class": QuietLogger,
-            "threads": self.settings.threads,
-            "graceful_timeout": self.settings.drain_seconds,
-            "control_socket_disable": True,  # it would write below HOME
-            "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,
-            "loglevel": "warning",
-        }
-        for name, value in options.items():
-            self.cfg.set(name, value)
-
-    def load(self) -> object:
-        """Return the application; called once in each worker."""
-        return create_app(self.settings)
+BACKLOG = 2048
+log = logging.getLogger("serve")
 
 
 def main() -> None:
-    """Serve until SIGTERM."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    """Serve until SIGTERM; exit 0 when every request in flight was answered."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JSONFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     try:
         settings = Settings.from_environment(os.environ)
+        make_context(settings)
+        public = listen(settings.host, settings.port)
+        metrics = listen(*settings.metrics_address) if settings.metrics_address else None
     except ServeError as err:
         sys.exit(f"serve: {err}")
-    logging.getLogger("serve").info("listening on http://%s:%d", settings.host, settings.port)
-    Server(settings).run()
+    host, port = public.getsockname()[:2]
+    log.info("listening on %s://%s:%d", "https" if settings.tls_certificate else "http", host, port)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    sys.exit(supervise(settings, public, metrics))
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket. Raises SettingsError."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as err:
+        raise SettingsError(f"can't listen on {host}:{port}: {err.strerror}") from err
+
+
+def supervise(settings: Settings, public: socket.socket, metrics: socket.socket | None) -> int:
+    """Run the workers; their counts lie in a folder of shared memory as long as they live. Return the exit code."""
+    shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # writable where the tree is read-only
+    folder = Path(tempfile.mkdtemp(prefix="serve-", dir=shared)) if metrics else None
+    if folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+
+    def forget(pid: int) -> None:
+        """Take a dead worker's gauges out of the sum."""
+        for file in folder.glob(f"gauge_live*_{pid}.db") if folder else ():
+            file.unlink(missing_ok=True)
+
+    def run_worker(beat: Callable[[], None]) -> None:
+        from serve.worker import work  # after the fork: the parent stays small
+
+        work(settings, public, metrics, beat)
+
+    workers = [Child(f"worker {number}", run_worker) for number in range(1, settings.workers + 1)]
+    try:
+        return Supervisor(workers, settings.drain_seconds, forget).run()
+    finally:
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
 """The service's own interface: `/`, `/api/v2/predict`, `/api/v2/model`."""
 
-import os
-import time
 from typing import Any
 
 from flask import Blueprint, Response, current_app, request
 from werkzeug.exceptions import HTTPException, ServiceUnavailable, UnsupportedMediaType
 
 from serve import strict_json
+from serve.decision_id import make_decision_id
 from serve.errors import JSONError
 from serve.live import LiveModel, Loaded
 from serve.settings import Settings
@@ -34,17 +33,6 @@ def loaded_model() -> Loaded:
 def respond(document: Any, status: int = 200) -> Response:
     """Return a JSON response."""
     return Response(strict_json.dumps(document), status, mimetype="application/json")
-
-
-def make_decision_id() -> str:
-    """Return a UUIDv7: ids sort by time. Source: RFC 9562, section 5.7."""
-    milliseconds = time.time_ns() // 1_000_000
-    random = int.from_bytes(os.urandom(10), "big")
-    number = milliseconds << 80 | random & ((1 << 80) - 1)
-    number = number & ~(0xF << 76) | 0x7 << 76
-    number = number & ~(0x3 << 62) | 0x2 << 62
-    digits = f"{number:032x}"
-    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 def read_json() -> Any:
@@ -84,6 +72,7 @@ def predict() -> Response:
     loaded = loaded_model()
     decision = loaded.scorer.answer(read_json())
     response = respond({"prediction": decision.label, "prediction_code": decision.code})
+    current_app.extensions["observer"].decided(loaded, decision.code)
     response.headers["X-Decision-Id"] = make_decision_id()
     response.headers["X-Model-Version"] = loaded.pointer.version
     response.headers["X-Model-Sha256"] = loaded.scorer.sha256

@@ -3,6 +3,7 @@
 import logging
 import os
 import traceback
+from threading import Event
 
 from flask import Flask, Response
 from flask_swagger_ui import get_swaggerui_blueprint
@@ -12,6 +13,8 @@ from serve import api, health, openapi
 from serve.api import respond
 from serve.errors import ApplicationError, JSONError
 from serve.live import LiveModel
+from serve.observation import Observer
+from serve.observed_requests import observe
 from serve.settings import Settings
 from serve.store import Store
 
@@ -24,7 +27,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     model = LiveModel(Store(settings.store, settings.model_alias))
-    app.extensions |= {"settings": settings, "live_model": model}
+    observer = Observer(settings.request_log)
+    model.on_swap = observer.swapped
+    app.extensions |= {"settings": settings, "live_model": model, "observer": observer, "stopping": Event()}
+    observe(app, observer)
     # No address outside: the page's own validator badge would ask one.
     docs = get_swaggerui_blueprint("/docs", "/openapi.json", config={"validatorUrl": None, "tryItOutEnabled": True})
     for blueprint in (api.blueprint, health.blueprint, openapi.blueprint):
@@ -46,7 +52,7 @@ def _unprocessable(err: ApplicationError) -> Response:
 def _http_error(err: HTTPException) -> Response:
     response = respond({"error": err.description or err.name}, err.code or 500)
     for name, value in err.get_headers():
-        if name.lower() in ("allow", "retry-after"):
+        if name.lower() in ("allow", "retry-after", "location"):
             response.headers[name] = value
     return response
 

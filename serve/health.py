@@ -1,6 +1,7 @@
 """Liveness and readiness."""
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, current_app
+from werkzeug.exceptions import ServiceUnavailable
 
 from serve.api import loaded_model, respond
 
@@ -15,6 +16,8 @@ def live() -> Response:
 
 @blueprint.get("/ready")
 def ready() -> Response:
-    """200 with a model; 503 without, in the shape of every error."""
+    """200 with a model; 503 without, or when the server is about to end."""
     loaded_model()
+    if current_app.extensions["stopping"].is_set():
+        raise ServiceUnavailable("the server is stopping")
     return respond({"status": "ready"})

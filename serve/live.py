@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,8 @@ class LiveModel:
 
     def __init__(self, store: Store) -> None:
         self.current: Loaded | None = None
+        # Called with the old model and the new one, or None where the new one was refused.
+        self.on_swap: Callable[[Loaded | None, Loaded | None], None] = lambda old, new: None
         self._store = store
         self._refused: object = None
 
@@ -39,12 +42,14 @@ class LiveModel:
         except (StoreError, ModelFileError) as err:
             self._refuse(pointer if isinstance(err, ModelFileError) else str(err), err)
             return
-        self.current, self._refused = Loaded(scorer, pointer, facts), None
+        old, self.current, self._refused = self.current, Loaded(scorer, pointer, facts), None
+        self.on_swap(old, self.current)
         log.info("answering with %s version %s, sha256 %s", pointer.name, pointer.version, pointer.sha256)
 
     def _refuse(self, what: object, err: Exception) -> None:
         if what != self._refused:
             log.error("model refused, %s: %s", "the old one goes on" if self.current else "there is none", err)
+            self.on_swap(self.current, None)
         self._refused = what
 
     def watch(self, seconds: float) -> None:

@@ -20,6 +20,7 @@ FORMAT = 1
 DOCUMENTS = ("contract", "decision", "provenance", "golden")
 LARGEST_FILE = 40_000_000  # bytes; a deep forest beyond that takes seconds and gigabytes to load
 TOLERANCE = 1e-6  # on probabilities
+OUTPUTS = ["probabilities"]  # the graph's own label is never asked for: at p = 0.5 it depends on the batch
 CHUNK = 4096  # rows a call: memory stays flat whatever N is
 
 
@@ -63,6 +64,10 @@ class Scorer:
             return self._run(X)
         return np.concatenate([self._run(X[start : start + CHUNK]) for start in range(0, len(X), CHUNK)])
 
+    def score_one(self, X: np.ndarray) -> float:
+        """Return the probability of approval for one (1, F) float64 row."""
+        return float(self._session.run(OUTPUTS, {"X": X}, self._options)[0][0, 1])
+
     def decide(self, p: np.ndarray) -> np.ndarray:
         """Return (n,) codes: 1 where the probability reaches the threshold."""
         return (p >= self.threshold).astype(np.int64)
@@ -74,8 +79,7 @@ class Scorer:
         return Decision(code, self.contract.label(code), float(p[0]), self.threshold)
 
     def _run(self, X: np.ndarray) -> np.ndarray:
-        # The graph's own label is never asked for: at p = 0.5 it depends on the batch.
-        return self._session.run(["probabilities"], {"X": X}, self._options)[0][:, 1].astype(np.float64)
+        return self._session.run(OUTPUTS, {"X": X}, self._options)[0][:, 1].astype(np.float64)
 
     def _check_shape(self) -> None:
         inputs = [(i.name, i.type, i.shape[1:]) for i in self._session.get_inputs()]

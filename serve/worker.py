@@ -1,34 +1,68 @@
-"""gunicorn's worker and logger, held to the service's promises: one error shape, and no caller's text in the log."""
+"""A worker process: one event loop that accepts, times and parses, and a few threads that run the application."""
 
-import sys
-from contextlib import suppress
-from typing import Any
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable
 
-from gunicorn.glogging import Logger
-from gunicorn.http.errors import ParseException
-from gunicorn.workers.gthread import ThreadWorker
+import uvloop
 
-from serve import strict_json
+from serve.app import create_app
+from serve.front import Front
+from serve.http_connection import Connection
+from serve.lane import Lane
+from serve.settings import Settings
+from serve.tls import make_context
 
-
-class QuietLogger(Logger):
-    """Says which class of error there was: messages and tracebacks quote what the caller sent."""
-
-    def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
-        """Log the class of the error at hand."""
-        self.error_log.error("a request failed: %s", type(sys.exc_info()[1]).__name__)
+TICK = 0.1  # seconds; the grain of every deadline
+BACKLOG = 2048
 
 
-class Worker(ThreadWorker):
-    """Answers what is not HTTP as the application answers what is not JSON."""
+def work(settings: Settings, public: socket.socket, metrics: socket.socket | None, beat: Callable[[], None]) -> None:
+    """Serve until SIGTERM or the end of the parent, then answer what is in flight. `beat` tells that the loop turns."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings, public, metrics, beat))
 
-    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        """Send 400 for what can't be parsed, 500 for anything else, and close."""
-        status, text = ("400 Bad Request", "not a valid HTTP request")
-        if not isinstance(exc, ParseException):
-            status, text = ("500 Internal Server Error", "internal error")
-        self.log.warning("answered %s: %s", status, type(exc).__name__)
-        body = strict_json.dumps({"error": text})
-        headers = ["Connection: close", "Content-Type: application/json", f"Content-Length: {len(body)}"]
-        with suppress(OSError):  # the caller may be gone
-            client.sendall("\r\n".join([f"HTTP/1.1 {status}", *headers, "", ""]).encode() + body)
+
+async def _serve(
+    settings: Settings, public: socket.socket, metrics: socket.socket | None, beat: Callable[[], None]
+) -> None:
+    loop, stopping, parent = asyncio.get_running_loop(), asyncio.Event(), os.getppid()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    app = create_app(settings)
+    observer = app.extensions["observer"]
+    front = Front(app.wsgi_app, settings, observer, Lane(app.extensions["live_model"], observer))
+    fronts = [front]
+    context = make_context(settings)
+    server = await loop.create_server(lambda: Connection(front), sock=public, backlog=BACKLOG, ssl=context)
+    if metrics:
+        inner = Front(observer.metrics_app, settings, observer)
+        fronts.append(inner)
+        await loop.create_server(lambda: Connection(inner), sock=metrics, backlog=BACKLOG)
+    while not stopping.is_set() and os.getppid() == parent:
+        _tick(fronts, beat)
+        await asyncio.sleep(TICK)
+    app.extensions["stopping"].set()
+    await _drain(front, server, settings.drain_seconds, lambda: _tick(fronts, beat))
+
+
+def _tick(fronts: list[Front], beat: Callable[[], None]) -> None:
+    beat()
+    for front in fronts:
+        front.tick()
+    fronts[0].observe()
+
+
+async def _drain(front: Front, server: asyncio.Server, seconds: float, tick: Callable[[], None]) -> None:
+    """Answer what is in flight, still listening, so that a health check can read 503; then close and end."""
+    deadline = front.now + seconds
+    begun = front.drain()
+    while begun & front.connections and front.now < deadline:
+        await asyncio.sleep(TICK)
+        tick()
+    server.close()
+    while front.drain() and front.now < deadline:
+        await asyncio.sleep(TICK)
+        tick()

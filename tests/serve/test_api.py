@@ -82,19 +82,6 @@ def test_each_decision_has_its_own_id(client, application):
     assert len(set(ids)) == 20
 
 
-@pytest.mark.parametrize("random", [bytes(10), b"\xff" * 10])
-def test_decision_ids_sort_by_time_whatever_is_random_in_them(monkeypatch, random):
-    milliseconds = [0, 1, 1_800_000_000_000, 2**48 - 1]
-    monkeypatch.setattr(api.os, "urandom", lambda _size: random)
-    ids = []
-    for now in milliseconds:
-        monkeypatch.setattr(api.time, "time_ns", lambda now=now: now * 1_000_000)
-        ids.append(uuid.UUID(api.make_decision_id()))
-    assert ids == sorted(ids)
-    assert [decision.int >> 80 for decision in ids] == milliseconds
-    assert {(decision.version, decision.variant) for decision in ids} == {(7, uuid.RFC_4122)}
-
-
 @pytest.mark.parametrize("send", [{}, {"json": {}}, {"data": "{", "content_type": "application/json"}])
 def test_predict_without_a_model_is_503_with_the_published_message(empty_client, send):
     response = empty_client.post("/api/v2/predict", **send)

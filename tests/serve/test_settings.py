@@ -45,7 +45,7 @@ def test_a_variable_sets_its_field(variable, text, field, value):
     ("variable", "text"),
     [
         *[("PORT", text) for text in ("http", "-1", "65536", "80.5", "0x50")],
-        *[("SERVE_WORKERS", "0"), ("SERVE_THREADS", "257"), ("SERVE_DRAIN_SECONDS", "0.5")],
+        *[("SERVE_WORKERS", "0"), ("SERVE_THREADS", "257"), ("SERVE_DRAIN_SECONDS", "0.05")],
         *[("SERVE_POLL_SECONDS", text) for text in ("0", "nan", "inf", "1s")],
         *[("SERVE_MAX_BODY_BYTES", text) for text in ("0", "64K")],
     ],

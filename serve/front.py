@@ -1,0 +1,95 @@
+"""What the connections of a worker share: limits, clock, counts, and the ways to an answer."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from email.utils import formatdate
+
+from serve import wsgi
+from serve.http_connection import Connection, Request
+from serve.lane import CONTENT_TYPES, NOT_PLAIN, TARGET, Lane
+from serve.observation import Observer
+from serve.settings import Settings
+
+
+class Front:
+    """Made on the loop that it serves; `now` is that loop's time, as of the last tick."""
+
+    def __init__(
+        self,
+        application: Callable[..., Iterable[bytes]],
+        settings: Settings,
+        observer: Observer,
+        lane: Lane | None = None,
+    ) -> None:
+        self.settings, self.observer = settings, observer
+        self.connections: set[Connection] = set()
+        self.draining = False
+        self.in_flight = 0
+        self._application = application
+        self._lane = lane
+        self._loop = asyncio.get_running_loop()
+        self._small = ThreadPoolExecutor(settings.threads, "small")
+        # Large bodies wait in a line of their own, so that no small request and no health check stands behind them.
+        self._large = ThreadPoolExecutor(max(1, settings.threads // 2), "large")
+        self.tick()
+
+    def tick(self) -> None:
+        """Move the clock, and end whoever is late."""
+        self.now = self._loop.time()
+        self.date = f"Date: {formatdate(usegmt=True)}\r\n".encode()
+        for connection in [each for each in self.connections if each.deadline < self.now]:
+            connection.expire()
+
+    def observe(self) -> None:
+        """Tell the observer how much there is to do."""
+        self.observer.gauge(len(self.connections), self.in_flight)
+
+    def drain(self) -> set[Connection]:
+        """Close what is idle, let the rest end with its answer; return what is left."""
+        self.draining = True
+        for connection in list(self.connections):
+            connection.drain()
+        return {each for each in self.connections if not each.closing}
+
+    def admit(self, connection: Connection) -> bool:
+        """Count a connection in; False when it is one too many."""
+        self.connections.add(connection)
+        return len(self.connections) <= self.settings.max_connections
+
+    def body_limit(self, target: bytes) -> int:
+        """Return how many bytes the body of a request to this target may have."""
+        return self.settings.max_body_bytes
+
+    def short_cut(self, request: Request) -> bytes | None:
+        """Return the lane's answer (headers and body) to a plainly right prediction, None for everything else."""
+        headers = request.headers
+        if (
+            self._lane is None
+            or request.target != TARGET
+            or request.method != b"POST"
+            or headers.get(b"content-type") not in CONTENT_TYPES
+            or not headers.keys().isdisjoint(NOT_PLAIN)
+        ):
+            return None
+        return self._lane(request.body)
+
+    def ask(self, connection: Connection, request: Request) -> bool:
+        """Have the application answer on a thread; False when too many wait already."""
+        if self.in_flight >= self.settings.max_queue:
+            return False
+        self.in_flight += 1
+        pool = self._large if len(request.body) > self.settings.max_body_bytes else self._small
+        pool.submit(self._run, connection, request)
+        return True
+
+    def _run(self, connection: Connection, request: Request) -> None:
+        try:
+            status, answer = wsgi.call(self._application, request, (self.settings.host, self.settings.port))
+        except Exception:  # noqa: BLE001 (Flask answers its own errors; what gets here must not end the thread)
+            status, answer = wsgi.failure()
+        self._loop.call_soon_threadsafe(self._answered, connection, request, status, answer)
+
+    def _answered(self, connection: Connection, request: Request, status: bytes, answer: bytes) -> None:
+        self.in_flight -= 1
+        connection.answered(request, status, answer)

@@ -1,0 +1,287 @@
+"""One HTTP/1.1 connection: llhttp parses it, the lane or the application answers, each step has a deadline and a bound.
+
+Nothing waits for a caller: a body is complete before anyone looks at it, and who is slow loses the connection.
+Source: RFC 9110 and RFC 9112 (message framing: sections 3.2, 6.1, 6.3, 9.3 and 9.6).
+"""
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+import httptools
+
+from serve import strict_json
+
+if TYPE_CHECKING:
+    from serve.front import Front
+
+HEAD_BYTES = 32_768  # of request line and headers
+HEADERS = 100
+QUEUED = 64  # pipelined requests that wait behind one in the application
+LINGER_SECONDS = 2.0  # in which a refused caller's bytes are thrown away, so that it gets to read why
+NOT_HTTP = (400, "not a valid HTTP request")
+CUT_SHORT = (400, "the request ended early")
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+NEVER = float("inf")
+REASONS = {
+    400: "Bad Request",
+    408: "Request Timeout",
+    413: "Content Too Large",
+    431: "Request Header Fields Too Large",
+    503: "Service Unavailable",
+}
+
+
+class Request:
+    """A whole request: `headers` by lower-case name, `keep_alive` whether the connection outlives the answer."""
+
+    __slots__ = ("body", "headers", "keep_alive", "method", "target", "version")
+
+    def __init__(
+        self, method: bytes, target: bytes, headers: dict[bytes, bytes], body: bytes, keep_alive: bool, version: str
+    ) -> None:
+        self.method, self.target, self.headers, self.body = method, target, headers, body
+        self.keep_alive, self.version = keep_alive, version
+
+
+class Connection(asyncio.Protocol):
+    """The caller's side of one connection; `front` is what all connections of a worker share."""
+
+    __slots__ = (
+        *("_body", "_busy", "_fault", "_front", "_head_bytes", "_headers", "_in_head", "_limit", "_parser"),
+        *("_paused", "_size", "_target", "_transport", "_version", "_waiting", "closing", "deadline"),
+    )
+
+    def __init__(self, front: "Front") -> None:
+        self._front = front
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._waiting: deque[Request] = deque()
+        self._busy = self._in_head = self._paused = self.closing = False
+        self._fault: tuple[int, str] | None = None
+        self._head_bytes = 0
+        self.deadline = NEVER
+        self._forget()
+
+    def _forget(self) -> None:
+        self._target = self._body = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._size = self._limit = 0  # of headers, then of the body; `_limit` is 0 outside a body
+
+    @property
+    def _in_request(self) -> bool:
+        return self._in_head or self._limit > 0
+
+    # What the event loop says.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, unless there are too many already."""
+        self._transport = transport
+        self.deadline = self._front.now + self._front.settings.receive_seconds
+        if not self._front.admit(self):
+            self._refuse(503, "too many connections, try again")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget everything; an answer that comes later is dropped."""
+        self._front.connections.discard(self)
+        self.closing = True
+        self._transport = self._parser = None  # the parser points back at this: a cycle, kept from the collector
+        self._waiting.clear()
+        self._body = b""
+
+    def data_received(self, data: bytes) -> None:
+        """Parse; a refused caller's bytes are thrown away."""
+        if self.closing or self._fault:
+            return
+        went_on = self._in_head
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # the request was answered, or is being: on_message_complete has seen to the end of the connection
+        except httptools.HttpParserError:
+            self._fault = self._fault or NOT_HTTP
+        if self._in_head and not self._fault:
+            # Many a short request may have come in one piece with this head: only what is surely its own counts.
+            self._head_bytes = self._head_bytes + len(data) if went_on else 0
+            if self._head_bytes > HEAD_BYTES:
+                self._fault = (431, f"the headers are too large, at most {HEAD_BYTES} bytes are allowed")
+        if self._fault and not self._busy and not self.closing:
+            self._refuse(*self._fault)
+
+    def eof_received(self) -> bool:
+        """The caller will send no more: answer what is whole, refuse what is not."""
+        if self._busy and not self.closing:
+            self._fault = self._fault or CUT_SHORT
+            return True
+        if self._in_request and not self.closing:
+            self._refuse(*CUT_SHORT)
+        return False
+
+    def pause_writing(self) -> None:
+        """The caller does not read: give it time, and hear no more of it meanwhile."""
+        self._paused = True
+        self.deadline = self._front.now + self._front.settings.send_seconds
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """The caller has read on."""
+        self._paused = False
+        self.deadline = NEVER if self._busy else self._front.now + self._front.settings.idle_seconds
+        if not self._waiting:
+            self._transport.resume_reading()
+
+    # What the parser says.
+
+    def on_message_begin(self) -> None:
+        """A request line begins."""
+        self._forget()
+        self._in_head = True
+        if not self._busy:
+            self.deadline = self._front.now + self._front.settings.receive_seconds
+
+    def on_url(self, url: bytes) -> None:
+        """Collect the target."""
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Collect a header, or a trailer, which is dropped."""
+        headers = self._headers
+        if not self._in_head or self._fault:
+            return
+        name = name.lower()
+        self._size += len(name) + len(value)
+        if name in headers:
+            if name == b"host":
+                self._fault = (400, "the header Host stands twice")
+            value = headers[name] + b", " + value
+        elif self._size > HEAD_BYTES or len(headers) >= HEADERS:
+            self._fault = (431, f"too many headers, at most {HEADERS} of {HEAD_BYTES} bytes together are allowed")
+            return
+        headers[name] = value
+
+    def on_headers_complete(self) -> None:
+        """Judge the head: whatever is refused now is refused without reading the body."""
+        self._in_head = False
+        self._size = 0
+        self._version = self._parser.get_http_version()
+        self._limit = self._front.body_limit(self._target)
+        if self._fault:
+            return
+        headers = self._headers
+        if b"host" not in headers and self._version == "1.1":
+            self._fault = (400, "the header Host is missing")
+        elif int(headers.get(b"content-length", b"0")) > self._limit:
+            self._too_large()
+        elif b"expect" in headers and headers[b"expect"].lower() == b"100-continue" and not self._busy:
+            self._transport.write(CONTINUE)
+
+    def on_body(self, piece: bytes) -> None:
+        """Collect the body up to its limit."""
+        if self._fault:
+            return
+        self._size += len(piece)
+        if self._size > self._limit:
+            self._body = b""
+            self._too_large()
+        elif not self._body:
+            self._body = piece
+        else:
+            if type(self._body) is bytes:
+                self._body = bytearray(self._body)
+            self._body += piece
+
+    def on_message_complete(self) -> None:
+        """The request is whole: answer it, or queue it behind the one that is being answered."""
+        self._limit = self._size = 0
+        if self._fault:
+            return
+        parser = self._parser
+        keep_alive = parser.should_keep_alive() and not parser.should_upgrade() and not self._front.draining
+        request = Request(parser.get_method(), self._target, self._headers, self._body, keep_alive, self._version)
+        self._body = b""
+        if self._busy:
+            self._waiting.append(request)
+            if len(self._waiting) >= QUEUED:
+                self._transport.pause_reading()
+        else:
+            self._answer(request)
+
+    # Answers.
+
+    def _answer(self, request: Request) -> None:
+        front = self._front
+        answer = front.short_cut(request)
+        if answer is not None:
+            self._send(b"HTTP/1.1 200 OK\r\n", answer, request.keep_alive)
+        elif front.ask(self, request):
+            self._busy = True
+            self.deadline = NEVER
+        else:
+            self._refuse(503, "too many requests are waiting, try again")
+
+    def answered(self, request: Request, status: bytes, answer: bytes) -> None:
+        """Send what the application said; then the next of the pipelined requests has its turn."""
+        self._busy = False
+        if self._transport is None:
+            return
+        self._send(status, answer, request.keep_alive and not self._front.draining)
+        while self._waiting and not self._busy and not self.closing:
+            self._answer(self._waiting.popleft())
+        if self._busy or self.closing:
+            return
+        if self._fault is CUT_SHORT and not self._in_request:
+            self._transport.close()
+        elif self._fault:
+            self._refuse(*self._fault)
+        elif not self._paused:
+            self._transport.resume_reading()
+
+    def _send(self, status: bytes, answer: bytes, keep_alive: bool) -> None:
+        front = self._front
+        if keep_alive:
+            settings = front.settings
+            self.deadline = front.now + (settings.receive_seconds if self._limit else settings.idle_seconds)
+            self._transport.write(b"".join((status, front.date, answer)))
+        else:
+            self._transport.write(b"".join((status, front.date, b"Connection: close\r\n", answer)))
+            self._finish()
+
+    def _too_large(self) -> None:
+        self._fault = (413, f"the body is too large, at most {self._limit} bytes are allowed")
+
+    def _refuse(self, status: int, text: str) -> None:
+        """Answer what never reaches the application, and close."""
+        self._fault = (status, text)
+        self._front.observer.rejected(status)
+        body = strict_json.dumps({"error": text})
+        retry = "Retry-After: 1\r\n" if status == 503 else ""
+        head = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n{retry}\r\n"
+        self._send(f"HTTP/1.1 {status} {REASONS[status]}\r\n".encode(), head.encode() + body, keep_alive=False)
+
+    def _finish(self) -> None:
+        # Whoever is refused may still be sending: closing now could reset the connection before the answer is read.
+        self.closing = True
+        self._waiting.clear()
+        self.deadline = self._front.now + (self._front.settings.send_seconds if self._paused else LINGER_SECONDS)
+        if self._fault and self._transport.can_write_eof():
+            self._transport.write_eof()
+            self._transport.resume_reading()
+        else:
+            self._transport.close()
+
+    def expire(self) -> None:
+        """The deadline has passed: 408 where a request had begun, an end without words elsewhere."""
+        if self._transport is None:
+            return
+        if self.closing or self._paused:
+            self._transport.abort()
+        elif self._in_request:
+            self._refuse(408, "the request did not come in time")
+        else:
+            self._transport.close()
+            self.closing, self.deadline = True, self._front.now + LINGER_SECONDS
+
+    def drain(self) -> None:
+        """The worker is about to end: close what is idle; the rest ends with its answer."""
+        if not (self._busy or self._in_request or self.closing) and self._transport:
+            self._transport.close()

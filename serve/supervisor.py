@@ -1,0 +1,108 @@
+"""The parent process: binds the addresses, keeps its children alive, and ends them all at SIGTERM.
+
+It imports neither Flask nor onnxruntime: it stays small, and each worker makes its own session after the fork, since
+a session does not survive one.
+"""
+
+import logging
+import mmap
+import os
+import signal
+import struct
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+HUNG_SECONDS = 30.0  # without a beat
+GRACE_SECONDS = 5.0  # over the workers' own limit, before SIGKILL
+SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Child:
+    """A process to keep: `run` is called in it with a function that tells that it is well."""
+
+    name: str
+    run: Callable[[Callable[[], None]], None]
+    pid: int = 0
+    started: float = 0.0
+
+
+class Supervisor:
+    """Runs children until it is told to stop."""
+
+    def __init__(self, children: list[Child], drain_seconds: float, on_death: Callable[[int], None]) -> None:
+        """on_death is called with the pid of each child that has ended."""
+        self._children = children
+        self._drain_seconds = drain_seconds
+        self._on_death = on_death
+        self._beats = mmap.mmap(-1, 8 * len(children))  # shared: one float64 a child
+
+    def run(self) -> int:
+        """Return the exit code: 0 when all children ended by themselves after SIGTERM."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # they are waited for, so none comes between two lines
+        while True:
+            for index, child in enumerate(self._children):
+                if not child.pid and time.monotonic() - child.started > 1:  # not in a tight circle
+                    self._start(index, child)
+            told = signal.sigtimedwait(SIGNALS, 1)
+            if told and told.si_signo != signal.SIGCHLD:
+                return self._stop()
+            self._reap()
+            self._end_hung()
+
+    def _start(self, index: int, child: Child) -> None:
+        if child.started:
+            log.warning("%s is started again", child.name)
+        child.started = time.monotonic()
+        self._beat(index)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        child.pid = os.fork()
+        if child.pid:
+            return
+        code = 1
+        try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+            child.run(lambda: self._beat(index))
+            code = 0
+        except Exception:
+            log.exception("%s failed", child.name)
+        finally:
+            sys.stderr.flush()
+            os._exit(code)  # no thread that still works, and nothing of the parent's, may hold it back
+
+    def _beat(self, index: int) -> None:
+        struct.pack_into("d", self._beats, 8 * index, time.monotonic())
+
+    def _reap(self) -> None:
+        for child in self._children:
+            if child.pid and os.waitpid(child.pid, os.WNOHANG)[0]:
+                self._on_death(child.pid)
+                child.pid = 0
+
+    def _end_hung(self) -> None:
+        for index, child in enumerate(self._children):
+            (beat,) = struct.unpack_from("d", self._beats, 8 * index)
+            if child.pid and time.monotonic() - beat > HUNG_SECONDS:
+                log.error("%s has hung for %d s and is killed", child.name, HUNG_SECONDS)
+                os.kill(child.pid, signal.SIGKILL)
+
+    def _stop(self) -> int:
+        deadline = time.monotonic() + self._drain_seconds + GRACE_SECONDS
+        self._signal(signal.SIGTERM)
+        while any(child.pid for child in self._children) and time.monotonic() < deadline:
+            signal.sigtimedwait({signal.SIGCHLD}, 0.1)
+            self._reap()
+        late = [child.name for child in self._children if child.pid]
+        if late:
+            log.error("killed, too late: %s", ", ".join(late))
+        self._signal(signal.SIGKILL)
+        return 1 if late else 0
+
+    def _signal(self, number: int) -> None:
+        for child in self._children:
+            if child.pid:
+                os.kill(child.pid, number)

@@ -22,6 +22,8 @@ class Settings:
     poll_seconds: float = 1.0
     drain_seconds: int = 20
     max_body_bytes: int = 65_536
+    max_batch_bytes: int = 16 * 2**20
+    max_batch_rows: int = 100_000
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -39,6 +41,8 @@ class Settings:
             poll_seconds=read("SERVE_POLL_SECONDS", float, cls.poll_seconds, 0.05, 3600),
             drain_seconds=read("SERVE_DRAIN_SECONDS", int, cls.drain_seconds, 1, 3600),
             max_body_bytes=read("SERVE_MAX_BODY_BYTES", int, cls.max_body_bytes, 1, 2**30),
+            max_batch_bytes=read("SERVE_MAX_BATCH_BYTES", int, cls.max_batch_bytes, 1, 2**30),
+            max_batch_rows=read("SERVE_MAX_BATCH_ROWS", int, cls.max_batch_rows, 1, 10_000_000),
         )
 
 

@@ -39,6 +39,11 @@ def read_json() -> Any:
     """Return the body of this request. Raises UnsupportedMediaType, RequestEntityTooLarge, JSONError."""
     if request.mimetype != "application/json":
         raise UnsupportedMediaType("expected Content-Type: application/json")
+    return strict_json.loads(read_body())
+
+
+def read_body() -> bytes:
+    """Return the bytes of this request's body. Raises RequestEntityTooLarge, JSONError."""
     try:
         body = request.get_data(cache=False)
         if request.content_length is None:
@@ -47,7 +52,15 @@ def read_json() -> Any:
         raise
     except Exception:  # noqa: BLE001 (each WSGI server has a class of its own for a body that can't be read)
         raise JSONError("the body can't be read") from None
-    return strict_json.loads(body)
+    return body
+
+
+def name_decision(response: Response, loaded: Loaded) -> Response:
+    """Add the headers that name a decision, or a batch of them, and the model behind it."""
+    response.headers["X-Decision-Id"] = make_decision_id()
+    response.headers["X-Model-Version"] = loaded.pointer.version
+    response.headers["X-Model-Sha256"] = loaded.scorer.sha256
+    return response
 
 
 @blueprint.get("/")
@@ -71,12 +84,8 @@ def predict() -> Response:
     """Decide one application."""
     loaded = loaded_model()
     decision = loaded.scorer.answer(read_json())
-    response = respond({"prediction": decision.label, "prediction_code": decision.code})
     current_app.extensions["observer"].decided(loaded, decision.code)
-    response.headers["X-Decision-Id"] = make_decision_id()
-    response.headers["X-Model-Version"] = loaded.pointer.version
-    response.headers["X-Model-Sha256"] = loaded.scorer.sha256
-    return response
+    return name_decision(respond({"prediction": decision.label, "prediction_code": decision.code}), loaded)
 
 
 @blueprint.get("/api/v2/model")

@@ -2,14 +2,20 @@
 
 import math
 import re
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+import msgspec
 import numpy as np
 
 NAN = float("nan")
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_MINUS_ZERO = re.compile(r"-0\s*(,|$)")
+_NUMBERS = msgspec.json.Decoder(list[float])
+_NUMBERS_OR_NULLS = msgspec.json.Decoder(list[float | None])
 
 
 class Fault(ValueError):
@@ -52,7 +58,7 @@ class Feature:
         """Whether values are names rather than numbers."""
         return self.type == "category"
 
-    @property
+    @cached_property
     def expected(self) -> str:
         """What a right value looks like, in words."""
         if self.is_category:
@@ -107,38 +113,84 @@ class Feature:
         return cell
 
     def encode_column(self, values: Sequence[object]) -> tuple[np.ndarray, dict[int, Fault]]:
-        """Return (n,) float64 and the fault of each row that has one (its float is NaN).
+        """Return (n,) float64 and the fault of each row that has one (its float is NaN), in the order of rows.
 
-        `encode` is the only judge; the vectorised way lets through nothing but columns in which all is plainly right.
+        `encode` is the only judge; the vectorised ways let through nothing but columns in which all is plainly right.
         """
-        fast = None if self.is_category else self._encode_numbers(values)
+        fast = self._encode_names(values) if self.is_category else self._encode_numbers(values)
         if fast is not None:
             return fast, {}
         encoded = np.full(len(values), NAN)
-        faults = {}
+        faults: dict[int, Fault] = {}
+        kinds: dict[str, Fault] = {}  # one fault of a kind stands for all of them, and holds no frame
         for row, value in enumerate(values):
             try:
                 encoded[row] = self.encode(value)
             except Fault as fault:
-                faults[row] = fault
+                faults[row] = kinds.setdefault(fault.kind, fault.with_traceback(None))
         return encoded, faults
+
+    def encode_cells(self, cells: Sequence[str]) -> tuple[np.ndarray, dict[int, Fault]]:
+        """Return what `encode_column` does for the values that `parse` makes of CSV cells."""
+        numbers = None if self.is_category else _read_decimals(cells)
+        if numbers is not None and self._takes(numbers):
+            return numbers, {}
+        return self.encode_column(list(map(self.parse, cells)))
+
+    def _encode_names(self, values: Sequence[object]) -> np.ndarray | None:
+        if not set(map(type, values)) <= {str, type(None)}:
+            return None
+        try:
+            codes = {value: self.encode(value) for value in set(values)}
+        except Fault:
+            return None
+        return np.fromiter(map(codes.__getitem__, values), np.float64, len(values))
 
     def _encode_numbers(self, values: Sequence[object]) -> np.ndarray | None:
         kinds = set(map(type, values))
         if not kinds <= ({int, float, type(None)} if self.missing else {int, float}):
             return None
         try:
-            numbers = np.array(values, dtype=np.float64)  # None becomes NaN
-        except OverflowError:
+            numbers = _as_floats(values, type(None) in kinds)
+        except (OverflowError, struct.error):
             return None
-        given = numbers[~np.isnan(numbers)] if type(None) in kinds else numbers
-        if given.size < numbers.size and sum(value is None for value in values) != numbers.size - given.size:
+        absent = np.count_nonzero(np.isnan(numbers))
+        if absent and values.count(None) != absent:
             return None  # a NaN that was written as a number
-        if not np.all((given >= self.min) & (given <= self.max)):
-            return None
-        if self.type == "integer" and not np.all(given == np.trunc(given)):
-            return None
-        return numbers
+        return numbers if self._takes(numbers) else None
+
+    def _takes(self, numbers: np.ndarray) -> bool:
+        """Whether all of (n,) float64 are as the contract wants them; NaN is a missing value."""
+        given = numbers[~np.isnan(numbers)] if self.missing else numbers
+        within = np.all((given >= self.min) & (given <= self.max))
+        return bool(within and (self.type != "integer" or np.all(given == np.trunc(given))))
+
+
+def _read_decimals(cells: Sequence[str]) -> np.ndarray | None:
+    """Return (n,) float64, NaN where a cell is empty; None unless every other cell is plainly a decimal.
+
+    JSON's numbers are decimals, read as `float` reads them; a cell that is anything else is no JSON, or more than one
+    item of it, or one null too many.
+    """
+    empty = cells.count("")
+    decoder = _NUMBERS_OR_NULLS if empty else _NUMBERS
+    text = ",".join([cell or "null" for cell in cells] if empty else cells)
+    if "-0" in text and _MINUS_ZERO.search(text):
+        return None  # to JSON a whole zero has no sign
+    try:
+        numbers = decoder.decode(f"[{text}]")
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    if len(numbers) != len(cells) or (empty and numbers.count(None) != empty):
+        return None
+    return _as_floats(numbers, bool(empty))
+
+
+def _as_floats(numbers: Sequence[Any], has_none: bool) -> np.ndarray:
+    """Return (n,) float64 of ints, floats and None, which becomes NaN. Raises OverflowError or struct.error."""
+    if has_none:
+        return np.array(numbers, dtype=np.float64)
+    return np.frombuffer(struct.pack(f"{len(numbers)}d", *numbers))  # twice as fast
 
 
 def _in_digits(limit: float) -> str:

@@ -1,6 +1,7 @@
 """What the connections of a worker share: limits, clock, counts, and the ways to an answer."""
 
 import asyncio
+import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
@@ -10,6 +11,8 @@ from serve.http_connection import Connection, Request
 from serve.lane import CONTENT_TYPES, NOT_PLAIN, TARGET, Lane
 from serve.observation import Observer
 from serve.settings import Settings
+
+MANY_ROWS = re.compile(rb"(/api/v2/predict/batch|/invocations|/v2/models/.*/infer)(\?.*)?")
 
 
 class Front:
@@ -59,7 +62,8 @@ class Front:
 
     def body_limit(self, target: bytes) -> int:
         """Return how many bytes the body of a request to this target may have."""
-        return self.settings.max_body_bytes
+        settings = self.settings
+        return settings.max_batch_bytes if MANY_ROWS.fullmatch(target) else settings.max_body_bytes
 
     def short_cut(self, request: Request) -> bytes | None:
         """Return the lane's answer (headers and body) to a plainly right prediction, None for everything else."""

@@ -36,6 +36,7 @@ def make_document(contract: Contract | None) -> dict[str, Any]:
     schemas = {
         **{"Application": application, "Prediction": prediction, "Error": error},
         **{"Status": status, "Health": health},
+        **{"Columns": _columns_schema(contract), "PredictionColumns": _columns_of(prediction["properties"])},
     }
     body = {"required": True, "content": _json("Application", example)}
     predict = {"summary": "Decide one application", "operationId": "predict", "requestBody": body}
@@ -48,6 +49,7 @@ def make_document(contract: Contract | None) -> dict[str, Any]:
         "paths": {
             "/": {"get": _get("Whether a model is loaded", "Status")},
             "/api/v2/predict": {"post": predict},
+            "/api/v2/predict/batch": {"post": _batch(example)},
             "/api/v2/model": {"get": _get("The model that answers", otherwise=_errors("503"))},
             "/health/live": {"get": _get("The process answers", "Health")},
             "/health/ready": {"get": _get("A model is loaded", "Health", _errors("503"))},
@@ -59,8 +61,8 @@ def make_document(contract: Contract | None) -> dict[str, Any]:
 _TITLES = {
     "400": "Not JSON, or not strict JSON",
     "413": "The body is too large",
-    "415": "The content type is not application/json",
-    "422": "The application breaks the contract",
+    "415": "The content type is not one that is read here",
+    "422": "The application breaks the contract; of a batch, a problem is named by `<row>.<field>`, rows from 0",
     "503": "No model is loaded",
 }
 _HEADERS = {
@@ -68,6 +70,33 @@ _HEADERS = {
     "X-Model-Version": {"description": "Version in the registry", "schema": {"type": "string"}},
     "X-Model-Sha256": {"description": "Hash of the model file", "schema": {"type": "string"}},
 }
+_BATCH_ID = "UUIDv7 of this batch; the decision of row i, from 0, is known by this id, a full stop, and i"
+
+
+def _batch(example: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the operation that decides many applications; question and answer have the same shape."""
+    body: dict[str, Any] = {
+        "application/json": {"schema": {"oneOf": [_list_of("Application"), _reference("Columns")]}},
+        "text/csv": {"schema": {"type": "string", "description": "UTF-8, with a header; an empty cell is null"}},
+    }
+    if example:
+        columns = {name: [value] for name, value in example.items()}
+        body["application/json"]["examples"] = {"records": {"value": [example]}, "columns": {"value": columns}}
+        body["text/csv"]["example"] = f"{','.join(example)}\r\n{','.join(map(str, example.values()))}\r\n"
+    answer: dict[str, Any] = {
+        "application/json": {"schema": {"oneOf": [_list_of("Prediction"), _reference("PredictionColumns")]}},
+        "text/csv": {"schema": {"type": "string"}, "example": "prediction,prediction_code\r\n"},
+    }
+    headers = _HEADERS | {"X-Decision-Id": _HEADERS["X-Decision-Id"] | {"description": _BATCH_ID}}
+    return {
+        "summary": "Decide many applications, or none of them",
+        "operationId": "predict_batch",
+        "requestBody": {"required": True, "content": body},
+        "responses": {
+            "200": {"description": "The decisions, in the order of rows", "content": answer, "headers": headers},
+            **_errors("400", "413", "415", "422", "503"),
+        },
+    }
 
 
 def _application_schema(contract: Contract | None) -> tuple[dict[str, Any], dict[str, Any] | None]:
@@ -78,6 +107,18 @@ def _application_schema(contract: Contract | None) -> tuple[dict[str, Any], dict
         required=[feature.name for feature in contract.scored if not feature.missing],
     )
     return schema | {"additionalProperties": False}, contract.example()
+
+
+def _columns_schema(contract: Contract | None) -> dict[str, Any]:
+    if contract is None:
+        return {"type": "object"}
+    properties = {feature.name: _property(feature) for feature in contract.features}
+    schema = _columns_of(properties) | {"required": [feature.name for feature in contract.scored]}
+    return schema | {"additionalProperties": False, "description": "lists of one length, a value for each row"}
+
+
+def _columns_of(properties: dict[str, Any]) -> dict[str, Any]:
+    return _object({name: {"type": "array", "items": items, "minItems": 1} for name, items in properties.items()})
 
 
 def _property(feature: Feature) -> dict[str, Any]:
@@ -103,8 +144,16 @@ def _typed(kind: str, values: list[Any] | None) -> dict[str, Any]:
     return {"type": kind} | ({"enum": values} if values else {})
 
 
+def _reference(schema: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{schema}"}
+
+
+def _list_of(schema: str) -> dict[str, Any]:
+    return {"type": "array", "items": _reference(schema), "minItems": 1}
+
+
 def _json(schema: str, example: dict[str, Any] | None = None) -> dict[str, Any]:
-    content: dict[str, Any] = {"schema": {"$ref": f"#/components/schemas/{schema}"}}
+    content: dict[str, Any] = {"schema": _reference(schema)}
     return {"application/json": content | ({"example": example} if example else {})}
 
 

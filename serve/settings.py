@@ -31,6 +31,8 @@ class Settings:
     request_log: float = 0.0
     tls_certificate: Path | None = None
     tls_key: Path | None = None
+    max_batch_bytes: int = 16 * 2**20
+    max_batch_rows: int = 100_000
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -57,6 +59,8 @@ class Settings:
             request_log=read("SERVE_REQUEST_LOG", float, cls.request_log, 0, 1),
             tls_certificate=_path(environment, "SERVE_TLS_CERTIFICATE"),
             tls_key=_path(environment, "SERVE_TLS_KEY"),
+            max_batch_bytes=read("SERVE_MAX_BATCH_BYTES", int, cls.max_batch_bytes, 1, 2**30),
+            max_batch_rows=read("SERVE_MAX_BATCH_ROWS", int, cls.max_batch_rows, 1, 10_000_000),
         )
         if settings.tls_key and not settings.tls_certificate:
             raise SettingsError("SERVE_TLS_KEY: expected SERVE_TLS_CERTIFICATE beside it")

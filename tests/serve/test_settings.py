@@ -35,6 +35,8 @@ def test_the_store_follows_the_model_name():
         ("SERVE_POLL_SECONDS", "0.05", "poll_seconds", 0.05),
         ("SERVE_DRAIN_SECONDS", "1", "drain_seconds", 1),
         ("SERVE_MAX_BODY_BYTES", "1073741824", "max_body_bytes", 2**30),
+        ("SERVE_MAX_BATCH_BYTES", "1", "max_batch_bytes", 1),
+        ("SERVE_MAX_BATCH_ROWS", "10000000", "max_batch_rows", 10_000_000),
     ],
 )
 def test_a_variable_sets_its_field(variable, text, field, value):
@@ -48,6 +50,8 @@ def test_a_variable_sets_its_field(variable, text, field, value):
         *[("SERVE_WORKERS", "0"), ("SERVE_THREADS", "257"), ("SERVE_DRAIN_SECONDS", "0.05")],
         *[("SERVE_POLL_SECONDS", text) for text in ("0", "nan", "inf", "1s")],
         *[("SERVE_MAX_BODY_BYTES", text) for text in ("0", "64K")],
+        *[("SERVE_MAX_BATCH_BYTES", text) for text in ("0", "1073741825", "16M")],
+        *[("SERVE_MAX_BATCH_ROWS", text) for text in ("0", "10000001", "1e5")],
     ],
 )
 def test_a_bad_value_is_refused_with_its_variable_and_what_may_stand_there(variable, text):

@@ -77,7 +77,7 @@ class RegistryClient:
         path = _proxied_path(folder, file)
         return self._get_json(path) if path else self._get_json("get-artifact", run_id=version.run, path=file)
 
-    def _get_json(self, path: str, **query: str) -> dict[str, Any]:
+    def _get_json(self, path: str, /, **query: str) -> dict[str, Any]:
         try:
             document = json.loads(self._get(path, LARGEST_DOCUMENT, **query))
         except (ValueError, RecursionError) as err:
@@ -86,7 +86,7 @@ class RegistryClient:
             raise RegistryError("answer", "the registry's answer is not a JSON object")
         return document
 
-    def _get(self, path: str, limit: int, timeouts: int = 1, **query: str) -> bytes:
+    def _get(self, path: str, limit: int, timeouts: int = 1, /, **query: str) -> bytes:
         """Return a body of at most `limit` bytes, following a few redirects."""
         deadline = time.monotonic() + timeouts * self._timeout
         url = self._uri + path + ("?" + urlencode(query) if query else "")

@@ -133,12 +133,12 @@ def test_a_promotion_on_the_same_machine_and_the_watcher_write_the_same_pointer(
         register(name, bias, verdict)
     for number, reason in (("1", None), ("2", "the committee agreed"), ("1", None)):
         promote(name, number, store, reason)
-        written = store.pointer_path.stat()
+        written = store.pointer_path.stat().st_mtime_ns
         for _ in range(2):
             follower.step()
         assert follower.status.error == ""
         assert store.pointer().version == number
-        assert store.pointer_path.stat() == written
+        assert store.pointer_path.stat().st_mtime_ns == written
 
 
 def test_a_watcher_never_turns_back_what_a_promotion_does_meanwhile(
@@ -147,7 +147,7 @@ def test_a_watcher_never_turns_back_what_a_promotion_does_meanwhile(
     for bias in (1.0, 0.5):
         register(name, bias)
     with watcher(environment | {"SERVE_REGISTRY_POLL_SECONDS": "0.05"}, tmp_path / "watcher.log"):
-        for number in ["1", "2"] * 5:
+        for number in ["1", "2"] * 3:
             promote(name, number, store)
             assert store.pointer().version == number
     assert "goes on" not in (tmp_path / "watcher.log").read_text()

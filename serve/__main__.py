@@ -4,9 +4,11 @@ import logging
 import os
 import resource
 import shutil
+import signal
 import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,9 +67,18 @@ def supervise(settings: Settings, public: socket.socket, metrics: socket.socket 
 
         work(settings, public, metrics, beat)
 
-    workers = [Child(f"worker {number}", run_worker) for number in range(1, settings.workers + 1)]
+    def run_watcher(beat: Callable[[], None]) -> None:
+        from serve.registry import watch
+
+        stopping = threading.Event()
+        signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+        watch(settings, stopping, beat=beat)
+
+    children = [Child(f"worker {number}", run_worker) for number in range(1, settings.workers + 1)]
+    if settings.tracking_uri:
+        children.append(Child("registry watcher", run_watcher))
     try:
-        return Supervisor(workers, settings.drain_seconds, forget).run()
+        return Supervisor(children, settings.drain_seconds, forget).run()
     finally:
         if folder:
             shutil.rmtree(folder, ignore_errors=True)

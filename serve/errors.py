@@ -6,7 +6,9 @@ ServeError
 ├── ApplicationError       an application that breaks the contract: every problem at once
 ├── JSONError              a body that is not strict, unambiguous JSON
 ├── ModelFileError         a model file that can't be trusted
+├── RegistryError          a registry that can't be reached, or that names what can't be taken
 └── StoreError             a store or pointer that can't be read or written
+    └── StoreBusyError     somebody else is changing it
 
 No web framework here: `app.py` alone maps these to a status.
 """
@@ -48,3 +50,15 @@ class ModelFileError(ServeError):
 
 class StoreError(ServeError):
     """The store or its pointer can't be read or written."""
+
+
+class StoreBusyError(StoreError):
+    """Somebody else is changing the store just now."""
+
+
+class RegistryError(ServeError):
+    """The registry can't be reached, or names what can't be taken; `kind` is one word for it."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        self.kind = kind
+        super().__init__(message)

@@ -1,11 +1,12 @@
 """The settings of the server, read once from the environment."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from serve.errors import SettingsError
+from serve.setting_readers import Reader, read_address, read_path
+from serve.tracking_settings import read_tracking
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,18 @@ class Settings:
     tls_key: Path | None = None
     max_batch_bytes: int = 16 * 2**20
     max_batch_rows: int = 100_000
+    registry_poll_seconds: float = 10.0
+    registry_timeout_seconds: float = 10.0
+    tracking_uri: str = ""  # without credentials; empty where MLFLOW_TRACKING_URI is not http or https
+    tracking_authorization: str = field(default="", repr=False)  # the header's value
+    tracking_ca_file: str = ""
+    tracking_insecure_tls: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         """Read `SERVE_…` and `PORT`. Raises SettingsError that names the variable, what stood there and what may."""
         name = environment.get("SERVE_MODEL_NAME") or cls.model_name
-        read = _Reader(environment)
+        read = Reader(environment)
         settings = cls(
             model_name=name,
             model_alias=environment.get("SERVE_MODEL_ALIAS") or cls.model_alias,
@@ -55,48 +62,18 @@ class Settings:
             max_connections=read("SERVE_MAX_CONNECTIONS", int, cls.max_connections, 1, 1_000_000),
             max_queue=read("SERVE_MAX_QUEUE", int, cls.max_queue, 1, 100_000),
             max_body_bytes=read("SERVE_MAX_BODY_BYTES", int, cls.max_body_bytes, 1, 2**30),
-            metrics_address=_address("SERVE_METRICS_ADDRESS", environment.get("SERVE_METRICS_ADDRESS", "")),
+            metrics_address=read_address(environment, "SERVE_METRICS_ADDRESS"),
             request_log=read("SERVE_REQUEST_LOG", float, cls.request_log, 0, 1),
-            tls_certificate=_path(environment, "SERVE_TLS_CERTIFICATE"),
-            tls_key=_path(environment, "SERVE_TLS_KEY"),
+            tls_certificate=read_path(environment, "SERVE_TLS_CERTIFICATE"),
+            tls_key=read_path(environment, "SERVE_TLS_KEY"),
             max_batch_bytes=read("SERVE_MAX_BATCH_BYTES", int, cls.max_batch_bytes, 1, 2**30),
             max_batch_rows=read("SERVE_MAX_BATCH_ROWS", int, cls.max_batch_rows, 1, 10_000_000),
+            registry_poll_seconds=read("SERVE_REGISTRY_POLL_SECONDS", float, cls.registry_poll_seconds, 0.05, 3600),
+            registry_timeout_seconds=read(
+                "SERVE_REGISTRY_TIMEOUT_SECONDS", float, cls.registry_timeout_seconds, 0.05, 25
+            ),
+            **read_tracking(environment),
         )
         if settings.tls_key and not settings.tls_certificate:
             raise SettingsError("SERVE_TLS_KEY: expected SERVE_TLS_CERTIFICATE beside it")
         return settings
-
-
-def _path(environment: Mapping[str, str], name: str) -> Path | None:
-    text = environment.get(name, "")
-    if not text:
-        return None
-    if not Path(text).is_file():
-        raise SettingsError(f"{name}={text!r}: expected a file")
-    return Path(text)
-
-
-def _address(name: str, text: str) -> tuple[str, int] | None:
-    if not text:
-        return None
-    host, colon, port = text.rpartition(":")
-    if not colon or not host or not (port.isascii() and port.isdigit() and int(port) <= 65_535):
-        raise SettingsError(f"{name}={text!r}: expected host:port")
-    return host.strip("[]"), int(port)
-
-
-@dataclass(frozen=True)
-class _Reader:
-    environment: Mapping[str, str]
-
-    def __call__(self, name: str, kind: Callable[[str], Any], default: Any, low: float, high: float) -> Any:
-        text = self.environment.get(name, "")
-        if not text:
-            return default
-        try:
-            value = kind(text)
-        except ValueError:
-            value = None
-        if value is None or not low <= value <= high:
-            raise SettingsError(f"{name}={text!r}: expected {kind.__name__} from {low:g} to {high:g}")
-        return value

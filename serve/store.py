@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from serve.errors import StoreError
+from serve.errors import StoreBusyError, StoreError
 from serve.scorer import Scorer
 
 TRUSTED_VERDICTS = ("passed", "forced")
@@ -70,15 +70,20 @@ class Store:
         self.pointer_path = path / f"{alias}.json"
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other promoters out of this store meanwhile; the lock goes with the process. Raises StoreError."""
+    def locked(self, wait: bool = True) -> Iterator[None]:
+        """Keep other promoters out of this store meanwhile; the lock goes with the process. Raises StoreError, and
+        StoreBusyError where somebody else has the lock and this is not to wait for it.
+        """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             lock = (self.path / ".lock").open("ab")
         except OSError as err:
             raise StoreError(f"{self.path}: can't write: {err.strerror}") from err
         with lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as err:
+                raise StoreBusyError(f"{self.path}: somebody else is changing it") from err
             yield
 
     def install(self, data: bytes, facts: Mapping[str, Any]) -> Scorer:
@@ -94,6 +99,14 @@ class Store:
         except OSError as err:
             raise StoreError(f"{self.path}: can't write: {err.strerror}") from err
         return scorer
+
+    def file(self, sha256: str) -> bytes | None:
+        """Return the bytes of an installed file, None where it is not there or not whole."""
+        try:
+            data = (self.path / f"{sha256}.onnx").read_bytes()
+        except OSError:
+            return None
+        return data if hashlib.sha256(data).hexdigest() == sha256 else None
 
     def point(self, pointer: Pointer) -> None:
         """Make an installed file the one that answers."""

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 
 from loan_approval.errors import LoanApprovalError
@@ -92,6 +93,19 @@ def _name_value(text: str) -> tuple[str, str]:
     return name, value
 
 
+def _asks_mlflow(command: Callable[[argparse.Namespace], None]) -> Callable[[argparse.Namespace], None]:
+    """Say in one line what is wrong with MLflow's server, if it is that."""
+
+    @wraps(command)
+    def run(options: argparse.Namespace) -> None:
+        from loan_approval.tracking_server import plain_errors
+
+        with plain_errors():
+            command(options)
+
+    return run
+
+
 def _init(options: argparse.Namespace) -> None:
     from loan_approval.drafting import draft_data_set
 
@@ -107,6 +121,7 @@ def _simulate(options: argparse.Namespace) -> None:
     print(f"{options.csv}: {options.rows:,} simulated applications")
 
 
+@_asks_mlflow
 def _run_notebook(options: argparse.Namespace) -> None:
     from loan_approval.flow import run_step
 
@@ -119,6 +134,7 @@ def _run_notebook(options: argparse.Namespace) -> None:
         sys.exit(f"{result['name']} version {result['version']} failed: {reasons}")
 
 
+@_asks_mlflow
 def _promote(options: argparse.Namespace) -> None:
     from loan_approval.flow import model_and_store
     from loan_approval.promotion import promote, uncommitted_code
@@ -130,6 +146,7 @@ def _promote(options: argparse.Namespace) -> None:
         print(f"warning: it was made with code that is in no commit (changes {changes[:12]})", file=sys.stderr)
 
 
+@_asks_mlflow
 def _rollback(options: argparse.Namespace) -> None:
     from loan_approval.flow import model_and_store
     from loan_approval.promotion import rollback
@@ -139,6 +156,7 @@ def _rollback(options: argparse.Namespace) -> None:
     print(f"{name}: back to version {version.number}, sha256 {version.sha256}")
 
 
+@_asks_mlflow
 def _history(options: argparse.Namespace) -> None:
     from loan_approval.flow import model_and_store
     from loan_approval.tracking import read_history
@@ -158,12 +176,13 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _mlflow(_options: argparse.Namespace) -> None:
-    from loan_approval.tracking import tracking_uri
+    from loan_approval.tracking_server import tracking_uri
 
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", tracking_uri()]
     os.execv(sys.executable, [*command, "--port", os.environ.get("MLFLOW_PORT") or "5000"])  # noqa: S606
 
 
+@_asks_mlflow
 def _run(options: argparse.Namespace) -> None:
     from loan_approval.flow import run_everything
 

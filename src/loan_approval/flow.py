@@ -60,6 +60,7 @@ def _check_before_kernel(notebook: str, dataset: str, parameters: Mapping[str, A
     for kind, name in ((ModelFactory, "model_name"), (PreprocessorFactory, "preprocessor_name")):
         if name in parameters:
             find_factory(kind, parameters[name])
+    tracking.connect()
 
 
 def _log_report(run: notebooks.NotebookRun) -> None:

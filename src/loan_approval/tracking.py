@@ -20,7 +20,7 @@ from mlflow.tracking import MlflowClient
 from sklearn.pipeline import Pipeline
 
 from loan_approval.errors import TrackingError
-from loan_approval.project import ROOT
+from loan_approval.tracking_server import check_reachable, tracking_uri
 
 MODEL_FILE = "model.onnx"
 _MODEL_FOLDER = "model"
@@ -44,13 +44,9 @@ class Version:
     verdict: str
 
 
-def tracking_uri() -> str:
-    """Return `MLFLOW_TRACKING_URI`, by default an SQLite file in the project's root."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{ROOT / 'mlflow.db'}"
-
-
 def connect() -> MlflowClient:
-    """Return a client of the tracking server that the environment names."""
+    """Return a client of the tracking server that the environment names. Raises TrackingError when nobody is there."""
+    check_reachable(tracking_uri())
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar for one small file
     mlflow.set_tracking_uri(tracking_uri())
     return MlflowClient()

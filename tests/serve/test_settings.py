@@ -37,6 +37,13 @@ def test_the_store_follows_the_model_name():
         ("SERVE_MAX_BODY_BYTES", "1073741824", "max_body_bytes", 2**30),
         ("SERVE_MAX_BATCH_BYTES", "1", "max_batch_bytes", 1),
         ("SERVE_MAX_BATCH_ROWS", "10000000", "max_batch_rows", 10_000_000),
+        ("SERVE_REGISTRY_POLL_SECONDS", "0.05", "registry_poll_seconds", 0.05),
+        ("SERVE_REGISTRY_TIMEOUT_SECONDS", "25", "registry_timeout_seconds", 25),
+        ("MLFLOW_TRACKING_URI", "http://mlflow:5000/", "tracking_uri", "http://mlflow:5000"),
+        ("MLFLOW_TRACKING_URI", "HTTPS://mlflow/team/", "tracking_uri", "https://mlflow/team"),
+        ("MLFLOW_TRACKING_URI", "http://[::1]:5000", "tracking_uri", "http://[::1]:5000"),
+        ("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db", "tracking_uri", ""),
+        ("MLFLOW_TRACKING_URI", "databricks", "tracking_uri", ""),
     ],
 )
 def test_a_variable_sets_its_field(variable, text, field, value):
@@ -52,8 +59,51 @@ def test_a_variable_sets_its_field(variable, text, field, value):
         *[("SERVE_MAX_BODY_BYTES", text) for text in ("0", "64K")],
         *[("SERVE_MAX_BATCH_BYTES", text) for text in ("0", "1073741825", "16M")],
         *[("SERVE_MAX_BATCH_ROWS", text) for text in ("0", "10000001", "1e5")],
+        *[("SERVE_REGISTRY_POLL_SECONDS", "0"), ("SERVE_REGISTRY_TIMEOUT_SECONDS", "26")],
     ],
 )
 def test_a_bad_value_is_refused_with_its_variable_and_what_may_stand_there(variable, text):
     with pytest.raises(SettingsError, match=rf"{variable}='{text}': expected (int|float) from "):
         Settings.from_environment({variable: text})
+
+
+USER = {"MLFLOW_TRACKING_USERNAME": "somebody", "MLFLOW_TRACKING_PASSWORD": "sésame"}
+TOKEN = {"MLFLOW_TRACKING_TOKEN": "abc.def"}
+
+
+@pytest.mark.parametrize(
+    ("uri", "variables", "header"),
+    [
+        ("http://mlflow:5000", {}, ""),
+        ("http://mlflow:5000", USER, "Basic c29tZWJvZHk6c8Opc2FtZQ=="),
+        ("http://mlflow:5000", {"MLFLOW_TRACKING_USERNAME": "somebody"}, ""),
+        ("http://mlflow:5000", TOKEN, "Bearer abc.def"),
+        ("http://mlflow:5000", USER | TOKEN, "Basic c29tZWJvZHk6c8Opc2FtZQ=="),
+        ("http://somebody:s%C3%A9same@mlflow:5000", {}, "Basic c29tZWJvZHk6c8Opc2FtZQ=="),
+        ("http://else:other@mlflow:5000", USER, "Basic c29tZWJvZHk6c8Opc2FtZQ=="),
+        ("sqlite:///mlflow.db", USER, ""),
+    ],
+)
+def test_credentials_are_read_by_mlflows_names_and_shown_nowhere(uri, variables, header):
+    settings = Settings.from_environment({"MLFLOW_TRACKING_URI": uri} | variables)
+    assert settings.tracking_authorization == header
+    assert settings.tracking_uri in ("http://mlflow:5000", "")
+    assert not header or header.split()[1] not in repr(settings)
+
+
+@pytest.mark.parametrize("uri", ["http://", "http://somebody:secret@", "http://secret:x@host:port", "http://[::1"])
+def test_an_address_that_can_not_be_used_is_refused_without_being_quoted(uri):
+    with pytest.raises(SettingsError, match=r"^MLFLOW_TRACKING_URI: expected http\(s\)://host\[:port\]\[/path\]$"):
+        Settings.from_environment({"MLFLOW_TRACKING_URI": uri})
+
+
+@pytest.mark.parametrize("token", ["abc\ndef", "sésame"])
+def test_a_token_that_fits_no_header_is_refused_without_being_quoted(token):
+    with pytest.raises(SettingsError, match=r"^MLFLOW_TRACKING_TOKEN: expected printable ASCII$"):
+        Settings.from_environment({"MLFLOW_TRACKING_URI": "http://mlflow", "MLFLOW_TRACKING_TOKEN": token})
+
+
+@pytest.mark.parametrize(("text", "insecure"), [("true", True), ("1", True), ("false", False), ("", False)])
+def test_tls_is_verified_unless_told_otherwise(text, insecure):
+    told = {"MLFLOW_TRACKING_URI": "https://mlflow", "MLFLOW_TRACKING_INSECURE_TLS": text}
+    assert Settings.from_environment(told).tracking_insecure_tls is insecure

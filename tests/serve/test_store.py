@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from serve.errors import ModelFileError, StoreError
+from serve.errors import ModelFileError, StoreBusyError, StoreError
 from serve.store import Pointer, write_atomically
 
 POINTER = Pointer("a" * 64, "loan_approval_model", "production", "1", "run-1", "passed")
@@ -137,3 +137,18 @@ def test_a_store_that_cannot_be_written_says_so(shelf, model_file):
     shelf.store.path.write_text("a file where the folder should be")
     with pytest.raises(StoreError, match="can't write"):
         shelf.store.install(model_file("loans"), {})
+
+
+def test_who_does_not_want_to_wait_for_the_lock_is_told_that_it_is_taken(shelf):
+    with shelf.store.locked(), pytest.raises(StoreBusyError, match="somebody else"), shelf.store.locked(wait=False):
+        pass
+    with shelf.store.locked(wait=False):
+        pass
+
+
+def test_an_installed_file_is_given_out_whole_or_not_at_all(shelf, model_file):
+    sha256 = shelf.promote("loans").sha256
+    assert shelf.store.file(sha256) == model_file("loans")
+    (shelf.store.path / f"{sha256}.onnx").write_bytes(model_file("loans")[:-1])
+    assert shelf.store.file(sha256) is None
+    assert shelf.store.file("0" * 64) is None

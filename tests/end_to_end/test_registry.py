@@ -1,0 +1,175 @@
+"""From a real `mlflow server` to an answer: promoted by the project's own code; watcher and server are processes."""
+
+import itertools
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from loan_approval import tracking
+from loan_approval.promotion import promote, rollback
+from loan_approval.tracking import Version
+from serve.contract import Contract
+from serve.follower import Follower
+from serve.settings import Settings
+from serve.store import Store
+from tests.mlflow_server import MLflowServer, mlflow_server
+from tests.model_files import LOANS, LOANS_SCALING, make_file
+from tests.server_process import ROOT, running_server
+
+DEADLINE = 60
+NAMES = (f"watched_model_{number}" for number in itertools.count())
+EXAMPLE = Contract.from_dict(LOANS).example()
+
+
+@pytest.fixture(scope="module")
+def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MLflowServer]:
+    """One server for the module; MLFLOW_TRACKING_URI names it meanwhile."""
+    with mlflow_server(tmp_path_factory.mktemp("mlflow_server")) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", server.uri)
+        yield server
+
+
+@pytest.fixture
+def name(mlflow: MLflowServer) -> str:
+    return next(NAMES)
+
+
+@pytest.fixture
+def environment(name: str, mlflow: MLflowServer, tmp_path: Path) -> dict[str, str]:
+    return {
+        "MLFLOW_TRACKING_URI": mlflow.uri,
+        "SERVE_MODEL_NAME": name,
+        "SERVE_STORE": str(tmp_path / "store"),
+        "SERVE_REGISTRY_POLL_SECONDS": "0.1",
+    }
+
+
+@pytest.fixture
+def store(environment: dict[str, str]) -> Store:
+    return Store(Path(environment["SERVE_STORE"]))
+
+
+@pytest.fixture
+def follower(environment: dict[str, str]) -> Follower:
+    return Follower(Settings.from_environment(environment))
+
+
+def register(name: str, bias: float, verdict: str = "passed") -> Version:
+    """Register a version whose file differs by its bias: with -1 it denies the example."""
+    data = make_file(LOANS, LOANS_SCALING, bias)
+    with tracking.start_run(name, "made by hand") as run:
+        pass
+    version = tracking.register(name, run, data, sha256(data).hexdigest())
+    tracking.record_verdict(version, verdict, {"metrics": {}, "gates": [], "verdict": {"verdict": verdict}})
+    return tracking.find_version(name, version.number)
+
+
+@contextmanager
+def watcher(environment: dict[str, str], log: Path) -> Iterator[None]:
+    """Run `python -m serve.registry` until the block ends."""
+    inherited = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    with log.open("wb") as output:
+        command = [sys.executable, "-m", "serve.registry"]
+        process = subprocess.Popen(command, env=inherited | environment, stderr=output)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(DEADLINE)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline, f"nothing happened within {DEADLINE} s"
+        time.sleep(0.02)
+
+
+def test_what_is_promoted_on_one_machine_answers_on_another_through_good_and_bad(
+    name: str, mlflow: MLflowServer, environment: dict[str, str], store: Store, tmp_path: Path
+) -> None:
+    elsewhere, log = Store(tmp_path / "elsewhere"), tmp_path / "watcher.log"
+    register(name, 1.0)
+    register(name, -1.0, "failed")
+    register(name, -1.5)
+    with watcher(environment, log), running_server(tmp_path, store.path, SERVE_MODEL_NAME=name) as server:
+
+        def answering() -> str | None:
+            return server.request("POST", "/api/v2/predict", EXAMPLE).headers.get("X-Model-Version")
+
+        promote(name, "1", elsewhere)
+        wait_until(lambda: answering() == "1")
+        assert store.pointer_path.read_bytes() == elsewhere.pointer_path.read_bytes()
+        assert server.request("POST", "/api/v2/predict", EXAMPLE).json["prediction_code"] == 1
+
+        tracking.set_alias(name, "production", "2")  # as anybody can in MLflow's UI
+        wait_until(lambda: f"version 2 of {name} is not taken, version 1 goes on" in log.read_text())
+        assert answering() == "1"
+
+        mlflow.stop()
+        wait_until(lambda: f"can't follow {name}, version 1 goes on" in log.read_text())
+        assert answering() == "1"
+        mlflow.start()
+        tracking.set_alias(name, "production", "3")
+        wait_until(lambda: answering() == "3")
+        assert server.request("POST", "/api/v2/predict", EXAMPLE).json["prediction_code"] == 0
+
+        rollback(name, elsewhere)
+        wait_until(lambda: answering() == "1")
+    assert log.read_text().count("is not taken") == 1
+
+
+def test_a_promotion_on_the_same_machine_and_the_watcher_write_the_same_pointer(
+    name: str, follower: Follower, store: Store
+) -> None:
+    for bias, verdict in ((1.0, "passed"), (0.5, "failed")):
+        register(name, bias, verdict)
+    for number, reason in (("1", None), ("2", "the committee agreed"), ("1", None)):
+        promote(name, number, store, reason)
+        written = store.pointer_path.stat().st_mtime_ns
+        for _ in range(2):
+            follower.step()
+        assert follower.status.error == ""
+        assert store.pointer().version == number
+        assert store.pointer_path.stat().st_mtime_ns == written
+
+
+def test_a_watcher_never_turns_back_what_a_promotion_does_meanwhile(
+    name: str, environment: dict[str, str], store: Store, tmp_path: Path
+) -> None:
+    for bias in (1.0, 0.5):
+        register(name, bias)
+    with watcher(environment | {"SERVE_REGISTRY_POLL_SECONDS": "0.05"}, tmp_path / "watcher.log"):
+        for number in ["1", "2"] * 3:
+            promote(name, number, store)
+            assert store.pointer().version == number
+    assert "goes on" not in (tmp_path / "watcher.log").read_text()
+
+
+def test_a_version_that_was_registered_without_the_server_is_fetched_through_it(
+    name: str, mlflow: MLflowServer, follower: Follower, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow.database)  # its artifacts are then files, not the server's
+    version = register(name, 1.0)
+    tracking.set_alias(name, "production", version.number)
+    assert tracking.connect().get_model_version_download_uri(name, version.number).startswith("file:")
+    follower.step()
+    assert store.pointer().sha256 == version.sha256
+
+
+def test_a_model_and_an_alias_that_mlflow_does_not_have_are_told(name: str, follower: Follower) -> None:
+    follower.step()
+    assert follower.status.error == "alias"
+    register(name, 1.0)
+    follower.step()
+    assert follower.status.error == "alias"
+    tracking.set_alias(name, "production", "1")
+    follower.step()
+    assert follower.status.error == ""

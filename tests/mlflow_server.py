@@ -1,0 +1,75 @@
+"""A real `mlflow server` on loopback that can be killed and brought back."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from tests.server_process import find_free_port
+
+DEADLINE = 120  # seconds; it takes 30 to 50 on a busy machine
+
+
+@dataclass
+class MLflowServer:
+    """Its database and artifacts lie in `folder` and outlive it."""
+
+    folder: Path
+    port: int
+    process: subprocess.Popen | None = None
+
+    @property
+    def uri(self) -> str:
+        """The address for MLFLOW_TRACKING_URI."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def database(self) -> str:
+        """The address of the database itself, for who works beside the server."""
+        return f"sqlite:///{self.folder / 'mlflow.db'}"
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        options = ["--backend-store-uri", self.database, "--artifacts-destination", str(self.folder / "artifacts")]
+        with (self.folder / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "mlflow", "server", *options, "--port", str(self.port), "--workers", "1"],
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        deadline = time.monotonic() + DEADLINE
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                with urlopen(f"{self.uri}/health", timeout=5):
+                    return
+            except (URLError, OSError):
+                time.sleep(0.1)
+        raise AssertionError(f"MLflow did not start:\n{(self.folder / 'server.log').read_text()[-3000:]}")
+
+    def stop(self) -> None:
+        """End it, and the processes that it started."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(DEADLINE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@contextmanager
+def mlflow_server(folder: Path) -> Iterator[MLflowServer]:
+    """Run a server until the block ends."""
+    server = MLflowServer(folder, find_free_port())
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()

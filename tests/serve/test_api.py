@@ -15,7 +15,9 @@ NO_MODEL = (
     '{"error":"Modelo não está disponível. Verifique os logs e se um modelo possui o alias \'production\'."}'.encode()
 )
 STATUSES = {ApplicationError: 422, JSONError: 400} | dict.fromkeys(
-    (ServeError, errors.SettingsError, errors.ContractError, errors.ModelFileError, errors.StoreError), 500
+    {ServeError, errors.SettingsError, errors.ContractError, errors.ModelFileError, errors.RegistryError}
+    | {errors.StoreError, errors.StoreBusyError},
+    500,
 )
 
 

@@ -166,6 +166,11 @@ def test_a_plain_body_never_reaches_the_slow_reader(monkeypatch):
     assert strict_json.loads(json.dumps(records).encode()) == records
 
 
+def test_a_body_with_an_escape_is_left_to_the_slow_reader(monkeypatch):
+    monkeypatch.setattr(strict_json, "read_slowly", lambda _body: "read slowly")
+    assert strict_json.loads(rb'{"a": "\n"}') == "read slowly"
+
+
 def test_json_is_written_compactly_in_utf8():
     assert strict_json.dumps({"a": [1, "ã", None]}) == '{"a":[1,"ã",null]}'.encode()
 

@@ -70,7 +70,7 @@ def _check_size(contract: Contract, body: bytes, most_rows: int, marks: str) -> 
     """
     texts = [[feature.name, *feature.values] for feature in contract.features]  # these may hold marks too
     a_row = 1 + sum(1 + 2 * max(sum(map(text.count, marks)) for text in of_feature) for of_feature in texts)
-    most = (most_rows + 1) * a_row
+    most = (most_rows + 1) * a_row + 64  # and a few empty lines at the end
     if len(body) > most and sum(count_byte(body, mark.encode()) for mark in marks) > most:
         _check_rows(most_rows + 1, most_rows)
 

@@ -21,6 +21,7 @@ def loads(body: bytes) -> Any:
     """
     try:
         value = _DECODER.decode(body)
+        # Escapes are left to the slow reader: they may spell half a surrogate pair.
         if b"\\" not in body and _is_all(value, body):
             return value
     except (msgspec.MsgspecError, UnicodeError, RecursionError):

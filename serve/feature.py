@@ -2,6 +2,7 @@
 
 import math
 import re
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -150,8 +151,8 @@ class Feature:
         if not kinds <= ({int, float, type(None)} if self.missing else {int, float}):
             return None
         try:
-            numbers = np.array(values, dtype=np.float64)  # None becomes NaN
-        except OverflowError:
+            numbers = _as_floats(values, type(None) in kinds)
+        except (OverflowError, struct.error):
             return None
         absent = np.count_nonzero(np.isnan(numbers))
         if absent and values.count(None) != absent:
@@ -182,7 +183,14 @@ def _read_decimals(cells: Sequence[str]) -> np.ndarray | None:
         return None
     if len(numbers) != len(cells) or (empty and numbers.count(None) != empty):
         return None
-    return np.array(numbers, dtype=np.float64)
+    return _as_floats(numbers, bool(empty))
+
+
+def _as_floats(numbers: Sequence[Any], has_none: bool) -> np.ndarray:
+    """Return (n,) float64 of ints, floats and None, which becomes NaN. Raises OverflowError or struct.error."""
+    if has_none:
+        return np.array(numbers, dtype=np.float64)
+    return np.frombuffer(struct.pack(f"{len(numbers)}d", *numbers))  # twice as fast
 
 
 def _in_digits(limit: float) -> str:

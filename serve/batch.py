@@ -70,7 +70,7 @@ def _check_size(contract: Contract, body: bytes, most_rows: int, marks: str) -> 
     a_row = 1 + sum(1 + 2 * max(sum(map(text.count, marks)) for text in of_feature) for of_feature in texts)
     most = (most_rows + 1) * a_row
     if len(body) > most and sum(count_byte(body, mark.encode()) for mark in marks) > most:
-        raise RequestEntityTooLarge(f"more items than {most_rows} applications have, send several batches")
+        _check_rows(most_rows + 1, most_rows)
 
 
 def _check_rows(rows: int, most_rows: int) -> None:

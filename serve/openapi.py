@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from serve.api import live_model, respond
 from serve.contract import Contract
 from serve.feature import Feature
-from serve.openapi_parts import error_answers, get, json_content, make_object, post, typed
+from serve.openapi_parts import HEADERS, error_answers, get, json_content, list_of, make_object, post, reference, typed
 from serve.openapi_protocols import protocol_paths, protocol_schemas
 
 blueprint = Blueprint("openapi", __name__)
@@ -38,6 +38,7 @@ def make_document(contract: Contract | None) -> dict[str, Any]:
     schemas = {
         **{"Application": application, "Prediction": prediction, "Error": error},
         **{"Status": status, "Health": health},
+        **{"Columns": _columns_schema(contract), "PredictionColumns": _columns_of(prediction["properties"])},
     }
     content, errors = json_content("Application", example), ("400", "413", "415", "422", "503")
     predict = post("Decide one application", "predict", content, ("The decision", "Prediction"), errors)
@@ -47,12 +48,42 @@ def make_document(contract: Contract | None) -> dict[str, Any]:
         "paths": {
             "/": {"get": get("Whether a model is loaded", "Status")},
             "/api/v2/predict": {"post": predict},
+            "/api/v2/predict/batch": {"post": _batch(example)},
             "/api/v2/model": {"get": get("The model that answers", otherwise=error_answers("503"))},
             "/health/live": {"get": get("The process answers", "Health")},
             "/health/ready": {"get": get("A model is loaded", "Health", error_answers("503"))},
         }
         | protocol_paths(contract),
         "components": {"schemas": schemas | protocol_schemas(contract)},
+    }
+
+
+_BATCH_ID = "UUIDv7 of this batch; the decision of row i, from 0, is known by this id, a full stop, and i"
+
+
+def _batch(example: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the operation that decides many applications; question and answer have the same shape."""
+    body: dict[str, Any] = {
+        "application/json": {"schema": {"oneOf": [_some("Application"), reference("Columns")]}},
+        "text/csv": {"schema": {"type": "string", "description": "UTF-8, with a header; an empty cell is null"}},
+    }
+    if example:
+        columns = {name: [value] for name, value in example.items()}
+        body["application/json"]["examples"] = {"records": {"value": [example]}, "columns": {"value": columns}}
+        body["text/csv"]["example"] = f"{','.join(example)}\r\n{','.join(map(str, example.values()))}\r\n"
+    answer: dict[str, Any] = {
+        "application/json": {"schema": {"oneOf": [_some("Prediction"), reference("PredictionColumns")]}},
+        "text/csv": {"schema": {"type": "string"}, "example": "prediction,prediction_code\r\n"},
+    }
+    headers = HEADERS | {"X-Decision-Id": HEADERS["X-Decision-Id"] | {"description": _BATCH_ID}}
+    return {
+        "summary": "Decide many applications, or none of them",
+        "operationId": "predict_batch",
+        "requestBody": {"required": True, "content": body},
+        "responses": {
+            "200": {"description": "The decisions, in the order of rows", "content": answer, "headers": headers},
+            **error_answers("400", "413", "415", "422", "503"),
+        },
     }
 
 
@@ -64,6 +95,18 @@ def _application_schema(contract: Contract | None) -> tuple[dict[str, Any], dict
         required=[feature.name for feature in contract.scored if not feature.missing],
     )
     return schema | {"additionalProperties": False}, contract.example()
+
+
+def _columns_schema(contract: Contract | None) -> dict[str, Any]:
+    if contract is None:
+        return {"type": "object"}
+    properties = {feature.name: _property(feature) for feature in contract.features}
+    schema = _columns_of(properties) | {"required": [feature.name for feature in contract.scored]}
+    return schema | {"additionalProperties": False, "description": "lists of one length, a value for each row"}
+
+
+def _columns_of(properties: dict[str, Any]) -> dict[str, Any]:
+    return make_object({name: {"type": "array", "items": items, "minItems": 1} for name, items in properties.items()})
 
 
 def _property(feature: Feature) -> dict[str, Any]:
@@ -79,3 +122,7 @@ def _property(feature: Feature) -> dict[str, Any]:
     if feature.unit:
         schema["description"] = feature.unit
     return schema | {"examples": [feature.example]}
+
+
+def _some(schema: str) -> dict[str, Any]:
+    return list_of(reference(schema)) | {"minItems": 1}

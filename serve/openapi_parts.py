@@ -6,8 +6,8 @@ TITLES = {
     "400": "Not JSON, or not strict JSON",
     "404": "Another model or version",
     "413": "The body is too large, or has too many rows",
-    "415": "The content type is another one",
-    "422": "The application breaks the contract",
+    "415": "The content type is not one that is read here",
+    "422": "The application breaks the contract; of many, a problem is named by `<row>.<field>`, rows from 0",
     "503": "No model is loaded",
 }
 HEADERS = {

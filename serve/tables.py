@@ -163,12 +163,13 @@ def _unknown_fields(contract: Contract, rows: Sequence[int], objects: list[Mappi
 def _header_problems(contract: Contract, header: Iterable[str]) -> Iterator[Problem]:
     names = Counter(iter(header))
     known = {feature.name for feature in contract.features}
+    text = f"unknown column, expected {_names(contract)}"
     for feature in contract.scored:
         if feature.name not in names:
             yield _WHOLE, 0, feature.name, f"missing column, expected {feature.expected} in each row"
     for name, times in names.items():
         if name not in known:
-            yield _WHOLE, 1, name[:LONGEST_NAME], f"unknown column, expected {_names(contract)}"
+            yield _WHOLE, 1, name[:LONGEST_NAME], text
         elif times > 1:
             yield _WHOLE, 1, name, "stands twice in the header"
 

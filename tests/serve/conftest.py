@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import settings
 
 from serve.app import create_app
 from serve.contract import Contract
 from serve.settings import Settings
 from serve.store import Pointer, Store
+
+settings.register_profile("untimed", deadline=None)  # how long an example takes is the machine's affair
+settings.load_profile("untimed")
 
 ROOT = Path(__file__).parents[2]
 FACTS = {"metrics": {"auc": 0.8}, "gates": [{"name": "signal", "passed": True}], "verdict": {"verdict": "passed"}}

@@ -53,6 +53,29 @@ def test_the_documented_example_is_answered_as_documented(client):
     assert set(predict["responses"]["200"]["headers"]) <= set(response.headers.keys())
 
 
+@pytest.mark.parametrize("shape", ["records", "columns", "csv"])
+def test_a_documented_batch_is_answered_as_documented(client, shape):
+    batch = client.get("/openapi.json").json["paths"]["/api/v2/predict/batch"]["post"]
+    content = batch["requestBody"]["content"]
+    if shape == "csv":
+        response = client.post("/api/v2/predict/batch", data=content["text/csv"]["example"], content_type="text/csv")
+    else:
+        response = client.post("/api/v2/predict/batch", json=content["application/json"]["examples"][shape]["value"])
+    answer = batch["responses"]["200"]
+    assert response.status_code == 200
+    assert response.mimetype in answer["content"]
+    assert set(answer["headers"]) <= set(response.headers.keys())
+    if shape == "csv":
+        assert response.text.startswith(answer["content"]["text/csv"]["example"])
+
+
+def test_a_batch_of_columns_wants_every_scored_feature_as_a_list(mixed):
+    assert mixed["Columns"]["required"] == ["amount", "home"]
+    assert mixed["Columns"]["additionalProperties"] is False
+    assert mixed["Columns"]["properties"]["home"]["items"] == mixed["Application"]["properties"]["home"]
+    assert mixed["PredictionColumns"]["properties"]["prediction"]["items"]["enum"] == ["Granted", "Denied"]
+
+
 def test_the_application_schema_says_what_the_contract_says(client):
     schema = client.get("/openapi.json").json["components"]["schemas"]["Application"]
     assert schema["required"] == ["Loan_Amount", "Loan_Duration_Years"]
@@ -74,7 +97,8 @@ def test_a_category_is_an_enumeration_and_a_monitored_feature_may_be_absent(mixe
 def test_without_a_model_the_application_is_any_object(empty_client):
     response = empty_client.get("/openapi.json")
     assert response.status_code == 200
-    assert response.json["components"]["schemas"]["Application"] == {"type": "object"}
+    schemas = response.json["components"]["schemas"]
+    assert schemas["Application"] == schemas["Columns"] == {"type": "object"}
 
 
 @pytest.mark.parametrize("server", ["client", "empty_client"])

@@ -201,6 +201,19 @@ def test_many_rows_are_decided_up_to_the_limits(shelf, make_app):
     assert [(answer.status_code, set(answer.json)) for answer in answers] == [(413, {"error"})] * 6
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"dataframe_split": {"columns": ["Age"], "data": [[17]] * 4}},
+        {"dataframe_records": [{}] * 4},
+        {"inputs": {"Age": [17] * 4}},
+    ],
+)
+def test_too_many_rows_are_refused_before_they_are_judged(shelf, make_app, body):
+    shelf.promote("loans")
+    assert invoke(make_app(max_batch_rows=3).test_client(), body).status_code == 413
+
+
 @pytest.mark.parametrize("body", [{"dataframe_records": RECORDS}, "{"])
 def test_without_a_model_invocations_is_503(empty_client, body):
     response = invoke(empty_client, body)

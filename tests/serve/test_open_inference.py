@@ -1,12 +1,14 @@
 import json
 import logging
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from serve.scorer import Scorer
+from serve.tensors import encode_tensors, read_tensors
 
 MARK = "7130425.5"  # a value no message and no log line has by chance
 MODEL = "/v2/models/loan_approval_model"
@@ -339,6 +341,12 @@ def test_the_binary_extension_is_refused_by_its_name(client):
     }
 
 
+def test_a_feature_that_is_named_as_the_matrix_is_a_feature(loans):
+    contract = replace(loans, features=(replace(loans.features[0], name="X"), *loans.features[1:]))
+    document = {"inputs": [column | {"name": column["name"].replace("Age", "X")} for column in columns(ROW, ROW)]}
+    assert encode_tensors(contract, read_tensors(document)).tolist() == [ROW, ROW]
+
+
 def test_another_content_type_is_415(client):
     assert client.post(INFER, data=json.dumps({"inputs": [X]}), content_type="text/plain").status_code == 415
 
@@ -351,6 +359,27 @@ def test_many_rows_are_decided_up_to_the_limits(shelf, make_app):
     assert (too_many.status_code, set(too_many.json)) == (413, {"error"})
     too_large = infer(client, matrix(ROW), id="x" * 4000)
     assert (too_large.status_code, set(too_large.json)) == (413, {"error"})
+
+
+def test_too_many_items_are_refused_before_they_are_parsed(shelf, make_app):
+    shelf.promote("loans")
+    client = make_app(max_batch_rows=3).test_client()
+    not_even_json = b"[" + b"[]," * 5000
+    for path in (INFER, "/invocations"):
+        assert client.post(path, data=not_even_json, content_type="application/json").status_code == 413
+    few = not_even_json[:300]
+    assert client.post(INFER, data=few, content_type="application/json").status_code == 400
+    spaces = few + b" " * 10_000
+    assert client.post(INFER, data=spaces, content_type="application/json").status_code == 400
+
+
+def test_the_most_rows_are_within_the_limit_of_items_however_they_are_nested(shelf, make_app):
+    shelf.promote("loans")
+    client = make_app(max_batch_rows=5000).test_client()
+    rows = [ROW] * 5000
+    upright = [column | {"shape": [5000, 1], "data": [[v] for v in column["data"]]} for column in columns(*rows)]
+    for inputs in ([tensor("X", [5000, 7], rows)], upright):
+        assert len(infer(client, *inputs).json["outputs"][0]["data"]) == 5000
 
 
 @pytest.mark.parametrize(

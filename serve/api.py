@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from flask import Blueprint, Response, current_app, request
 from werkzeug.exceptions import HTTPException, ServiceUnavailable, UnsupportedMediaType
 
@@ -61,6 +62,17 @@ def name_decision(response: Response, loaded: Loaded) -> Response:
     response.headers["X-Model-Version"] = loaded.pointer.version
     response.headers["X-Model-Sha256"] = loaded.scorer.sha256
     return response
+
+
+def decide_rows(loaded: Loaded, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (n,) probabilities and (n,) codes of (n, F) encoded rows; each decision is counted."""
+    p = loaded.scorer.score(X)
+    codes = loaded.scorer.decide(p)
+    approved = int(codes.sum())
+    for code, count in ((0, len(codes) - approved), (1, approved)):
+        if count:
+            current_app.extensions["observer"].decided(loaded, code, count)
+    return p, codes
 
 
 @blueprint.get("/")

@@ -9,9 +9,9 @@ from flask import Flask, Response
 from flask_swagger_ui import get_swaggerui_blueprint
 from werkzeug.exceptions import HTTPException
 
-from serve import api, batch, health, openapi
+from serve import api, batch, health, invocations, open_inference, openapi
 from serve.api import respond
-from serve.errors import ApplicationError, JSONError
+from serve.errors import ApplicationError, JSONError, RequestError
 from serve.live import LiveModel
 from serve.observation import Observer
 from serve.observed_requests import observe
@@ -33,11 +33,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     observe(app, observer)
     # No address outside: the page's own validator badge would ask one.
     docs = get_swaggerui_blueprint("/docs", "/openapi.json", config={"validatorUrl": None, "tryItOutEnabled": True})
-    for blueprint in (api.blueprint, batch.blueprint, health.blueprint, openapi.blueprint):
-        app.register_blueprint(blueprint)
+    for module in (api, batch, open_inference, invocations, health, openapi):
+        app.register_blueprint(module.blueprint)
     app.register_blueprint(docs, url_prefix="/docs")
     app.register_error_handler(ApplicationError, _unprocessable)
-    app.register_error_handler(JSONError, lambda err: respond({"error": str(err)}, 400))
+    for malformed in (JSONError, RequestError):
+        app.register_error_handler(malformed, lambda err: respond({"error": str(err)}, 400))
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _internal_error)
     model.refresh()

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, current_app, request
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from serve import strict_json
-from serve.api import loaded_model, name_decision, read_body
+from serve.api import decide_rows, loaded_model, name_decision, read_body
 from serve.contract import Contract
 from serve.errors import ApplicationError
 from serve.settings import Settings
@@ -35,9 +35,7 @@ def predict_batch() -> Response:
     request.max_content_length = settings.max_batch_bytes
     encode = _encode_csv if request.mimetype == CSV else _encode_json
     X, render = encode(contract, read_body(), settings.max_batch_rows)
-    codes = loaded.scorer.decide(loaded.scorer.score(X))
-    for code in (0, 1):
-        current_app.extensions["observer"].decided(loaded, code, int(np.count_nonzero(codes == code)))
+    _, codes = decide_rows(loaded, X)
     return name_decision(Response(render(contract, codes), mimetype=request.mimetype), loaded)
 
 

@@ -5,6 +5,7 @@ ServeError
 ├── ContractError          a contract that is not well formed
 ├── ApplicationError       an application that breaks the contract: every problem at once
 ├── JSONError              a body that is not strict, unambiguous JSON
+├── RequestError           JSON that is not a request of the protocol it was sent to
 ├── ModelFileError         a model file that can't be trusted
 ├── RegistryError          a registry that can't be reached, or that names what can't be taken
 └── StoreError             a store or pointer that can't be read or written
@@ -42,6 +43,10 @@ class ApplicationError(ServeError):
 
 class JSONError(ServeError):
     """A body is not JSON, or is JSON that two readers could understand differently."""
+
+
+class RequestError(ServeError):
+    """JSON that is not a request of the protocol; the message names the path and what was expected, never the value."""
 
 
 class ModelFileError(ServeError):

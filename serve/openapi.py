@@ -7,6 +7,8 @@ from flask import Blueprint, Response
 from serve.api import live_model, respond
 from serve.contract import Contract
 from serve.feature import Feature
+from serve.openapi_parts import HEADERS, error_answers, get, json_content, list_of, make_object, post, reference, typed
+from serve.openapi_protocols import protocol_paths, protocol_schemas
 
 blueprint = Blueprint("openapi", __name__)
 
@@ -22,9 +24,9 @@ def make_document(contract: Contract | None) -> dict[str, Any]:
     """Return an OpenAPI 3.1 document for the service."""
     application, example = _application_schema(contract)
     labels = [contract.label(1), contract.label(0)] if contract else None
-    prediction = _object({"prediction": _typed("string", labels), "prediction_code": _typed("integer", [1, 0])})
-    error = _object({"error": {"type": "string"}, "fields": {"type": "object"}}, required=["error"])
-    status = _object(
+    prediction = make_object({"prediction": typed("string", labels), "prediction_code": typed("integer", [1, 0])})
+    error = make_object({"error": {"type": "string"}, "fields": {"type": "object"}}, required=["error"])
+    status = make_object(
         {
             "status": {"type": "string"},
             "model_loaded": {"type": "boolean"},
@@ -32,51 +34,37 @@ def make_document(contract: Contract | None) -> dict[str, Any]:
             "model_alias": {"type": "string"},
         }
     )
-    health = _object({"status": {"type": "string"}})
+    health = make_object({"status": {"type": "string"}})
     schemas = {
         **{"Application": application, "Prediction": prediction, "Error": error},
         **{"Status": status, "Health": health},
         **{"Columns": _columns_schema(contract), "PredictionColumns": _columns_of(prediction["properties"])},
     }
-    body = {"required": True, "content": _json("Application", example)}
-    predict = {"summary": "Decide one application", "operationId": "predict", "requestBody": body}
-    predict["responses"] = {"200": _answer("The decision", "Prediction") | {"headers": _HEADERS}} | _errors(
-        "400", "413", "415", "422", "503"
-    )
+    content, errors = json_content("Application", example), ("400", "413", "415", "422", "503")
+    predict = post("Decide one application", "predict", content, ("The decision", "Prediction"), errors)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Loan approval", "version": "2", "description": "Decisions by the promoted model."},
         "paths": {
-            "/": {"get": _get("Whether a model is loaded", "Status")},
+            "/": {"get": get("Whether a model is loaded", "Status")},
             "/api/v2/predict": {"post": predict},
             "/api/v2/predict/batch": {"post": _batch(example)},
-            "/api/v2/model": {"get": _get("The model that answers", otherwise=_errors("503"))},
-            "/health/live": {"get": _get("The process answers", "Health")},
-            "/health/ready": {"get": _get("A model is loaded", "Health", _errors("503"))},
-        },
-        "components": {"schemas": schemas},
+            "/api/v2/model": {"get": get("The model that answers", otherwise=error_answers("503"))},
+            "/health/live": {"get": get("The process answers", "Health")},
+            "/health/ready": {"get": get("A model is loaded", "Health", error_answers("503"))},
+        }
+        | protocol_paths(contract),
+        "components": {"schemas": schemas | protocol_schemas(contract)},
     }
 
 
-_TITLES = {
-    "400": "Not JSON, or not strict JSON",
-    "413": "The body is too large",
-    "415": "The content type is not one that is read here",
-    "422": "The application breaks the contract; of a batch, a problem is named by `<row>.<field>`, rows from 0",
-    "503": "No model is loaded",
-}
-_HEADERS = {
-    "X-Decision-Id": {"description": "UUIDv7 of this decision", "schema": {"type": "string", "format": "uuid"}},
-    "X-Model-Version": {"description": "Version in the registry", "schema": {"type": "string"}},
-    "X-Model-Sha256": {"description": "Hash of the model file", "schema": {"type": "string"}},
-}
 _BATCH_ID = "UUIDv7 of this batch; the decision of row i, from 0, is known by this id, a full stop, and i"
 
 
 def _batch(example: dict[str, Any] | None) -> dict[str, Any]:
     """Return the operation that decides many applications; question and answer have the same shape."""
     body: dict[str, Any] = {
-        "application/json": {"schema": {"oneOf": [_list_of("Application"), _reference("Columns")]}},
+        "application/json": {"schema": {"oneOf": [_some("Application"), reference("Columns")]}},
         "text/csv": {"schema": {"type": "string", "description": "UTF-8, with a header; an empty cell is null"}},
     }
     if example:
@@ -84,17 +72,17 @@ def _batch(example: dict[str, Any] | None) -> dict[str, Any]:
         body["application/json"]["examples"] = {"records": {"value": [example]}, "columns": {"value": columns}}
         body["text/csv"]["example"] = f"{','.join(example)}\r\n{','.join(map(str, example.values()))}\r\n"
     answer: dict[str, Any] = {
-        "application/json": {"schema": {"oneOf": [_list_of("Prediction"), _reference("PredictionColumns")]}},
+        "application/json": {"schema": {"oneOf": [_some("Prediction"), reference("PredictionColumns")]}},
         "text/csv": {"schema": {"type": "string"}, "example": "prediction,prediction_code\r\n"},
     }
-    headers = _HEADERS | {"X-Decision-Id": _HEADERS["X-Decision-Id"] | {"description": _BATCH_ID}}
+    headers = HEADERS | {"X-Decision-Id": HEADERS["X-Decision-Id"] | {"description": _BATCH_ID}}
     return {
         "summary": "Decide many applications, or none of them",
         "operationId": "predict_batch",
         "requestBody": {"required": True, "content": body},
         "responses": {
             "200": {"description": "The decisions, in the order of rows", "content": answer, "headers": headers},
-            **_errors("400", "413", "415", "422", "503"),
+            **error_answers("400", "413", "415", "422", "503"),
         },
     }
 
@@ -102,7 +90,7 @@ def _batch(example: dict[str, Any] | None) -> dict[str, Any]:
 def _application_schema(contract: Contract | None) -> tuple[dict[str, Any], dict[str, Any] | None]:
     if contract is None:
         return {"type": "object"}, None
-    schema = _object(
+    schema = make_object(
         {feature.name: _property(feature) for feature in contract.features},
         required=[feature.name for feature in contract.scored if not feature.missing],
     )
@@ -118,13 +106,13 @@ def _columns_schema(contract: Contract | None) -> dict[str, Any]:
 
 
 def _columns_of(properties: dict[str, Any]) -> dict[str, Any]:
-    return _object({name: {"type": "array", "items": items, "minItems": 1} for name, items in properties.items()})
+    return make_object({name: {"type": "array", "items": items, "minItems": 1} for name, items in properties.items()})
 
 
 def _property(feature: Feature) -> dict[str, Any]:
     nullable = feature.missing or not feature.scored
     if feature.is_category:
-        schema = _typed("string", list(feature.values))
+        schema = typed("string", list(feature.values))
     else:
         schema = {"type": feature.type, "minimum": feature.min, "maximum": feature.max}
     if nullable:
@@ -136,35 +124,5 @@ def _property(feature: Feature) -> dict[str, Any]:
     return schema | {"examples": [feature.example]}
 
 
-def _object(properties: dict[str, Any], required: list[str] | None = None) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "required": list(properties) if required is None else required}
-
-
-def _typed(kind: str, values: list[Any] | None) -> dict[str, Any]:
-    return {"type": kind} | ({"enum": values} if values else {})
-
-
-def _reference(schema: str) -> dict[str, Any]:
-    return {"$ref": f"#/components/schemas/{schema}"}
-
-
-def _list_of(schema: str) -> dict[str, Any]:
-    return {"type": "array", "items": _reference(schema), "minItems": 1}
-
-
-def _json(schema: str, example: dict[str, Any] | None = None) -> dict[str, Any]:
-    content: dict[str, Any] = {"schema": _reference(schema)}
-    return {"application/json": content | ({"example": example} if example else {})}
-
-
-def _answer(title: str, schema: str | None) -> dict[str, Any]:
-    content = {"content": _json(schema)} if schema else {"content": {"application/json": {"schema": {}}}}
-    return {"description": title} | content
-
-
-def _get(title: str, schema: str | None = None, otherwise: dict[str, Any] | None = None) -> dict[str, Any]:
-    return {"summary": title, "responses": {"200": _answer(title, schema)} | (otherwise or {})}
-
-
-def _errors(*codes: str) -> dict[str, Any]:
-    return {code: _answer(_TITLES[code], "Error") for code in codes}
+def _some(schema: str) -> dict[str, Any]:
+    return list_of(reference(schema)) | {"minItems": 1}

@@ -13,10 +13,11 @@ _DEEPEST = 32  # levels the quick reader vouches for; where the slow one ends de
 _DECODER = msgspec.json.Decoder()
 
 
-def loads(body: bytes) -> Any:
+def loads(body: bytes, nan_is_null: bool = False) -> Any:
     """Parse a UTF-8 body. Raises JSONError for all that RFC 8259 forbids or leaves open: NaN, Infinity, numbers beyond
     float64, duplicate keys, a byte-order mark, lone surrogates, nesting or digits without end.
 
+    nan_is_null: NaN is read as null, for protocols whose clients write it for a missing value.
     `read_slowly` is the only judge; the quick way returns nothing but what it would return.
     """
     try:
@@ -26,14 +27,15 @@ def loads(body: bytes) -> Any:
             return value
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         pass  # the slow reader has the words for it, or knows better
-    return read_slowly(body)
+    return read_slowly(body, nan_is_null)
 
 
-def read_slowly(body: bytes) -> Any:
+def read_slowly(body: bytes, nan_is_null: bool = False) -> Any:
     """Parse a UTF-8 body as `loads` does, with the standard library, which can be told of duplicate keys."""
     try:
         text = body.decode("utf-8")
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
+        constant = _nan_is_null if nan_is_null else _constant
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=constant, parse_float=_float)
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate can't be encoded
     except JSONError:
@@ -92,6 +94,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _constant(_name: str) -> Any:
     raise JSONError("NaN and Infinity are not JSON")
+
+
+def _nan_is_null(name: str) -> None:
+    if name != "NaN":
+        raise JSONError("Infinity is not JSON")
 
 
 def _float(text: str) -> float:

@@ -71,6 +71,11 @@ def encode_csv(contract: Contract, body: bytes) -> np.ndarray:
     return _encode(contract, cells, table.rows, problems, Feature.encode_cells)
 
 
+def fill_absent(contract: Contract, columns: Mapping[str, Any], rows: int) -> dict[str, Any]:
+    """Return the columns and, for a scored feature that may be missing and has none, a column of nulls."""
+    return {feature.name: [None] * rows for feature in contract.scored if feature.missing} | dict(columns)
+
+
 class _Problems:
     """What is wrong with a batch: all of it counted, the first of it named."""
 

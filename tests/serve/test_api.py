@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 
 from serve import api, errors
-from serve.errors import ApplicationError, JSONError, ServeError
+from serve.errors import ApplicationError, JSONError, RequestError, ServeError
 from serve.scorer import Scorer
 
 MARK = "7130425.5"  # a value no message and no log line has by chance
 NO_MODEL = (
     '{"error":"Modelo não está disponível. Verifique os logs e se um modelo possui o alias \'production\'."}'.encode()
 )
-STATUSES = {ApplicationError: 422, JSONError: 400} | dict.fromkeys(
+STATUSES = {ApplicationError: 422, JSONError: 400, RequestError: 400} | dict.fromkeys(
     {ServeError, errors.SettingsError, errors.ContractError, errors.ModelFileError, errors.RegistryError}
     | {errors.StoreError, errors.StoreBusyError},
     500,

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -13,7 +14,7 @@ def mixed(model_file):
 
 def test_every_documented_operation_exists_and_every_route_is_documented(client):
     rules = {
-        (rule.rule, method.lower())
+        (re.sub(r"<(\w+)>", r"{\1}", rule.rule), method.lower())
         for rule in client.application.url_map.iter_rules()
         for method in rule.methods - {"HEAD", "OPTIONS"}
         if not rule.rule.startswith(("/docs", "/openapi.json"))
@@ -107,3 +108,37 @@ def test_every_reference_leads_somewhere(request, server):
     references = {part.split('"')[0] for part in text.split('"$ref":"')[1:]}
     assert references <= {f"#/components/schemas/{name}" for name in schemas}
     assert references
+
+
+NAMES = {"{name}": "loan_approval_model", "{version}": "7"}
+
+
+def address(path: str) -> str:
+    for part, value in NAMES.items():
+        path = path.replace(part, value)
+    return path
+
+
+@pytest.mark.parametrize("server", ["client", "empty_client"])
+def test_every_get_of_the_protocols_answers_with_a_documented_status_and_content_type(request, server):
+    client = request.getfixturevalue(server)
+    paths = client.get("/openapi.json").json["paths"]
+    gets = [path for path in paths if "get" in paths[path] and path.startswith(("/v2", "/ping", "/health", "/version"))]
+    assert len(gets) > 8
+    for path in gets:
+        response = client.get(address(path))
+        documented = paths[path]["get"]["responses"][str(response.status_code)]
+        assert list(documented["content"]) == [response.mimetype], path
+
+
+@pytest.mark.parametrize(
+    "path", ["/v2/models/{name}/infer", "/v2/models/{name}/versions/{version}/infer", "/invocations"]
+)
+def test_the_examples_of_the_protocols_are_answered_as_documented(client, path):
+    document = client.get("/openapi.json").json
+    operation = document["paths"][path]["post"]
+    response = client.post(address(path), json=operation["requestBody"]["content"]["application/json"]["example"])
+    schema = operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
+    assert response.status_code == 200
+    assert set(response.json) == set(document["components"]["schemas"][schema]["required"])
+    assert set(operation["responses"]["200"]["headers"]) <= set(response.headers.keys())

@@ -179,3 +179,17 @@ def test_json_is_written_compactly_in_utf8():
 def test_what_is_not_json_is_never_written(value):
     with pytest.raises(ValueError, match="JSON"):
         strict_json.dumps({"a": value})
+
+
+@pytest.mark.parametrize("body", [b'{"a": [NaN, 1]}', b'{"a":[NaN,1],"b":"\\u00e9"}', b'{"a": [null, 1]}'])
+def test_nan_is_null_only_where_that_is_asked_for(body):
+    assert strict_json.loads(body, nan_is_null=True)["a"] == [None, 1]
+    if b"NaN" in body:
+        with pytest.raises(JSONError, match="NaN and Infinity are not JSON"):
+            strict_json.loads(body)
+
+
+@pytest.mark.parametrize("body", [b"Infinity", b"-Infinity", b"[1e999, NaN]", b'{"a": NaN, "a": NaN}'])
+def test_all_else_stays_refused_where_nan_is_null(body):
+    with pytest.raises(JSONError):
+        strict_json.loads(body, nan_is_null=True)

@@ -1,0 +1,70 @@
+"""The parts that every section of the OpenAPI document is put together from."""
+
+from typing import Any
+
+TITLES = {
+    "400": "Not JSON, or not strict JSON",
+    "404": "Another model or version",
+    "413": "The body is too large, or has too many rows",
+    "415": "The content type is not one that is read here",
+    "422": "The application breaks the contract; of many, a problem is named by `<row>.<field>`, rows from 0",
+    "503": "No model is loaded",
+}
+HEADERS = {
+    "X-Decision-Id": {"description": "UUIDv7 of this decision", "schema": {"type": "string", "format": "uuid"}},
+    "X-Model-Version": {"description": "Version in the registry", "schema": {"type": "string"}},
+    "X-Model-Sha256": {"description": "Hash of the model file", "schema": {"type": "string"}},
+}
+
+
+def typed(kind: str, values: list[Any] | None = None) -> dict[str, Any]:
+    """Return the schema of a type, or of some of its values."""
+    return {"type": kind} | ({"enum": values} if values else {})
+
+
+def make_object(properties: dict[str, Any], required: list[str] | None = None) -> dict[str, Any]:
+    """Return the schema of an object; all of its properties are required unless said."""
+    return {"type": "object", "properties": properties, "required": list(properties) if required is None else required}
+
+
+def list_of(items: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a list."""
+    return {"type": "array", "items": items}
+
+
+def reference(schema: str) -> dict[str, Any]:
+    """Return a reference to a schema of the document."""
+    return {"$ref": f"#/components/schemas/{schema}"}
+
+
+def json_content(schema: str, example: Any = None) -> dict[str, Any]:
+    """Return the content of a body in JSON."""
+    return {"application/json": {"schema": reference(schema)} | ({"example": example} if example else {})}
+
+
+def answer(title: str, schema: str | None) -> dict[str, Any]:
+    """Return an answer in JSON, of any shape without a schema."""
+    content = json_content(schema) if schema else {"application/json": {"schema": {}}}
+    return {"description": title, "content": content}
+
+
+def get(title: str, schema: str | None = None, otherwise: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return a GET operation."""
+    return {"summary": title, "responses": {"200": answer(title, schema)} | (otherwise or {})}
+
+
+def post(
+    title: str, operation: str, content: dict[str, Any], answers: tuple[str, str], errors: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return a POST operation that decides; `answers` are the title and the schema of its 200."""
+    return {
+        "summary": title,
+        "operationId": operation,
+        "requestBody": {"required": True, "content": content},
+        "responses": {"200": answer(*answers) | {"headers": HEADERS}} | error_answers(*errors),
+    }
+
+
+def error_answers(*codes: str) -> dict[str, Any]:
+    """Return the answers with these statuses, all of the one shape."""
+    return {code: answer(TITLES[code], "Error") for code in codes}

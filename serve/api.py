@@ -47,6 +47,14 @@ def make_decision_id() -> str:
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
+def identified(response: Response, loaded: Loaded, decision_id: str) -> Response:
+    """Return the response with the headers that name the decision and the model."""
+    response.headers["X-Decision-Id"] = decision_id
+    response.headers["X-Model-Version"] = loaded.pointer.version
+    response.headers["X-Model-Sha256"] = loaded.scorer.sha256
+    return response
+
+
 def read_json() -> Any:
     """Return the body of this request. Raises UnsupportedMediaType, RequestEntityTooLarge, JSONError."""
     if request.mimetype != "application/json":
@@ -84,10 +92,7 @@ def predict() -> Response:
     loaded = loaded_model()
     decision = loaded.scorer.answer(read_json())
     response = respond({"prediction": decision.label, "prediction_code": decision.code})
-    response.headers["X-Decision-Id"] = make_decision_id()
-    response.headers["X-Model-Version"] = loaded.pointer.version
-    response.headers["X-Model-Sha256"] = loaded.scorer.sha256
-    return response
+    return identified(response, loaded, make_decision_id())
 
 
 @blueprint.get("/api/v2/model")

@@ -8,7 +8,7 @@ from flask import Flask, Response
 from flask_swagger_ui import get_swaggerui_blueprint
 from werkzeug.exceptions import HTTPException
 
-from serve import api, health, openapi
+from serve import api, decision, health, openapi
 from serve.api import respond
 from serve.errors import ApplicationError, JSONError
 from serve.live import LiveModel
@@ -27,7 +27,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions |= {"settings": settings, "live_model": model}
     # No address outside: the page's own validator badge would ask one.
     docs = get_swaggerui_blueprint("/docs", "/openapi.json", config={"validatorUrl": None, "tryItOutEnabled": True})
-    for blueprint in (api.blueprint, health.blueprint, openapi.blueprint):
+    for blueprint in (api.blueprint, decision.blueprint, health.blueprint, openapi.blueprint):
         app.register_blueprint(blueprint)
     app.register_blueprint(docs, url_prefix="/docs")
     app.register_error_handler(ApplicationError, _unprocessable)

@@ -42,12 +42,16 @@ def make_document(contract: Contract | None) -> dict[str, Any]:
     predict["responses"] = {"200": _answer("The decision", "Prediction") | {"headers": _HEADERS}} | _errors(
         "400", "413", "415", "422", "503"
     )
+    schemas["Decision"] = _decision_schema(prediction["properties"])
+    decision = predict | {"summary": "Decide one application, and say how it came about", "operationId": "decide"}
+    decision["responses"] = predict["responses"] | {"200": _answer("The decision", "Decision") | {"headers": _HEADERS}}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Loan approval", "version": "2", "description": "Decisions by the promoted model."},
         "paths": {
             "/": {"get": _get("Whether a model is loaded", "Status")},
             "/api/v2/predict": {"post": predict},
+            "/api/v2/decision": {"post": decision},
             "/api/v2/model": {"get": _get("The model that answers", otherwise=_errors("503"))},
             "/health/live": {"get": _get("The process answers", "Health")},
             "/health/ready": {"get": _get("A model is loaded", "Health", _errors("503"))},
@@ -68,6 +72,21 @@ _HEADERS = {
     "X-Model-Version": {"description": "Version in the registry", "schema": {"type": "string"}},
     "X-Model-Sha256": {"description": "Hash of the model file", "schema": {"type": "string"}},
 }
+
+
+def _decision_schema(prediction: dict[str, Any]) -> dict[str, Any]:
+    share = {"type": "number", "minimum": 0, "maximum": 1}
+    band = {"type": "array", "items": share, "minItems": 2, "maxItems": 2}
+    properties = prediction | {
+        "probability": share | {"description": "of approval"},
+        "threshold": share | {"description": "approved from here on"},
+        "band": _typed("string", ["approve", "refer", "decline"]),
+        "review_band": band | {"description": "[low, high): referred to a person; empty when both are the threshold"},
+        "reasons": {"type": "array", "items": {}, "description": "Reserved for the principal reasons; empty for now."},
+        "model": _object({key: {"type": "string"} for key in ("name", "alias", "version", "sha256")}),
+        "decision_id": {"type": "string", "format": "uuid"},
+    }
+    return _object(properties)
 
 
 def _application_schema(contract: Contract | None) -> tuple[dict[str, Any], dict[str, Any] | None]:

@@ -5,10 +5,9 @@ import os
 import traceback
 
 from flask import Flask, Response
-from flask_swagger_ui import get_swaggerui_blueprint
 from werkzeug.exceptions import HTTPException
 
-from serve import api, decision, health, openapi
+from serve import api, decision, docs, health, openapi, page
 from serve.api import respond
 from serve.errors import ApplicationError, JSONError
 from serve.live import LiveModel
@@ -25,11 +24,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     model = LiveModel(Store(settings.store, settings.model_alias))
     app.extensions |= {"settings": settings, "live_model": model}
-    # No address outside: the page's own validator badge would ask one.
-    docs = get_swaggerui_blueprint("/docs", "/openapi.json", config={"validatorUrl": None, "tryItOutEnabled": True})
-    for blueprint in (api.blueprint, decision.blueprint, health.blueprint, openapi.blueprint):
-        app.register_blueprint(blueprint)
-    app.register_blueprint(docs, url_prefix="/docs")
+    for module in (api, decision, health, openapi, page, docs):
+        app.register_blueprint(module.blueprint)
     app.register_error_handler(ApplicationError, _unprocessable)
     app.register_error_handler(JSONError, lambda err: respond({"error": str(err)}, 400))
     app.register_error_handler(HTTPException, _http_error)

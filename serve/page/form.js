@@ -107,7 +107,7 @@ function frame(feature, number, control, optional) {
   Object.assign(control, { id, name: id });
   control.setAttribute("aria-describedby", `${error.id} ${hint.id}`);
   const element = make("div", { className: "field" });
-  element.append(make("label", { htmlFor: id, textContent: label(feature) }), control, error, hint);
+  element.append(make("label", { htmlFor: id, textContent: label(feature) }), control, hint, error);
   return { element, error };
 }
 

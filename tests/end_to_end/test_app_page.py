@@ -143,7 +143,21 @@ def test_reasons_are_listed_once_there_are_any(visit):
 
     page.route("**/api/v2/decision", add_reasons)
     decide(page)
+    expect(page.get_by_role("heading", name="Principal reasons")).to_be_visible()
     expect(page.locator("#reasons li")).to_have_text([HTML, "Credit score"])
+
+
+def test_a_probability_just_below_the_threshold_is_not_shown_as_the_threshold(visit):
+    page = visit("loans")
+
+    def move_near(route: Route) -> None:
+        answer = route.fetch()
+        near = {"probability": 0.54999996, "band": "decline", "prediction_code": 0}
+        route.fulfill(response=answer, json=answer.json() | near)
+
+    page.route("**/api/v2/decision", move_near)
+    decide(page)
+    expect(page.locator("#sentence")).to_contain_text("is 54.999996%: it stays below 55%")
 
 
 @pytest.mark.parametrize(

@@ -56,9 +56,9 @@ def read_body() -> bytes:
     return body
 
 
-def name_decision(response: Response, loaded: Loaded) -> Response:
+def name_decision(response: Response, loaded: Loaded, decision_id: str | None = None) -> Response:
     """Add the headers that name a decision, or a batch of them, and the model behind it."""
-    response.headers["X-Decision-Id"] = make_decision_id()
+    response.headers["X-Decision-Id"] = decision_id or make_decision_id()
     response.headers["X-Model-Version"] = loaded.pointer.version
     response.headers["X-Model-Sha256"] = loaded.scorer.sha256
     return response

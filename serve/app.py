@@ -6,10 +6,9 @@ import traceback
 from threading import Event
 
 from flask import Flask, Response
-from flask_swagger_ui import get_swaggerui_blueprint
 from werkzeug.exceptions import HTTPException
 
-from serve import api, batch, health, invocations, open_inference, openapi
+from serve import api, batch, decision, docs, health, invocations, open_inference, openapi, page
 from serve.api import respond
 from serve.errors import ApplicationError, JSONError, RequestError
 from serve.live import LiveModel
@@ -31,11 +30,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     model.on_swap = observer.swapped
     app.extensions |= {"settings": settings, "live_model": model, "observer": observer, "stopping": Event()}
     observe(app, observer)
-    # No address outside: the page's own validator badge would ask one.
-    docs = get_swaggerui_blueprint("/docs", "/openapi.json", config={"validatorUrl": None, "tryItOutEnabled": True})
-    for module in (api, batch, open_inference, invocations, health, openapi):
+    for module in (api, batch, decision, open_inference, invocations, health, openapi, page, docs):
         app.register_blueprint(module.blueprint)
-    app.register_blueprint(docs, url_prefix="/docs")
     app.register_error_handler(ApplicationError, _unprocessable)
     for malformed in (JSONError, RequestError):
         app.register_error_handler(malformed, lambda err: respond({"error": str(err)}, 400))

@@ -53,6 +53,7 @@ class Scorer:
         self.provenance: dict[str, Any] = documents["provenance"]
         self.decision_rule: dict[str, Any] = documents["decision"]
         self.threshold = _threshold(self.decision_rule)
+        self.review_band = _review_band(self.decision_rule, self.threshold)
         self._options = ort.RunOptions()
         self._options.log_severity_level = 4
         self._check_shape()
@@ -139,3 +140,15 @@ def _threshold(rule: Mapping[str, Any]) -> float:
     if not isinstance(threshold, float) or not 0 < threshold < 1:
         raise ModelFileError("the decision rule has no threshold between 0 and 1")
     return threshold
+
+
+def _review_band(rule: Mapping[str, Any], threshold: float) -> tuple[float, float]:
+    """Return low and high: a person looks at what lies in [low, high). Empty, at the threshold, unless declared."""
+    band = rule.get("review_band", [threshold, threshold])
+    if not isinstance(band, list) or [type(end) in (int, float) for end in band] != [True, True]:
+        raise ModelFileError("the review band is not two numbers")
+    low, high = map(float, band)
+    # With the threshold outside, one answer could say "approved" and "decline".
+    if not 0 <= low <= threshold <= high <= 1:
+        raise ModelFileError("the review band is not low <= threshold <= high between 0 and 1")
+    return low, high

@@ -107,17 +107,24 @@ def to_bytes(model: onnx.ModelProto, documents: Mapping[str, Any], version: str 
     return finished.SerializeToString(deterministic=True)
 
 
-def make_file(contract: Mapping[str, Any], scaling: Mapping[str, Sequence[float]], bias: float = 1.0) -> bytes:
-    """Return a whole, right model file."""
+def make_file(
+    contract: Mapping[str, Any], scaling: Mapping[str, Sequence[float]], bias: float = 1.0, **decision: Any
+) -> bytes:
+    """Return a whole, right model file; `decision` replaces the decision rule."""
     model = make_model(contract, scaling, bias)
-    return to_bytes(model, make_documents(model, contract, bias))
+    documents = make_documents(model, contract, bias)
+    return to_bytes(model, documents | ({"decision": decision} if decision else {}))
 
 
 def good_files() -> dict[str, bytes]:
-    """Return the files that load: `loans` approves the contract's example, `loans_strict` denies it."""
+    """Return the files that load: `loans` approves the contract's example, `loans_strict` denies it, `loans_reviewed`
+    refers it to a person; `loans_bandless` declares no review band.
+    """
     return {
         "loans": make_file(LOANS, LOANS_SCALING),
         "loans_strict": make_file(LOANS, LOANS_SCALING, bias=-1.0),
+        "loans_reviewed": make_file(LOANS, LOANS_SCALING, threshold=THRESHOLD, review_band=[0.5, 0.75]),
+        "loans_bandless": make_file(LOANS, LOANS_SCALING, threshold=THRESHOLD),
         "mixed": make_file(MIXED, MIXED_SCALING),
     }
 
@@ -128,7 +135,7 @@ def broken_files() -> dict[str, bytes]:
     right = make_documents(model, LOANS, 1.0)
     golden, scores = right["golden"], right["golden"]["scores"]
     nudged = [scores[0] + 1e-5, *scores[1:]]
-    at_threshold = right["decision"] | {"threshold": float(np.nextafter(scores[0], 0))}
+    at_threshold = {"threshold": float(np.nextafter(scores[0], 0))}
     below = [float(np.nextafter(at_threshold["threshold"], 0)), *scores[1:]]
     changes: dict[str, dict[str, Any]] = {
         "golden_score_wrong": {"golden": golden | {"scores": nudged}},
@@ -141,6 +148,14 @@ def broken_files() -> dict[str, bytes]:
         "threshold_absent": {"decision": {}},
         "threshold_one": {"decision": {"threshold": 1.0}},
         "threshold_text": {"decision": {"threshold": "0.5"}},
+        "review_band_of_three": {"decision": right["decision"] | {"review_band": [0.5, 0.55, 0.6]}},
+        "review_band_text": {"decision": right["decision"] | {"review_band": ["0.5", "0.6"]}},
+        "review_band_true": {"decision": right["decision"] | {"review_band": [0.5, True]}},
+        "review_band_null": {"decision": right["decision"] | {"review_band": None}},
+        "review_band_turned": {"decision": right["decision"] | {"review_band": [0.6, 0.5]}},
+        "review_band_above_the_threshold": {"decision": right["decision"] | {"review_band": [0.6, 0.7]}},
+        "review_band_not_a_number": {"decision": right["decision"] | {"review_band": [0.5, float("nan")]}},
+        "review_band_beyond_one": {"decision": right["decision"] | {"review_band": [0.5, 1.01]}},
         "contract_not_json": {"contract": "{"},
         "contract_nested_without_end": {"contract": "[" * 100_000},
         "contract_breaks_rules": {"contract": LOANS | {"feature": []}},

@@ -1,5 +1,4 @@
 import logging
-import re
 import threading
 
 import pytest
@@ -55,17 +54,6 @@ def test_the_application_follows_the_pointer_on_a_thread_that_ends_with_the_proc
     make_app()
     watchers = set(threading.enumerate()) - before
     assert [(thread.name, thread.daemon) for thread in watchers] == [("pointer-watch", True)]
-
-
-def test_the_documentation_page_is_served_whole(client):
-    assert client.get("/docs").status_code == 308
-    page = client.get("/docs/").text
-    assert '"url": "/openapi.json"' in page
-    assets = re.findall(r'(?:src|href)="([^"#]+)"', page)
-    assert {"/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css"} <= set(assets)
-    for asset in assets:
-        with client.get(asset) as response:
-            assert response.status_code == 200, asset
 
 
 def test_serving_logs_no_line_a_request(client, caplog, application):

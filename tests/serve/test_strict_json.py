@@ -167,7 +167,7 @@ def test_a_plain_body_never_reaches_the_slow_reader(monkeypatch):
 
 
 def test_a_body_with_an_escape_is_left_to_the_slow_reader(monkeypatch):
-    monkeypatch.setattr(strict_json, "read_slowly", lambda _body: "read slowly")
+    monkeypatch.setattr(strict_json, "read_slowly", lambda *_: "read slowly")
     assert strict_json.loads(rb'{"a": "\n"}') == "read slowly"
 
 

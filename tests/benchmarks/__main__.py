@@ -15,9 +15,9 @@ from pathlib import Path
 
 from tests.benchmarks import wire
 from tests.benchmarks.facts import describe_run
-from tests.benchmarks.process import LOAD_CORE, SERVER_CORE
+from tests.benchmarks.process import LOAD_CORE, PATH, SERVER_CORE
 from tests.benchmarks.rounds import Bench
-from tests.benchmarks.servers import BOOSTING, LOGISTIC, SERVERS, USUAL, USUAL_BOOSTING, Server
+from tests.benchmarks.servers import BOOSTING, LOGISTIC, MLFLOW, SERVERS, USUAL, USUAL_BOOSTING, Server
 from tests.benchmarks.table import Sample, batches_table, singles_table
 from tests.server_process import ROOT
 
@@ -44,9 +44,11 @@ def main() -> None:
     """Measure, print the tables, and keep them in reports/bench.md."""
     options = parse()
     chosen = [s for s in SERVERS if not options.only or any(text in s.name for text in options.only)]
-    missing = [tool for tool in ("wrk", "nginx", "taskset") if not shutil.which(tool)]
-    if missing or not {int(LOAD_CORE), int(SERVER_CORE)} <= os.sched_getaffinity(0):
-        sys.exit(f"benchmarks: expected two cores and {', '.join(missing) or 'the tools'} on PATH: see install_tools.sh")
+    missing = [tool for tool in ("wrk", "nginx", "taskset") if not shutil.which(tool, path=PATH)]
+    if missing:
+        sys.exit(f"benchmarks: not on PATH: {', '.join(missing)}; tests/benchmarks/install_tools.sh installs them")
+    if not {int(LOAD_CORE), int(SERVER_CORE)} <= os.sched_getaffinity(0):
+        sys.exit(f"benchmarks: expected cores {LOAD_CORE} and {SERVER_CORE}, for the load and for the servers")
     if not chosen:
         sys.exit(f"benchmarks: no such server, expected a part of: {'; '.join(s.name for s in SERVERS)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers die with this
@@ -68,7 +70,7 @@ def main() -> None:
     report = "\n\n".join(
         [
             singles_table(samples, baselines),
-            batches_table(samples, floors, ("`mlflow models serve`, scikit-learn", wire.SPLIT.name)),
+            batches_table(samples, floors, (MLFLOW.name, wire.SPLIT.name)),
             describe_run(options.rounds, options.seconds, minutes, load),
             *problems(samples),
         ]

@@ -15,7 +15,7 @@ PACKAGES = {
     BENCH / "python": ("fastapi", "uvicorn", "pydantic", "gunicorn"),
     MLSERVER / "python": ("mlserver",),
 }
-_ASK = "import importlib.metadata, json, sys; print(json.dumps({n: importlib.metadata.version(n) for n in sys.argv[1:]}))"
+_ASK = "import json, sys, importlib.metadata as m; print(json.dumps({name: m.version(name) for name in sys.argv[1:]}))"
 
 
 def describe_run(rounds: int, seconds: int, minutes: float, load: float) -> str:

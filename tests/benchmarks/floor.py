@@ -29,20 +29,34 @@ def _from_csv(body: bytes) -> np.ndarray:
     return np.loadtxt(io.BytesIO(body), delimiter=",", skiprows=1)
 
 
-READERS: dict[str, Callable[[bytes], np.ndarray]] = {
-    "JSON records": _from_records,
-    "JSON columns": _from_columns,
-    "CSV": _from_csv,
+def _to_records(codes: list[int]) -> bytes:
+    return msgspec.json.encode([ANSWERS[code] for code in codes])
+
+
+def _to_columns(codes: list[int]) -> bytes:
+    return msgspec.json.encode({"prediction": [LABELS[code] for code in codes], "prediction_code": codes})
+
+
+def _to_csv(codes: list[int]) -> bytes:
+    return b"prediction,prediction_code\n" + b"".join([LINES[code] for code in codes])
+
+
+LABELS = ("Não Aprovado", "Approved")
+ANSWERS = tuple({"prediction": label, "prediction_code": code} for code, label in enumerate(LABELS))
+LINES = tuple(f"{label},{code}\n".encode() for code, label in enumerate(LABELS))
+FORMS: dict[str, tuple[Callable[[bytes], np.ndarray], Callable[[list[int]], bytes]]] = {
+    "JSON records": (_from_records, _to_records),
+    "JSON columns": (_from_columns, _to_columns),
+    "CSV": (_from_csv, _to_csv),
 }
 
 
-def rows_per_second(read: Callable[[bytes], np.ndarray], body: bytes, score: Callable, seconds: float) -> float:
+def rows_per_second(answer: Callable[[], bytes], rows: int, seconds: float) -> float:
     """Return the median over as many batches as fit into `seconds`, three at least."""
     times: list[float] = []
-    rows = len(read(body))
     while len(times) < 3 or sum(times) < seconds:
         began = time.perf_counter()
-        score(read(body))
+        answer()
         times.append(time.perf_counter() - began)
     return rows / statistics.median(times)
 
@@ -52,13 +66,16 @@ def main() -> None:
     model, threshold, seconds, *bodies = sys.argv[1:]
     session, cut = open_session(Path(model).read_bytes()), float(threshold)
 
-    def score(X: np.ndarray) -> bytes:
+    def decide(X: np.ndarray) -> list[int]:
         parts = [session.run(["probabilities"], {"X": X[i : i + CHUNK]})[0][:, 1] for i in range(0, len(X), CHUNK)]
-        return msgspec.json.encode({"prediction_code": (np.concatenate(parts) >= cut).astype(int).tolist()})
+        return (np.concatenate(parts) >= cut).astype(int).tolist()
 
     measured = {}
     for name, _, path in (body.partition("=") for body in bodies):
-        measured[name] = rows_per_second(READERS[name], Path(path).read_bytes(), score, float(seconds))
+        read, write = FORMS[name]
+        body = Path(path).read_bytes()
+        rows = len(read(body))
+        measured[name] = rows_per_second(lambda: write(decide(read(body))), rows, float(seconds))  # noqa: B023
     print(json.dumps(measured))
 
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.benchmarks.model import Made
-from tests.benchmarks.servers import ONE_THREAD, Server
+from tests.benchmarks.servers import FOR_ALL, Server
 from tests.server_process import find_free_port
 
 LOAD_CORE, SERVER_CORE = "0", "1"
 DEADLINE = 90  # seconds for a first answer
+PATH = f"{os.environ['PATH']}:/usr/sbin"  # where Debian puts nginx
 TICKS = os.sysconf("SC_CLK_TCK")
 STARTING = (404, 503)  # what a server may answer that has not loaded its model yet
 LOG_SHOWN = 2_000  # characters
@@ -78,7 +79,7 @@ def running(server: Server, made: Made, folder: Path, body: bytes) -> Iterator[R
     port, log = find_free_port(), folder / "server.log"
     start = server.start(made, port, folder)
     cores = SERVER_CORE if server.cores == 1 else f"{LOAD_CORE},{SERVER_CORE}"
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder)} | ONE_THREAD | dict(start.environment)
+    environment = {"PATH": PATH, "HOME": str(folder)} | FOR_ALL | dict(start.environment)
     began = time.perf_counter()
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -16,8 +16,9 @@ PEERS = Path(__file__).parent / "peers"
 PYTHON = Path(sys.executable)
 # The peers' environments lie beside the project's own.
 BENCH, MLSERVER = (Path(f"{sys.prefix}-{name}") / "bin" for name in ("bench", "bench-mlserver"))
-# One worker gets one core: no library may start more threads than it can use.
-ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+# One worker gets one core: no library may start more threads than it can use. And none may call home.
+FOR_ALL = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+FOR_ALL |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "ORT_DISABLE_TELEMETRY": "1"}
 
 
 @dataclass(frozen=True)
@@ -112,16 +113,12 @@ def _nginx(_: Made, port: int, folder: Path) -> Start:
     return Start(["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr"])
 
 
-USUAL = Server("FastAPI + scikit-learn, a one-row DataFrame (the usual design)", _uvicorn("usual_design", "named.joblib"))
+USUAL = Server("the usual design: FastAPI, scikit-learn, a one-row DataFrame", _uvicorn("usual_design", "named.joblib"))
 USUAL_BOOSTING = Server("the usual design, boosting", USUAL.start, model=BOOSTING)
+MLFLOW = Server("`mlflow models serve`, scikit-learn", _mlflow, wire.SPLIT, batches=(wire.SPLIT, wire.MLFLOW_RECORDS))
 SERVERS = (
     USUAL,
-    Server(
-        "`mlflow models serve`, scikit-learn",
-        _mlflow,
-        wire.SPLIT,
-        batches=(wire.SPLIT, wire.MLFLOW_RECORDS),
-    ),
+    MLFLOW,
     Server("MLServer, scikit-learn", _mlserver, wire.TENSOR, batches=(wire.TENSOR,)),
     Server("FastAPI + onnxruntime by an expert", _uvicorn("expert", "model.onnx")),
     Server("this server, its Flask application alone under gunicorn", _flask_form),

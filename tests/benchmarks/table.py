@@ -52,7 +52,13 @@ def _exponent(value: float) -> int:
 
 def singles_table(samples: Samples, baselines: Mapping[str, Server]) -> str:
     """Return the table of single rows. `baselines`: by model, the server whose ratio is 1."""
-    head = ["server", *(f"req/s, {n} conn." for n in CONNECTIONS), "x usual", "CPU us/request", "x less CPU"]
+    head = [
+        "server",
+        *(f"req/s, {n} conn." for n in CONNECTIONS),
+        "x usual, 1 / 16 / 64",
+        "CPU us/request",
+        "x less CPU",
+    ]
     head += ["core busy", "p99 ms", "RSS MB", "PSS MB", "first answer s", "spread", "failed"]
     rows = [_single(server, rounds, samples.get(baselines[server.model], ())) for server, rounds in samples.items()]
     return _markdown(head, rows)

@@ -56,11 +56,16 @@ def _csv(rows: Sequence[Row]) -> bytes:
     return text.getvalue().encode()
 
 
-def _batch_codes(body: bytes, _: float) -> list[int]:
-    document = json.loads(body)
-    if isinstance(document, dict):
-        document = document.get("prediction_code") or document.get("predictions")
-    return [item["prediction_code"] if isinstance(item, dict) else item for item in document]
+def _records_codes(body: bytes, _: float) -> list[int]:
+    return [answer["prediction_code"] for answer in json.loads(body)]
+
+
+def _columns_codes(body: bytes, _: float) -> list[int]:
+    return json.loads(body)["prediction_code"]
+
+
+def _csv_codes(body: bytes, _: float) -> list[int]:
+    return [int(answer["prediction_code"]) for answer in csv.DictReader(io.StringIO(body.decode()))]
 
 
 def _split(rows: Sequence[Row]) -> bytes:
@@ -87,9 +92,9 @@ def _tensor_codes(body: bytes, threshold: float) -> list[int]:
 
 
 APPLICATION = Wire("one application", "/api/v2/predict", _one, _one_code)
-RECORDS = Wire("JSON records", "/api/v2/predict/batch", _records, _batch_codes)
-COLUMNS = Wire("JSON columns", "/api/v2/predict/batch", _columns, _batch_codes)
-CSV = Wire("CSV", "/api/v2/predict/batch", _csv, _batch_codes, "text/csv")
+RECORDS = Wire("JSON records", "/api/v2/predict/batch", _records, _records_codes)
+COLUMNS = Wire("JSON columns", "/api/v2/predict/batch", _columns, _columns_codes)
+CSV = Wire("CSV", "/api/v2/predict/batch", _csv, _csv_codes, "text/csv")
 SPLIT = Wire("dataframe_split", "/invocations", _split, _mlflow_codes)
 MLFLOW_RECORDS = Wire("dataframe_records", "/invocations", _mlflow_records, _mlflow_codes)
 TENSOR = Wire("v2 tensor", "/v2/models/loans/infer", _tensor, _tensor_codes)

@@ -99,18 +99,18 @@ def running(server: Server, made: Made, folder: Path, body: bytes) -> Iterator[R
 
 
 def _await_answer(process: subprocess.Popen, port: int, server: Server, body: bytes, log: Path) -> None:
-    deadline, said = time.monotonic() + DEADLINE, "nothing"
+    deadline, said = time.monotonic() + DEADLINE, f"no answer in {DEADLINE} s"
     while time.monotonic() < deadline and process.poll() is None:
         with suppress(OSError, http.client.HTTPException):
             status, answer = ask(port, server.wire.path, body, server.wire.content_type)
             if status == 200:
                 return
-            said = f"{status} {answer[:200]!r}"
             if status not in STARTING:
+                said = f"it refuses: {status} {answer[:200]!r}"
                 break
         time.sleep(0.005)
     tail = log.read_text(errors="replace")[-LOG_SHOWN:]
-    raise NoAnswer(f"no 200 (it had {DEADLINE} s), exit code {process.poll()}, it said {said}; its log:\n{tail}")
+    raise NoAnswer(f"{said}; exit code {process.poll()}; its log:\n{tail}")
 
 
 def ask(port: int, path: str, body: bytes, content_type: str) -> tuple[int, bytes]:

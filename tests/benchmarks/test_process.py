@@ -57,5 +57,5 @@ def refuse(tmp_path: Path) -> Callable[[int], Server]:
 
 
 def test_a_server_that_refuses_the_question_is_told_at_once(made: Made, refuse: Callable[[int], Server]) -> None:
-    with pytest.raises(NoAnswer, match="it said 422"), running(refuse(422), made, made.folder / "run", b"{}"):
+    with pytest.raises(NoAnswer, match="it refuses: 422"), running(refuse(422), made, made.folder / "run", b"{}"):
         pass

@@ -4,13 +4,14 @@ Two cores are needed: the load on the first, the servers on the second.
 """
 
 import argparse
+import logging
 import os
 import shutil
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.benchmarks import wire
@@ -18,7 +19,7 @@ from tests.benchmarks.facts import describe_run
 from tests.benchmarks.process import LOAD_CORE, PATH, SERVER_CORE
 from tests.benchmarks.rounds import Bench
 from tests.benchmarks.servers import BOOSTING, LOGISTIC, MLFLOW, SERVERS, USUAL, USUAL_BOOSTING, Server
-from tests.benchmarks.table import Sample, batches_table, singles_table
+from tests.benchmarks.table import Sample, batches_table, disturbances, singles_table
 from tests.server_process import ROOT
 
 REPORT = ROOT / "reports" / "bench.md"
@@ -44,19 +45,44 @@ def main() -> None:
     """Measure, print the tables, and keep them in reports/bench.md."""
     options = parse()
     chosen = [s for s in SERVERS if not options.only or any(text in s.name for text in options.only)]
+    check_machine()
+    if not chosen:
+        sys.exit(f"benchmarks: no such server, expected a part of: {'; '.join(s.name for s in SERVERS)}")
+    logging.getLogger("mlflow").setLevel(logging.ERROR)  # it warns of pickles, and this one is our own
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers die with this
+    began, load = time.monotonic(), os.getloadavg()[0]
+    samples, floors = measure(chosen, options)
+    minutes = (time.monotonic() - began) / 60
+    report = "\n\n".join(
+        [
+            singles_table(samples, {LOGISTIC: USUAL, BOOSTING: USUAL_BOOSTING}),
+            batches_table(samples, floors, (MLFLOW.name, wire.SPLIT.name)),
+            describe_run(options.rounds, options.seconds, minutes, load),
+            *disturbances(samples),
+            *problems(samples),
+        ]
+    )
+    print(report)
+    REPORT.write_text(report + "\n", encoding="utf-8")
+
+
+def check_machine() -> None:
+    """Exit with what is missing, if anything is."""
     missing = [tool for tool in ("wrk", "nginx", "taskset") if not shutil.which(tool, path=PATH)]
     if missing:
         sys.exit(f"benchmarks: not on PATH: {', '.join(missing)}; tests/benchmarks/install_tools.sh installs them")
     if not {int(LOAD_CORE), int(SERVER_CORE)} <= os.sched_getaffinity(0):
         sys.exit(f"benchmarks: expected cores {LOAD_CORE} and {SERVER_CORE}, for the load and for the servers")
-    if not chosen:
-        sys.exit(f"benchmarks: no such server, expected a part of: {'; '.join(s.name for s in SERVERS)}")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers die with this
-    began, load = time.monotonic(), os.getloadavg()[0]
+
+
+def measure(
+    chosen: Sequence[Server], options: argparse.Namespace
+) -> tuple[dict[Server, list[Sample]], list[dict[str, float]]]:
+    """Return a sample a round of each server, and the floors of each round: rows a second by body."""
+    samples: dict[Server, list[Sample]] = {server: [] for server in chosen}
+    floors = []
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         bench = Bench(Path(folder), {server.model for server in chosen} | {LOGISTIC}, options.seconds)
-        samples: dict[Server, list[Sample]] = {server: [] for server in chosen}
-        floors = []
         os.sched_setaffinity(0, {int(LOAD_CORE)})
         for number in range(1, options.rounds + 1):
             last = 0 if options.quick or number < options.rounds else FEWEST_REQUESTS
@@ -65,18 +91,7 @@ def main() -> None:
                 samples[server].append(sample)
                 print(f"round {number} of {options.rounds}: {server.name}: {told(sample)}", file=sys.stderr)
             floors.append(bench.floor())
-    minutes = (time.monotonic() - began) / 60
-    baselines = {LOGISTIC: USUAL, BOOSTING: USUAL_BOOSTING}
-    report = "\n\n".join(
-        [
-            singles_table(samples, baselines),
-            batches_table(samples, floors, (MLFLOW.name, wire.SPLIT.name)),
-            describe_run(options.rounds, options.seconds, minutes, load),
-            *problems(samples),
-        ]
-    )
-    print(report)
-    REPORT.write_text(report + "\n", encoding="utf-8")
+    return samples, floors
 
 
 def told(sample: Sample) -> str:

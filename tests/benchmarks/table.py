@@ -9,6 +9,7 @@ from tests.benchmarks.servers import Server
 
 CONNECTIONS = (1, 16, 64)
 MIDDLE = 16  # the load that CPU, tail and spread are told for
+BUSY = 0.9  # of its core, when a server is what limits the rate
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,17 @@ def _failures(rounds: Sequence[Sample]) -> str:
     words = [f"**{failed:,} answers**"] if failed else []
     words += [f"**{broken} of {len(rounds)} rounds**"] if broken else []
     return ", ".join(words) or "0"
+
+
+def disturbances(samples: Samples) -> list[str]:
+    """Return a sentence about the servers that did not get, or need, their core; none when there are none."""
+    idle = [server.name for server, rounds in samples.items() if at(rounds, MIDDLE, lambda p: p.busy) < BUSY]
+    if not idle:
+        return []
+    return [
+        f"Less than {BUSY:.0%} of a core busy at {MIDDLE} connections: {', '.join(idle)}. Something else ran there, "
+        "or the load generator was the limit: their requests a second say little, CPU a request says more."
+    ]
 
 
 def batches_table(samples: Samples, floors: Sequence[Mapping[str, float]], baseline: tuple[str, str]) -> str:

@@ -5,15 +5,15 @@ import pytest
 from tests.benchmarks import wire
 from tests.benchmarks.load import Batch, Point
 from tests.benchmarks.servers import LOGISTIC, Server, Start
-from tests.benchmarks.table import Sample, batches_table, number, singles_table
+from tests.benchmarks.table import Sample, batches_table, disturbances, number, singles_table
 
 
 def make_server(name: str, **rest: object) -> Server:
     return Server(name, lambda *_: Start([]), **rest)
 
 
-def make_sample(per_second: float, failed: int = 0, **rest: object) -> Sample:
-    point = Point(int(per_second), per_second, 1e6 / per_second, 1.0, 2.0, failed)
+def make_sample(per_second: float, failed: int = 0, busy: float = 1.0, **rest: object) -> Sample:
+    point = Point(int(per_second), per_second, 1e6 / per_second, busy, 2.0, failed)
     return Sample(first_answer=0.5, points=dict.fromkeys((1, 16, 64), point), rss=80.0, pss=60.0, **rest)
 
 
@@ -54,6 +54,17 @@ def test_a_server_that_never_came_up_has_a_row_of_dashes() -> None:
     row = single([Sample(problem="no answer")])
     assert row["failed"] == "**1 of 1 rounds**"
     assert row["req/s, 1 conn."] == row["RSS MB"] == "–"
+
+
+def test_a_server_that_did_not_have_its_core_is_named() -> None:
+    samples = {make_server("calm"): [make_sample(9.0)], make_server("robbed"): [make_sample(9.0, busy=0.6)]}
+    (sentence,) = disturbances(samples)
+    assert "robbed" in sentence
+    assert "calm" not in sentence
+
+
+def test_a_calm_run_has_nothing_to_say_about_cores() -> None:
+    assert disturbances({make_server("calm"): [make_sample(9.0)]}) == []
 
 
 def test_batches_are_compared_with_the_baseline_and_the_floor_of_the_same_body() -> None:

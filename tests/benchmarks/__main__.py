@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tests.benchmarks import wire
 from tests.benchmarks.facts import describe_run
+from tests.benchmarks.load import Batch
 from tests.benchmarks.process import LOAD_CORE, PATH, SERVER_CORE
 from tests.benchmarks.rounds import Bench
 from tests.benchmarks.servers import BOOSTING, LOGISTIC, MLFLOW, SERVERS, USUAL, USUAL_BOOSTING, Server
@@ -77,8 +78,8 @@ def check_machine() -> None:
 
 def measure(
     chosen: Sequence[Server], options: argparse.Namespace
-) -> tuple[dict[Server, list[Sample]], list[dict[str, float]]]:
-    """Return a sample a round of each server, and the floors of each round: rows a second by body."""
+) -> tuple[dict[Server, list[Sample]], list[dict[str, Batch]]]:
+    """Return a sample a round of each server, and the floors of each round."""
     samples: dict[Server, list[Sample]] = {server: [] for server in chosen}
     floors = []
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:

@@ -70,8 +70,8 @@ class Bench:
                 measured[kind.name] = str(err)
         return measured
 
-    def floor(self) -> dict[str, float]:
-        """Return rows a second of each body without a server, on the servers' core."""
+    def floor(self) -> dict[str, Batch]:
+        """Return what each body costs without a server, on the servers' core."""
         folder, made = self._new_folder(), self._made[LOGISTIC]
         files = []
         for kind in FLOOR_BODIES:
@@ -80,7 +80,8 @@ class Bench:
             files.append(f"{kind.name}={path}")
         command = ["taskset", "-c", SERVER_CORE, sys.executable, "-m", "tests.benchmarks.floor"]
         command += [str(made.folder / "model.onnx"), repr(made.threshold), str(self._seconds * BATCH_SHARE), *files]
-        return json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        return {name: Batch(*measured) for name, measured in json.loads(done.stdout).items()}
 
     def _new_folder(self) -> Path:
         self._starts += 1

@@ -109,13 +109,13 @@ def disturbances(samples: Samples) -> list[str]:
     if not idle:
         return []
     return [
-        f"Less than {BUSY:.0%} of a core busy at {MIDDLE} connections: {', '.join(idle)}. Something else ran there, "
+        f"Less than {BUSY:.0%} of a core busy at {MIDDLE} connections: {'; '.join(idle)}. Something else ran there, "
         "or the load generator was the limit: their requests a second say little, CPU a request says more."
     ]
 
 
-def batches_table(samples: Samples, floors: Sequence[Mapping[str, float]], baseline: tuple[str, str]) -> str:
-    """Return the table of batches. `floors`: rows a second by body, a round each. `baseline`: server and body of 1."""
+def batches_table(samples: Samples, floors: Sequence[Mapping[str, Batch]], baseline: tuple[str, str]) -> str:
+    """Return the table of batches. `floors`: by body, a round each. `baseline`: server and body of 1."""
     measured = {
         (server.name, wire.name): [sample.batches[wire.name] for sample in rounds if wire.name in sample.batches]
         for server, rounds in samples.items()
@@ -126,14 +126,17 @@ def batches_table(samples: Samples, floors: Sequence[Mapping[str, float]], basel
     rows = []
     for (name, body), every in measured.items():
         speed = speeds[name, body]
-        floor = median(floor[body] for floor in floors if body in floor)
+        floor = median(floor[body].rows_per_second for floor in floors if body in floor)
         cpu = median(batch.cpu_us_a_row for batch in every if isinstance(batch, Batch))
         problem = next((batch for batch in every if isinstance(batch, str)), "")
         rows.append([name, body, number(speed), number(speed / usual, 2), number(cpu, 2), number(speed / floor, 2)])
         rows[-1].append(f"**{problem.splitlines()[0][:80]}**" if problem else "0")
     for body in dict.fromkeys(body for floor in floors for body in floor):
-        speed = median(floor[body] for floor in floors)
-        rows.append(["the floor, in the process", body, number(speed), number(speed / usual, 2), "", "1", ""])
+        speed = median(floor[body].rows_per_second for floor in floors)
+        cpu = median(floor[body].cpu_us_a_row for floor in floors)
+        rows.append(
+            ["the floor, in the process", body, number(speed), number(speed / usual, 2), number(cpu, 2), "1", ""]
+        )
     head = ["server", "body", "rows/s", f"x {baseline[1]}", "CPU us/row", "of the floor", "failed"]
     return _markdown(head, rows)
 

@@ -43,7 +43,7 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Measure, print the tables, and keep them in reports/bench.md."""
+    """Measure, print the tables, and keep those of a run over all servers in reports/bench.md."""
     options = parse()
     chosen = [s for s in SERVERS if not options.only or any(text in s.name for text in options.only)]
     check_machine()
@@ -64,7 +64,8 @@ def main() -> None:
         ]
     )
     print(report)
-    REPORT.write_text(report + "\n", encoding="utf-8")
+    if not options.only:
+        REPORT.write_text(report + "\n", encoding="utf-8")
 
 
 def check_machine() -> None:

@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python -m loan_approval
 # Through the environment, so that a shell takes them as they are: a reason may hold quotes.
 export DATASET MODEL PREPROCESSOR VERSION FORCE
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab explore train validate promote rollback history serve mlflow test test-hard lint format lock image clean
+.PHONY: help setup run lab explore train validate promote rollback history serve mlflow test test-hard bench lock-bench lint format lock image clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,20 @@ test: $(READY) ## all tests but the long ones
 
 test-hard: $(READY) ## the long tests: noise rates, parity on many rows, the image where there is an engine
 	$(VENV)/bin/python -m pytest -m hard -rs -s
+
+bench: $(READY) $(VENV)-bench/.ready $(VENV)-bench-mlserver/.ready ## compare the server with others, side by side (BENCH_OPTIONS=--quick)
+	sh tests/benchmarks/install_tools.sh
+	$(VENV)/bin/python -m tests.benchmarks $(BENCH_OPTIONS)
+
+# The peers' environments, each from a lock of its own.
+$(VENV)-%/.ready: locks/%.txt $(READY)
+	test -x $(VENV)-$*/bin/python || $(PYTHON) -m venv $(VENV)-$*
+	$(VENV)/bin/python -m uv pip sync --quiet --python $(VENV)-$*/bin/python --require-hashes locks/$*.txt
+	touch $@
+
+lock-bench: $(READY) ## make the lock files of the peers anew
+	$(VENV)/bin/python -m uv pip compile $(LOCK_OPTIONS) --group bench -c locks/dev.txt -o locks/bench.txt pyproject.toml
+	$(VENV)/bin/python -m uv pip compile $(LOCK_OPTIONS) --group bench-mlserver -o locks/bench-mlserver.txt pyproject.toml
 
 lint: $(READY) ## check style, imports and layers
 	$(VENV)/bin/ruff check .

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from onnx.utils import Extractor
 from skl2onnx import to_onnx, update_registered_converter
 from skl2onnx.common.data_types import DoubleTensorType
 from sklearn.impute import SimpleImputer
@@ -59,6 +60,8 @@ def _convert(pipeline: Pipeline, recipe: Recipe, contract: Contract) -> onnx.Mod
             graph = to_onnx(pipeline, initial_types=input_type, options={"zipmap": False}, target_opset=_OPSETS)
     except (RuntimeError, NotImplementedError) as err:
         raise ExportError(f"{recipe.model_name} with {recipe.preprocessor_name} has no ONNX form: {err}") from err
+    # Without the label, which no one asks for: a third of a logistic graph's nodes, and a sixth of its time.
+    graph = Extractor(graph).extract_model(["X"], ["probabilities"])
     # skl2onnx lists the operator sets in the order of a Python set, which changes with the process's hash seed.
     operator_sets = sorted(graph.opset_import, key=lambda operator_set: operator_set.domain)
     del graph.opset_import[:]

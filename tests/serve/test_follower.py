@@ -114,7 +114,9 @@ def test_a_file_damaged_in_the_store_is_mended_at_a_start(registry, settings, st
     kept = registry.register("1", model_file("loans"))
     Follower(settings).step()
     (store.path / f"{kept.sha256}.onnx").write_bytes(kept.data[:100])
+    written = store.pointer_path.stat().st_mtime_ns
     Follower(settings).step()
+    assert store.pointer_path.stat().st_mtime_ns == written
     assert store.load(store.pointer())[0].sha256 == kept.sha256
 
 
@@ -335,6 +337,17 @@ def test_the_last_success_stays_while_the_registry_fails(registry, follower, mod
     registry.faults["alias"] = status(500)
     follower.step()
     assert follower.status.last_success == success
+
+
+def test_each_failure_and_each_recovery_is_told_once(registry, follower, model_file, caplog):
+    registry.register("1", model_file("loans"))
+    for faults in ({}, {"alias": status(500)}, {}, {"alias": status(500)}, {"alias": status(401)}, {}):
+        registry.faults = faults
+        for _ in range(2):
+            follower.step()
+    installed, *told = [record.levelname for record in caplog.records]
+    assert installed == "INFO"
+    assert told == ["ERROR", "INFO", "ERROR", "ERROR", "INFO"]
 
 
 def test_a_promotion_at_work_on_this_machine_is_left_to_it(registry, follower, store, model_file, caplog):

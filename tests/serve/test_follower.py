@@ -27,7 +27,7 @@ def settings(registry, tmp_path) -> Settings:
         store=tmp_path / "store",
         tracking_uri=registry.address,
         registry_poll_seconds=0.05,
-        registry_timeout_seconds=0.4,
+        registry_timeout_seconds=20,
     )
 
 
@@ -233,14 +233,15 @@ FAULTS = [
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(("question", "fault"), [pytest.param(q, f, id=f"{q}: {n}") for q, n, f in FAULTS])
 def test_whatever_the_registry_answers_the_old_model_goes_on_and_one_line_says_so(
-    registry, follower, store, model_file, caplog, impatient, question, fault
+    registry, settings, store, model_file, caplog, impatient, question, fault
 ):
     registry.register("1", model_file("loans"))
-    follower.step()
+    Follower(settings).step()
     old = store.pointer()
     registry.register("2", model_file("loans_strict"))
     misbehave, kind = fault
     registry.faults[question] = misbehave
+    follower = Follower(replace(settings, registry_timeout_seconds=1 if kind == "timeout" else 20))
     for _ in range(2):
         follower.step()
     assert store.pointer() == old
@@ -302,6 +303,16 @@ def test_a_refused_file_is_not_downloaded_with_every_step_but_a_moved_alias_is_f
     registry.register("2", model_file("loans"))
     follower.step()
     assert store.pointer().version == "2"
+
+
+def test_a_refused_file_is_asked_for_less_and_less_often(registry, follower, model_file, monkeypatch):
+    failures = []
+    monkeypatch.setattr(following, "wait_after", lambda count, poll: failures.append(count) or 0.0)
+    registry.register("1", model_file("loans"), sha256="0" * 64)
+    for _ in range(3):
+        follower.step()
+    assert [count for count in failures if count] == [1, 2, 3]
+    assert registry.asked.count("file") == 3
 
 
 def test_an_alias_that_is_deleted_leaves_the_model_and_is_told(registry, follower, store, model_file, caplog):

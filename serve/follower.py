@@ -37,7 +37,8 @@ class _Refused:
     """A version whose file or facts could not be had: not asked for again before a time (of `time.monotonic`)."""
 
     version: Version
-    err: ServeError
+    kind: str
+    reason: str  # not the error itself, whose traceback would keep the file's bytes
     attempts: int
     until: float
 
@@ -85,13 +86,13 @@ class Follower:
 
     def _follow(self, version: Version) -> None:
         if version.verdict not in TRUSTED_VERDICTS:
-            raise RegistryError("verdict", f"its verdict is {version.verdict!r}, expected passed or forced")
+            raise RegistryError("verdict", f"its verdict is {version.verdict[:20]!r}, expected passed or forced")
         wanted = make_pointer(version, self._alias)
         if wanted == self._settled == self._pointer():
             return
         refused = self._refused
         if refused and refused.version == version and time.monotonic() < refused.until:
-            raise refused.err
+            raise RegistryError(refused.kind, refused.reason)
         try:
             if not self._is_whole(wanted):
                 self._install(version, wanted)
@@ -99,7 +100,8 @@ class Follower:
             raise
         except (RegistryError, ModelFileError, StoreError) as err:
             attempts = refused.attempts + 1 if refused and refused.version == version else 1
-            self._refused = _Refused(version, err, attempts, time.monotonic() + wait_after(attempts, self._poll))
+            until = time.monotonic() + wait_after(attempts, self._poll)
+            self._refused = _Refused(version, kind_of(err), str(err), attempts, until)
             raise
         self._settled = wanted
 

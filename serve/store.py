@@ -91,7 +91,7 @@ class Store:
         scorer = Scorer(data)
         try:
             text = _dump(facts)
-        except (ValueError, TypeError) as err:  # a NaN among the metrics, say
+        except (ValueError, TypeError, RecursionError) as err:  # a NaN among the metrics, say
             raise StoreError(f"the facts are not JSON: {err}") from err
         try:
             write_atomically(self.path / f"{scorer.sha256}.onnx", data)

@@ -1,11 +1,12 @@
 """A real `mlflow server` on loopback that can be killed and brought back."""
 
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
@@ -44,6 +45,7 @@ class MLflowServer:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,  # so that the processes it starts die with it
             )
         deadline = time.monotonic() + DEADLINE
         while time.monotonic() < deadline and self.process.poll() is None:
@@ -55,13 +57,10 @@ class MLflowServer:
         raise AssertionError(f"MLflow did not start:\n{(self.folder / 'server.log').read_text()[-3000:]}")
 
     def stop(self) -> None:
-        """End it, and the processes that it started."""
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(DEADLINE)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        """Kill it, and the processes that it started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
 
 @contextmanager

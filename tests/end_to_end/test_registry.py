@@ -23,7 +23,7 @@ from tests.mlflow_server import MLflowServer, mlflow_server
 from tests.model_files import LOANS, LOANS_SCALING, make_file
 from tests.server_process import ROOT, running_server
 
-DEADLINE = 60
+DEADLINE = 120
 NAMES = (f"watched_model_{number}" for number in itertools.count())
 EXAMPLE = Contract.from_dict(LOANS).example()
 

@@ -27,7 +27,7 @@ def settings(registry, tmp_path) -> Settings:
         store=tmp_path / "store",
         tracking_uri=registry.address,
         registry_poll_seconds=0.05,
-        registry_timeout_seconds=0.4,
+        registry_timeout_seconds=20,
     )
 
 
@@ -74,9 +74,12 @@ def test_the_version_behind_the_alias_is_installed_with_its_facts(
     assert (follower.status.version, follower.status.failures, follower.status.error) == ("7", 0, "")
 
 
-def test_in_step_one_question_is_asked_and_nothing_is_written(registry, follower, store, model_file):
+def test_in_step_one_question_is_asked_and_nothing_is_written_or_loaded(
+    registry, follower, store, model_file, monkeypatch
+):
     registry.register("1", model_file("loans"))
     follower.step()
+    monkeypatch.setattr(Store, "load", None)
     written = store.pointer_path.stat().st_mtime_ns
     registry.asked.clear()
     for _ in range(3):
@@ -111,7 +114,9 @@ def test_a_file_damaged_in_the_store_is_mended_at_a_start(registry, settings, st
     kept = registry.register("1", model_file("loans"))
     Follower(settings).step()
     (store.path / f"{kept.sha256}.onnx").write_bytes(kept.data[:100])
+    written = store.pointer_path.stat().st_mtime_ns
     Follower(settings).step()
+    assert store.pointer_path.stat().st_mtime_ns == written
     assert store.load(store.pointer())[0].sha256 == kept.sha256
 
 
@@ -228,14 +233,15 @@ FAULTS = [
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(("question", "fault"), [pytest.param(q, f, id=f"{q}: {n}") for q, n, f in FAULTS])
 def test_whatever_the_registry_answers_the_old_model_goes_on_and_one_line_says_so(
-    registry, follower, store, model_file, caplog, impatient, question, fault
+    registry, settings, store, model_file, caplog, impatient, question, fault
 ):
     registry.register("1", model_file("loans"))
-    follower.step()
+    Follower(settings).step()
     old = store.pointer()
     registry.register("2", model_file("loans_strict"))
     misbehave, kind = fault
     registry.faults[question] = misbehave
+    follower = Follower(replace(settings, registry_timeout_seconds=1 if kind == "timeout" else 20))
     for _ in range(2):
         follower.step()
     assert store.pointer() == old
@@ -299,6 +305,16 @@ def test_a_refused_file_is_not_downloaded_with_every_step_but_a_moved_alias_is_f
     assert store.pointer().version == "2"
 
 
+def test_a_refused_file_is_asked_for_less_and_less_often(registry, follower, model_file, monkeypatch):
+    failures = []
+    monkeypatch.setattr(following, "wait_after", lambda count, poll: failures.append(count) or 0.0)
+    registry.register("1", model_file("loans"), sha256="0" * 64)
+    for _ in range(3):
+        follower.step()
+    assert [count for count in failures if count] == [1, 2, 3]
+    assert registry.asked.count("file") == 3
+
+
 def test_an_alias_that_is_deleted_leaves_the_model_and_is_told(registry, follower, store, model_file, caplog):
     registry.register("1", model_file("loans"))
     follower.step()
@@ -332,6 +348,17 @@ def test_the_last_success_stays_while_the_registry_fails(registry, follower, mod
     registry.faults["alias"] = status(500)
     follower.step()
     assert follower.status.last_success == success
+
+
+def test_each_failure_and_each_recovery_is_told_once(registry, follower, model_file, caplog):
+    registry.register("1", model_file("loans"))
+    for faults in ({}, {"alias": status(500)}, {}, {"alias": status(500)}, {"alias": status(401)}, {}):
+        registry.faults = faults
+        for _ in range(2):
+            follower.step()
+    installed, *told = [record.levelname for record in caplog.records]
+    assert installed == "INFO"
+    assert told == ["ERROR", "INFO", "ERROR", "ERROR", "INFO"]
 
 
 def test_a_promotion_at_work_on_this_machine_is_left_to_it(registry, follower, store, model_file, caplog):

@@ -43,6 +43,14 @@ def test_facts_that_are_not_json_leave_nothing_in_the_store(shelf, model_file):
     assert names_in(shelf.store.path) == []
 
 
+def test_facts_nested_without_end_are_refused(shelf, model_file):
+    facts = {}
+    for _ in range(100_000):
+        facts = {"deeper": facts}
+    with pytest.raises(StoreError, match="facts"):
+        shelf.store.install(model_file("loans"), facts)
+
+
 def test_the_pointer_is_read_back_as_it_was_written(shelf):
     pointer = shelf.promote("loans")
     assert shelf.store.pointer() == pointer

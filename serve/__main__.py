@@ -60,10 +60,12 @@ def supervise(settings: Settings, public: socket.socket, metrics: socket.socket 
         for file in folder.glob(f"gauge_live*_{pid}.db") if folder else ():
             file.unlink(missing_ok=True)
 
+    parent = os.getpid()
+
     def run_worker(beat: Callable[[], None]) -> None:
         from serve.worker import work  # after the fork: the parent stays small
 
-        work(settings, public, metrics, beat)
+        work(settings, public, metrics, beat, parent)
 
     workers = [Child(f"worker {number}", run_worker) for number in range(1, settings.workers + 1)]
     try:

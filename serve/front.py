@@ -1,6 +1,7 @@
 """What the connections of a worker share: limits, clock, counts, and the ways to an answer."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
@@ -10,6 +11,8 @@ from serve.http_connection import Connection, Request
 from serve.lane import CONTENT_TYPES, NOT_PLAIN, TARGET, Lane
 from serve.observation import Observer
 from serve.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 class Front:
@@ -46,11 +49,11 @@ class Front:
         self.observer.gauge(len(self.connections), self.in_flight)
 
     def drain(self) -> set[Connection]:
-        """Close what is idle, let the rest end with its answer; return what is left."""
+        """Close what is idle, let the rest end with its answer; return what has not ended yet."""
         self.draining = True
         for connection in list(self.connections):
             connection.drain()
-        return {each for each in self.connections if not each.closing}
+        return set(self.connections)
 
     def admit(self, connection: Connection) -> bool:
         """Count a connection in; False when it is one too many."""
@@ -72,7 +75,11 @@ class Front:
             or not headers.keys().isdisjoint(NOT_PLAIN)
         ):
             return None
-        return self._lane(request.body)
+        try:
+            return self._lane(request.body)
+        except Exception as err:  # noqa: BLE001 (whatever is wrong with the lane, Flask still answers)
+            log.error("%s in the lane", type(err).__name__)
+            return None
 
     def ask(self, connection: Connection, request: Request) -> bool:
         """Have the application answer on a thread; False when too many wait already."""
@@ -86,7 +93,8 @@ class Front:
     def _run(self, connection: Connection, request: Request) -> None:
         try:
             status, answer = wsgi.call(self._application, request, (self.settings.host, self.settings.port))
-        except Exception:  # noqa: BLE001 (Flask answers its own errors; what gets here must not end the thread)
+        except Exception as err:  # noqa: BLE001 (Flask answers its own errors; what gets here must not end the thread)
+            log.error("%s in the application", type(err).__name__)
             status, answer = wsgi.failure()
         self._loop.call_soon_threadsafe(self._answered, connection, request, status, answer)
 

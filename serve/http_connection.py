@@ -101,20 +101,32 @@ class Connection(asyncio.Protocol):
         if self.closing or self._fault:
             return
         self._received += len(data)  # the parser makes it 0 where a request begins within these
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # the request was answered, or is being: on_message_complete has seen to the end of the connection
-        except httptools.HttpParserCallbackError as err:
-            log.error("%s while a request was read", type(err.__context__).__name__)
-            self._fault = self._fault or INTERNAL
-        except httptools.HttpParserError:
-            self._fault = self._fault or NOT_HTTP
+        while data:
+            piece, data = data, b""
+            try:
+                self._parser.feed_data(piece)
+            except httptools.HttpParserUpgrade as err:
+                if not self._fault:
+                    data = self._head_without_upgrade() + piece[err.args[0] :]
+            except httptools.HttpParserCallbackError as err:
+                log.error("%s while a request was read", type(err.__context__).__name__)
+                self._fault = self._fault or INTERNAL
+            except httptools.HttpParserError:
+                self._fault = self._fault or NOT_HTTP
         if self._in_request and not self._fault and self._received > HEAD_BYTES + FRAMING * self._limit:
             # One header without end; or, in a body, chunks of nothing, extensions or trailers without end.
             self._fault = self._too_large() if self._limit else HEAD_TOO_LARGE
         if self._fault:
             self._go_on()
+
+    def _head_without_upgrade(self) -> bytes:
+        """Return the head of this request once more, for HTTP/1.1 alone. Source: RFC 9110, section 7.8.
+
+        Java's own client asks for h2c with its first request, body or not, and expects to be answered.
+        """
+        lines = [b"%b: %b" % (name, value) for name, value in self._headers.items() if name != b"upgrade"]
+        first = b"%b %b HTTP/%b" % (self._parser.get_method(), self._target, self._version.encode())
+        return b"\r\n".join([first, *lines, b"", b""])
 
     def eof_received(self) -> bool:
         """The caller will send no more: answer what is whole, refuse what is not."""
@@ -179,7 +191,10 @@ class Connection(asyncio.Protocol):
         if self._fault:
             return
         headers = self._headers
-        if version not in VERSIONS or not _is_framing(version, headers.get(b"transfer-encoding")):
+        if self._parser.should_upgrade():
+            # The parser says so without reading a body. A tunnel is none of ours; another protocol is ignored.
+            self._fault = NOT_HTTP if self._parser.get_method() == b"CONNECT" else None
+        elif version not in VERSIONS or not _is_framing(version, headers.get(b"transfer-encoding")):
             self._fault = NOT_HTTP
         elif b"host" not in headers and version == "1.1":
             self._fault = (400, "the header Host is missing")
@@ -206,10 +221,10 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """The request is whole: answer it, or queue it behind the one that is being answered."""
         self._limit = self._size = 0
-        if self._fault or self.closing:
-            return
         parser = self._parser
-        keep_alive = parser.should_keep_alive() and not parser.should_upgrade() and not self._front.draining
+        if self._fault or self.closing or parser.should_upgrade():
+            return
+        keep_alive = parser.should_keep_alive() and not self._front.draining
         request = Request(parser.get_method(), self._target, self._headers, self._body, keep_alive, self._version)
         self._body = b""
         if self._busy or self._paused:

@@ -12,6 +12,7 @@ from serve.lane import CONTENT_TYPES, NOT_PLAIN, TARGET, Lane
 from serve.observation import Observer
 from serve.settings import Settings
 
+HEALTH = b"/health/"  # never one request too many: who is busy is not ill, and must not be restarted for it
 log = logging.getLogger(__name__)
 
 
@@ -83,7 +84,7 @@ class Front:
 
     def ask(self, connection: Connection, request: Request) -> bool:
         """Have the application answer on a thread; False when too many wait already."""
-        if self.in_flight >= self.settings.max_queue:
+        if self.in_flight >= self.settings.max_queue and not request.target.startswith(HEALTH):
             return False
         self.in_flight += 1
         pool = self._large if len(request.body) > self.settings.max_body_bytes else self._small

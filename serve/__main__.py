@@ -62,10 +62,12 @@ def supervise(settings: Settings, public: socket.socket, metrics: socket.socket 
         for file in folder.glob(f"gauge_live*_{pid}.db") if folder else ():
             file.unlink(missing_ok=True)
 
+    parent = os.getpid()
+
     def run_worker(beat: Callable[[], None]) -> None:
         from serve.worker import work  # after the fork: the parent stays small
 
-        work(settings, public, metrics, beat)
+        work(settings, public, metrics, beat, parent)
 
     def run_watcher(beat: Callable[[], None]) -> None:
         from serve.registry import watch

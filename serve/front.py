@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
@@ -13,6 +14,8 @@ from serve.observation import Observer
 from serve.settings import Settings
 
 MANY_ROWS = re.compile(rb"(/api/v2/predict/batch|/invocations|/v2/models/.*/infer)(\?.*)?")
+HEALTH = b"/health/"  # never one request too many: who is busy is not ill, and must not be restarted for it
+log = logging.getLogger(__name__)
 
 
 class Front:
@@ -49,11 +52,11 @@ class Front:
         self.observer.gauge(len(self.connections), self.in_flight)
 
     def drain(self) -> set[Connection]:
-        """Close what is idle, let the rest end with its answer; return what is left."""
+        """Close what is idle, let the rest end with its answer; return what has not ended yet."""
         self.draining = True
         for connection in list(self.connections):
             connection.drain()
-        return {each for each in self.connections if not each.closing}
+        return set(self.connections)
 
     def admit(self, connection: Connection) -> bool:
         """Count a connection in; False when it is one too many."""
@@ -76,11 +79,15 @@ class Front:
             or not headers.keys().isdisjoint(NOT_PLAIN)
         ):
             return None
-        return self._lane(request.body)
+        try:
+            return self._lane(request.body)
+        except Exception as err:  # noqa: BLE001 (whatever is wrong with the lane, Flask still answers)
+            log.error("%s in the lane", type(err).__name__)
+            return None
 
     def ask(self, connection: Connection, request: Request) -> bool:
         """Have the application answer on a thread; False when too many wait already."""
-        if self.in_flight >= self.settings.max_queue:
+        if self.in_flight >= self.settings.max_queue and not request.target.startswith(HEALTH):
             return False
         self.in_flight += 1
         pool = self._large if len(request.body) > self.settings.max_body_bytes else self._small
@@ -90,7 +97,8 @@ class Front:
     def _run(self, connection: Connection, request: Request) -> None:
         try:
             status, answer = wsgi.call(self._application, request, (self.settings.host, self.settings.port))
-        except Exception:  # noqa: BLE001 (Flask answers its own errors; what gets here must not end the thread)
+        except Exception as err:  # noqa: BLE001 (Flask answers its own errors; what gets here must not end the thread)
+            log.error("%s in the application", type(err).__name__)
             status, answer = wsgi.failure()
         self._loop.call_soon_threadsafe(self._answered, connection, request, status, answer)
 

@@ -33,11 +33,18 @@ class Child:
 class Supervisor:
     """Runs children until it is told to stop."""
 
-    def __init__(self, children: list[Child], drain_seconds: float, on_death: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        children: list[Child],
+        drain_seconds: float,
+        on_death: Callable[[int], None],
+        hung_seconds: float = HUNG_SECONDS,
+    ) -> None:
         """on_death is called with the pid of each child that has ended."""
         self._children = children
         self._drain_seconds = drain_seconds
         self._on_death = on_death
+        self._hung_seconds = hung_seconds
         self._beats = mmap.mmap(-1, 8 * len(children))  # shared: one float64 a child
 
     def run(self) -> int:
@@ -86,8 +93,8 @@ class Supervisor:
     def _end_hung(self) -> None:
         for index, child in enumerate(self._children):
             (beat,) = struct.unpack_from("d", self._beats, 8 * index)
-            if child.pid and time.monotonic() - beat > HUNG_SECONDS:
-                log.error("%s has hung for %d s and is killed", child.name, HUNG_SECONDS)
+            if child.pid and time.monotonic() - beat > self._hung_seconds:
+                log.error("%s has hung for %g s and is killed", child.name, self._hung_seconds)
                 os.kill(child.pid, signal.SIGKILL)
 
     def _stop(self) -> int:

@@ -19,16 +19,21 @@ TICK = 0.1  # seconds; the grain of every deadline
 BACKLOG = 2048
 
 
-def work(settings: Settings, public: socket.socket, metrics: socket.socket | None, beat: Callable[[], None]) -> None:
-    """Serve until SIGTERM or the end of the parent, then answer what is in flight. `beat` tells that the loop turns."""
+def work(
+    settings: Settings, public: socket.socket, metrics: socket.socket | None, beat: Callable[[], None], parent: int
+) -> None:
+    """Serve until SIGTERM or the end of the parent, then answer what is in flight.
+
+    beat tells that the loop turns. parent: its pid, known before the fork, since it may be gone by now.
+    """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, public, metrics, beat))
+        runner.run(_serve(settings, public, metrics, beat, parent))
 
 
 async def _serve(
-    settings: Settings, public: socket.socket, metrics: socket.socket | None, beat: Callable[[], None]
+    settings: Settings, public: socket.socket, metrics: socket.socket | None, beat: Callable[[], None], parent: int
 ) -> None:
-    loop, stopping, parent = asyncio.get_running_loop(), asyncio.Event(), os.getppid()
+    loop, stopping = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     app = create_app(settings)
@@ -36,7 +41,8 @@ async def _serve(
     front = Front(app.wsgi_app, settings, observer, Lane(app.extensions["live_model"], observer))
     fronts = [front]
     context = make_context(settings)
-    server = await loop.create_server(lambda: Connection(front), sock=public, backlog=BACKLOG, ssl=context)
+    tls = {"ssl": context, "ssl_handshake_timeout": settings.receive_seconds} if context else {}
+    server = await loop.create_server(lambda: Connection(front), sock=public, backlog=BACKLOG, **tls)
     if metrics:
         inner = Front(observer.metrics_app, settings, observer)
         fronts.append(inner)

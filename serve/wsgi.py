@@ -7,8 +7,6 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-import httptools
-
 from serve.http_connection import Request
 
 # Ours to say, not the application's.
@@ -33,17 +31,19 @@ def call(application: Callable[..., Iterable[bytes]], request: Request, server: 
     lines = [f"{name}: {value}\r\n" for name, value in headers if name.lower() not in CONNECTION_HEADERS]
     if not any(name.lower() == "content-length" for name, _ in headers) and status[:3] not in ("204", "304"):
         lines.append(f"Content-Length: {len(body)}\r\n")
+    if request.method == b"HEAD":  # whatever the application says: more bytes would pass for the next answer
+        body = b""
     return f"HTTP/1.1 {status}\r\n".encode("latin-1"), "".join([*lines, "\r\n"]).encode("latin-1") + body
 
 
 def make_environ(request: Request, server: tuple[str, int]) -> dict[str, Any]:
-    """Return the environ. Raises httptools.HttpParserInvalidURLError for a target that is none."""
-    url = httptools.parse_url(request.target)
+    """Return the environ."""
+    path, query = _split(request.target)
     environ = {
         "REQUEST_METHOD": request.method.decode("latin-1"),
         "SCRIPT_NAME": "",
-        "PATH_INFO": unquote_to_bytes(url.path or b"/").decode("latin-1"),
-        "QUERY_STRING": (url.query or b"").decode("latin-1"),
+        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+        "QUERY_STRING": query.decode("latin-1"),
         "SERVER_NAME": server[0],
         "SERVER_PORT": str(server[1]),
         "SERVER_PROTOCOL": f"HTTP/{request.version}",
@@ -63,6 +63,14 @@ def make_environ(request: Request, server: tuple[str, int]) -> dict[str, Any]:
         elif b"_" not in name and name not in (b"content-length", b"transfer-encoding", b"connection"):
             environ["HTTP_" + name.decode("latin-1").upper().replace("-", "_")] = value.decode("latin-1")
     return environ
+
+
+def _split(target: bytes) -> tuple[bytes, bytes]:
+    """Return path and query; `/` where a target names none. Source: RFC 9112, section 3.2."""
+    if not target.startswith(b"/"):  # http://host/path, or one of the forms without a path: * and host:port
+        target = b"/" + target.partition(b"://")[2].partition(b"/")[2]
+    path, _, query = target.partition(b"#")[0].partition(b"?")
+    return path, query
 
 
 def failure() -> tuple[bytes, bytes]:

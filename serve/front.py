@@ -72,7 +72,7 @@ class Front:
             or not headers.keys().isdisjoint(NOT_PLAIN)
         ):
             return None
-        return self._lane(request.body)
+        return self._lane(request.body, headers)
 
     def ask(self, connection: Connection, request: Request) -> bool:
         """Have the application answer on a thread; False when too many wait already."""

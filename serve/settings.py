@@ -31,6 +31,7 @@ class Settings:
     request_log: float = 0.0
     tls_certificate: Path | None = None
     tls_key: Path | None = None
+    api_keys_file: Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -57,6 +58,7 @@ class Settings:
             request_log=read("SERVE_REQUEST_LOG", float, cls.request_log, 0, 1),
             tls_certificate=_path(environment, "SERVE_TLS_CERTIFICATE"),
             tls_key=_path(environment, "SERVE_TLS_KEY"),
+            api_keys_file=_path(environment, "SERVE_API_KEYS_FILE"),
         )
         if settings.tls_key and not settings.tls_certificate:
             raise SettingsError("SERVE_TLS_KEY: expected SERVE_TLS_CERTIFICATE beside it")

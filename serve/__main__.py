@@ -55,7 +55,7 @@ def listen(host: str, port: int) -> socket.socket:
 def supervise(settings: Settings, public: socket.socket, metrics: socket.socket | None) -> int:
     """Run the workers; what they count is added up in a folder of shared memory. Return the exit code."""
     shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # writable where the tree is read-only
-    folder = Path(tempfile.mkdtemp(prefix="serve-", dir=shared)) if metrics else None
+    folder = Path(tempfile.mkdtemp(prefix=f"serve-{os.getpid()}-", dir=shared)) if metrics else None
 
     def forget(pid: int) -> None:
         """Take a dead worker's gauges out of the sum."""

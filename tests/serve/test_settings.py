@@ -53,3 +53,22 @@ def test_a_variable_sets_its_field(variable, text, field, value):
 def test_a_bad_value_is_refused_with_its_variable_and_what_may_stand_there(variable, text):
     with pytest.raises(SettingsError, match=rf"{variable}='{text}': expected (int|float) from "):
         Settings.from_environment({variable: text})
+
+
+@pytest.mark.parametrize(
+    ("variable", "field"),
+    [
+        ("SERVE_API_KEYS_FILE", "api_keys_file"),
+        ("SERVE_TLS_CERTIFICATE", "tls_certificate"),
+    ],
+)
+def test_a_file_must_be_there(tmp_path, variable, field):
+    path = tmp_path / "file"
+    with pytest.raises(SettingsError, match=f"{variable}='.*file': expected a file"):
+        Settings.from_environment({variable: str(path)})
+    path.touch()
+    assert getattr(Settings.from_environment({variable: str(path)}), field) == path
+
+
+def test_without_a_file_of_keys_none_are_asked_for():
+    assert Settings().api_keys_file is None

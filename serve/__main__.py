@@ -10,30 +10,35 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from serve.errors import ServeError, SettingsError
-from serve.log_format import JSONFormatter
+from serve.keys import Keys
+from serve.log_format import log_as_json
 from serve.settings import Settings
 from serve.supervisor import Child, Supervisor
+from serve.tallies import forget_gauges
 from serve.tls import make_context
 
 BACKLOG = 2048
+WATCHER = "registry watcher"
 log = logging.getLogger("serve")
 
 
 def main() -> None:
     """Serve until SIGTERM; exit 0 when every request in flight was answered."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JSONFormatter())
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    log_as_json()
     try:
         settings = Settings.from_environment(os.environ)
         make_context(settings)
+        if settings.api_keys_file:
+            Keys(settings.api_keys_file)  # each worker reads it for itself; a file that is none stops the start
         public = listen(settings.host, settings.port)
         metrics = listen(*settings.metrics_address) if settings.metrics_address else None
     except ServeError as err:
-        sys.exit(f"serve: {err}")
+        log.critical("serve: %s", err)
+        sys.exit(1)
     host, port = public.getsockname()[:2]
     log.info("listening on %s://%s:%d", "https" if settings.tls_certificate else "http", host, port)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -51,34 +56,36 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def supervise(settings: Settings, public: socket.socket, metrics: socket.socket | None) -> int:
-    """Run the workers; their counts lie in a folder of shared memory as long as they live. Return the exit code."""
+    """Run the workers; what they count is added up in a folder of shared memory. Return the exit code."""
     shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # writable where the tree is read-only
-    folder = Path(tempfile.mkdtemp(prefix="serve-", dir=shared)) if metrics else None
-    if folder:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    folder = Path(tempfile.mkdtemp(prefix=f"serve-{os.getpid()}-", dir=shared)) if metrics else None
 
     def forget(pid: int) -> None:
-        """Take a dead worker's gauges out of the sum."""
-        for file in folder.glob(f"gauge_live*_{pid}.db") if folder else ():
-            file.unlink(missing_ok=True)
+        """Take a dead process's gauges out of the sum."""
+        for child in children if folder else ():
+            if child.pid == pid:
+                forget_gauges(folder / child.name)
 
     parent = os.getpid()
 
-    def run_worker(beat: Callable[[], None]) -> None:
+    def run_worker(name: str, beat: Callable[[], None]) -> None:
         from serve.worker import work  # after the fork: the parent stays small
 
-        work(settings, public, metrics, beat, parent)
+        work(settings, public, metrics, beat, parent, folder / name if folder else None)
 
     def run_watcher(beat: Callable[[], None]) -> None:
+        from serve.observation import RegistryObserver
         from serve.registry import watch
 
         stopping = threading.Event()
         signal.signal(signal.SIGTERM, lambda *_: stopping.set())
-        watch(settings, stopping, beat=beat)
+        report = RegistryObserver(folder / WATCHER).report if folder else lambda status: None
+        watch(settings, stopping, report, beat)
 
-    children = [Child(f"worker {number}", run_worker) for number in range(1, settings.workers + 1)]
+    names = [f"worker {number}" for number in range(1, settings.workers + 1)]
+    children = [Child(name, partial(run_worker, name)) for name in names]
     if settings.tracking_uri:
-        children.append(Child("registry watcher", run_watcher))
+        children.append(Child(WATCHER, run_watcher))
     try:
         return Supervisor(children, settings.drain_seconds, forget).run()
     finally:

@@ -11,6 +11,8 @@ from werkzeug.exceptions import HTTPException
 from serve import api, batch, decision, docs, health, invocations, open_inference, openapi, page
 from serve.api import respond
 from serve.errors import ApplicationError, JSONError, RequestError
+from serve.keyed_requests import require_keys
+from serve.keys import Keys
 from serve.live import LiveModel
 from serve.observation import Observer
 from serve.observed_requests import observe
@@ -27,9 +29,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     model = LiveModel(Store(settings.store, settings.model_alias))
     observer = Observer(settings.request_log)
+    keys = Keys(settings.api_keys_file) if settings.api_keys_file else None
     model.on_swap = observer.swapped
-    app.extensions |= {"settings": settings, "live_model": model, "observer": observer, "stopping": Event()}
+    app.extensions |= {"settings": settings, "live_model": model, "observer": observer, "keys": keys}
+    app.extensions["stopping"] = Event()
     observe(app, observer)
+    if keys:
+        require_keys(app, keys, observer)
     for module in (api, batch, decision, open_inference, invocations, health, openapi, page, docs):
         app.register_blueprint(module.blueprint)
     app.register_error_handler(ApplicationError, _unprocessable)

@@ -1,8 +1,8 @@
 """What the connections of a worker share: limits, clock, counts, and the ways to an answer."""
 
 import asyncio
-import re
 import logging
+import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
@@ -80,7 +80,7 @@ class Front:
         ):
             return None
         try:
-            return self._lane(request.body)
+            return self._lane(request.body, headers)
         except Exception as err:  # noqa: BLE001 (whatever is wrong with the lane, Flask still answers)
             log.error("%s in the lane", type(err).__name__)
             return None

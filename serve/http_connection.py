@@ -175,7 +175,7 @@ class Connection(asyncio.Protocol):
         if self._size > HEAD_BYTES or len(headers) >= HEADERS:
             self._fault = HEAD_TOO_LARGE
             return
-        name = name.lower()
+        name, value = name.lower(), value.rstrip(b" \t")  # the parser leaves what RFC 9110 (5.5) has taken off
         if name in headers:
             if name == b"host":
                 self._fault = (400, "the header Host stands twice")

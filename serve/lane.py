@@ -4,6 +4,7 @@ Flask's dispatch costs ten times what the model does. The route in `api.py` stay
 plainly right here (an error, a doubt, a monitored feature) is not answered here, and goes there unchanged.
 """
 
+from collections.abc import Mapping
 from time import perf_counter
 from typing import Any
 
@@ -13,30 +14,35 @@ import numpy as np
 from serve import strict_json
 from serve.decision_id import make_decision_id
 from serve.feature import NAN, Feature
+from serve.keys import Keys
 from serve.live import LiveModel, Loaded
 from serve.observation import Observer
+from serve.trace_context import valid_traceparent
 
 ROUTE = "/api/v2/predict"
 TARGET = ROUTE.encode()
 CONTENT_TYPES = frozenset(b"application/json" + end for end in (b"", b"; charset=utf-8", b"; charset=UTF-8"))
-NOT_PLAIN = frozenset((b"content-encoding", b"traceparent"))  # headers that Flask has to look at
+NOT_PLAIN = frozenset((b"content-encoding",))  # headers that Flask has to look at
+NO_HEADERS: Mapping[bytes, bytes] = {}
 _decode = msgspec.json.Decoder().decode
 
 
 class Lane:
     """Answers for the model that is live; `__call__` is the whole interface."""
 
-    def __init__(self, live: LiveModel, observer: Observer) -> None:
-        self._live = live
-        self._observer = observer
+    def __init__(self, live: LiveModel, observer: Observer, keys: Keys | None = None) -> None:
+        self._live, self._observer, self._keys = live, observer, keys
         self._plain: _Plain | None = None
 
-    def __call__(self, body: bytes) -> bytes | None:
+    def __call__(self, body: bytes, headers: Mapping[bytes, bytes] = NO_HEADERS) -> bytes | None:
         """Return headers and body of the answer to a prediction, or None: not mine."""
         loaded = self._live.current
         if loaded is None:
             return None
         begun = perf_counter()
+        key_name = self._keys and self._keys.holder(headers)
+        if self._keys and not key_name:
+            return None
         plain = self._plain
         if plain is None or plain.loaded is not loaded:
             plain = self._plain = _Plain(loaded)
@@ -46,9 +52,15 @@ class Lane:
         code = 1 if loaded.scorer.score_one(X) >= loaded.scorer.threshold else 0
         decision_id = make_decision_id()
         before, after, end = plain.answers[code]
+        trace = valid_traceparent(headers[b"traceparent"].decode("latin-1")) if b"traceparent" in headers else ""
+        if trace:
+            after += f"\r\ntraceparent: {trace}".encode()
         answer = b"".join((before, decision_id.encode(), after, end))
         self._observer.decided(loaded, code)
-        self._observer.answered(ROUTE, "POST", 200, perf_counter() - begun, decision_id)
+        if key_name:
+            self._observer.used_key(key_name)
+        version = loaded.pointer.version
+        self._observer.answered(ROUTE, "POST", 200, perf_counter() - begun, decision_id, trace, version)
         return answer
 
 

@@ -1,12 +1,15 @@
-"""How the service logs: one JSON object a line."""
+"""How the service logs: one JSON object a line, on standard error; what fails is named by its class alone."""
 
 import json
 import logging
+import sys
+import threading
 import time
+from types import TracebackType
 
 
 class JSONFormatter(logging.Formatter):
-    """One JSON object a line: time (UTC), level, logger, message, and the `fields` given as extra."""
+    """One JSON object a line: time (UTC), level, logger, process, message, and the `fields` given as extra."""
 
     converter = time.gmtime
     default_time_format = "%Y-%m-%dT%H:%M:%S"
@@ -15,7 +18,22 @@ class JSONFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line; of an exception, the class alone, since its text may quote an applicant."""
         line = {"time": self.formatTime(record), "level": record.levelname.lower(), "logger": record.name}
-        line["message"] = record.getMessage()
+        line |= {"pid": record.process, "message": record.getMessage()}
         if record.exc_info and record.exc_info[0]:
             line["exception"] = record.exc_info[0].__name__
-        return json.dumps(line | getattr(record, "fields", {}), ensure_ascii=False)
+        # No field takes another's place, and in ASCII no character ends a line or moves a cursor.
+        return json.dumps(line | getattr(record, "fields", {}) | line)
+
+
+def log_as_json(level: int = logging.INFO) -> None:
+    """Log this way from now on, warnings and what nothing catches included."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JSONFormatter())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda args: _log_uncaught(args.exc_type, args.exc_value, args.exc_traceback)
+
+
+def _log_uncaught(kind: type[BaseException], err: BaseException | None, trace: TracebackType | None) -> None:
+    logging.getLogger("serve").critical("a thread or the process failed", exc_info=(kind, err, trace))

@@ -1,106 +1,143 @@
 """What the service says of itself: metrics for Prometheus, and one JSON line a request. Never an applicant's value."""
 
 import logging
-import os
 import random
 import time
+from bisect import bisect_left
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
-from prometheus_client import (
-    CONTENT_TYPE_PLAIN_0_0_4,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    generate_latest,
-    multiprocess,
-)
-
+from serve import exposition
+from serve.exposition import BUCKETS
 from serve.live import Loaded
+from serve.tallies import Key, Tallies
 
-BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds
+REFUSALS = ("400", "408", "413", "431", "503")  # of the connection; an alert sees a first one only if there was a zero
 log = logging.getLogger("serve.request")
 
 
 class Observer:
-    """Counts and logs. With several workers each writes its own files in PROMETHEUS_MULTIPROC_DIR."""
+    """Counts and logs; what several workers count is added up once they share a folder."""
 
     def __init__(self, log_share: float = 0.0) -> None:
         """log_share: of the requests, 0 to 1, that get a line in the log."""
-        self.registry = registry = CollectorRegistry()
         self._log_share = log_share
-        self._children: dict[tuple[str, str, int], Histogram] = {}
-        self._deciders: dict[int, tuple[Loaded, Counter]] = {}
-        labels = ["route", "method", "status"]
-        self._seconds = Histogram(
-            "loan_request_seconds", "From a whole request to its answer", labels, buckets=BUCKETS, registry=registry
-        )
-        self._rejected = Counter("loan_rejected", "Requests rejected before any route", ["status"], registry=registry)
-        self._decisions = Counter("loan_decisions", "Decisions", ["label", "version"], registry=registry)
-        self._swaps = Counter("loan_model_swaps", "New models taken and refused", ["result"], registry=registry)
-        in_all = {"multiprocess_mode": "livesum", "registry": registry}
-        self._connections = Gauge("loan_connections", "Open connections", **in_all)
-        self._in_flight = Gauge("loan_requests_in_flight", "Requests waiting or in the application", **in_all)
-        self._model = Gauge("loan_model_workers", "Workers that answer with it", ["version", "sha256"], **in_all)
-        self._loaded_at = Gauge(
-            "loan_model_loaded_timestamp_seconds", "When the oldest model that answers was loaded",
-            multiprocess_mode="livemin", registry=registry,
-        )  # fmt: skip
+        self._tallies = tallies = Tallies()
+        self._lock = tallies.lock
+        self._answers: dict[tuple[str, str, int], list[float]] = {}
+        self._decisions: dict[int, tuple[Loaded, list[float]]] = {}
+        self._models: list[Key] = []
+        for status in REFUSALS:
+            tallies.row((exposition.REJECTED, status))
+        for result in ("taken", "refused"):
+            tallies.row((exposition.SWAPS, result))
+        tallies.set({(exposition.WORKERS,): 1})
+        self.gauge(0, 0)
+
+    def share(self, path: Path) -> None:
+        """Add up with the other workers from now on; `path` is this worker's own, in the folder of all."""
+        self._tallies.add((exposition.STARTS,))
+        self._tallies.share(path)
 
     def answered(
-        self, route: str, method: str, status: int, seconds: float, decision_id: str = "", traceparent: str = ""
+        self,
+        route: str,
+        method: str,
+        status: int,
+        seconds: float,
+        decision_id: str = "",
+        traceparent: str = "",
+        version: str = "",
     ) -> None:
         """Count one answer of a route, and log it if it falls into the share that is logged."""
-        child = self._children.get((route, method, status))
-        if child is None:
-            child = self._children[route, method, status] = self._seconds.labels(route, method, status)
-        child.observe(seconds)
+        row = self._answers.get((route, method, status))
+        if row is None:
+            key = (exposition.SECONDS, route, method, str(status))
+            row = self._answers[route, method, status] = self._tallies.row(key, len(BUCKETS) + 2)
+        bucket = bisect_left(BUCKETS, seconds)
+        with self._lock:
+            row[bucket] += 1
+            row[-1] += seconds
         if self._log_share and random.random() < self._log_share:
             fields = {"method": method, "route": route, "status": status, "milliseconds": round(seconds * 1000, 3)}
-            if decision_id:
-                fields["decision_id"] = decision_id
-            if traceparent:
-                fields |= {"trace_id": traceparent[3:35], "parent_id": traceparent[36:52]}
+            fields |= {"decision_id": decision_id} if decision_id else {}
+            fields |= {"model_version": version} if version else {}
+            fields |= {"trace_id": traceparent[3:35], "parent_id": traceparent[36:52]} if traceparent else {}
             log.info("request", extra={"fields": fields})
 
     def decided(self, loaded: Loaded, code: int, count: int = 1) -> None:
         """Count decisions of one code by one model."""
-        known = self._deciders.get(code)
+        known = self._decisions.get(code)
         if known is None or known[0] is not loaded:
-            label = loaded.scorer.contract.label(code)
-            known = self._deciders[code] = (loaded, self._decisions.labels(label, loaded.pointer.version))
-        known[1].inc(count)
+            known = self._decisions[code] = (loaded, self._decision_row(loaded, code))
+        with self._lock:
+            known[1][0] += count
+
+    def _decision_row(self, loaded: Loaded, code: int) -> list[float]:
+        return self._tallies.row((exposition.DECISIONS, loaded.scorer.contract.label(code), loaded.pointer.version))
 
     def rejected(self, status: int) -> None:
         """Count a request that reached no route: not HTTP, too slow, too large, or one too many."""
-        self._rejected.labels(status).inc()
+        self._tallies.add((exposition.REJECTED, str(status)))
+
+    def used_key(self, name: str) -> None:
+        """Count a request that came with the valid key of this name."""
+        self._tallies.add((exposition.KEY_USES, name))
 
     def swapped(self, old: Loaded | None, new: Loaded | None) -> None:
         """Count a model that was taken, or, where `new` is None, refused."""
-        self._swaps.labels("taken" if new else "refused").inc()
-        if new:
-            if old:
-                self._model.labels(old.pointer.version, old.scorer.sha256).set(0)
-            self._model.labels(new.pointer.version, new.scorer.sha256).set(1)
-            self._loaded_at.set(time.time())
+        self._tallies.add((exposition.SWAPS, "taken" if new else "refused"))
+        if new is None:
+            return
+        for code in (0, 1):
+            self._decision_row(new, code)
+        self._tallies.drop(self._models)  # only what answers and what did before stand side by side
+        self._models = models = [
+            (exposition.MODEL_WORKERS, each.pointer.version, each.scorer.sha256) for each in (old, new) if each
+        ]
+        self._tallies.set(dict.fromkeys(models, 0) | {models[-1]: 1, (exposition.LOADED_AT,): time.time()})
 
     def gauge(self, connections: int, in_flight: int) -> None:
-        """Note how many connections are open and how many requests are being answered."""
-        self._connections.set(connections)
-        self._in_flight.set(in_flight)
+        """Note how many connections are open and how many requests are being answered; publish everything."""
+        self._tallies.set({(exposition.CONNECTIONS,): connections, (exposition.IN_FLIGHT,): in_flight})
+        self._tallies.publish()
 
     def exposition(self) -> bytes:
         """Return the metrics of all workers in Prometheus' text format."""
-        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-            return generate_latest(self.registry)
-        together = CollectorRegistry()
-        multiprocess.MultiProcessCollector(together)
-        return generate_latest(together)
+        return exposition.expose(self._tallies.together())
 
     def metrics_app(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         """Answer `GET /metrics`: a WSGI application of its own, for an address of its own."""
         found = environ["PATH_INFO"] == "/metrics" and environ["REQUEST_METHOD"] in ("GET", "HEAD")
-        kind = CONTENT_TYPE_PLAIN_0_0_4 if found else "application/json"
+        kind = exposition.CONTENT_TYPE if found else "application/json"
         start_response("200 OK" if found else "404 Not Found", [("Content-Type", kind)])
+        if environ["REQUEST_METHOD"] == "HEAD":
+            return []
         return [self.exposition() if found else b'{"error":"expected GET /metrics"}']
+
+
+class RegistryStatus(Protocol):
+    """How the following of a registry goes: unix time of the last success, failures in a row since."""
+
+    last_success: float
+    failures: int
+
+
+class RegistryObserver:
+    """The gauges of whoever follows the registry, in a process of its own beside the workers."""
+
+    def __init__(self, path: Path) -> None:
+        """`path` is this process's own, in the folder that the workers share."""
+        self._tallies = Tallies()
+        self._tallies.share(path)
+
+    def report(self, status: RegistryStatus) -> None:
+        """Publish how the following goes."""
+        self._tallies.set(
+            {
+                (exposition.REGISTRY_SUCCESS,): status.last_success,
+                (exposition.REGISTRY_FAILURES,): status.failures,
+            }
+        )
+        self._tallies.publish()

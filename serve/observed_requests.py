@@ -1,15 +1,13 @@
 """The observer's ear in Flask: each answer is counted by route, and a W3C `traceparent` is handed back."""
 
-import re
 import time
 
 from flask import Flask, Response, g, request
 
 from serve.observation import Observer
+from serve.trace_context import valid_traceparent
 
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
-# Source: W3C Trace Context, section 3.2.
-TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 def observe(app: Flask, observer: Observer) -> None:
@@ -24,11 +22,9 @@ def observe(app: Flask, observer: Observer) -> None:
         seconds = time.perf_counter() - g.begun if "begun" in g else 0.0
         route = request.url_rule.rule if request.url_rule else "none"
         method = request.method if request.method in METHODS else "other"
-        trace = request.headers.get("traceparent", "")
-        if not TRACEPARENT.fullmatch(trace):
-            trace = ""
+        trace = valid_traceparent(request.headers.get("traceparent", ""))
         if trace:
             response.headers["traceparent"] = trace
-        decision_id = response.headers.get("X-Decision-Id", "")
-        observer.answered(route, method, response.status_code, seconds, decision_id, trace)
+        decision_id, version = (response.headers.get(name, "") for name in ("X-Decision-Id", "X-Model-Version"))
+        observer.answered(route, method, response.status_code, seconds, decision_id, trace, version)
         return response

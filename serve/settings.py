@@ -40,6 +40,7 @@ class Settings:
     tracking_authorization: str = field(default="", repr=False)  # the header's value
     tracking_ca_file: str = ""
     tracking_insecure_tls: bool = False
+    api_keys_file: Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -66,6 +67,7 @@ class Settings:
             request_log=read("SERVE_REQUEST_LOG", float, cls.request_log, 0, 1),
             tls_certificate=read_path(environment, "SERVE_TLS_CERTIFICATE"),
             tls_key=read_path(environment, "SERVE_TLS_KEY"),
+            api_keys_file=read_path(environment, "SERVE_API_KEYS_FILE"),
             max_batch_bytes=read("SERVE_MAX_BATCH_BYTES", int, cls.max_batch_bytes, 1, 2**30),
             max_batch_rows=read("SERVE_MAX_BATCH_ROWS", int, cls.max_batch_rows, 1, 10_000_000),
             registry_poll_seconds=read("SERVE_REGISTRY_POLL_SECONDS", float, cls.registry_poll_seconds, 0.05, 3600),

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import uvloop
 
@@ -20,25 +21,39 @@ BACKLOG = 2048
 
 
 def work(
-    settings: Settings, public: socket.socket, metrics: socket.socket | None, beat: Callable[[], None], parent: int
+    settings: Settings,
+    public: socket.socket,
+    metrics: socket.socket | None,
+    beat: Callable[[], None],
+    parent: int,
+    tallies: Path | None = None,
 ) -> None:
     """Serve until SIGTERM or the end of the parent, then answer what is in flight.
 
-    beat tells that the loop turns. parent: its pid, known before the fork, since it may be gone by now.
+    beat tells that the loop turns. parent: its pid, known before the fork, since it may be gone by now. tallies: where
+    this worker publishes what it counts.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, public, metrics, beat, parent))
+        runner.run(_serve(settings, public, metrics, beat, parent, tallies))
 
 
 async def _serve(
-    settings: Settings, public: socket.socket, metrics: socket.socket | None, beat: Callable[[], None], parent: int
+    settings: Settings,
+    public: socket.socket,
+    metrics: socket.socket | None,
+    beat: Callable[[], None],
+    parent: int,
+    tallies: Path | None,
 ) -> None:
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     app = create_app(settings)
     observer = app.extensions["observer"]
-    front = Front(app.wsgi_app, settings, observer, Lane(app.extensions["live_model"], observer))
+    if tallies:
+        observer.share(tallies)
+    lane = Lane(app.extensions["live_model"], observer, app.extensions["keys"])
+    front = Front(app.wsgi_app, settings, observer, lane)
     fronts = [front]
     context = make_context(settings)
     tls = {"ssl": context, "ssl_handshake_timeout": settings.receive_seconds} if context else {}
@@ -52,6 +67,7 @@ async def _serve(
         await asyncio.sleep(TICK)
     app.extensions["stopping"].set()
     await _drain(front, server, settings.drain_seconds, lambda: _tick(fronts, beat))
+    front.observe()  # the last counts
 
 
 def _tick(fronts: list[Front], beat: Callable[[], None]) -> None:

@@ -1,5 +1,5 @@
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -43,7 +43,7 @@ def server(gate) -> Iterator[FrontServer]:
         gate.open.set()
 
 
-def lane(body: bytes) -> bytes | None:
+def lane(body: bytes, headers: Mapping[bytes, bytes]) -> bytes | None:
     """A lane for the body `fast`; `broken` breaks it."""
     if body == b"broken":
         raise RuntimeError("secret")
@@ -73,7 +73,6 @@ def test_a_plain_prediction_takes_the_lane_and_passes_all_that_wait(server, gate
         post(b"fast", path="/api/v2/predict?x"),
         post(b"fast", "Content-Type: text/plain"),
         post(b"fast", "Content-Encoding: gzip"),
-        post(b"fast", "traceparent: x"),
         post(b"fast").replace(b"POST", b"PUT"),
     ],
 )

@@ -107,3 +107,22 @@ def test_a_token_that_fits_no_header_is_refused_without_being_quoted(token):
 def test_tls_is_verified_unless_told_otherwise(text, insecure):
     told = {"MLFLOW_TRACKING_URI": "https://mlflow", "MLFLOW_TRACKING_INSECURE_TLS": text}
     assert Settings.from_environment(told).tracking_insecure_tls is insecure
+
+
+@pytest.mark.parametrize(
+    ("variable", "field"),
+    [
+        ("SERVE_API_KEYS_FILE", "api_keys_file"),
+        ("SERVE_TLS_CERTIFICATE", "tls_certificate"),
+    ],
+)
+def test_a_file_must_be_there(tmp_path, variable, field):
+    path = tmp_path / "file"
+    with pytest.raises(SettingsError, match=f"{variable}='.*file': expected a file"):
+        Settings.from_environment({variable: str(path)})
+    path.touch()
+    assert getattr(Settings.from_environment({variable: str(path)}), field) == path
+
+
+def test_without_a_file_of_keys_none_are_asked_for():
+    assert Settings().api_keys_file is None

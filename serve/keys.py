@@ -1,0 +1,114 @@
+"""API keys: who may ask, by the SHA-256 of what each of them holds. `python -m serve.keys new NAME` makes one.
+
+A key is 256 random bits, which no one guesses, so a plain hash is right: a slow one, made for passwords that people
+choose, would cost each request milliseconds and protect nothing more.
+"""
+
+import hashlib
+import hmac
+import logging
+import re
+import secrets
+import sys
+import time
+from base64 import b64decode
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from serve.errors import SettingsError
+
+CHECK_SECONDS = 1.0  # between two looks at the file
+_read_line = re.compile(rb"([A-Za-z0-9._-]{1,64}):([0-9a-f]{64})").fullmatch
+_read_scheme = re.compile(rb"(bearer|basic) +([^ ]+)", re.IGNORECASE).fullmatch
+log = logging.getLogger(__name__)
+
+
+class Keys:
+    """The keys of one file, read again when it changes; a file that can't be used lets nobody in."""
+
+    def __init__(self, path: Path) -> None:
+        """Raise SettingsError when the file can't be used."""
+        self._path = path
+        self._data = _read(path)
+        self._entries = parse_keys(path.name, self._data)
+        self._next_check = time.monotonic() + CHECK_SECONDS
+
+    def holder(self, headers: Mapping[bytes, bytes]) -> str | None:
+        """Return the name of the key that came, None without a valid one. `headers` by lower-case name."""
+        if time.monotonic() >= self._next_check:
+            self.refresh()
+        found = None
+        for key in _presented(headers):
+            digest = hashlib.sha256(key).digest()
+            for name, known in self._entries:  # all of them: the time tells nothing of which was near
+                if hmac.compare_digest(digest, known):
+                    found = name
+        return found
+
+    def refresh(self) -> None:
+        """Read the file again. Its bytes are compared, not its times: a change within one tick of the clock counts."""
+        self._next_check = time.monotonic() + CHECK_SECONDS
+        try:
+            data = _read(self._path)
+            if data == self._data:
+                return
+            entries = parse_keys(self._path.name, data)
+        except SettingsError as err:
+            if self._entries:
+                log.error("nobody is let in: %s", err)
+            self._entries, self._data = (), None
+            return
+        self._entries, self._data = entries, data
+        log.info("%d API keys are valid now: %s", len(entries), ", ".join(name for name, _ in entries))
+
+
+def parse_keys(where: str, data: bytes) -> tuple[tuple[str, bytes], ...]:
+    """Return names and hashes. Raises SettingsError that names file and line, and never quotes what stands there."""
+    entries: dict[str, bytes] = {}
+    for number, line in enumerate(data.splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith(b"#"):
+            continue
+        match = _read_line(line.strip())
+        if not match:
+            raise SettingsError(f"{where} line {number}: expected name:sha256, 64 digits 0-9a-f after the colon")
+        name, digest = match[1].decode(), bytes.fromhex(match[2].decode())
+        if name in entries or digest in entries.values():
+            raise SettingsError(f"{where} line {number}: this name or key stands there twice")
+        entries[name] = digest
+    if not entries:
+        raise SettingsError(f"{where}: expected at least one key")
+    return tuple(entries.items())
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as err:
+        raise SettingsError(f"{path.name}: can't be read: {err.strerror}") from err
+
+
+def _presented(headers: Mapping[bytes, bytes]) -> list[bytes]:
+    """Return the keys that came: as a bearer token, as the password of Basic (what a browser sends), in X-API-Key."""
+    keys = []
+    match = _read_scheme(headers.get(b"authorization", b""))
+    if match and match[1].lower() == b"bearer":
+        keys.append(match[2])
+    elif match:
+        with suppress(ValueError):
+            keys.append(b64decode(match[2], validate=True).partition(b":")[2])
+    keys.append(headers.get(b"x-api-key", b""))
+    return [key for key in keys if key]
+
+
+def main(arguments: list[str]) -> None:
+    """Print a fresh key to standard error, and the line for the file to standard output."""
+    if len(arguments) != 2 or arguments[0] != "new" or not _read_line(f"{arguments[1]}:{'0' * 64}".encode()):
+        sys.exit("usage: python -m serve.keys new NAME >> FILE   (NAME: 1 to 64 of A-Z a-z 0-9 . _ -)")
+    key = secrets.token_urlsafe(32)
+    print(f"The key, shown this once: {key}", file=sys.stderr)
+    print(f"{arguments[1]}:{hashlib.sha256(key.encode()).hexdigest()}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

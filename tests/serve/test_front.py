@@ -7,7 +7,7 @@ import pytest
 from serve.front import Front
 from serve.observation import Observer
 from serve.settings import Settings
-from tests.raw_http import connect, get, post, read_answer
+from tests.raw_http import connect, get, post, read_answer, read_answers
 from tests.serve.front_server import FrontServer, serving
 
 LIMIT = 100
@@ -95,6 +95,18 @@ def test_a_health_check_is_never_one_request_too_many(server, gate):
         assert b"too many" in ask(server, get("/"))
         assert ask(server, get("/health/live")) == b"answered"
         gate.open.set()
+
+
+def test_after_the_last_answer_of_a_front_that_drains_nothing_is_asked(server, gate):
+    gate.open.set()
+    with connect(server.port) as client, client.makefile("rb") as stream:
+        client.sendall(post(b"fast")[:-1])
+        while not server.on_loop(lambda: any(each._in_request for each in server.front.connections)):
+            pass
+        server.on_loop(server.front.drain)
+        client.sendall(b"t" + get("/"))
+        assert [answer.body for answer in read_answers(stream)] == [b"lane"]
+    assert not gate.held.acquire(blocking=False)
 
 
 def test_the_number_in_flight_returns_to_none_when_callers_are_gone(server, gate):

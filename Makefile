@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python -m loan_approval
 # Through the environment, so that a shell takes them as they are: a reason may hold quotes.
 export DATASET MODEL PREPROCESSOR VERSION FORCE
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab explore train validate promote rollback history serve mlflow test test-hard bench lock-bench lint format lock image clean
+.PHONY: help setup run lab explore train validate promote rollback history serve mlflow test test-hard soak bench lock-bench lint format lock image clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ test: $(READY) ## all tests but the long ones
 test-hard: $(READY) ## the long tests: noise rates, parity on many rows, the image where there is an engine
 	$(VENV)/bin/python -m pytest -m hard -rs -s
 
+soak: $(READY) ## mixed traffic and swaps for MINUTES=10; fails when memory, threads or descriptors grow
+	$(VENV)/bin/python -m tests.soak --minutes $(or $(MINUTES),10)
+
 bench: $(READY) $(VENV)-bench/.ready $(VENV)-bench-mlserver/.ready ## compare the server with others, side by side (BENCH_OPTIONS=--quick)
 	sh tests/benchmarks/install_tools.sh
 	$(VENV)/bin/python -m tests.benchmarks $(BENCH_OPTIONS)
@@ -93,6 +96,6 @@ image: ## build the server's container image
 	docker build -t loan-approval-api:latest .
 
 clean: ## remove the environment, reports and caches; data, MLflow's database and the store stay
-	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV)-bench $(VENV)-bench-mlserver .pytest_cache .ruff_cache .import_linter_cache
 	find reports -mindepth 1 ! -name README.md -delete
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -42,7 +43,8 @@ def main() -> None:
     host, port = public.getsockname()[:2]
     log.info("listening on %s://%s:%d", "https" if settings.tls_certificate else "http", host, port)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with suppress(ValueError, OSError):  # a system may call its limit endless and refuse to have it set
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     sys.exit(supervise(settings, public, metrics))
 
 

@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 
 from serve import wsgi
-from serve.http_connection import Connection, Request
-from serve.lane import CONTENT_TYPES, NOT_PLAIN, TARGET, Lane
+from serve.http_connection import Connection
+from serve.http_request import Request
+from serve.lane import CONTENT_TYPES, TARGET, Lane
 from serve.observation import Observer
 from serve.settings import Settings
 
@@ -32,6 +33,7 @@ class Front:
         self.connections: set[Connection] = set()
         self.draining = False
         self.in_flight = 0
+        self.body_bytes = 0  # of the requests that are being received or answered
         self._application = application
         self._lane = lane
         self._loop = asyncio.get_running_loop()
@@ -43,6 +45,8 @@ class Front:
     def tick(self) -> None:
         """Move the clock, and end whoever is late."""
         self.now = self._loop.time()
+        self.receive_by = self.now + self.settings.receive_seconds
+        self.idle_until = self.now + self.settings.idle_seconds
         self.date = f"Date: {formatdate(usegmt=True)}\r\n".encode()
         for connection in [each for each in self.connections if each.deadline < self.now]:
             connection.expire()
@@ -76,7 +80,7 @@ class Front:
             or request.target != TARGET
             or request.method != b"POST"
             or headers.get(b"content-type") not in CONTENT_TYPES
-            or not headers.keys().isdisjoint(NOT_PLAIN)
+            or b"content-encoding" in headers
         ):
             return None
         try:

@@ -22,7 +22,6 @@ from serve.trace_context import valid_traceparent
 ROUTE = "/api/v2/predict"
 TARGET = ROUTE.encode()
 CONTENT_TYPES = frozenset(b"application/json" + end for end in (b"", b"; charset=utf-8", b"; charset=UTF-8"))
-NOT_PLAIN = frozenset((b"content-encoding",))  # headers that Flask has to look at
 NO_HEADERS: Mapping[bytes, bytes] = {}
 _decode = msgspec.json.Decoder().decode
 

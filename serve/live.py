@@ -40,15 +40,18 @@ class LiveModel:
                 return
             scorer, facts = self._store.load(pointer)
         except (StoreError, ModelFileError) as err:
-            self._refuse(pointer if isinstance(err, ModelFileError) else str(err), err)
+            if isinstance(err, ModelFileError):
+                self._refuse(pointer, f"{pointer.sha256}.onnx: {err}")
+            else:
+                self._refuse(str(err), str(err))
             return
         old, self.current, self._refused = self.current, Loaded(scorer, pointer, facts), None
         self.on_swap(old, self.current)
         log.info("answering with %s version %s, sha256 %s", pointer.name, pointer.version, pointer.sha256)
 
-    def _refuse(self, what: object, err: Exception) -> None:
+    def _refuse(self, what: object, why: str) -> None:
         if what != self._refused:
-            log.error("model refused, %s: %s", "the old one goes on" if self.current else "there is none", err)
+            log.error("model refused, %s: %s", "the old one goes on" if self.current else "there is none", why)
             self.on_swap(self.current, None)
         self._refused = what
 

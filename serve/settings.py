@@ -28,6 +28,7 @@ class Settings:
     max_connections: int = 4096
     max_queue: int = 64
     max_body_bytes: int = 65_536
+    max_buffered_bytes: int = 256 * 2**20
     metrics_address: tuple[str, int] | None = None
     request_log: float = 0.0
     tls_certificate: Path | None = None
@@ -63,6 +64,7 @@ class Settings:
             max_connections=read("SERVE_MAX_CONNECTIONS", int, cls.max_connections, 1, 1_000_000),
             max_queue=read("SERVE_MAX_QUEUE", int, cls.max_queue, 1, 100_000),
             max_body_bytes=read("SERVE_MAX_BODY_BYTES", int, cls.max_body_bytes, 1, 2**30),
+            max_buffered_bytes=read("SERVE_MAX_BUFFERED_BYTES", int, cls.max_buffered_bytes, 65_536, 2**40),
             metrics_address=read_address(environment, "SERVE_METRICS_ADDRESS"),
             request_log=read("SERVE_REQUEST_LOG", float, cls.request_log, 0, 1),
             tls_certificate=read_path(environment, "SERVE_TLS_CERTIFICATE"),

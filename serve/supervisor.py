@@ -7,6 +7,7 @@ a session does not survive one.
 import logging
 import mmap
 import os
+import select
 import signal
 import struct
 import sys
@@ -16,7 +17,8 @@ from dataclasses import dataclass
 
 HUNG_SECONDS = 30.0  # without a beat
 GRACE_SECONDS = 5.0  # over the workers' own limit, before SIGKILL
-SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
+ENDS = {signal.SIGTERM, signal.SIGINT}
+SIGNALS = ENDS | {signal.SIGCHLD}
 log = logging.getLogger(__name__)
 
 
@@ -49,16 +51,26 @@ class Supervisor:
 
     def run(self) -> int:
         """Return the exit code: 0 when all children ended by themselves after SIGTERM."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # they are waited for, so none comes between two lines
+        self._told, writer = os.pipe()
+        for end in (self._told, writer):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        for number in SIGNALS:
+            signal.signal(number, _do_nothing)  # the number in the pipe is what counts
         while True:
             for index, child in enumerate(self._children):
                 if not child.pid and time.monotonic() - child.started > 1:  # not in a tight circle
                     self._start(index, child)
-            told = signal.sigtimedwait(SIGNALS, 1)
-            if told and told.si_signo != signal.SIGCHLD:
+            if self._wait(1) & ENDS:
                 return self._stop()
             self._reap()
             self._end_hung()
+
+    def _wait(self, seconds: float) -> set[int]:
+        """Return the signals that came, at the latest after so many seconds."""
+        if not select.select([self._told], [], [], seconds)[0]:
+            return set()
+        return set(os.read(self._told, 4096))
 
     def _start(self, index: int, child: Child) -> None:
         if child.started:
@@ -67,11 +79,17 @@ class Supervisor:
         self._beat(index)
         sys.stdout.flush()
         sys.stderr.flush()
+        # A signal that reached the child before it has handlers of its own would speak through the parent's pipe.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         child.pid = os.fork()
         if child.pid:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             return
         code = 1
         try:
+            signal.set_wakeup_fd(-1)
+            for number in SIGNALS:
+                signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             child.run(lambda: self._beat(index))
             code = 0
@@ -101,7 +119,7 @@ class Supervisor:
         deadline = time.monotonic() + self._drain_seconds + GRACE_SECONDS
         self._signal(signal.SIGTERM)
         while any(child.pid for child in self._children) and time.monotonic() < deadline:
-            signal.sigtimedwait({signal.SIGCHLD}, 0.1)
+            self._wait(0.1)
             self._reap()
         late = [child.name for child in self._children if child.pid]
         if late:
@@ -113,3 +131,7 @@ class Supervisor:
         for child in self._children:
             if child.pid:
                 os.kill(child.pid, number)
+
+
+def _do_nothing(_number: int, _frame: object) -> None:
+    pass

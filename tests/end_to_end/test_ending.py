@@ -1,5 +1,6 @@
 """How the process ends, and what it does when a part of it ends by force."""
 
+import json
 import os
 import signal
 import socket
@@ -130,5 +131,7 @@ def test_a_port_in_use_is_one_clear_line_and_a_code_that_is_not_0(server, store,
             [sys.executable, "-m", "serve"], cwd=tmp_path, env=told, capture_output=True, text=True, timeout=DEADLINE
         )
         assert ended.returncode not in (0, None)
-        assert ended.stderr.startswith(f"serve: can't listen on 127.0.0.1:{server.port}: Address already in use")
+        assert json.loads(ended.stderr)["message"].startswith(
+            f"serve: can't listen on 127.0.0.1:{server.port}: Address already in use"
+        )
         assert ended.stderr.count("\n") == 1

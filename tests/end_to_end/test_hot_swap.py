@@ -98,8 +98,7 @@ def test_a_bad_file_is_refused_once_and_the_old_model_goes_on(refusing, name, re
     lines = server.log.read_text().splitlines()[lines_before:]
     assert len(lines) == 1
     assert "model refused, the old one goes on: " in json.loads(lines[0])["message"]
-    if not renamed:
-        assert sha256 in lines[0]
+    assert sha256 in lines[0]
     store.point(right)
 
 

@@ -1,5 +1,6 @@
 """TLS by the server itself, with a certificate of its own."""
 
+import json
 import os
 import shutil
 import ssl
@@ -134,4 +135,4 @@ def test_a_certificate_without_its_key_stops_the_start(tmp_path, pair):
         command, cwd=tmp_path, env=told, capture_output=True, text=True, timeout=DEADLINE, check=False
     )
     assert ended.returncode == 1
-    assert ended.stderr.startswith("serve: SERVE_TLS_CERTIFICATE, SERVE_TLS_KEY: ")
+    assert json.loads(ended.stderr)["message"].startswith("serve: SERVE_TLS_CERTIFICATE, SERVE_TLS_KEY: ")

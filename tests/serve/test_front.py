@@ -101,7 +101,7 @@ def test_after_the_last_answer_of_a_front_that_drains_nothing_is_asked(server, g
     gate.open.set()
     with connect(server.port) as client, client.makefile("rb") as stream:
         client.sendall(post(b"fast")[:-1])
-        while not server.on_loop(lambda: any(each._in_request for each in server.front.connections)):
+        while not server.on_loop(lambda: any(each.in_request for each in server.front.connections)):
             pass
         server.on_loop(server.front.drain)
         client.sendall(b"t" + get("/"))

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from serve.front import Front
-from serve.http_connection import FRAMING, HEAD_BYTES, HEADERS, Connection
+from serve.http_connection import Connection
+from serve.http_request import FRAMING, HEAD_BYTES, HEADERS
 from serve.observation import Observer
 from serve.settings import Settings
 from tests.raw_http import RawAnswer, connect, exchange, get, post, read_answer, read_answers
@@ -568,7 +569,7 @@ def test_a_worker_that_drains_closes_what_is_idle_and_answers_the_rest(serve, ap
         busy.sendall(get("/slow"))
         sending.sendall(post(b"", "Content-Length: 3", path="/x"))
         assert application.begun.acquire(timeout=60)
-        wait_until(lambda: sum(each._in_request for each in server.front.connections) == 1)
+        wait_until(lambda: sum(each.in_request for each in server.front.connections) == 1)
         server.on_loop(server.front.drain)
         assert idle.recv(1) == b""
         wait_until(lambda: len(server.on_loop(server.front.drain)) == 2)
@@ -579,3 +580,19 @@ def test_a_worker_that_drains_closes_what_is_idle_and_answers_the_rest(serve, ap
                 (answer,) = read_answers(stream)
                 assert (answer.status, answer.header("connection")) == (200, "close")
     wait_until(lambda: is_empty(server))
+
+
+def test_all_bodies_together_have_a_bound_and_give_their_room_back(serve):
+    server = serve(max_buffered_bytes=3000)
+    for _ in range(5):  # answered bodies leave nothing behind
+        assert exchange(server.port, post(bytes(1000), "Connection: close", path="/x"))[0].status == 200
+    with connect(server.port) as holding, connect(server.port) as gone:
+        holding.sendall(post(bytes(1500), path="/x")[:-1])
+        gone.sendall(post(bytes(1000), path="/x")[:-1])
+        wait_until(lambda: server.front.body_bytes == 2498)
+        answer = refused(server, post(bytes(1000), path="/x"))
+        assert (answer.status, answer.header("retry-after")) == (503, "1")
+        gone.close()
+        wait_until(lambda: server.front.body_bytes == 1499)
+        assert exchange(server.port, post(bytes(1000), "Connection: close", path="/x"))[0].status == 200
+    wait_until(lambda: server.front.body_bytes == 0)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from serve import strict_json, wsgi
 from serve.app import create_app
 from serve.front import Front
-from serve.http_connection import Request
+from serve.http_request import Request
 from serve.lane import Lane
 from serve.settings import Settings
 from serve.store import Pointer, Store

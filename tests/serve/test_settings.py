@@ -35,6 +35,7 @@ def test_the_store_follows_the_model_name():
         ("SERVE_POLL_SECONDS", "0.05", "poll_seconds", 0.05),
         ("SERVE_DRAIN_SECONDS", "1", "drain_seconds", 1),
         ("SERVE_MAX_BODY_BYTES", "1073741824", "max_body_bytes", 2**30),
+        ("SERVE_MAX_BUFFERED_BYTES", "65536", "max_buffered_bytes", 65_536),
         ("SERVE_MAX_BATCH_BYTES", "1", "max_batch_bytes", 1),
         ("SERVE_MAX_BATCH_ROWS", "10000000", "max_batch_rows", 10_000_000),
         ("SERVE_REGISTRY_POLL_SECONDS", "0.05", "registry_poll_seconds", 0.05),

@@ -62,6 +62,12 @@ def test_what_is_not_installed_cannot_be_pointed_at(shelf):
         shelf.store.point(POINTER)
 
 
+@pytest.mark.parametrize("version", ["1\r\nX-Evil: 1", "1\n", "é", "1\0"])
+def test_a_version_that_fits_no_header_is_refused(version):
+    with pytest.raises(StoreError, match="version is not printable ASCII"):
+        replace(POINTER, version=version)
+
+
 @pytest.mark.parametrize("verdict", ["failed", "", "Passed"])
 def test_a_pointer_takes_trusted_verdicts_only(verdict):
     with pytest.raises(StoreError, match="expected passed or forced"):

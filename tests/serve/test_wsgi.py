@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from serve import wsgi
-from serve.http_connection import Request
+from serve.http_request import Request
 
 SERVER = ("127.0.0.1", 8000)
 

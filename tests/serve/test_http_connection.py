@@ -583,7 +583,7 @@ def test_a_worker_that_drains_closes_what_is_idle_and_answers_the_rest(serve, ap
 
 
 def test_all_bodies_together_have_a_bound_and_give_their_room_back(serve):
-    server = serve(max_buffered_bytes=3000)
+    server = serve(max_buffered_bytes=3000, max_body_bytes=2000)
     for _ in range(5):  # answered bodies leave nothing behind
         assert exchange(server.port, post(bytes(1000), "Connection: close", path="/x"))[0].status == 200
     with connect(server.port) as holding, connect(server.port) as gone:

@@ -1,4 +1,16 @@
-"""The serving side: from an application to a decision, without any training library."""
+"""The serving side: from an application to a decision, without any training library.
+
+To read it in order:
+    __main__, supervisor, worker            processes: bind, keep, drain
+    http_request, http_connection, front    bytes to whole requests; answers in order, in time, within bounds
+    lane                                    a plainly right prediction, past Flask
+    wsgi, app, api                          everything else: Flask, and the reference for the lane
+    contract, feature, scorer               what an application is, and what the model says of it
+    store, live                             which model answers
+Beside them, each on its own: batch, tables, csv_cells (many rows); decision; page, docs, openapi*; open_inference,
+tensors, invocations, exchange (standard protocols); registry, follower, registry_client, deadline_http (an alias over
+HTTP); keys, keyed_requests; observation, tallies, exposition, observed_requests, log_format, trace_context.
+"""
 
 import os
 

@@ -64,6 +64,19 @@ def test_every_setting_of_the_server_is_named() -> None:
     assert {name for name in settings if f"`{name}`" not in README} == set()
 
 
+def test_the_defaults_in_the_table_of_settings_are_the_defaults() -> None:
+    rows = re.findall(r"^\| (`(?:SERVE_|PORT)[^|]*) \| ([^|]*) \|", README, re.MULTILINE)
+    told = {}
+    for variables, defaults in rows:
+        told |= dict(zip(re.findall(r"`(\w+)`", variables), defaults.split(", "), strict=True))
+    fields = {name: name.removeprefix("SERVE_").lower() for name in told}
+    shown = {name: getattr(Settings(), field) for name, field in fields.items()}
+    expected = {name: "none" if value is None else f"{value:g}" if type(value) is float else str(value)
+                for name, value in shown.items()}  # fmt: skip
+    expected["SERVE_STORE"] = "`store/<name>`"
+    assert told == expected
+
+
 def test_every_direct_dependency_is_in_the_table() -> None:
     import tomllib
 

@@ -93,6 +93,11 @@ def _mlserver(made: Made, port: int, folder: Path) -> Start:
     return Start([str(MLSERVER / "mlserver"), "start", str(folder)], environment)
 
 
+def _lane_under_uvicorn(made: Made, port: int, folder: Path) -> Start:
+    start = _uvicorn("lane_under_uvicorn", "model.onnx")(made, port, folder)
+    return Start([*start.command, "--no-server-header", "--no-date-header"], _store(made))
+
+
 NGINX = """
 daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log stderr warn;
 events {{ worker_connections 1024; }}
@@ -122,6 +127,7 @@ SERVERS = (
     Server("MLServer, scikit-learn", _mlserver, wire.TENSOR, batches=(wire.TENSOR,)),
     Server("FastAPI + onnxruntime by an expert", _uvicorn("expert", "model.onnx")),
     Server("this server, its Flask application alone under gunicorn", _flask_form),
+    Server("this server's lane and Flask under uvicorn with a2wsgi", _lane_under_uvicorn),
     Server("**this server**", _ours(), batches=(wire.RECORDS, wire.COLUMNS, wire.CSV)),
     Server("this server with metrics", _ours(metrics=True)),
     Server("this server, two workers on both cores", _ours(workers=2), cores=2),

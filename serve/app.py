@@ -4,6 +4,7 @@ import logging
 import os
 import traceback
 from threading import Event
+from urllib.parse import urlsplit
 
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
@@ -38,6 +39,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         require_keys(app, keys, observer)
     for module in (api, batch, decision, open_inference, invocations, health, openapi, page, docs):
         app.register_blueprint(module.blueprint)
+    app.after_request(_redirect_within)
     app.register_error_handler(ApplicationError, _unprocessable)
     for malformed in (JSONError, RequestError):
         app.register_error_handler(malformed, lambda err: respond({"error": str(err)}, 400))
@@ -57,6 +59,14 @@ def _http_error(err: HTTPException) -> Response:
     for name, value in err.get_headers():
         if name.lower() in ("allow", "retry-after", "location"):
             response.headers[name] = value
+    return response
+
+
+def _redirect_within(response: Response) -> Response:
+    """Make the router's redirects relative: its own name the host that the caller said, and http behind TLS too."""
+    if response.location:
+        response.location = urlsplit(response.location)._replace(scheme="", netloc="").geturl()
+        response.set_data(b"")
     return response
 
 

@@ -39,6 +39,7 @@ class Connection(RequestReader, asyncio.Protocol):
         self._waiting: deque[Request] = deque()
         self._busy = False  # the application has a request of this connection
         self._paused = False  # the caller does not read
+        self._owes_continue = False  # the caller was not told to send its body, as others had to be answered first
 
     # What the event loop says.
 
@@ -92,12 +93,14 @@ class Connection(RequestReader, asyncio.Protocol):
 
     def begun(self) -> None:
         """A request has to come in time."""
+        self._owes_continue = False
         if not self._busy:
             self.deadline = self.front.receive_by
 
     def expects(self) -> None:
-        """Have the body sent."""
-        if not self._busy:
+        """Have the body sent, once what came before it is answered."""
+        self._owes_continue = self._busy or bool(self._waiting)
+        if not self._owes_continue:
             self._transport.write(CONTINUE)
 
     def whole(self, request: Request) -> None:
@@ -115,6 +118,7 @@ class Connection(RequestReader, asyncio.Protocol):
     def _answer(self, request: Request) -> None:
         answer = self.front.short_cut(request)
         if answer is not None:
+            self.release(len(request.body))
             self._send(b"HTTP/1.1 200 OK\r\n", answer, request.keep_alive)
         elif self.front.ask(self, request):
             self._busy = True
@@ -127,6 +131,7 @@ class Connection(RequestReader, asyncio.Protocol):
         self._busy = False
         if self._transport is None or self.closing:
             return
+        self.release(len(request.body))  # not what came meanwhile for the next
         self._send(status, answer, request.keep_alive and not self.front.draining)
         self._go_on()
 
@@ -141,10 +146,11 @@ class Connection(RequestReader, asyncio.Protocol):
         elif self.fault:
             self._refuse(*self.fault)
         else:
+            if self._owes_continue and self.in_request:
+                self.expects()
             self._transport.resume_reading()
 
     def _send(self, status: bytes, answer: bytes, keep_alive: bool) -> None:
-        self.release()
         if keep_alive:
             self.deadline = self._patience()
             self._transport.write(b"".join((status, self.front.date, answer)))
@@ -159,6 +165,7 @@ class Connection(RequestReader, asyncio.Protocol):
     def _refuse(self, status: int, text: str) -> None:
         """Answer what never reaches the application, and close."""
         self.fault = (status, text)
+        self.release()
         self.front.observer.rejected(status)
         body = strict_json.dumps({"error": text})
         retry = "Retry-After: 1\r\n" if status == 503 else ""

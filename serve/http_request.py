@@ -69,6 +69,7 @@ class RequestReader:
             except httptools.HttpParserUpgrade as err:
                 if not self.fault:
                     data = self._head_without_upgrade() + piece[err.args[0] :]
+                    self._parser = httptools.HttpRequestParser(self)  # after `close` the old one reads nothing more
             except httptools.HttpParserCallbackError as err:
                 log.error("%s while a request was read", type(err.__context__).__name__)
                 self.fault = self.fault or INTERNAL
@@ -84,10 +85,11 @@ class RequestReader:
         self._body = b""
         self.release()
 
-    def release(self) -> None:
-        """Give back the room that bodies took."""
-        self.front.body_bytes -= self.held
-        self.held = 0
+    def release(self, size: int | None = None) -> None:
+        """Give back the room that one body of this size took, or all of them."""
+        size = self.held if size is None else size
+        self.front.body_bytes -= size
+        self.held -= size
 
     def _head_without_upgrade(self) -> bytes:
         """Return the head of this request once more, for HTTP/1.1 alone. Source: RFC 9110, section 7.8.
@@ -145,7 +147,7 @@ class RequestReader:
             self.fault = NOT_HTTP
         elif b"host" not in headers and version == "1.1":
             self.fault = (400, "the header Host is missing")
-        elif int(headers.get(b"content-length", b"0")) > self._limit:
+        elif int(headers.get(b"content-length", b"").lstrip(b"0") or b"0") > self._limit:  # int takes 4,300 digits
             self.fault = self._too_large()
         elif b"expect" in headers and headers[b"expect"].lower() == b"100-continue" and version == "1.1":
             self.expects()

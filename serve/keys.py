@@ -17,8 +17,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from serve.errors import SettingsError
+from serve.regular_file import read_regular
 
 CHECK_SECONDS = 1.0  # between two looks at the file
+LARGEST_KEYS = 2**20  # bytes, ten thousand keys: each request is compared with all of them
 _read_line = re.compile(rb"([A-Za-z0-9._-]{1,64}):([0-9a-f]{64})").fullmatch
 _read_scheme = re.compile(rb"(bearer|basic) +([^ ]+)", re.IGNORECASE).fullmatch
 log = logging.getLogger(__name__)
@@ -83,7 +85,7 @@ def parse_keys(where: str, data: bytes) -> tuple[tuple[str, bytes], ...]:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path, LARGEST_KEYS)
     except OSError as err:
         raise SettingsError(f"{path.name}: can't be read: {err.strerror}") from err
 

@@ -112,8 +112,6 @@ class Observer:
         found = environ["PATH_INFO"] == "/metrics" and environ["REQUEST_METHOD"] in ("GET", "HEAD")
         kind = exposition.CONTENT_TYPE if found else "application/json"
         start_response("200 OK" if found else "404 Not Found", [("Content-Type", kind)])
-        if environ["REQUEST_METHOD"] == "HEAD":
-            return []
         return [self.exposition() if found else b'{"error":"expected GET /metrics"}']
 
 

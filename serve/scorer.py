@@ -5,7 +5,6 @@ documents in `DOCUMENTS`. Nothing in it is believed before it has replayed its o
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +12,9 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
+from serve import strict_json
 from serve.contract import Contract
-from serve.errors import ContractError, ModelFileError
+from serve.errors import ContractError, JSONError, ModelFileError
 
 FORMAT = 1
 DOCUMENTS = ("contract", "decision", "provenance", "golden")
@@ -127,8 +127,8 @@ def _read_documents(metadata: Mapping[str, str]) -> dict[str, Any]:
     documents = {}
     for name in DOCUMENTS:
         try:
-            documents[name] = json.loads(metadata[name])
-        except (KeyError, ValueError, RecursionError) as err:
+            documents[name] = strict_json.loads(metadata[name].encode())
+        except (KeyError, UnicodeError, JSONError) as err:
             raise ModelFileError(f"the metadata document {name!r} is missing or not JSON") from err
         if not isinstance(documents[name], dict):
             raise ModelFileError(f"the metadata document {name!r} is not an object")

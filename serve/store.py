@@ -17,10 +17,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from serve.errors import StoreBusyError, StoreError
-from serve.scorer import Scorer
+from serve import strict_json
+from serve.errors import JSONError, StoreBusyError, StoreError
+from serve.regular_file import read_regular
+from serve.scorer import LARGEST_FILE, Scorer
 
 TRUSTED_VERDICTS = ("passed", "forced")
+LARGEST_FACTS = 16 * 2**20  # bytes
+LARGEST_POINTER = 65_536
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,8 @@ class Store:
             text = _dump(facts)
         except (ValueError, TypeError, RecursionError) as err:  # a NaN among the metrics, say
             raise StoreError(f"the facts are not JSON: {err}") from err
+        if len(text) > LARGEST_FACTS:
+            raise StoreError(f"the facts have {len(text):,} bytes, at most {LARGEST_FACTS:,} are allowed")
         try:
             write_atomically(self.path / f"{scorer.sha256}.onnx", data)
             write_atomically(self.path / f"{scorer.sha256}.json", text)
@@ -105,7 +111,7 @@ class Store:
     def file(self, sha256: str) -> bytes | None:
         """Return the bytes of an installed file, None where it is not there or not whole."""
         try:
-            data = (self.path / f"{sha256}.onnx").read_bytes()
+            data = read_regular(self.path / f"{sha256}.onnx", LARGEST_FILE)
         except OSError:
             return None
         return data if hashlib.sha256(data).hexdigest() == sha256 else None
@@ -122,11 +128,11 @@ class Store:
     def pointer(self) -> Pointer | None:
         """Return the pointer, None if there is none. Raises StoreError when it can't be read."""
         try:
-            document = json.loads(self.pointer_path.read_bytes())
+            document = strict_json.loads(read_regular(self.pointer_path, LARGEST_POINTER))
             return Pointer(**document)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, RecursionError) as err:
+        except (OSError, JSONError, TypeError) as err:
             raise StoreError(f"{self.pointer_path.name}: not a pointer") from err
 
     def load(self, pointer: Pointer) -> tuple[Scorer, dict[str, Any]]:
@@ -134,9 +140,10 @@ class Store:
         StoreError when it or its facts can't be read, which the next attempt may mend.
         """
         try:
-            facts = json.loads((self.path / f"{pointer.sha256}.json").read_bytes())
-            data = (self.path / f"{pointer.sha256}.onnx").read_bytes()
-        except (OSError, ValueError, RecursionError) as err:
+            # As strictly as they will be written again: a NaN among them would fail each answer that shows them.
+            facts = strict_json.loads(read_regular(self.path / f"{pointer.sha256}.json", LARGEST_FACTS))
+            data = read_regular(self.path / f"{pointer.sha256}.onnx", LARGEST_FILE)
+        except (OSError, JSONError) as err:
             raise StoreError(f"{pointer.sha256}: file or facts can't be read") from err
         if not isinstance(facts, dict):
             raise StoreError(f"{pointer.sha256}: the facts are not an object")

@@ -157,6 +157,8 @@ def broken_files() -> dict[str, bytes]:
         "review_band_not_a_number": {"decision": right["decision"] | {"review_band": [0.5, float("nan")]}},
         "review_band_beyond_one": {"decision": right["decision"] | {"review_band": [0.5, 1.01]}},
         "contract_not_json": {"contract": "{"},
+        "contract_of_lone_surrogates": {"contract": json.dumps(LOANS).replace('"Approved"', '"\\ud800"')},
+        "provenance_not_a_number": {"provenance": right["provenance"] | {"seed": float("nan")}},
         "contract_nested_without_end": {"contract": "[" * 100_000},
         "contract_breaks_rules": {"contract": LOANS | {"feature": []}},
         "contract_of_nulls": {"contract": dict.fromkeys(LOANS)},

@@ -180,6 +180,7 @@ RIGHT = {
         HEAD + b"Transfer-Encoding: chunked\r\n\r\n1;a=b\r\na\r\n0\r\nT: x\r\n\r\n",
         b"POST /x 1",
     ),
+    "a length of many zeros": (HEAD + b"Content-Length: " + b"0" * 5000 + b"1\r\n\r\na", b"POST /x 1"),
     "an absolute target": (b"GET http://x/y HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /y 0"),
     "an absolute target alone": (b"GET http://x HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / 0"),
     "the asterisk": (b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", b"OPTIONS / 0"),
@@ -212,6 +213,12 @@ def test_who_offers_another_protocol_is_answered_in_this_one(server, application
             assert read_answer(stream).status == 100
         assert [read_answer(stream).body for _ in range(3)] == [b"POST /x 3", b"GET /y 0", b"GET /y 2"]
     assert application.asked == ["/x", "/y", "/y"]
+
+
+def test_who_offers_another_protocol_for_one_request_is_answered_once(server, application):
+    offer = get("/x", "Connection: Upgrade, close", "Upgrade: h2c")
+    assert [answer.body for answer in exchange(server.port, offer + get("/smuggled"))] == [b"GET /x 0"]
+    assert application.asked == ["/x"]
 
 
 def test_many_who_offer_another_protocol_are_answered_in_one_piece(server):
@@ -554,6 +561,17 @@ def test_who_expects_it_is_told_to_go_on(server):
         assert read_answer(stream).body == b"POST /x 3"
 
 
+def test_who_expects_it_behind_another_request_is_told_after_the_other_answer(server, application):
+    with connect(server.port) as client, client.makefile("rb") as stream:
+        client.sendall(get("/slow") + post(b"", "Content-Length: 3", "Expect: 100-continue", path="/x"))
+        assert application.begun.acquire(timeout=60)
+        application.go_on.set()
+        assert read_answer(stream).body == b"GET /slow 0"
+        assert read_answer(stream).head == b"HTTP/1.1 100 Continue"
+        client.sendall(b"abc")
+        assert read_answer(stream).body == b"POST /x 3"
+
+
 def test_to_who_speaks_http_1_0_nothing_is_said_before_the_answer(server):
     data = post(b"abc", "Expect: 100-continue", path="/x", version="1.0")
     assert [answer.status for answer in exchange(server.port, data)] == [200]
@@ -596,3 +614,16 @@ def test_all_bodies_together_have_a_bound_and_give_their_room_back(serve):
         wait_until(lambda: server.front.body_bytes == 1499)
         assert exchange(server.port, post(bytes(1000), "Connection: close", path="/x"))[0].status == 200
     wait_until(lambda: server.front.body_bytes == 0)
+
+
+def test_an_answer_gives_back_the_room_of_its_own_body_alone(server, application):
+    with connect(server.port) as client, client.makefile("rb") as stream:
+        client.sendall(post(bytes(100), path="/slow") + post(bytes(900), path="/x")[:-1])
+        assert application.begun.acquire(timeout=60)
+        wait_until(lambda: server.front.body_bytes == 999)
+        application.go_on.set()
+        assert read_answer(stream).body == b"POST /slow 100"
+        assert server.front.body_bytes == 899
+        client.sendall(b"x")
+        assert read_answer(stream).body == b"POST /x 900"
+        assert server.front.body_bytes == 0

@@ -126,6 +126,12 @@ def test_a_file_that_is_not_there_or_no_file_is_refused_at_the_start(tmp_path):
             Keys(path)
 
 
+def test_nobody_waits_at_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "keys")
+    with pytest.raises(SettingsError, match="can't be read"):
+        Keys(tmp_path / "keys")
+
+
 def test_a_changed_file_is_followed_even_with_its_time_and_size_kept(path, caplog):
     caplog.set_level(logging.INFO, logger="serve")
     keys, before = Keys(path), path.stat()

@@ -1,11 +1,12 @@
 import hashlib
 import json
+import os
 from dataclasses import asdict, replace
 
 import pytest
 
 from serve.errors import ModelFileError, StoreBusyError, StoreError
-from serve.store import Pointer, write_atomically
+from serve.store import LARGEST_FACTS, Pointer, write_atomically
 
 POINTER = Pointer("a" * 64, "loan_approval_model", "production", "1", "run-1", "passed")
 
@@ -40,6 +41,12 @@ def test_a_broken_file_leaves_nothing_in_the_store(shelf, model_file):
 def test_facts_that_are_not_json_leave_nothing_in_the_store(shelf, model_file):
     with pytest.raises(StoreError, match="facts"):
         shelf.store.install(model_file("loans"), {"auc": float("nan")})
+    assert names_in(shelf.store.path) == []
+
+
+def test_facts_too_large_to_be_read_again_leave_nothing_in_the_store(shelf, model_file):
+    with pytest.raises(StoreError, match="at most"):
+        shelf.store.install(model_file("loans"), {"text": "x" * LARGEST_FACTS})
     assert names_in(shelf.store.path) == []
 
 
@@ -119,6 +126,30 @@ def test_facts_that_are_no_object_are_refused(shelf, text):
     (shelf.store.path / f"{pointer.sha256}.json").write_text(text)
     with pytest.raises(StoreError, match="facts"):
         shelf.store.load(pointer)
+
+
+@pytest.mark.parametrize(
+    "text", [b'{"auc": NaN}', b'{"auc": "\\ud800"}', b'{"auc": 1, "auc": 2}', b" " * (LARGEST_FACTS + 1)]
+)
+def test_facts_that_could_not_be_shown_again_are_refused(shelf, text):
+    pointer = shelf.promote("loans")
+    (shelf.store.path / f"{pointer.sha256}.json").write_bytes(text)
+    with pytest.raises(StoreError, match="can't be read"):
+        shelf.store.load(pointer)
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".json"])
+@pytest.mark.parametrize("put", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
+def test_nobody_waits_at_a_file_that_has_no_end(shelf, suffix, put):
+    pointer = shelf.promote("loans")
+    for path in (shelf.store.path / f"{pointer.sha256}{suffix}", shelf.store.pointer_path):
+        path.unlink()
+        put(path)
+    with pytest.raises(StoreError, match="can't be read"):
+        shelf.store.load(pointer)
+    with pytest.raises(StoreError, match="not a pointer"):
+        shelf.store.pointer()
+    assert suffix == ".json" or shelf.store.file(pointer.sha256) is None
 
 
 def test_a_write_replaces_the_whole_file(tmp_path):

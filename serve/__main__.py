@@ -17,12 +17,11 @@ from pathlib import Path
 from serve.errors import ServeError, SettingsError
 from serve.keys import Keys
 from serve.log_format import log_as_json
-from serve.settings import Settings
+from serve.settings import BACKLOG, Settings
 from serve.supervisor import Child, Supervisor
 from serve.tallies import forget_gauges
 from serve.tls import make_context
 
-BACKLOG = 2048
 WATCHER = "registry watcher"
 log = logging.getLogger("serve")
 

@@ -15,6 +15,7 @@ from serve.observation import Observer
 from serve.settings import Settings
 
 MANY_ROWS = re.compile(rb"(/api/v2/predict/batch|/invocations|/v2/models/.*/infer)(\?.*)?")
+CROWDED = 0.9  # of all places
 HEALTH = b"/health/"  # never one request too many: who is busy is not ill, and must not be restarted for it
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,10 @@ class Front:
         self.date = f"Date: {formatdate(usegmt=True)}\r\n".encode()
         for connection in [each for each in self.connections if each.deadline < self.now]:
             connection.expire()
+        # Silent callers must not lock the others out, health checks least of all.
+        if len(self.connections) > CROWDED * self.settings.max_connections:
+            for connection in list(self.connections):
+                connection.make_room()
 
     def observe(self) -> None:
         """Tell the observer how much there is to do."""

@@ -14,6 +14,7 @@ from serve.http_request import Request, RequestReader
 if TYPE_CHECKING:
     from serve.front import Front
 
+QUIET_SECONDS = 2.0  # that a connection may be silent where many want its place
 LINGER_SECONDS = 2.0  # in which a refused caller's bytes are thrown away, so that it gets to read why
 CUT_SHORT = (400, "the request ended early")
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -37,6 +38,7 @@ class Connection(RequestReader, asyncio.Protocol):
         self.closing = False
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[Request] = deque()
+        self._quiet_since = 0.0
         self._busy = False  # the application has a request of this connection
         self._paused = False  # the caller does not read
         self._owes_continue = False  # the caller was not told to send its body, as others had to be answered first
@@ -47,6 +49,7 @@ class Connection(RequestReader, asyncio.Protocol):
         """Begin, unless there are too many already."""
         self._transport = transport
         self.deadline = self.front.receive_by
+        self._quiet_since = self.front.now
         if not self.front.admit(self):
             self._refuse(503, "too many connections, try again")
 
@@ -153,6 +156,7 @@ class Connection(RequestReader, asyncio.Protocol):
     def _send(self, status: bytes, answer: bytes, keep_alive: bool) -> None:
         if keep_alive:
             self.deadline = self._patience()
+            self._quiet_since = self.front.now
             self._transport.write(b"".join((status, self.front.date, answer)))
         else:
             self._transport.write(b"".join((status, self.front.date, b"Connection: close\r\n", answer)))
@@ -200,5 +204,13 @@ class Connection(RequestReader, asyncio.Protocol):
 
     def drain(self) -> None:
         """The worker is about to end: close what is idle; the rest ends with its answer."""
-        if self._transport and not (self._busy or self._waiting or self.in_request or self.closing):
+        if self._is_idle():
             self._end()
+
+    def make_room(self) -> None:
+        """Nearly all places are taken: leave if nothing was said here for a while."""
+        if self._is_idle() and self.front.now - self._quiet_since > QUIET_SECONDS:
+            self._end()
+
+    def _is_idle(self) -> bool:
+        return bool(self._transport) and not (self._busy or self._waiting or self.in_request or self.closing)

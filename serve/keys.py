@@ -19,6 +19,7 @@ from pathlib import Path
 from serve.errors import SettingsError
 from serve.regular_file import read_regular
 
+MOST_KEYS = 1000  # each request is compared with all of them
 CHECK_SECONDS = 1.0  # between two looks at the file
 LARGEST_KEYS = 2**20  # bytes, ten thousand keys: each request is compared with all of them
 _read_line = re.compile(rb"([A-Za-z0-9._-]{1,64}):([0-9a-f]{64})").fullmatch
@@ -62,7 +63,7 @@ class Keys:
             self._entries, self._data = (), None
             return
         self._entries, self._data = entries, data
-        log.info("%d API keys are valid now: %s", len(entries), ", ".join(name for name, _ in entries))
+        log.info("%d API keys are valid now", len(entries))
 
 
 def parse_keys(where: str, data: bytes) -> tuple[tuple[str, bytes], ...]:
@@ -78,8 +79,8 @@ def parse_keys(where: str, data: bytes) -> tuple[tuple[str, bytes], ...]:
         if name in entries or digest in entries.values():
             raise SettingsError(f"{where} line {number}: this name or key stands there twice")
         entries[name] = digest
-    if not entries:
-        raise SettingsError(f"{where}: expected at least one key")
+    if not 1 <= len(entries) <= MOST_KEYS:
+        raise SettingsError(f"{where}: expected 1 to {MOST_KEYS} keys")
     return tuple(entries.items())
 
 

@@ -8,6 +8,8 @@ from serve.errors import SettingsError
 from serve.setting_readers import Reader, read_address, read_path
 from serve.tracking_settings import read_tracking
 
+BACKLOG = 2048  # connections that the system keeps until they are accepted
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -41,7 +41,7 @@ class Pointer:
     def __post_init__(self) -> None:
         if not all(isinstance(value, str) for value in asdict(self).values()):
             raise StoreError("a pointer holds text only")
-        if not (self.version.isprintable() and self.version.isascii()):  # it stands in a header
+        if not (self.version and self.version.isprintable() and self.version.isascii()):  # it stands in a header
             raise StoreError("the pointer's version is not printable ASCII")
         if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
             raise StoreError("the pointer's sha256 is not 64 hexadecimal digits")

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import uvloop
@@ -13,11 +14,10 @@ from serve.app import create_app
 from serve.front import Front
 from serve.http_connection import Connection
 from serve.lane import Lane
-from serve.settings import Settings
+from serve.settings import BACKLOG, Settings
 from serve.tls import make_context
 
 TICK = 0.1  # seconds; the grain of every deadline
-BACKLOG = 2048
 
 
 def work(
@@ -59,7 +59,8 @@ async def _serve(
     tls = {"ssl": context, "ssl_handshake_timeout": settings.receive_seconds} if context else {}
     server = await loop.create_server(lambda: Connection(front), sock=public, backlog=BACKLOG, **tls)
     if metrics:
-        inner = Front(observer.metrics_app, settings, observer)
+        small = replace(settings, max_batch_bytes=settings.max_body_bytes)
+        inner = Front(observer.metrics_app, small, observer)
         fronts.append(inner)
         await loop.create_server(lambda: Connection(inner), sock=metrics, backlog=BACKLOG)
     while not stopping.is_set() and os.getppid() == parent:

@@ -8,6 +8,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -627,3 +628,31 @@ def test_an_answer_gives_back_the_room_of_its_own_body_alone(server, application
         client.sendall(b"x")
         assert read_answer(stream).body == b"POST /x 900"
         assert server.front.body_bytes == 0
+
+
+def test_where_it_is_crowded_silent_callers_leave_and_others_stay(serve, application, monkeypatch):
+    monkeypatch.setattr("serve.http_connection.QUIET_SECONDS", 0.2)
+    server = serve(max_connections=10)
+    with ExitStack() as stack:
+        busy, sending = (stack.enter_context(connect(server.port)) for _ in range(2))
+        busy.sendall(get("/slow"))
+        sending.sendall(post(b"", "Content-Length: 3", path="/x"))
+        assert application.begun.acquire(timeout=60)
+        silent = [stack.enter_context(connect(server.port)) for _ in range(8)]
+        wait_until(lambda: len(server.front.connections) == 10)
+        assert [client.recv(1) for client in silent] == [b""] * 8
+        application.go_on.set()
+        sending.sendall(b"abc")
+        for client in (busy, sending):
+            assert read_answer(client.makefile("rb")).status == 200
+
+
+def test_where_there_is_room_silent_callers_stay(serve, monkeypatch):
+    monkeypatch.setattr("serve.http_connection.QUIET_SECONDS", 0.0)
+    server = serve(max_connections=10)
+    with connect(server.port) as silent:
+        wait_until(lambda: len(server.front.connections) == 1)
+        for _ in range(3):
+            server.on_loop(server.front.tick)
+        silent.sendall(get("/"))
+        assert read_answer(silent.makefile("rb")).status == 200

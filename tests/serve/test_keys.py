@@ -101,8 +101,8 @@ def test_every_entry_is_compared_in_constant_time_wherever_the_match_is(path, mo
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("", "keys.txt: expected at least one key"),
-        ("# nothing\n\n", "keys.txt: expected at least one key"),
+        ("", "keys.txt: expected 1 to 1000 keys"),
+        ("# nothing\n\n", "keys.txt: expected 1 to 1000 keys"),
         ("secret-in-the-clear\n", "keys.txt line 1: expected name:sha256"),
         ("# x\nlab:secret-in-the-clear\n", "keys.txt line 2: expected name:sha256"),
         (line("lab", LAB).upper(), "keys.txt line 1: expected name:sha256"),
@@ -141,7 +141,7 @@ def test_a_changed_file_is_followed_even_with_its_time_and_size_kept(path, caplo
     keys.refresh()
     assert keys.holder({b"x-api-key": SHOP}) is None
     assert keys.holder({b"x-api-key": b"another"}) == "shop"
-    assert caplog.messages == ["2 API keys are valid now: lab, shop"]
+    assert caplog.messages == ["2 API keys are valid now"]
 
 
 @pytest.mark.parametrize("fault", ["", "garbage 4711\n", "gone"])

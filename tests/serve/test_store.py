@@ -69,7 +69,7 @@ def test_what_is_not_installed_cannot_be_pointed_at(shelf):
         shelf.store.point(POINTER)
 
 
-@pytest.mark.parametrize("version", ["1\r\nX-Evil: 1", "1\n", "é", "1\0"])
+@pytest.mark.parametrize("version", ["1\r\nX-Evil: 1", "1\n", "é", "1\0", ""])
 def test_a_version_that_fits_no_header_is_refused(version):
     with pytest.raises(StoreError, match="version is not printable ASCII"):
         replace(POINTER, version=version)

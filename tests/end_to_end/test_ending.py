@@ -116,6 +116,7 @@ def test_workers_whose_parent_is_killed_while_they_start_end_by_themselves(tmp_p
     try:
         wait_until(lambda: worker_pids(process.pid))
         pids = worker_pids(process.pid)
+        assert pids
     finally:
         process.kill()
         process.wait(DEADLINE)

@@ -5,15 +5,14 @@ import io
 from collections.abc import Callable
 
 import numpy as np
-from flask import Blueprint, Response, current_app, request
-from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import UnsupportedMediaType
 
 from serve import strict_json
-from serve.api import decide_rows, loaded_model, name_decision, read_body
+from serve.api import decide_rows, loaded_model, name_decision
 from serve.contract import Contract
 from serve.errors import ApplicationError
-from serve.settings import Settings
-from serve.strict_json import count_byte
+from serve.many_rows import CSV_MARKS, check_rows, read_many
 from serve.tables import encode_columns, encode_csv, encode_records
 
 JSON, CSV = "application/json", "text/csv"
@@ -27,55 +26,33 @@ def predict_batch() -> Response:
     """Decide every application of a batch, or none of them. X-Decision-Id names the batch."""
     loaded = loaded_model()
     contract = loaded.scorer.contract
-    settings: Settings = current_app.extensions["settings"]
     if request.mimetype not in (JSON, CSV):
         raise UnsupportedMediaType(f"expected Content-Type: {JSON} or {CSV}")
     if request.mimetype == CSV and request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
         raise UnsupportedMediaType("expected a CSV in UTF-8")
-    request.max_content_length = settings.max_batch_bytes
-    encode = _encode_csv if request.mimetype == CSV else _encode_json
-    X, render = encode(contract, read_body(), settings.max_batch_rows)
+    X, render = _encode_csv(contract) if request.mimetype == CSV else _encode_json(contract)
     _, codes = decide_rows(loaded, X)
     return name_decision(Response(render(contract, codes), mimetype=request.mimetype), loaded)
 
 
-def _encode_json(contract: Contract, body: bytes, most_rows: int) -> tuple[np.ndarray, Render]:
-    _check_size(contract, body, most_rows, ",[{")
-    document = strict_json.loads(body)
+def _encode_json(contract: Contract) -> tuple[np.ndarray, Render]:
+    document = strict_json.loads(read_many(contract))
     if isinstance(document, list):
-        _check_rows(len(document), most_rows)
+        check_rows(len(document))
         return encode_records(contract, document), _render_records
     if isinstance(document, dict):
-        lengths = [len(values) for values in document.values() if isinstance(values, list)]
-        _check_rows(max(lengths, default=0), most_rows)
+        check_rows(max((len(values) for values in document.values() if isinstance(values, list)), default=0))
         return encode_columns(contract, document), _render_columns
     raise ApplicationError({"": "neither, expected a list of applications or an object with a list for each feature"})
 
 
-def _encode_csv(contract: Contract, body: bytes, most_rows: int) -> tuple[np.ndarray, Render]:
-    _check_size(contract, body, most_rows, ",\r\n")
+def _encode_csv(contract: Contract) -> tuple[np.ndarray, Render]:
+    body = read_many(contract, CSV_MARKS)
     if b'"' not in body:
-        _check_rows(body.rstrip(b"\r\n").count(b"\n"), most_rows)
+        check_rows(body.rstrip(b"\r\n").count(b"\n"))
     X = encode_csv(contract, body)
-    _check_rows(len(X), most_rows)  # with quotes, a line's end may stand within a cell
+    check_rows(len(X))  # with quotes, a line's end may stand within a cell
     return X, _render_csv
-
-
-def _check_size(contract: Contract, body: bytes, most_rows: int, marks: str) -> None:
-    """Refuse a body before it is parsed when so many items are marked in it that it can't be a batch within the limit.
-
-    Two bytes of JSON may take seventy in memory: bytes alone are no measure.
-    """
-    texts = [[feature.name, *feature.values] for feature in contract.features]  # these may hold marks too
-    a_row = 1 + sum(1 + 2 * max(sum(map(text.count, marks)) for text in of_feature) for of_feature in texts)
-    most = (most_rows + 1) * a_row + 64  # and a few empty lines at the end
-    if len(body) > most and sum(count_byte(body, mark.encode()) for mark in marks) > most:
-        _check_rows(most_rows + 1, most_rows)
-
-
-def _check_rows(rows: int, most_rows: int) -> None:
-    if rows > most_rows:
-        raise RequestEntityTooLarge(f"more than {most_rows} applications, send several batches")
 
 
 def _render_records(contract: Contract, codes: np.ndarray) -> bytes:

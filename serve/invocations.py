@@ -21,7 +21,7 @@ from serve import strict_json
 from serve.api import decide_rows, loaded_model, name_decision, respond
 from serve.contract import Contract
 from serve.errors import RequestError
-from serve.exchange import check_rows, read_batch
+from serve.many_rows import check_rows, read_many
 from serve.tables import encode_columns, encode_csv, encode_records, fill_absent
 
 VERSION = "3.17.2"  # of the MLflow whose protocol this is: what MLflow itself answers
@@ -50,7 +50,7 @@ def invocations() -> Response:
     _check_content_type()
     encode = encode_csv if request.mimetype == "text/csv" else _encode_json
     contract = loaded.scorer.contract
-    X = encode(contract, read_batch(contract))
+    X = encode(contract, read_many(contract))
     check_rows(len(X))
     _, codes = decide_rows(loaded, X)
     return name_decision(respond({"predictions": codes.tolist()}), loaded)

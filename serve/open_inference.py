@@ -22,8 +22,8 @@ from serve import strict_json
 from serve.api import decide_rows, loaded_model, name_decision, respond
 from serve.contract import Contract
 from serve.errors import RequestError
-from serve.exchange import check_rows, read_batch
 from serve.live import Loaded
+from serve.many_rows import check_rows, read_many
 from serve.tensors import MATRIX, encode_tensors, read_tensors, refuse_extensions, require_object
 
 PLATFORM = "onnx_onnxv1"
@@ -106,7 +106,7 @@ def _read_request(contract: Contract) -> Mapping[str, Any]:
         raise RequestError("Inference-Header-Content-Length: the binary tensor data extension is not supported")
     if request.mimetype not in ("application/json", ""):  # Triton's client sends none
         raise UnsupportedMediaType("expected Content-Type: application/json")
-    document = require_object(strict_json.loads(read_batch(contract), nan_is_null=True), "the body")
+    document = require_object(strict_json.loads(read_many(contract), nan_is_null=True), "the body")
     if not isinstance(document.get("id"), str | None):
         raise RequestError("id: expected text")
     refuse_extensions(document, "")

@@ -1,4 +1,4 @@
-"""What the protocols for many rows share: a body read within the limits of a batch."""
+"""What every request with many rows shares: its body, within the limits of a batch."""
 
 from flask import current_app, request
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -8,10 +8,12 @@ from serve.contract import Contract
 from serve.settings import Settings
 from serve.strict_json import count_byte
 
-MARKS = ",[{"  # each begins an item
+JSON_MARKS = ",[{"  # each begins an item
+CSV_MARKS = ",\r\n"
+FEW = 100  # lines without an application, and a protocol's own items
 
 
-def read_batch(contract: Contract) -> bytes:
+def read_many(contract: Contract, marks: str = JSON_MARKS) -> bytes:
     """Return the body of this request. Raises RequestEntityTooLarge, JSONError.
 
     A body with more items than the most rows could have is refused before it is parsed: two bytes of JSON may take
@@ -20,8 +22,8 @@ def read_batch(contract: Contract) -> bytes:
     settings: Settings = current_app.extensions["settings"]
     request.max_content_length = settings.max_batch_bytes
     body = read_body()
-    most = (settings.max_batch_rows + 100) * _most_items(contract)
-    if len(body) > most and sum(count_byte(body, mark.encode()) for mark in MARKS) > most:
+    most = (settings.max_batch_rows + FEW) * _most_items(contract, marks)
+    if len(body) > most and sum(count_byte(body, mark.encode()) for mark in marks) > most:
         check_rows(settings.max_batch_rows + 1)
     return body
 
@@ -33,7 +35,7 @@ def check_rows(rows: int) -> None:
         raise RequestEntityTooLarge(f"more than {settings.max_batch_rows} rows, send them in several requests")
 
 
-def _most_items(contract: Contract) -> int:
+def _most_items(contract: Contract, marks: str) -> int:
     """Return how many items a row may have in any format: each value in a list of its own, marks in its text too."""
     texts = [[feature.name, *feature.values] for feature in contract.features]
-    return 2 + sum(2 + 2 * max(sum(map(text.count, MARKS)) for text in names) for names in texts)
+    return 2 + sum(2 + 2 * max(sum(map(text.count, marks)) for text in names) for names in texts)

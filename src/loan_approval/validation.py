@@ -99,8 +99,17 @@ def _split_of(contract: Contract) -> tuple[object, ...]:
     return contract.split_salt, [(feature.name, feature.type, feature.values) for feature in contract.scored]
 
 
-def record(candidate: Candidate, gates: list[Gate], metrics: dict[str, float], notes: dict[str, Any]) -> str:
-    """Record the verdict with the version and return it."""
+def record(
+    candidate: Candidate,
+    gates: list[Gate],
+    metrics: dict[str, float],
+    notes: dict[str, Any],
+    evidence: dict[str, Any],
+) -> str:
+    """Record the verdict with the version and return it.
+
+    evidence: what the model card shows beside gates and metrics, a JSON document a topic (calibration, fairness, …).
+    """
     verdict = overall(gates)
     if candidate.version.verdict == "forced" and verdict == "failed":
         return verdict  # who forced it, and why, stays on record, and so the way back to it
@@ -109,6 +118,7 @@ def record(candidate: Candidate, gates: list[Gate], metrics: dict[str, float], n
         "gates": [gate.to_dict() for gate in gates],
         "verdict": {"verdict": verdict, **notes},
         "sha256": candidate.version.sha256,
+        "evidence": evidence,
     }
     tracking.record_verdict(candidate.version, verdict, facts)
     return verdict

@@ -15,9 +15,11 @@ import onnxruntime as ort
 from serve import strict_json
 from serve.contract import Contract
 from serve.errors import ContractError, JSONError, ModelFileError
+from serve.feature import Fault, Feature
 
-FORMAT = 1
-DOCUMENTS = ("contract", "decision", "provenance", "golden")
+FORMAT = 2
+DOCUMENTS = ("contract", "decision", "provenance", "background", "golden")
+MOST_BACKGROUND_ROWS = 64  # an explanation costs that many times its coalitions
 LARGEST_FILE = 40_000_000  # bytes; a deep forest beyond that takes seconds and gigabytes to load
 TOLERANCE = 1e-6  # on probabilities
 OUTPUTS = ["probabilities"]  # the graph's own label is never asked for: at p = 0.5 it depends on the batch
@@ -57,6 +59,7 @@ class Scorer:
         self._options = ort.RunOptions()
         self._options.log_severity_level = 4
         self._check_shape()
+        self.background = _background(documents["background"], self.contract)
         self._replay(documents["golden"])
 
     def score(self, X: np.ndarray) -> np.ndarray:
@@ -133,6 +136,33 @@ def _read_documents(metadata: Mapping[str, str]) -> dict[str, Any]:
         if not isinstance(documents[name], dict):
             raise ModelFileError(f"the metadata document {name!r} is not an object")
     return documents
+
+
+def _background(document: Mapping[str, Any], contract: Contract) -> np.ndarray:
+    """Return (B, F) encoded rows, NaN = missing: what an application is compared with. Raises ModelFileError."""
+    rows = document.get("rows")
+    if not isinstance(rows, list) or not 1 <= len(rows) <= MOST_BACKGROUND_ROWS:
+        raise ModelFileError(f"the file has no list of 1 to {MOST_BACKGROUND_ROWS} background rows")
+    for number, row in enumerate(rows):
+        if not isinstance(row, list) or len(row) != len(contract.scored):
+            raise ModelFileError(f"background row {number} is not a value for each of {len(contract.scored)} features")
+        for feature, value in zip(contract.scored, row, strict=True):
+            if not _keeps(feature, value):
+                raise ModelFileError(f"background row {number} breaks the contract at {feature.name}")
+    background = np.array(rows, dtype=np.float64)
+    background.setflags(write=False)
+    return background
+
+
+def _keeps(feature: Feature, value: object) -> bool:
+    """Whether a value from JSON is an encoded one of this feature, or null where it may be missing."""
+    if feature.is_category and value is not None:
+        return type(value) in (int, float) and value in range(len(feature.values))
+    try:
+        feature.encode(value)
+    except Fault:
+        return False
+    return True
 
 
 def _threshold(rule: Mapping[str, Any]) -> float:

@@ -17,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.external_data_helper import set_external_data
 
 from serve.contract import Contract
+from serve.feature import Feature
 from serve.scorer import LARGEST_FILE
 
 ROOT = Path(__file__).parents[1]
@@ -84,6 +85,7 @@ def make_documents(model: onnx.ModelProto, contract: Mapping[str, Any], bias: fl
         "contract": contract,
         "decision": {"threshold": THRESHOLD, "review_band": [THRESHOLD, THRESHOLD]},
         "provenance": PROVENANCE | {"parameters": {"bias": bias}},
+        "background": {"rows": _background_rows(Contract.from_dict(contract))},
         "golden": {"rows": rows, "scores": [float(score) for score in scores]},
     }
 
@@ -98,7 +100,21 @@ def _golden_rows(contract: Contract) -> list[list[float | None]]:
     return rows
 
 
-def to_bytes(model: onnx.ModelProto, documents: Mapping[str, Any], version: str = "1") -> bytes:
+def _background_rows(contract: Contract) -> list[list[float | None]]:
+    """Return two rows: a fifth above the example, and a fifth below with nothing where it may be."""
+
+    def near(feature: Feature, factor: float) -> float:
+        if feature.is_category:
+            return len(feature.values) - 1 if factor > 1 else 0
+        return min(feature.max, max(feature.min, round(feature.example * factor)))
+
+    return [
+        [near(feature, 1.2) for feature in contract.scored],
+        [None if feature.missing else near(feature, 0.8) for feature in contract.scored],
+    ]
+
+
+def to_bytes(model: onnx.ModelProto, documents: Mapping[str, Any], version: str = "2") -> bytes:
     """Return the model file: the graph with the documents in its metadata."""
     finished = onnx.ModelProto()
     finished.CopyFrom(model)
@@ -133,6 +149,7 @@ def broken_files() -> dict[str, bytes]:
     """Return one file for each fault, named by it."""
     model = make_model(LOANS, LOANS_SCALING)
     right = make_documents(model, LOANS, 1.0)
+    rows = right["background"]["rows"]
     golden, scores = right["golden"], right["golden"]["scores"]
     nudged = [scores[0] + 1e-5, *scores[1:]]
     at_threshold = {"threshold": float(np.nextafter(scores[0], 0))}
@@ -145,6 +162,17 @@ def broken_files() -> dict[str, bytes]:
         "golden_rows_none": {"golden": {"rows": [], "scores": []}},
         "golden_rows_narrow": {"golden": golden | {"rows": [row[1:] for row in golden["rows"]]}},
         "golden_not_an_object": {"golden": [golden]},
+        "background_rows_absent": {"background": {}},
+        "background_rows_none": {"background": {"rows": []}},
+        "background_rows_too_many": {"background": {"rows": rows[:1] * 65}},
+        "background_row_narrow": {"background": {"rows": [*rows, rows[0][1:]]}},
+        "background_row_not_a_list": {"background": {"rows": [*rows, 1]}},
+        "background_of_text": {"background": {"rows": [[str(rows[0][0]), *rows[0][1:]]]}},
+        "background_true": {"background": {"rows": [[*rows[0][:-1], True]]}},
+        "background_out_of_range": {"background": {"rows": [[101, *rows[0][1:]]]}},
+        "background_not_whole": {"background": {"rows": [[*rows[0][:-1], 0.5]]}},
+        "background_infinite": {"background": '{"rows": [[1e999]]}'},
+        "background_not_an_object": {"background": rows},
         "threshold_absent": {"decision": {}},
         "threshold_one": {"decision": {"threshold": 1.0}},
         "threshold_text": {"decision": {"threshold": "0.5"}},
@@ -173,7 +201,8 @@ def broken_files() -> dict[str, bytes]:
 def _broken_graphs(right: Mapping[str, Any]) -> dict[str, bytes]:
     narrow = {key: values[1:] for key, values in LOANS_SCALING.items()}
     return {
-        "format_newer": to_bytes(make_model(LOANS, LOANS_SCALING), right, version="2"),
+        "format_newer": to_bytes(make_model(LOANS, LOANS_SCALING), right, version="3"),
+        "format_older": to_bytes(make_model(LOANS, LOANS_SCALING), right, version="1"),
         "input_narrow": to_bytes(make_model(LOANS, narrow), right),
         "input_float": to_bytes(make_model(LOANS, LOANS_SCALING, kind=TensorProto.FLOAT), right),
         "output_renamed": to_bytes(make_model(LOANS, LOANS_SCALING, output="label"), right),

@@ -8,6 +8,18 @@ from serve.errors import ApplicationError, ModelFileError
 from serve.scorer import CHUNK, Decision, Scorer
 
 REASONS = {
+    "background_absent": "document 'background' is missing or not JSON",
+    "background_infinite": "document 'background' is missing or not JSON",
+    "background_not_an_object": "document 'background' is not an object",
+    "background_not_whole": "background row 0 breaks the contract at Had_Past_Default",
+    "background_of_text": "background row 0 breaks the contract at Age",
+    "background_out_of_range": "background row 0 breaks the contract at Age",
+    "background_row_narrow": "background row 2 is not a value for each of 7 features",
+    "background_row_not_a_list": "background row 2 is not a value for each of 7 features",
+    **dict.fromkeys(
+        ("background_rows_absent", "background_rows_none", "background_rows_too_many"), "no list of 1 to 64 background"
+    ),
+    "background_true": "background row 0 breaks the contract at Had_Past_Default",
     "bytes_none": "onnxruntime can't load the file",
     "bytes_random": "onnxruntime can't load the file",
     "bytes_too_many": "the file has 40,000,001 bytes, at most 40,000,000 are allowed",
@@ -20,7 +32,8 @@ REASONS = {
     "contract_of_lone_surrogates": "document 'contract' is missing or not JSON",
     "contract_of_nulls": "format: missing; model_name: missing",
     "decision_absent": "document 'decision' is missing or not JSON",
-    "format_newer": "the file has format '2', expected '1'",
+    "format_newer": "the file has format '3', expected '2'",
+    "format_older": "the file has format '1', expected '2'",
     "golden_absent": "document 'golden' is missing or not JSON",
     "golden_decided_otherwise": "a golden row is decided otherwise than recorded",
     "golden_not_an_object": "document 'golden' is not an object",

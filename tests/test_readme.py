@@ -10,6 +10,7 @@ import pytest
 import skops.io
 
 from loan_approval import factories, tracking
+from loan_approval.background import make_background
 from loan_approval.datasets import read_dataset
 from loan_approval.errors import DataError
 from loan_approval.export import export
@@ -115,7 +116,7 @@ def test_the_model_of_the_readme_is_found_trained_stored_and_exported_without_a_
     dataset = read_dataset(tmp_path / "dataset.csv", Contract.load(ROOT / "data/loans/contract.toml"), "loans")
     recipe = Recipe("gradient_boosting", "median_imputer", seed=7)
     pipeline = fit(recipe, dataset)
-    data = export(pipeline, recipe, dataset.contract, {"threshold": 0.51}, {})
+    data = export(pipeline, recipe, dataset.contract, {"threshold": 0.51}, {}, make_background(dataset))
     assert prove_parity(data, pipeline, dataset.X).differing == 0
     stored = skops.io.dumps(pipeline)
     untrusted = set(skops.io.get_untrusted_types(data=stored))

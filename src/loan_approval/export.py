@@ -1,4 +1,5 @@
-"""From a fitted pipeline to the model file: an ONNX graph that carries contract, rule, provenance and golden rows.
+"""From a fitted pipeline to the model file: an ONNX graph that carries contract, rule, provenance, background and
+golden rows.
 
 Nothing here depends on the clock or the machine's name: the same commit, data, lock and recipe give the same bytes.
 """
@@ -27,15 +28,24 @@ _OPSETS = {"": 21, "ai.onnx.ml": 3}
 
 
 def export(
-    pipeline: Pipeline, recipe: Recipe, contract: Contract, decision: dict[str, Any], provenance: dict[str, Any]
+    pipeline: Pipeline,
+    recipe: Recipe,
+    contract: Contract,
+    decision: dict[str, Any],
+    provenance: dict[str, Any],
+    background: np.ndarray,
 ) -> bytes:
-    """Return the bytes of the model file. Raises ExportError when it can't be made or does not verify."""
+    """Return the bytes of the model file. Raises ExportError when it can't be made or does not verify.
+
+    background: (B, F) encoded rows that reasons are against, as `make_background` gives them.
+    """
     graph = _convert(pipeline, recipe, contract)
     rows = golden_rows(contract)
     documents = {
         "contract": contract.to_dict(),
         "decision": decision,
         "provenance": provenance | {"recipe": recipe.to_dict()},
+        "background": {"rows": _with_nulls(background)},
         # The graph's own scores: that they are the pipeline's is for `parity` to prove.
         "golden": {"rows": _with_nulls(rows), "scores": _score(graph, rows)},
     }

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
+from loan_approval.background import make_background
 from loan_approval.datasets import Dataset, load_dataset
 from loan_approval.export import export, golden_rows
 from loan_approval.project import LOCK, git_state, sha256_of
@@ -53,7 +54,8 @@ def make_model(name: str, folder: Path) -> Made:
     named = fit(recipe, replace(dataset, X=pd.DataFrame(dataset.X, columns=columns)))
     threshold = _threshold(unnamed, dataset)
     provenance = {"dataset": "loans", "data_sha256": dataset.sha256, "lock_sha256": sha256_of(LOCK)} | git_state()
-    data = export(unnamed, recipe, dataset.contract, {"threshold": threshold}, provenance)
+    decision, background = {"threshold": threshold}, make_background(dataset)
+    data = export(unnamed, recipe, dataset.contract, decision, provenance, background)
     folder.mkdir(parents=True)
     promote(Store(folder / "store"), data)
     (folder / "model.onnx").write_bytes(data)

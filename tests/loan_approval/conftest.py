@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from sklearn.pipeline import Pipeline
 
+from loan_approval.background import make_background
 from loan_approval.datasets import Dataset, read_dataset
 from loan_approval.export import export, golden_rows
 from loan_approval.simulate import write_simulation
@@ -40,6 +41,7 @@ class Made:
     dataset: Dataset
     pipeline: Pipeline
     decision: dict[str, Any]
+    background: np.ndarray
     data: bytes
 
 
@@ -114,5 +116,6 @@ def fit_and_export(recipe: Recipe, dataset: Dataset) -> Made:
     X, y = dataset.rows("calibrate")
     every_p = score(pipeline, np.concatenate([dataset.X, golden_rows(dataset.contract)]))
     decision = {"threshold": choose_threshold(y, score(pipeline, X), every_p, 1.0, 1.0)}
-    data = export(pipeline, recipe, dataset.contract, decision, PROVENANCE)
-    return Made(recipe, dataset, pipeline, decision, data)
+    background = make_background(dataset)
+    data = export(pipeline, recipe, dataset.contract, decision, PROVENANCE, background)
+    return Made(recipe, dataset, pipeline, decision, background, data)

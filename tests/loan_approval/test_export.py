@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 EXPORT_AGAIN = """
 import hashlib, json, sys
 from pathlib import Path
+from loan_approval.background import make_background
 from loan_approval.datasets import read_dataset
 from loan_approval.export import export
 from loan_approval.training import Recipe, fit
@@ -30,7 +31,8 @@ dataset = read_dataset(Path(sys.argv[1]), Contract.load(Path(sys.argv[2])), "loa
 for text in sys.argv[3:]:
     given = json.loads(text)
     recipe = Recipe(**given["provenance"].pop("recipe"))
-    data = export(fit(recipe, dataset), recipe, dataset.contract, given["decision"], given["provenance"])
+    said = (given["decision"], given["provenance"], make_background(dataset))
+    data = export(fit(recipe, dataset), recipe, dataset.contract, *said)
     print(hashlib.sha256(data).hexdigest())
 """
 
@@ -82,7 +84,7 @@ def test_the_file_carries_what_it_follows_from(make_model):
 def test_the_order_in_which_things_are_said_does_not_matter(make_model):
     made = make_model("homes", "logistic_regression")
     one, other = (
-        export(made.pipeline, made.recipe, made.dataset.contract, made.decision, provenance)
+        export(made.pipeline, made.recipe, made.dataset.contract, made.decision, provenance, made.background)
         for provenance in ({"commit": "0", "changes": ""}, {"changes": "", "commit": "0"})
     )
     assert one == other
@@ -141,13 +143,13 @@ def test_numbers_are_drawn_over_the_range_and_never_missing_where_they_must_be_g
 def test_a_rule_the_server_would_refuse_is_not_exported(make_model, threshold):
     made = make_model("homes", "logistic_regression")
     with pytest.raises(ExportError, match="no threshold between 0 and 1"):
-        export(made.pipeline, made.recipe, made.dataset.contract, {"threshold": threshold}, {})
+        export(made.pipeline, made.recipe, made.dataset.contract, {"threshold": threshold}, {}, made.background)
 
 
 def test_a_pipeline_of_another_width_is_not_exported(make_model, homes_contract):
     made = make_model("loans", "logistic_regression")
     with pytest.raises((ExportError, ValueError)):
-        export(made.pipeline, made.recipe, homes_contract, made.decision, {})
+        export(made.pipeline, made.recipe, homes_contract, made.decision, {}, made.background)
 
 
 def test_a_model_without_an_onnx_form_is_an_export_error(make_model, monkeypatch):
@@ -157,7 +159,7 @@ def test_a_model_without_an_onnx_form_is_an_export_error(make_model, monkeypatch
     made = make_model("homes", "logistic_regression")
     monkeypatch.setattr("loan_approval.export.to_onnx", no_form)
     with pytest.raises(ExportError, match=r"logistic_regression with .* has no ONNX form: no such operator"):
-        export(made.pipeline, made.recipe, made.dataset.contract, made.decision, {})
+        export(made.pipeline, made.recipe, made.dataset.contract, made.decision, {}, made.background)
 
 
 @pytest.mark.parametrize("model_name", factory_names(ModelFactory))

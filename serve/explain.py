@@ -1,15 +1,24 @@
-"""Why a decision: the Shapley values of one application's features, from the model file alone."""
+"""Why a decision: what each feature of one application adds to the log-odds of approval, from the model file alone.
+
+Interventional Shapley values: a coalition of features is worth the mean log-odds over the background rows in which
+these features are the application's and the others stay the row's. Exact up to `MOST_EXACT` features, over all
+coalitions; beyond, over random orders of the features, the same ones for the same file and application.
+Sources: Shapley, "A Value for n-Person Games", 1953; Strumbelj and Kononenko, "Explaining prediction models and
+individual predictions with feature contributions", KAIS 2014; Mitchell et al., "Sampling Permutations for Shapley
+Value Estimation", JMLR 2022, for orders in pairs, one the reverse of the other.
+"""
 
 import hashlib
 from dataclasses import dataclass
-from math import factorial
+from math import comb
 
 import numpy as np
 
 from serve.scorer import Scorer
 
-MOST_EXACT = 10  # features; beyond, 2^F coalitions are too many for one answer
-PAIRS = 64  # of permutations, each with its reverse
+MOST_EXACT = 10  # features
+MOST_COALITIONS = 2**MOST_EXACT  # scored against each background row for one application, whatever F is
+FEWEST_PAIRS = 2  # of orders: an error takes two
 CLIP = 1e-6  # probabilities are held this far from 0 and 1: log-odds stay finite
 
 
@@ -17,8 +26,8 @@ CLIP = 1e-6  # probabilities are held this far from 0 and 1: log-odds stay finit
 class Explanation:
     """What each feature adds to the log-odds of approval.
 
-    base: mean log-odds over the background rows.   values: (F,); base + sum(values) is the application's log-odds.
-    error: 0.0 where the values are exact; else the largest standard error of one, from the permutations.
+    base: mean log-odds over the background rows.   values: (F,); base + sum(values) is the application's log-odds, to
+    rounding, sampled or not.   error: 0.0 where the values are exact, else the largest standard error of one of them.
     """
 
     base: float
@@ -27,54 +36,85 @@ class Explanation:
 
 
 class Explainer:
-    """Explains with one model file against its background rows."""
+    """Explains applications with one model file; what it keeps never changes, so threads may share it."""
 
     def __init__(self, scorer: Scorer) -> None:
         self._scorer = scorer
-        features = scorer.background.shape[1]
-        if features <= MOST_EXACT:
-            self._masks = _coalitions(features)
-            self._weights = _shapley_weights(self._masks)
+        self._features = scorer.background.shape[1]
+        if self._features <= MOST_EXACT:
+            self._sets = np.arange(2**self._features)  # a coalition is a number, its bits are the features in it
+            self._masks = self._sets[:, None] >> np.arange(self._features) & 1 == 1
+            self._without = np.array([self._sets[~inside] for inside in self._masks.T])
+            self._with = self._without + (1 << np.arange(self._features))[:, None]
+            self._weights = _weights(self._masks.sum(axis=1), self._features)[self._without]
 
     def explain(self, X: np.ndarray) -> Explanation:
         """Return the reasons for one (1, F) float64 row as `Contract.encode` gives it."""
-        return self._exact(X) if X.shape[1] <= MOST_EXACT else self._sampled(X)
-
-    def _exact(self, X: np.ndarray) -> Explanation:
-        v = self._mean_log_odds(X, self._masks)
-        return Explanation(float(v[0]), self._weights @ v, 0.0)
-
-    def _sampled(self, X: np.ndarray) -> Explanation:
-        seed = hashlib.sha256(bytes.fromhex(self._scorer.sha256) + X.tobytes()).digest()
-        rng, features = np.random.default_rng(int.from_bytes(seed, "big")), X.shape[1]
-        steps = np.arange(features + 1)[:, None]
-        values = np.empty((PAIRS, features))
-        for pair in range(PAIRS):
-            position = rng.permutation(features)
-            masks = np.concatenate([position < steps, features - 1 - position < steps])
-            v = self._mean_log_odds(X, masks).reshape(2, features + 1)
-            gains = np.diff(v, axis=1)
-            values[pair] = (gains[0, position] + gains[1, features - 1 - position]) / 2
-        base = float(v[0, 0])
-        error = float(np.max(values.std(axis=0, ddof=1)) / np.sqrt(PAIRS))
-        return Explanation(base, values.mean(axis=0), error)
-
-    def _mean_log_odds(self, X: np.ndarray, masks: np.ndarray) -> np.ndarray:
-        """Return (m,) mean log-odds: features in a mask come from X, the others from each background row."""
         background = self._scorer.background
-        rows = np.where(masks[:, None, :], X, background).reshape(-1, X.shape[1])
-        p = np.clip(self._scorer.score(rows), CLIP, 1 - CLIP)
-        return np.log(p / (1 - p)).reshape(len(masks), len(background)).mean(axis=1)
+        differs = (background != X) & ~(np.isnan(background) & np.isnan(X))
+        return self._exact(X, differs) if self._features <= MOST_EXACT else self._sampled(X, differs)
+
+    def _exact(self, X: np.ndarray, differs: np.ndarray) -> Explanation:
+        # A feature that is the same in both changes nothing: the coalition without it stands for the one with it.
+        stand_ins = self._sets & (differs @ (1 << np.arange(self._features)))[:, None]
+        worth = self._log_odds(X, self._scorer.background, self._masks, stand_ins).mean(axis=0)
+        # Of differences, not of worths: a feature that changes no score has exactly 0.
+        values = np.sum(self._weights * (worth[self._with] - worth[self._without]), axis=1)
+        return Explanation(float(worth[0]), values, 0.0)
+
+    def _sampled(self, X: np.ndarray, differs: np.ndarray) -> Explanation:
+        orders = self._orders(X)
+        joined = np.argsort(orders, axis=1)[:, None, :] < np.arange(self._features + 1)[:, None]
+        masks = joined.reshape(-1, self._features)
+        worth = np.zeros(len(masks))
+        for row, changes in zip(self._scorer.background, differs, strict=True):  # one at a time: memory stays small
+            stand_ins = _last_changes(orders, changes)
+            worth += self._log_odds(X, row[None], masks, stand_ins[None])[0] / len(differs)
+        gains = np.diff(worth.reshape(len(orders), -1), axis=1)
+        values = np.empty(orders.shape)
+        np.put_along_axis(values, orders, gains, axis=1)
+        by_pair = (values[::2] + values[1::2]) / 2  # an order and its reverse are one observation, not two
+        error = by_pair.std(axis=0, ddof=1).max() / np.sqrt(len(by_pair))
+        return Explanation(float(worth[0]), by_pair.mean(axis=0), float(error))
+
+    def _orders(self, X: np.ndarray) -> np.ndarray:
+        """Return (k, F) orders in which the features join, each followed by its reverse; for one application and file
+        always the same.
+        """
+        canonical = np.where(np.isnan(X), np.nan, X + 0.0).astype("<f8")  # one NaN and one zero
+        digest = hashlib.sha256(bytes.fromhex(self._scorer.sha256) + canonical.tobytes()).digest()
+        rng = np.random.default_rng(int.from_bytes(digest))
+        pairs = max(FEWEST_PAIRS, MOST_COALITIONS // (2 * self._features))
+        orders = np.array([rng.permutation(self._features) for _ in range(pairs)])
+        return np.stack([orders, orders[:, ::-1]], axis=1).reshape(-1, self._features)
+
+    def _log_odds(self, X: np.ndarray, background: np.ndarray, masks: np.ndarray, stand_ins: np.ndarray) -> np.ndarray:
+        """Return (B, m) log-odds: features in a mask of (m, F) are those of X, the others those of a background row.
+
+        stand_ins: (B, m), the coalition that makes the same row and is scored in its place, at best itself.
+        """
+        scored = np.arange(len(masks)) == stand_ins
+        p = self._scorer.score(np.where(masks, X, background[:, None])[scored])
+        p = np.clip(p, CLIP, 1 - CLIP)
+        place = np.cumsum(scored).reshape(scored.shape) - 1
+        return np.log(p / (1 - p))[np.take_along_axis(place, stand_ins, axis=1)]
 
 
-def _coalitions(features: int) -> np.ndarray:
-    """Return (2^F, F) bool: every set of features, the empty one first."""
-    return (np.arange(2**features)[:, None] >> np.arange(features) & 1).astype(bool)
+def _last_changes(orders: np.ndarray, changes: np.ndarray) -> np.ndarray:
+    """Return (k * (F + 1),) stand-ins for the coalitions along k orders, given which features change (F,) bool.
+
+    It is the one at the last change; the first order's empty and full ones stand for those of all orders.
+    """
+    steps = np.arange(1, orders.shape[1] + 1)
+    changed = np.where(changes[orders], steps, 0)
+    last = np.pad(np.maximum.accumulate(changed, axis=1), ((0, 0), (1, 0)))
+    stand_ins = last + np.arange(len(orders))[:, None] * len(last[0])
+    stand_ins[last == last[:, -1:]] = orders.shape[1]
+    stand_ins[last == 0] = 0
+    return stand_ins.ravel()
 
 
-def _shapley_weights(masks: np.ndarray) -> np.ndarray:
-    """Return (F, 2^F): what each coalition's worth counts for in each feature's value."""
-    n, size = masks.shape[1], masks.sum(axis=1)
-    with_it = np.array([factorial(max(s - 1, 0)) * factorial(n - s) / factorial(n) for s in size])
-    without = np.array([factorial(s) * factorial(max(n - s - 1, 0)) / factorial(n) for s in size])
-    return np.where(masks, with_it[:, None], -without[:, None]).T
+def _weights(sizes: np.ndarray, features: int) -> np.ndarray:
+    """Return what a feature's joining a coalition of each size counts for: they sum to 1 over all it can join."""
+    table = [1 / (features * comb(features - 1, size)) for size in range(features)] + [0.0]
+    return np.array(table)[sizes]

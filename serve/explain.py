@@ -93,11 +93,13 @@ class Explainer:
 
         stand_ins: (B, m), the coalition that makes the same row and is scored in its place, at best itself.
         """
-        scored = np.arange(len(masks)) == stand_ins
-        p = self._scorer.score(np.where(masks, X, background[:, None])[scored])
+        scored = np.flatnonzero(np.arange(len(masks)) == stand_ins)
+        row, coalition = np.divmod(scored, len(masks))
+        p = self._scorer.score(np.where(masks.take(coalition, axis=0), X, background.take(row, axis=0)))
         p = np.clip(p, CLIP, 1 - CLIP)
-        place = np.cumsum(scored).reshape(scored.shape) - 1
-        return np.log(p / (1 - p))[np.take_along_axis(place, stand_ins, axis=1)]
+        log_odds = np.empty(stand_ins.size)
+        log_odds[scored] = np.log(p / (1 - p))
+        return log_odds.take(stand_ins + len(masks) * np.arange(len(background))[:, None])
 
 
 def _last_changes(orders: np.ndarray, changes: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ import numpy as np
 from serve.scorer import Scorer
 
 MOST_EXACT = 10  # features
-MOST_COALITIONS = 2**MOST_EXACT  # scored against each background row for one application, whatever F is
+MOST_COALITIONS = 2**MOST_EXACT  # scored against each background row for one application, up to 256 features
 FEWEST_PAIRS = 2  # of orders: an error takes two
 CLIP = 1e-6  # probabilities are held this far from 0 and 1: log-odds stay finite
 
@@ -68,7 +68,7 @@ class Explainer:
         masks = joined.reshape(-1, self._features)
         worth = np.zeros(len(masks))
         for row, changes in zip(self._scorer.background, differs, strict=True):  # one at a time: memory stays small
-            stand_ins = _last_changes(orders, changes)
+            stand_ins = _stand_ins(masks, changes)
             worth += self._log_odds(X, row[None], masks, stand_ins[None])[0] / len(differs)
         gains = np.diff(worth.reshape(len(orders), -1), axis=1)
         values = np.empty(orders.shape)
@@ -102,18 +102,12 @@ class Explainer:
         return log_odds.take(stand_ins + len(masks) * np.arange(len(background))[:, None])
 
 
-def _last_changes(orders: np.ndarray, changes: np.ndarray) -> np.ndarray:
-    """Return (k * (F + 1),) stand-ins for the coalitions along k orders, given which features change (F,) bool.
-
-    It is the one at the last change; the first order's empty and full ones stand for those of all orders.
-    """
-    steps = np.arange(1, orders.shape[1] + 1)
-    changed = np.where(changes[orders], steps, 0)
-    last = np.pad(np.maximum.accumulate(changed, axis=1), ((0, 0), (1, 0)))
-    stand_ins = last + np.arange(len(orders))[:, None] * len(last[0])
-    stand_ins[last == last[:, -1:]] = orders.shape[1]
-    stand_ins[last == 0] = 0
-    return stand_ins.ravel()
+def _stand_ins(masks: np.ndarray, changes: np.ndarray) -> np.ndarray:
+    """Return (m,) the first of the coalitions (m, F) that make the same row, given which features change it (F,)."""
+    packed = np.packbits(masks & changes, axis=1)
+    rows = packed.view(f"V{packed.shape[1]}").ravel()  # a row's bits as one comparable item, whatever F is
+    _, first, which = np.unique(rows, return_index=True, return_inverse=True)
+    return first[which]
 
 
 def _weights(sizes: np.ndarray, features: int) -> np.ndarray:

@@ -41,6 +41,7 @@ class Explainer:
     def __init__(self, scorer: Scorer) -> None:
         self._scorer = scorer
         self._features = scorer.background.shape[1]
+        self._base = float(_log_odds(scorer.score(scorer.background)).mean())  # the file's: the same for everybody
         if self._features <= MOST_EXACT:
             self._sets = np.arange(2**self._features)  # a coalition is a number, its bits are the features in it
             self._masks = self._sets[:, None] >> np.arange(self._features) & 1 == 1
@@ -57,10 +58,10 @@ class Explainer:
     def _exact(self, X: np.ndarray, differs: np.ndarray) -> Explanation:
         # A feature that is the same in both changes nothing: the coalition without it stands for the one with it.
         stand_ins = self._sets & (differs @ (1 << np.arange(self._features)))[:, None]
-        worth = self._log_odds(X, self._scorer.background, self._masks, stand_ins).mean(axis=0)
+        worth = self._score_coalitions(X, self._scorer.background, self._masks, stand_ins).mean(axis=0)
         # Of differences, not of worths: a feature that changes no score has exactly 0.
         values = np.sum(self._weights * (worth[self._with] - worth[self._without]), axis=1)
-        return Explanation(float(worth[0]), values, 0.0)
+        return Explanation(self._base, values, 0.0)
 
     def _sampled(self, X: np.ndarray, differs: np.ndarray) -> Explanation:
         orders = self._orders(X)
@@ -69,13 +70,13 @@ class Explainer:
         worth = np.zeros(len(masks))
         for row, changes in zip(self._scorer.background, differs, strict=True):  # one at a time: memory stays small
             stand_ins = _stand_ins(masks, changes)
-            worth += self._log_odds(X, row[None], masks, stand_ins[None])[0] / len(differs)
+            worth += self._score_coalitions(X, row[None], masks, stand_ins[None])[0] / len(differs)
         gains = np.diff(worth.reshape(len(orders), -1), axis=1)
         values = np.empty(orders.shape)
         np.put_along_axis(values, orders, gains, axis=1)
         by_pair = (values[::2] + values[1::2]) / 2  # an order and its reverse are one observation, not two
         error = by_pair.std(axis=0, ddof=1).max() / np.sqrt(len(by_pair))
-        return Explanation(float(worth[0]), by_pair.mean(axis=0), float(error))
+        return Explanation(self._base, by_pair.mean(axis=0), float(error))
 
     def _orders(self, X: np.ndarray) -> np.ndarray:
         """Return (k, F) orders in which the features join, each followed by its reverse; for one application and file
@@ -88,7 +89,9 @@ class Explainer:
         orders = np.array([rng.permutation(self._features) for _ in range(pairs)])
         return np.stack([orders, orders[:, ::-1]], axis=1).reshape(-1, self._features)
 
-    def _log_odds(self, X: np.ndarray, background: np.ndarray, masks: np.ndarray, stand_ins: np.ndarray) -> np.ndarray:
+    def _score_coalitions(
+        self, X: np.ndarray, background: np.ndarray, masks: np.ndarray, stand_ins: np.ndarray
+    ) -> np.ndarray:
         """Return (B, m) log-odds: features in a mask of (m, F) are those of X, the others those of a background row.
 
         stand_ins: (B, m), the coalition that makes the same row and is scored in its place, at best itself.
@@ -96,10 +99,14 @@ class Explainer:
         scored = np.flatnonzero(np.arange(len(masks)) == stand_ins)
         row, coalition = np.divmod(scored, len(masks))
         p = self._scorer.score(np.where(masks.take(coalition, axis=0), X, background.take(row, axis=0)))
-        p = np.clip(p, CLIP, 1 - CLIP)
         log_odds = np.empty(stand_ins.size)
-        log_odds[scored] = np.log(p / (1 - p))
+        log_odds[scored] = _log_odds(p)
         return log_odds.take(stand_ins + len(masks) * np.arange(len(background))[:, None])
+
+
+def _log_odds(p: np.ndarray) -> np.ndarray:
+    p = np.clip(p, CLIP, 1 - CLIP)
+    return np.log(p / (1 - p))
 
 
 def _stand_ins(masks: np.ndarray, changes: np.ndarray) -> np.ndarray:

@@ -103,7 +103,7 @@ def test_a_swapped_model_answers_the_next_request(client, shelf, application):
     assert (response.json["prediction_code"], response.headers["X-Model-Version"]) == (0, "8")
 
 
-def test_model_describes_the_file_without_its_golden_rows(client, shelf, loans):
+def test_model_describes_the_file_without_its_background_and_golden_rows(client, shelf, loans):
     document = client.get("/api/v2/model").json
     assert document["contract"] == loans.to_dict()
     assert document["decision"]["threshold"] == 0.55

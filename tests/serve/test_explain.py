@@ -153,11 +153,12 @@ def test_a_certain_probability_has_finite_reasons():
 def test_no_row_is_scored_twice_and_their_number_is_bounded(features):
     scorer = curved(features, rows=2)
     x = np.full(features, 0.7)
-    scorer.background[:, 1] = 0.7
+    scorer.background[:, 1], scorer.background[:, 2] = 0.7, np.nan
+    x[2] = np.nan
     explainer = Explainer(scorer)
     scorer.asked.clear()
     explainer.explain(x[None])
-    asked = np.concatenate(scorer.asked)
+    asked = np.nan_to_num(np.concatenate(scorer.asked))
     twice = len(asked) - len(np.unique(asked, axis=0))
     assert twice == len(scorer.background) - 1  # the applicant's own row, which each background row ends in
     assert len(asked) <= MOST_COALITIONS * len(scorer.background)

@@ -176,6 +176,16 @@ def test_sampled_values_are_near_the_exact_ones_as_stated(monkeypatch):
     assert {s.base for s in sampled} == {exact[0].base}
 
 
+def test_features_that_work_in_twos_have_exact_values_even_when_sampled():
+    features = MOST_EXACT + 2
+    scorer = Formula(lambda X: (X * np.roll(X, 1, axis=1)).sum(axis=1) / 10, np.zeros((1, features)))
+    x = np.arange(1.0, features + 1) / 4
+    explanation = Explainer(scorer).explain(x[None])
+    expected = x * (np.roll(x, 1) + np.roll(x, -1)) / 2 / 10  # two share evenly what they make together
+    np.testing.assert_allclose(explanation.values, expected, atol=1e-12)
+    assert explanation.error < 1e-12
+
+
 def test_the_same_file_and_application_have_the_same_reasons():
     X = np.arange(12.0)[None]
     one, again = (Explainer(curved(12)).explain(X) for _ in range(2))

@@ -1,4 +1,4 @@
-"""What the model file alone must prove: its scores keep the contract's directions, and no elderly applicant loses by age.
+"""What a model file alone must prove: scores keep the contract's directions, and no elderly applicant loses by age.
 
 Each proof moves one feature over its whole range in many real rows, everything else equal, through the server's own
 scorer, with no fitted pipeline and no trust in how the model was trained: the file and a table of rows are enough. The

@@ -66,7 +66,7 @@ def group_rows(feature: Feature, column: pd.Series) -> dict[str, np.ndarray]:
 def _measure(
     feature: Feature, column: pd.Series, y: np.ndarray, p: np.ndarray, decided: np.ndarray, seed: int
 ) -> dict[str, Any]:
-    groups = group_rows(feature, column.reset_index(drop=True))
+    groups = group_rows(feature, column)
     names, codes = list(groups), np.argmax([*groups.values()], axis=0)
     measured = MetricFrame(
         metrics={
@@ -106,7 +106,6 @@ def approval_ratio(codes: np.ndarray, decided: np.ndarray, compared: Sequence[in
 
     def ratio(rows: np.ndarray) -> float:
         size = max(compared) + 1
-        rows = rows[codes[rows] < size]
         count = np.bincount(codes[rows], minlength=size)[compared]
         approved = np.bincount(codes[rows], decided[rows], minlength=size)[compared]
         rates = approved / np.maximum(count, 1)

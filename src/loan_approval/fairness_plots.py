@@ -37,7 +37,7 @@ def plot_fairness(fairness: Sequence[Mapping[str, Any]], four_fifths: float) -> 
             rates.plot([bar, bar], [place - 0.4, place + 0.4], color="k", linewidth=1)
     names = [f"{found['attribute']}: {group['group']} ({group['rows']:,})" for found, group in lines]
     rates.set_yticks(range(len(lines)), names)
-    rates.set_ylim(len(lines) - 0.5, -0.5)
+    rates.set_ylim(max(len(lines), 1) - 0.5, -0.5)
     return figure
 
 

@@ -170,6 +170,10 @@ def test_the_figure_has_a_line_a_group_and_marks_four_fifths(tmp_path):
     assert len(calibration.lines) == 2
 
 
+def test_without_attributes_the_figure_is_empty(tmp_path):
+    plot_fairness([], FOUR_FIFTHS).savefig(tmp_path / "figure.png")
+
+
 def test_the_figure_leaves_out_what_is_null():
     region, _, p, decided = made()
     figure = plot_fairness([measure(region, np.ones(200, dtype=int), p, decided)], FOUR_FIFTHS)

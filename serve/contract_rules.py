@@ -14,6 +14,7 @@ _TARGET = {"name": str, "meaning": str, "positive": (str, int), "labels": Mappin
 _FEATURE = {
     **{"name": str, "type": str, "unit": str, "use": str, "values": (list, tuple), "reason": Mapping},
     **{"min": (int, float), "max": (int, float), "direction": int, "example": (str, int, float)},
+    **{"elderly_from": (int, float)},
     **{"missing": bool, "protected": bool, "actionable": bool},
 }
 
@@ -104,7 +105,8 @@ def _category_problems(feature: Mapping[str, Any], where: str) -> list[str]:
         problems.append(f"{where}values: a name stands twice")
     if feature.get("direction"):
         problems.append(f"{where}direction: a category has none")
-    return problems + [f"{where}{key}: a category has none" for key in ("min", "max") if feature.get(key) is not None]
+    numbers = ("min", "max", "elderly_from")
+    return problems + [f"{where}{key}: a category has none" for key in numbers if feature.get(key) is not None]
 
 
 def _number_problems(feature: Mapping[str, Any], where: str) -> list[str]:
@@ -116,6 +118,9 @@ def _number_problems(feature: Mapping[str, Any], where: str) -> list[str]:
         problems.append(f"{where}min and max: expected min < max, neither beyond 2**53 - 1")
     elif feature["type"] == "integer" and (low != int(low) or high != int(high)):
         problems.append(f"{where}min and max: expected whole numbers for an integer")
+    elderly_from = feature.get("elderly_from")
+    if elderly_from is not None and not low < elderly_from <= high:
+        problems.append(f"{where}elderly_from: expected an age between min and max")
     if feature.get("values"):
         problems.append(f"{where}values: only a category has them")
     return problems
@@ -134,6 +139,8 @@ def _whole_problems(document: Mapping[str, Any]) -> list[str]:
     problems = [f"{name}: declared twice" for name in dict.fromkeys(names) if names.count(name) > 1]
     if document["target"]["name"] in names:
         problems.append(f"{document['target']['name']}: is the target and a feature")
+    if sum(feature.get("elderly_from") is not None for feature in document["feature"]) > 1:
+        problems.append("elderly_from: expected on one feature, the applicant's age")
     if not any(feature.get("use", "score") == "score" for feature in document["feature"]):
         problems.append("no feature is scored")
     return problems

@@ -31,7 +31,8 @@ class Feature:
     """A feature as `contract.toml` declares it.
 
     A number or an integer lies in [min, max] (in `unit`); a category is one of `values` and is encoded as its index.
-    `direction` is +1, -1 or 0: how the feature may move the score.
+    `direction` is +1, -1 or 0: how the feature may move the score. `elderly_from` marks an age: from that value on
+    Regulation B (12 CFR 1002.2(o): 62) calls an applicant elderly.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Feature:
     use: str = "score"
     protected: bool = False
     direction: int = 0
+    elderly_from: float | None = None
     actionable: bool = False
     example: Any = None
     reason: dict[str, str] = field(default_factory=dict)

@@ -7,18 +7,17 @@ graph's tree thresholds and one step either side.
 from dataclasses import dataclass
 
 import numpy as np
-import onnx
 from sklearn.pipeline import Pipeline
 
 from loan_approval.errors import ExportError
 from loan_approval.export import draw_from_range
 from loan_approval.training import score
+from loan_approval.turns import find_turns, tree_thresholds
 from serve.contract import Contract
 from serve.scorer import TOLERANCE, Scorer
 
 RANGE_ROWS = 20_000
 THRESHOLD_ROWS = 60_000
-STEPS = 64  # of a bisection: float64 has 53 bits
 RECORDS = 300  # rows that also go through a record, as over HTTP
 
 
@@ -94,7 +93,7 @@ def threshold_rows(
     if not cuts:
         return np.empty((0, X.shape[1]))
     positions, thresholds = np.array([p for p, _ in cuts]), np.array([t for _, t in cuts])
-    columns, low, high = find_turns(pipeline[:-1], contract, numbers, positions, thresholds)
+    columns, low, high = find_turns(pipeline[:-1].transform, contract, numbers[positions], positions, thresholds)
     whole = np.array([contract.scored[column].type == "integer" for column in columns])
     low, high = np.where(whole, np.floor(low), low), np.where(whole, np.ceil(high), high)
     beyond = [
@@ -108,50 +107,6 @@ def threshold_rows(
     rows = X[rng.integers(0, len(X), len(chosen))]
     rows[np.arange(len(chosen)), columns[chosen]] = values[chosen]
     return rows
-
-
-def find_turns(
-    head: Pipeline, contract: Contract, numbers: np.ndarray, positions: np.ndarray, thresholds: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return columns and neighbouring float64 `low` and `high` between which a preprocessed number passes a threshold.
-
-    numbers: the scored columns that are numbers.   positions, thresholds: (k,) preprocessed column and cut.
-    Found by bisection through the fitted preprocessing itself, so any monotone one will do. A tree may ask x <= cut or
-    x < cut: both turns are found. Cuts outside the contract's range have none.
-    """
-    found = []
-    columns = numbers[positions]
-    rows = np.tile([feature.encode(feature.example) for feature in contract.scored], (len(columns), 1))
-    each = np.arange(len(columns))
-
-    def is_below(values: np.ndarray, compare: np.ufunc) -> np.ndarray:
-        rows[each, columns] = values
-        return compare(head.transform(rows)[each, positions], thresholds)
-
-    for compare in (np.less_equal, np.less):
-        low = np.array([contract.scored[column].min for column in columns], dtype=float)
-        high = np.array([contract.scored[column].max for column in columns], dtype=float)
-        at_low = is_below(low, compare)
-        turns = at_low != is_below(high, compare)
-        for _ in range(STEPS):
-            middle = low + (high - low) / 2
-            as_low = is_below(middle, compare) == at_low
-            low, high = np.where(as_low, middle, low), np.where(as_low, high, middle)
-        found.append((columns[turns], low[turns], high[turns]))
-    return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
-
-
-def tree_thresholds(data: bytes) -> list[tuple[int, float]]:
-    """Return the distinct (preprocessed column, threshold) of every tree in the graph."""
-    found = set()
-    for node in onnx.load_from_string(data).graph.node:
-        if node.op_type.startswith("TreeEnsemble"):
-            attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-            parts = ("nodes_featureids", "nodes_values", "nodes_modes")
-            for column, value, mode in zip(*(attributes[part] for part in parts), strict=True):
-                if mode != b"LEAF":
-                    found.add((column, float(value)))
-    return sorted(found)
 
 
 def _differing_records(scorer: Scorer, rows: np.ndarray, p: np.ndarray, rng: np.random.Generator) -> int:

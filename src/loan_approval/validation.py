@@ -1,5 +1,6 @@
 """Judging a registered version: its file against the rows it never saw, and against what is in production."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from loan_approval.errors import TrackingError
 from loan_approval.factories import find_factory
 from loan_approval.gates import Gate, champion_gate, confirmation_gate, overall, parity_gate, signal_gate
 from loan_approval.model_factory import ModelFactory
+from loan_approval.monotone import AgeProof, Sweep, age_gate, monotone_gate
 from loan_approval.parity import prove_parity
 from loan_approval.promotion import ALIAS, check_file
 from loan_approval.tracking import Version
@@ -60,8 +62,16 @@ def check_same_data(candidate: Candidate, dataset: Dataset) -> None:
         )
 
 
-def judge(candidate: Candidate, champion: Candidate | None, dataset: Dataset, margin: float, seed: int) -> list[Gate]:
-    """Return the result of every gate for a candidate on its data set."""
+def judge(
+    candidate: Candidate,
+    champion: Candidate | None,
+    dataset: Dataset,
+    margin: float,
+    seed: int,
+    sweeps: Sequence[Sweep],
+    age: AgeProof | None,
+) -> list[Gate]:
+    """Return the result of every gate for a candidate on its data set; sweeps, age: what its file proved."""
     y, p, _ = out_of_fold(candidate.recipe, dataset)
     X_test, y_test = dataset.rows("test")
     trusted = find_factory(ModelFactory, candidate.recipe.model_name).trusted_types
@@ -71,6 +81,8 @@ def judge(candidate: Candidate, champion: Candidate | None, dataset: Dataset, ma
         confirmation_gate(y_test, candidate.scorer.score(X_test), seed),
         compare_with_champion(candidate, champion, dataset, margin, seed),
         parity_gate(prove_parity(candidate.data, pipeline, dataset.X, seed)),
+        monotone_gate(sweeps),
+        age_gate(age),
     ]
 
 

@@ -2,8 +2,6 @@ from dataclasses import astuple
 
 import numpy as np
 import pytest
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer
 
 from loan_approval import parity
 from loan_approval.errors import ExportError
@@ -14,14 +12,13 @@ from loan_approval.parity import (
     ParityReport,
     check_parity,
     edge_rows,
-    find_turns,
     prove_parity,
     range_rows,
     threshold_rows,
-    tree_thresholds,
 )
 from loan_approval.preprocessing_factory import PreprocessorFactory
 from loan_approval.training import Recipe, score
+from loan_approval.turns import tree_thresholds
 from serve.contract import Contract
 from serve.feature import Fault
 from serve.scorer import Scorer
@@ -73,13 +70,6 @@ def test_a_decision_that_differs_by_record_only_is_counted(make_model, monkeypat
     assert prove_parity(made.data, made.pipeline, made.dataset.X).differing > 0
 
 
-@pytest.mark.parametrize("model_name", [name for name in MODELS if name != "logistic_regression"])
-def test_the_trees_thresholds_are_found(make_model, model_name):
-    thresholds = tree_thresholds(make_model("homes", model_name).data)
-    assert len(thresholds) > 20
-    assert {column for column, _ in thresholds} <= set(range(6))
-
-
 def test_a_graph_without_trees_has_no_thresholds_and_no_rows_at_them(make_model):
     made = make_model("homes", "logistic_regression")
     assert tree_thresholds(made.data) == []
@@ -97,16 +87,6 @@ def test_threshold_rows_lie_on_both_sides_of_each_threshold(make_model, preproce
             near = np.abs(seen[:, column] - threshold) <= (0.6 if column == 1 else 1e-5 * max(1, abs(threshold)))
             assert np.any(near & (seen[:, column] <= threshold))
             assert np.any(near & (seen[:, column] > threshold))
-
-
-def test_turns_are_found_through_any_monotone_preprocessing(homes):
-    head = Pipeline([("log", FunctionTransformer(lambda X: -np.log1p(X)))])
-    cuts = -np.log1p([7.5, 3.0, 1e9])  # the last is beyond the contract's range
-    columns, low, high = find_turns(head, homes.contract, np.arange(3), np.array([2, 2, 2]), cuts)
-    assert set(columns) == {2}
-    assert len(columns) == 4  # each cut within the range, asked with <= and with <
-    assert np.all(np.nextafter(low, np.inf) >= high)
-    assert np.allclose(sorted(low), [3.0, 3.0, 7.5, 7.5])
 
 
 @pytest.mark.parametrize("kind", ["threshold", "range", "edge"])

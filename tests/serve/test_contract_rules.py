@@ -61,6 +61,11 @@ def test_only_a_table_is_a_contract(document):
         ("age", {"max": float("inf")}, "age.min and max: expected min < max"),
         ("age", {"max": 2.0**53}, "age.min and max: expected min < max"),
         ("age", {"max": 99.5}, "age.min and max: expected whole numbers"),
+        ("age", {"elderly_from": 18}, "age.elderly_from: expected an age between min and max"),
+        ("age", {"elderly_from": 101}, "age.elderly_from: expected an age between min and max"),
+        ("age", {"elderly_from": float("nan")}, "age.elderly_from: expected an age between min and max"),
+        ("age", {"elderly_from": "62"}, "age.elderly_from: expected a whole number or a number"),
+        ("top", {"feature": [AGE | {"elderly_from": 62}, AGE | {"name": "b", "elderly_from": 62}]}, "on one feature"),
         ("age", {"values": ["a"]}, "age.values: only a category has them"),
         ("age", {"example": 17}, "age.example: out of range"),
         ("age", {"example": ...}, "age.example: missing"),
@@ -70,6 +75,7 @@ def test_only_a_table_is_a_contract(document):
         ("home", {"values": ["own", "own"]}, "home.values: a name stands twice"),
         ("home", {"values": ["own", ["rent"]]}, "home.values: expected a list of names"),
         ("home", {"direction": 1}, "home.direction: a category has none"),
+        ("home", {"elderly_from": 62}, "home.elderly_from: a category has none"),
         ("home", {"min": 0}, "home.min: a category has none"),
         ("home", {"example": "boat"}, "home.example: unknown category"),
     ],
@@ -86,7 +92,7 @@ def test_null_is_as_good_as_missing(table, key):
     assert any(f"{key}: missing" in found for found in problems_with(table, **{key: None}))
 
 
-@pytest.mark.parametrize("key", ["use", "values", "min", "direction", "example", "name", "type"])
+@pytest.mark.parametrize("key", ["use", "values", "min", "direction", "example", "name", "type", "elderly_from"])
 @pytest.mark.parametrize("table", ["age", "home"])
 def test_null_in_a_feature_never_raises(table, key):
     assert isinstance(problems_with(table, **{key: None}), list)
@@ -95,6 +101,11 @@ def test_null_in_a_feature_never_raises(table, key):
 def test_limits_reach_to_the_largest_number_float64_tells_from_its_neighbours():
     assert problems_with("age", max=int(LARGEST)) == []
     assert float(int(LARGEST) + 1) != LARGEST
+
+
+@pytest.mark.parametrize("boundary", [19, 62, 61.5, 100])
+def test_an_age_may_say_from_when_on_it_is_elderly(boundary):
+    assert problems_with("age", elderly_from=boundary) == []
 
 
 def test_all_problems_are_named_at_once():

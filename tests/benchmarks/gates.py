@@ -7,8 +7,9 @@ Prints Markdown as each factory is done. A set passes when both the signal gate 
 import argparse
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -80,11 +81,17 @@ def _judge(recipe: Recipe, dataset: Dataset, kind: str, number: int, started: fl
     )
 
 
-def judge_sets(model_name: str, kind: str, sets: int) -> Iterator[Outcome]:
-    """Yield the outcomes of sets 0 to `sets` - 1, on every core, with progress on standard error."""
-    with ProcessPoolExecutor(joblib.cpu_count()) as pool:
-        outcomes = pool.map(partial(judge_set, model_name, kind), range(sets))
-        yield from tqdm(outcomes, total=sets, desc=f"{model_name}, {kind}", unit="set")
+def judge_sets(model_name: str, kind: str, sets: int, path: Path | None) -> list[Outcome]:
+    """Return the outcomes of sets 0 to `sets` - 1, on every core, with progress; each added to the file as it comes."""
+    outcomes = []
+    with ProcessPoolExecutor(joblib.cpu_count()) as pool, path.open("a") if path else nullcontext() as file:
+        found = pool.map(partial(judge_set, model_name, kind), range(sets))
+        for outcome in tqdm(found, total=sets, desc=f"{model_name}, {kind}", unit="set"):
+            outcomes.append(outcome)
+            if file:
+                file.write(json.dumps(asdict(outcome)) + "\n")
+                file.flush()
+    return outcomes
 
 
 def row_of(outcomes: Sequence[Outcome]) -> str:
@@ -114,11 +121,7 @@ def main() -> None:
     print(f"| {' | '.join(HEAD)} |\n|{' --- |' * len(HEAD)}", flush=True)
     for model_name in options.models:
         for kind in options.kinds:
-            outcomes = list(judge_sets(model_name, kind, options.sets))
-            print(row_of(outcomes), flush=True)
-            if options.outcomes:
-                with options.outcomes.open("a") as file:
-                    file.writelines(json.dumps(asdict(outcome)) + "\n" for outcome in outcomes)
+            print(row_of(judge_sets(model_name, kind, options.sets, options.outcomes)), flush=True)
 
 
 if __name__ == "__main__":

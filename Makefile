@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python -m loan_approval
 # Through the environment, so that a shell takes them as they are: a reason may hold quotes.
 export DATASET MODEL PREPROCESSOR VERSION FORCE
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab explore train validate promote rollback history serve mlflow test test-hard soak bench lock-bench lint format lock image clean
+.PHONY: help setup run lab explore train validate promote rollback history serve mlflow test test-hard soak bench bench-gates lock-bench lint format lock image clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ $(VENV)-%/.ready: locks/%.txt $(READY)
 	test -x $(VENV)-$*/bin/python || $(PYTHON) -m venv $(VENV)-$*
 	$(VENV)/bin/python -m uv pip sync --quiet --python $(VENV)-$*/bin/python --require-hashes locks/$*.txt
 	touch $@
+
+bench-gates: $(READY) ## how often noise passes the gates of signal, and weak signal (SETS=200 MODELS="xgboost …")
+	$(VENV)/bin/python -m tests.benchmarks.gates --sets $(or $(SETS),200) $(if $(MODELS),--models $(MODELS))
 
 lock-bench: $(READY) ## make the lock files of the peers anew
 	$(VENV)/bin/python -m uv pip compile $(LOCK_OPTIONS) --group bench -c locks/dev.txt -o locks/bench.txt pyproject.toml

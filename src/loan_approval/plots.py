@@ -87,6 +87,16 @@ def plot_scores(y: np.ndarray, p: np.ndarray, threshold: float, labels: Sequence
     return figure
 
 
+def plot_learning_curve(rows: Sequence[int], auc: Sequence[float], spread: Sequence[float]) -> Figure:
+    """Return AUC over the number of rows learnt from, with one standard deviation over folds either side."""
+    figure, axes = _axes("Learning curve, held-out folds of the train rows")
+    axes.errorbar(rows, auc, yerr=spread, color=BLUE, marker="o", capsize=4)
+    axes.axhline(0.5, color=GREY, linestyle=":", label="chance")
+    axes.set(xlabel="rows learnt from", ylabel="AUC", xlim=(0, None))
+    axes.legend(loc="lower right")
+    return figure
+
+
 def plot_missing(frame: pd.DataFrame) -> Figure:
     """Return the share of missing cells by column."""
     share = frame.isna().mean().sort_values()

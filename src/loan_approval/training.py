@@ -9,10 +9,8 @@ from skl2onnx.sklapi import CastTransformer
 from sklearn.base import BaseEstimator
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from loan_approval.datasets import ROLES, Dataset
 from loan_approval.errors import DataError, FactoryError
@@ -22,8 +20,7 @@ from loan_approval.preprocessing_factory import PreprocessorFactory, output_dire
 from serve.contract import Contract
 from serve.scorer import TOLERANCE
 
-FOLDS = 5
-FEWEST_PER_LABEL = 10  # rows of each label a role must have, twice the folds
+FEWEST_PER_LABEL = 10  # rows of each label a role must have, twice the folds of the cross-validation
 
 
 @dataclass(frozen=True)
@@ -109,21 +106,6 @@ def check_width(recipe: Recipe, dataset: Dataset) -> None:
             f"{recipe.preprocessor_name} puts out {columns} columns, expected {expected}: one a number, "
             "and one for each value of a category and for missing"
         )
-
-
-def out_of_fold(recipe: Recipe, dataset: Dataset, folds: int = FOLDS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return y, p and fold number of the train rows, each p from a model that never saw its row; uncalibrated."""
-    check_roles(dataset)
-    check_width(recipe, dataset)
-    X, y = dataset.rows("train")
-    p, fold = np.empty(len(y)), np.empty(len(y), dtype=np.int64)
-    split = StratifiedKFold(folds, shuffle=True, random_state=recipe.seed)
-    steps = tqdm(enumerate(split.split(X, y)), total=folds, desc="cross-validation", unit="fold")
-    for number, (learn, held_out) in steps:
-        with threadpool_limits(1):
-            pipeline = recipe.make_pipeline(dataset.contract).fit(X[learn], y[learn])
-        p[held_out], fold[held_out] = score(pipeline, X[held_out]), number
-    return y, p, fold
 
 
 def choose_threshold(

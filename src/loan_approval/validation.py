@@ -1,22 +1,22 @@
 """Judging a registered version: its file against the rows it never saw, and against what is in production."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from loan_approval import tracking
+from loan_approval.champion import Answers, Comparison, Costs, compare
+from loan_approval.cross_validation import CrossValidation
 from loan_approval.datasets import Dataset
 from loan_approval.errors import TrackingError
 from loan_approval.factories import find_factory
-from loan_approval.gates import Gate, champion_gate, confirmation_gate, overall, parity_gate, signal_gate
+from loan_approval.gates import Gate, Margins, champion_gate, confirmation_gate, overall, parity_gate, signal_gate
 from loan_approval.model_factory import ModelFactory
-from loan_approval.monotone import AgeProof, Sweep, age_gate, monotone_gate
 from loan_approval.parity import prove_parity
 from loan_approval.promotion import ALIAS, check_file
 from loan_approval.tracking import Version
-from loan_approval.training import Recipe, out_of_fold
+from loan_approval.training import Recipe
 from serve.contract import Contract
 from serve.scorer import Scorer
 
@@ -66,44 +66,59 @@ def judge(
     candidate: Candidate,
     champion: Candidate | None,
     dataset: Dataset,
-    margin: float,
+    validation: CrossValidation,
+    margins: Margins,
     seed: int,
-    sweeps: Sequence[Sweep],
-    age: AgeProof | None,
 ) -> list[Gate]:
-    """Return the result of every gate for a candidate on its data set; sweeps, age: what its file proved."""
-    y, p, _ = out_of_fold(candidate.recipe, dataset)
+    """Return what the gates say of signal, champion and parity; directions and age are for `monotone` to prove.
+
+    validation: of the candidate's recipe on the data set's train rows.
+    """
     X_test, y_test = dataset.rows("test")
     trusted = find_factory(ModelFactory, candidate.recipe.model_name).trusted_types
     pipeline = tracking.load_pipeline(candidate.version, trusted)
     return [
-        signal_gate(y, p, seed),
+        signal_gate(validation, seed),
         confirmation_gate(y_test, candidate.scorer.score(X_test), seed),
-        compare_with_champion(candidate, champion, dataset, margin, seed),
+        compare_with_champion(candidate, champion, dataset, margins, seed),
         parity_gate(prove_parity(candidate.data, pipeline, dataset.X, seed)),
-        monotone_gate(sweeps),
-        age_gate(age),
     ]
 
 
 def compare_with_champion(
-    candidate: Candidate, champion: Candidate | None, dataset: Dataset, margin: float, seed: int
+    candidate: Candidate, champion: Candidate | None, dataset: Dataset, margins: Margins, seed: int
 ) -> Gate:
-    """Return the gate against production on the test rows, which neither model was trained on.
-
-    Roles follow from the salt and the scored features: where those differ, the champion may have learnt on test rows,
-    and nothing can be compared.
-    """
-    X, y = dataset.rows("test")
+    """Return the gate against production on the test rows, which neither model was trained on."""
     current = tracking.version_of_alias(candidate.version.name, ALIAS)
     if current and current.number == candidate.version.number:
         return Gate("not_worse", True, "it is the version in production", {})
-    if champion is None:
-        return champion_gate(y, candidate.scorer.score(X), None, margin, seed)
-    if _split_of(champion.scorer.contract) != _split_of(dataset.contract):
+    comparison = compare_on_test_rows(candidate, champion, dataset, seed)
+    if champion and not comparison:
         words = "production has another contract: its training rows may be among these test rows"
         return Gate("not_worse", False, words, {})
-    return champion_gate(y, candidate.scorer.score(X), champion.scorer.score(X), margin, seed)
+    return champion_gate(comparison, margins)
+
+
+def compare_on_test_rows(
+    candidate: Candidate, champion: Candidate | None, dataset: Dataset, seed: int
+) -> Comparison | None:
+    """Return how candidate and champion differ on the test rows, each at its own threshold; None if not comparable.
+
+    Costs are those the candidate's threshold was chosen for. Roles follow from the salt and the scored features: where
+    those differ, the champion may have learnt on test rows, and nothing can be compared.
+    """
+    if champion is None or _split_of(champion.scorer.contract) != _split_of(dataset.contract):
+        return None
+    X, y = dataset.rows("test")
+    rule = candidate.scorer.decision_rule
+    # A rule without costs weighs both errors alike.
+    costs = Costs(rule.get("cost_wrong_approval", 1.0), rule.get("cost_wrong_denial", 1.0))
+    return compare(y, _answers(candidate.scorer, X), _answers(champion.scorer, X), costs, seed)
+
+
+def _answers(scorer: Scorer, X: np.ndarray) -> Answers:
+    p = scorer.score(X)
+    return Answers(p, scorer.decide(p))
 
 
 def _split_of(contract: Contract) -> tuple[object, ...]:
@@ -134,13 +149,3 @@ def record(
     }
     tracking.record_verdict(candidate.version, verdict, facts)
     return verdict
-
-
-def flips(candidate: Candidate, champion: Candidate, X: np.ndarray) -> dict[str, int]:
-    """Return how many of (n, F) rows the two decide differently, by direction."""
-    new = candidate.scorer.decide(candidate.scorer.score(X))
-    old = champion.scorer.decide(champion.scorer.score(X))
-    return {
-        "approved now, denied before": int(np.sum((new == 1) & (old == 0))),
-        "denied now, approved before": int(np.sum((new == 0) & (old == 1))),
-    }

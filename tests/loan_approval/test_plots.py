@@ -24,6 +24,7 @@ FIGURES = {
     "calibration": lambda: plots.plot_calibration(Y, P),
     "importance": lambda: plots.plot_importance(pd.Series({"a": -0.2, "b": 0.1}), "Importance"),
     "scores": lambda: plots.plot_scores(Y, P, 0.45, LABELS),
+    "learning_curve": lambda: plots.plot_learning_curve([100, 200, 800], [0.6, 0.65, 0.7], [0.05, 0.03, 0.01]),
     "missing": lambda: plots.plot_missing(FRAME),
     "distributions": lambda: plots.plot_distributions(FRAME, "granted", LABELS, columns=3),
 }
@@ -80,6 +81,13 @@ def test_scores_are_counted_by_label_and_the_threshold_is_named():
     axes = FIGURES["scores"]().axes[0]
     assert sum(bar.get_height() for bar in axes.patches) == len(Y)
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [*LABELS, "threshold 0.450"]
+
+
+def test_the_learning_curve_has_a_point_a_size_and_the_line_of_chance():
+    axes = FIGURES["learning_curve"]().axes[0]
+    curve, *_ = axes.containers[0].lines
+    assert curve.get_xydata().tolist() == [[100, 0.6], [200, 0.65], [800, 0.7]]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["chance"]
 
 
 def test_missing_shows_the_percentage_of_each_column():

@@ -1,0 +1,128 @@
+"""`python -m tests.benchmarks.gates`: of simulated noise and weak signal, how many sets pass the gates of signal.
+
+Prints Markdown as each factory is done. A set passes when both the signal gate (train rows) and the confirmation gate
+(test rows) do. One process a core; a set's result follows from its number alone.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import joblib
+import numpy as np
+from tqdm import tqdm
+
+from loan_approval.cross_validation import cross_validate
+from loan_approval.datasets import Dataset
+from loan_approval.errors import DataError
+from loan_approval.gates import CONFIRMATION_LEVEL, SIGNAL_LEVEL, confirmation_gate, signal_gate
+from loan_approval.training import Recipe, fit, score
+from tests.simulated_signal import STRENGTHS, noise_set, weak_set
+
+KINDS = ("noise", "weak")
+HEAD = ("factory", "sets", "passed", "signal gate alone", "refused", "mean out-of-fold AUC", "CPU s a set")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the gates said of one set; `refused` when its rows don't suffice to train at all."""
+
+    model_name: str
+    kind: str
+    number: int
+    rows: int
+    refused: bool = False
+    signal: bool = False
+    confirmed: bool = False
+    auc: float = float("nan")
+    auc_low: float = float("nan")
+    auc_high: float = float("nan")
+    p_value: float = float("nan")
+    confirmation_p_value: float = float("nan")
+    seconds: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        """Whether both gates passed."""
+        return self.signal and self.confirmed
+
+
+def judge_set(model_name: str, kind: str, number: int) -> Outcome:
+    """Simulate one set, train on it, and ask both gates."""
+    started = time.process_time()
+    dataset = noise_set(number) if kind == "noise" else weak_set(number, STRENGTHS[model_name])
+    try:
+        return _judge(Recipe(model_name, "median_imputer_with_scaler", seed=7), dataset, kind, number, started)
+    except DataError:
+        return Outcome(model_name, kind, number, len(dataset.y), refused=True)
+
+
+def _judge(recipe: Recipe, dataset: Dataset, kind: str, number: int, started: float) -> Outcome:
+    X, y = dataset.rows("test")
+    signal = signal_gate(cross_validate(recipe, dataset, progress=False), seed=number)
+    confirmation = confirmation_gate(y, score(fit(recipe, dataset), X), seed=number)
+    return Outcome(
+        recipe.model_name,
+        kind,
+        number,
+        len(dataset.y),
+        signal=signal.passed,
+        confirmed=confirmation.passed,
+        **{"auc": signal.numbers["auc"], "p_value": signal.numbers["p_value"]},
+        **{"auc_low": signal.numbers["auc_low"], "auc_high": signal.numbers["auc_high"]},
+        confirmation_p_value=confirmation.numbers["p_value"],
+        seconds=time.process_time() - started,
+    )
+
+
+def judge_sets(model_name: str, kind: str, sets: int, path: Path | None) -> list[Outcome]:
+    """Return the outcomes of sets 0 to `sets` - 1, on every core, with progress; each added to the file as it comes."""
+    outcomes = []
+    with ProcessPoolExecutor(joblib.cpu_count()) as pool, path.open("a") if path else nullcontext() as file:
+        found = pool.map(partial(judge_set, model_name, kind), range(sets))
+        for outcome in tqdm(found, total=sets, desc=f"{model_name}, {kind}", unit="set"):
+            outcomes.append(outcome)
+            if file:
+                file.write(json.dumps(asdict(outcome)) + "\n")
+                file.flush()
+    return outcomes
+
+
+def row_of(outcomes: Sequence[Outcome]) -> str:
+    """Return the line of the table for one factory and kind."""
+    aucs = [outcome.auc for outcome in outcomes if not outcome.refused]
+    cells = [
+        f"{outcomes[0].model_name}, {outcomes[0].kind}",
+        len(outcomes),
+        sum(outcome.passed for outcome in outcomes),
+        sum(outcome.signal for outcome in outcomes),
+        sum(outcome.refused for outcome in outcomes),
+        f"{np.mean(aucs):.3f}",
+        f"{np.mean([outcome.seconds for outcome in outcomes]):.1f}",
+    ]
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def main() -> None:
+    """Run every factory asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sets", type=int, default=200, help="of noise, and as many of weak signal")
+    parser.add_argument("--models", nargs="+", choices=list(STRENGTHS), default=list(STRENGTHS))
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--outcomes", type=Path, help="a file to add each set's outcome to, a JSON document a line")
+    options = parser.parse_args()
+    print(f"Signal gate at {SIGNAL_LEVEL:.0%}, confirmation gate at {CONFIRMATION_LEVEL:.0%}.\n")
+    print(f"| {' | '.join(HEAD)} |\n|{' --- |' * len(HEAD)}", flush=True)
+    for model_name in options.models:
+        for kind in options.kinds:
+            print(row_of(judge_sets(model_name, kind, options.sets, options.outcomes)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

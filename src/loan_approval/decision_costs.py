@@ -14,21 +14,24 @@ CURVE = np.linspace(0.05, 0.95, 19)  # thresholds of the curve that the evidence
 
 @dataclass(frozen=True)
 class CostWords:
-    """What a contract's target makes of the two ways to err; `cost` names their expectation an application."""
+    """What a contract's target makes of the two ways to err, of their expected cost, and of deciding rightly."""
 
     wrong_approval: str
     wrong_denial: str
     cost: str
+    right: str  # to be formatted with a share
 
 
 def name_errors(meaning: str) -> CostWords:
     """Return the words for a target that means `past_decision` or `repaid`."""
     if meaning == "repaid":
-        return CostWords("a bad loan approved", "a good loan lost", "expected cost an application")
+        right = "is right about {:.1%} of the loans"
+        return CostWords("a bad loan approved", "a good loan lost", "expected cost an application", right)
     return CostWords(
         "approving what the past decision denied",
         "denying what the past decision approved",
         "expected cost an application of disagreeing with past decisions",
+        "agrees with {:.1%} of the past decisions",
     )
 
 

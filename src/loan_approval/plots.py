@@ -69,7 +69,7 @@ def plot_calibration(reliability: Reliability) -> Figure:
     for each in bins:
         axes.annotate(f"{each.rows:,}", (each.predicted, each.low), (3, -9), textcoords="offset points", fontsize=6)
     by_chance = f"by chance alone {reliability.ece_by_chance:.3f}; small: rows in a bin"
-    axes.set(xlabel=f"probability of approval\n({by_chance})", ylabel="share approved in the data")
+    axes.set(xlabel=f"probability of approval\n({by_chance})", ylabel="observed share in the data")
     axes.set(xlim=(0, 1), ylim=(0, 1))
     return figure
 

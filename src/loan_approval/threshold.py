@@ -46,9 +46,10 @@ def choose_review_band(
     cost_wrong_denial: float,
     review_width: float = 0.0,
     cost_review: float | None = None,
-) -> list[float] | None:
-    """Return [low, high) to be referred to a person, low <= threshold <= high within [0, 1]; None for no band.
+) -> dict[str, list[float] | float]:
+    """Return what the decision rule says of its review band, and what that was made from; empty for no band.
 
+    A person looks at [low, high), 0 <= low <= threshold <= high <= 1.
     review_width: of the whole band in probability, the threshold in its middle, in [0, 1].
     cost_review: of one review, > 0, in the unit of the other costs: referred is where a decision at the threshold is
     expected to cost more, given calibrated p: p * cost_wrong_denial for a denial, (1 - p) * cost_wrong_approval else.
@@ -66,7 +67,8 @@ def choose_review_band(
     cuts = np.append(_cuts(every_p), threshold)
     low = _clear_of(every_p, max(0.0, low), cuts[cuts <= threshold])
     high = _clear_of(every_p, min(1.0, high), cuts[cuts >= threshold])
-    return [low, high] if low < high else None
+    made_from = {"review_width": review_width} if review_width else {"cost_review": cost_review}
+    return {"review_band": [low, high], **made_from} if low < high else {}
 
 
 def bands_of(p: np.ndarray, low: float, high: float) -> np.ndarray:

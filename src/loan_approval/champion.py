@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from loan_approval.decision_costs import Costs
 from loan_approval.evaluation import Interval, bootstrap, fast_auc
 
 
@@ -14,14 +15,6 @@ class Answers:
 
     p: np.ndarray
     decided: np.ndarray
-
-
-@dataclass(frozen=True)
-class Costs:
-    """What one wrong approval and one wrong denial cost, > 0."""
-
-    wrong_approval: float
-    wrong_denial: float
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 LoanApprovalError
 ├── DataError               a data set, or a table given to a function, that can't be used
 ├── FactoryError            an unknown factory, or parameters it does not take
-├── ParameterError          a notebook parameter that does not exist or has the wrong type
+├── ParameterError          a notebook parameter that does not exist, has the wrong type or contradicts another
 ├── NotebookFailedError     a cell raised
 ├── NotebookTimeoutError    a notebook ran past its time limit
 ├── ExportError             a pipeline that can't be exported, or an export that decides otherwise
@@ -25,7 +25,7 @@ class FactoryError(LoanApprovalError):
 
 
 class ParameterError(LoanApprovalError):
-    """A notebook parameter does not exist or has the wrong type."""
+    """A notebook parameter does not exist, has the wrong type or contradicts another."""
 
 
 class NotebookFailedError(LoanApprovalError):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.inspection import permutation_importance
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
@@ -21,7 +22,8 @@ def measure_importance(
     The model's own where it has one (coefficients, or impurity decrease), else the drop in AUC when a feature's values
     are permuted over (n, F) rows.
     """
-    model = pipeline.named_steps["model"].estimator
+    last = pipeline.named_steps["model"]
+    model = last.estimator if isinstance(last, CalibratedClassifierCV) else last
     if hasattr(model, "coef_"):
         return "Coefficients, on preprocessed columns", pd.Series(model.coef_[0], output_names(contract))
     if hasattr(model, "feature_importances_"):

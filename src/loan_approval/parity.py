@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline
 
 from loan_approval.errors import ExportError
 from loan_approval.export import draw_from_range
+from loan_approval.threshold import bands_of
 from loan_approval.training import score
 from loan_approval.turns import find_turns, tree_thresholds
 from serve.contract import Contract
@@ -23,7 +24,7 @@ RECORDS = 300  # rows that also go through a record, as over HTTP
 
 @dataclass(frozen=True)
 class ParityReport:
-    """rows judged; decisions that differ; rows within 1e-6 of the threshold, where they may; largest |dp|."""
+    """rows judged; decisions or review bands that differ; rows within 1e-6 of a bound, where they may; largest |dp|."""
 
     rows: int
     differing: int
@@ -45,12 +46,14 @@ def prove_parity(data: bytes, pipeline: Pipeline, X: np.ndarray, seed: int = 0) 
         ]
     )
     expected, got = score(pipeline, rows), scorer.score(rows)
-    near = np.abs(expected - scorer.threshold) <= TOLERANCE
+    near = _near(expected, scorer.threshold)
+    near_a_bound = near | _near(expected, *scorer.review_band)
     differs = (scorer.decide(got) != scorer.decide(expected)) & ~near
+    differs |= (bands_of(got, *scorer.review_band) != bands_of(expected, *scorer.review_band)) & ~near_a_bound
     return ParityReport(
         rows=len(rows),
         differing=int(np.sum(differs)) + _differing_records(scorer, rows[~near], got[~near], rng),
-        near=int(np.sum(near)),
+        near=int(np.sum(near_a_bound)),
         largest=float(np.max(np.abs(got - expected))),
     )
 
@@ -107,6 +110,10 @@ def threshold_rows(
     rows = X[rng.integers(0, len(X), len(chosen))]
     rows[np.arange(len(chosen)), columns[chosen]] = values[chosen]
     return rows
+
+
+def _near(p: np.ndarray, *bounds: float) -> np.ndarray:
+    return np.any([np.abs(p - bound) <= TOLERANCE for bound in bounds], axis=0)
 
 
 def _differing_records(scorer: Scorer, rows: np.ndarray, p: np.ndarray, rng: np.random.Generator) -> int:

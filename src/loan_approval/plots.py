@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 from matplotlib import figure as matplotlib_figure
 from matplotlib.axes import Axes
-from sklearn.calibration import calibration_curve
 from sklearn.metrics import confusion_matrix, roc_curve
+
+from loan_approval.reliability import Reliability
 
 BLUE, ORANGE, GREY = "#2b6cb0", "#c05621", "#718096"
 
@@ -22,7 +23,8 @@ class Figure(matplotlib_figure.Figure):
         return picture.getvalue()
 
 
-def _axes(title: str, width: float = 5.5, height: float = 4.0) -> tuple[Figure, Axes]:
+def make_axes(title: str, width: float = 5.5, height: float = 4.0) -> tuple[Figure, Axes]:
+    """Return an empty figure of this project's looks, and its axes."""
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots()
     axes.set_title(title)
@@ -32,7 +34,7 @@ def _axes(title: str, width: float = 5.5, height: float = 4.0) -> tuple[Figure, 
 
 def plot_confusion(y: np.ndarray, decided: np.ndarray, labels: Sequence[str]) -> Figure:
     """Return the confusion matrix; `labels` of codes 0 and 1."""
-    figure, axes = _axes("Confusion matrix, test rows", 4.5)
+    figure, axes = make_axes("Confusion matrix, test rows", 4.5)
     counts = confusion_matrix(y, decided, labels=[0, 1])
     axes.imshow(counts, cmap="Blues")
     for row in (0, 1):
@@ -47,7 +49,7 @@ def plot_confusion(y: np.ndarray, decided: np.ndarray, labels: Sequence[str]) ->
 
 def plot_roc(curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     """Return ROC curves; `curves` maps a name to (n,) labels and probabilities."""
-    figure, axes = _axes("ROC, test rows")
+    figure, axes = make_axes("ROC, test rows")
     for name, (y, p) in curves.items():
         axes.plot(*roc_curve(y, p)[:2], label=name)
     axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", label="chance")
@@ -56,20 +58,26 @@ def plot_roc(curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     return figure
 
 
-def plot_calibration(y: np.ndarray, p: np.ndarray, bins: int = 10) -> Figure:
-    """Return the reliability diagram over equally filled bins."""
-    figure, axes = _axes("Calibration, test rows")
-    observed, predicted = calibration_curve(y, p, n_bins=bins, strategy="quantile")
+def plot_calibration(reliability: Reliability) -> Figure:
+    """Return the reliability diagram: a bin's observed share with its 95 % interval and the rows in it."""
+    figure, axes = make_axes(f"Calibration, test rows: ECE {reliability.ece}")
+    bins = reliability.bins
+    predicted, observed = [each.predicted for each in bins], [each.observed for each in bins]
+    ends = [[each.observed - each.low for each in bins], [each.high - each.observed for each in bins]]
     axes.plot([0, 1], [0, 1], color=GREY, linestyle=":")
-    axes.plot(predicted, observed, marker="o", color=BLUE)
-    axes.set(xlabel="probability of approval", ylabel="share approved in the data", xlim=(0, 1), ylim=(0, 1))
+    axes.errorbar(predicted, observed, yerr=ends, marker="o", color=BLUE, capsize=2)
+    for each in bins:
+        axes.annotate(f"{each.rows:,}", (each.predicted, each.low), (3, -9), textcoords="offset points", fontsize=6)
+    by_chance = f"by chance alone {reliability.ece_by_chance:.3f}; small: rows in a bin"
+    axes.set(xlabel=f"probability of approval\n({by_chance})", ylabel="observed share in the data")
+    axes.set(xlim=(0, 1), ylim=(0, 1))
     return figure
 
 
 def plot_importance(importance: pd.Series, title: str, most: int = 20) -> Figure:
     """Return the largest importances; index = column names."""
     shown = importance.reindex(importance.abs().sort_values().index)[-most:]
-    figure, axes = _axes(title, height=1.2 + 0.28 * len(shown))
+    figure, axes = make_axes(title, height=1.2 + 0.28 * len(shown))
     axes.barh(shown.index, shown, color=np.where(shown < 0, ORANGE, BLUE))
     axes.axvline(0, color="k", linewidth=0.8)
     return figure
@@ -77,7 +85,7 @@ def plot_importance(importance: pd.Series, title: str, most: int = 20) -> Figure
 
 def plot_scores(y: np.ndarray, p: np.ndarray, threshold: float, labels: Sequence[str]) -> Figure:
     """Return the histogram of probabilities by label, with the threshold."""
-    figure, axes = _axes("Scores, test rows")
+    figure, axes = make_axes("Scores, test rows")
     bins = np.linspace(0, 1, 41)
     for code, colour in ((0, ORANGE), (1, BLUE)):
         axes.hist(p[y == code], bins, alpha=0.6, color=colour, label=labels[code])
@@ -89,7 +97,7 @@ def plot_scores(y: np.ndarray, p: np.ndarray, threshold: float, labels: Sequence
 
 def plot_learning_curve(rows: Sequence[int], auc: Sequence[float], spread: Sequence[float]) -> Figure:
     """Return AUC over the number of rows learnt from, with one standard deviation over folds either side."""
-    figure, axes = _axes("Learning curve, held-out folds of the train rows")
+    figure, axes = make_axes("Learning curve, held-out folds of the train rows")
     axes.errorbar(rows, auc, yerr=spread, color=BLUE, marker="o", capsize=4)
     axes.axhline(0.5, color=GREY, linestyle=":", label="chance")
     axes.set(xlabel="rows learnt from", ylabel="AUC", xlim=(0, None))
@@ -100,7 +108,7 @@ def plot_learning_curve(rows: Sequence[int], auc: Sequence[float], spread: Seque
 def plot_missing(frame: pd.DataFrame) -> Figure:
     """Return the share of missing cells by column."""
     share = frame.isna().mean().sort_values()
-    figure, axes = _axes("Missing cells", height=1.2 + 0.28 * len(share))
+    figure, axes = make_axes("Missing cells", height=1.2 + 0.28 * len(share))
     axes.barh(share.index, 100 * share, color=BLUE)
     axes.set_xlabel("% of rows")
     return figure

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from loan_approval import tracking
-from loan_approval.champion import Answers, Comparison, Costs, compare
+from loan_approval.champion import Answers, Comparison, compare
 from loan_approval.cross_validation import CrossValidation
 from loan_approval.datasets import Dataset
+from loan_approval.decision_costs import Costs
 from loan_approval.errors import TrackingError
 from loan_approval.factories import find_factory
 from loan_approval.gates import Gate, Margins, champion_gate, confirmation_gate, overall, parity_gate, signal_gate
@@ -112,7 +113,7 @@ def compare_on_test_rows(
     X, y = dataset.rows("test")
     rule = candidate.scorer.decision_rule
     # A rule without costs weighs both errors alike.
-    costs = Costs(rule.get("cost_wrong_approval", 1.0), rule.get("cost_wrong_denial", 1.0))
+    costs = Costs.of_rule(rule)
     return compare(y, _answers(candidate.scorer, X), _answers(champion.scorer, X), costs, seed)
 
 

@@ -14,7 +14,8 @@ from loan_approval.datasets import Dataset, load_dataset
 from loan_approval.export import export, golden_rows
 from loan_approval.project import LOCK, git_state, sha256_of
 from loan_approval.simulate import make_applicants
-from loan_approval.training import Recipe, choose_threshold, fit, score
+from loan_approval.threshold import choose_threshold
+from loan_approval.training import Recipe, fit, score
 from serve.scorer import Scorer
 from serve.store import Store
 from tests.server_process import promote

@@ -13,7 +13,8 @@ from loan_approval.factories import factory_names
 from loan_approval.gates import confirmation_gate, signal_gate
 from loan_approval.model_factory import ModelFactory
 from loan_approval.preprocessing_factory import PreprocessorFactory
-from loan_approval.training import Recipe, choose_threshold, fit, out_of_fold, score
+from loan_approval.threshold import choose_threshold
+from loan_approval.training import Recipe, fit, out_of_fold, score
 
 pytestmark = pytest.mark.hard
 NOISE_SETS, MOST_PASSED = 60, 1

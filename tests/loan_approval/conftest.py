@@ -15,7 +15,8 @@ from loan_approval.background import make_background
 from loan_approval.datasets import Dataset, read_dataset
 from loan_approval.export import export, golden_rows
 from loan_approval.simulate import write_simulation
-from loan_approval.training import Recipe, choose_threshold, fit, score
+from loan_approval.threshold import choose_threshold
+from loan_approval.training import Recipe, fit, score
 from serve.contract import Contract
 
 ROOT = Path(__file__).parents[2]

@@ -3,7 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from loan_approval.champion import Answers, Costs, compare, count_flips, savings
+from loan_approval.champion import Answers, compare, count_flips, savings
+from loan_approval.decision_costs import Costs
 from loan_approval.evaluation import expected_cost
 
 COSTS = Costs(wrong_approval=5.0, wrong_denial=1.0)

@@ -112,7 +112,6 @@ def compare_on_test_rows(
         return None
     X, y = dataset.rows("test")
     rule = candidate.scorer.decision_rule
-    # A rule without costs weighs both errors alike.
     costs = Costs.of_rule(rule)
     return compare(y, _answers(candidate.scorer, X), _answers(champion.scorer, X), costs, seed)
 

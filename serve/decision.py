@@ -53,7 +53,7 @@ def name_band(probability: float, low: float, high: float) -> str:
 
 
 def _read_choice(name: str, chosen: str, otherwise: str) -> bool:
-    """Return whether a query parameter is the first of its two values, not the second, nor absent. Raises RequestError."""
+    """Return whether a query parameter is `chosen`; absent, it is `otherwise`. Raises RequestError."""
     given = request.args.getlist(name) or [otherwise]
     if len(given) > 1 or given[0] not in (chosen, otherwise):
         raise RequestError(f"query.{name}: expected {chosen} or {otherwise}, once")

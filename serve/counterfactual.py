@@ -16,7 +16,7 @@ from serve.scorer import Scorer
 from serve.wording import name_feature, write_number
 
 MOST_WHOLE = 2048  # whole numbers of a range that are scored, every one; a longer range is scored at `POINTS`
-POINTS = 1024
+POINTS = 512
 FINER_POINTS = 64  # between two of them, each time
 MOST_ROUNDS = 12  # of these; each is 65 times as fine
 DIGITS = 4  # of a number, which is rounded away from the applicant's: further into what is approved

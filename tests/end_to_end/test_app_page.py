@@ -125,7 +125,9 @@ def test_the_answer_is_the_servers_with_its_identity_and_a_bar_at_scale(visit, s
     expect(page.locator("#file")).to_have_text(store.pointer().sha256)
     expect(page.get_by_role("img")).to_have_attribute("aria-label", re.compile("73.1%, threshold 55%, review band"))
     expect(page.locator("#legend li")).to_have_text(["Probability 73.1%", "Threshold 55%", "Review band 50% to 75%"])
-    expect(page.locator("#reasons-section")).to_be_hidden()
+    for name, said in (("reasons", answer["reasons"]), ("changes", answer["counterfactuals"])):
+        assert said
+        expect(page.locator(f"#{name} li")).to_have_text([one["text"]["en"] for one in said])
     bar, marks = page.locator("#bar").bounding_box(), {}
     for name in ("circle", "line"):
         box = page.locator(f"#bar {name}").bounding_box()
@@ -133,18 +135,50 @@ def test_the_answer_is_the_servers_with_its_identity_and_a_bar_at_scale(visit, s
     assert marks == {"circle": pytest.approx(answer["probability"], abs=0.01), "line": pytest.approx(0.55, abs=0.01)}
 
 
-def test_reasons_are_listed_once_there_are_any(visit):
+def test_reasons_and_what_would_be_approved_are_told_and_told_again_in_another_language_without_asking(visit):
+    page = visit("loans_strict")
+    decide(page)
+    page.on("request", lambda request: pytest.fail("asked again") if "/decision" in request.url else None)
+    reasons, changes = page.locator("#reasons li"), page.locator("#changes li")
+    expect(page.get_by_role("heading", name="Principal reasons against approval")).to_be_visible()
+    expect(reasons).to_have_count(4)
+    expect(reasons.first).to_have_text("Credit score: too low")
+    expect(page.get_by_role("heading", name="What would be approved")).to_be_visible()
+    expect(changes.last).to_have_text("Approved with Credit score from 731 upwards, everything else equal")
+    page.get_by_role("button", name="Português").click()
+    expect(page.get_by_role("heading", name="Razões principais contra a aprovação")).to_be_visible()
+    expect(reasons.first).to_have_text("Pontuação de crédito: abaixo do necessário")
+    expect(changes.last).to_have_text("Aprovado com Pontuação de crédito a partir de 731, mantido todo o resto")
+
+
+def test_what_would_be_approved_is_approved_when_it_is_typed(visit):
+    page = visit("loans_strict")
+    decide(page)
+    expect(page.locator("#changes li").last).to_contain_text("731")
+    for score, band in (("730", "decline"), ("731", "approve")):
+        page.get_by_label("Credit score").fill(score)
+        decide(page)
+        expect(page.locator("#answer")).to_have_attribute("data-band", band)
+    expect(page.get_by_role("heading", name="Principal reasons for approval")).to_be_visible()
+    expect(page.locator("#changes-section")).to_be_hidden()
+
+
+def test_without_reasons_there_is_no_heading_for_them_and_a_text_is_no_markup(visit):
     page = visit("loans")
 
-    def add_reasons(route: Route) -> None:
-        answer = route.fetch()
-        reasons = [HTML, {"en": "Credit score", "pt": "Pontuação de crédito"}]
-        route.fulfill(response=answer, json=answer.json() | {"reasons": reasons})
+    def change_reasons(reasons: list[str]) -> Callable[[Route], None]:
+        def change(route: Route) -> None:
+            answer = route.fetch()
+            said = [{"effect": "for", "text": {"en": text, "pt": text}} for text in reasons]
+            route.fulfill(response=answer, json=answer.json() | {"reasons": said})
 
-    page.route("**/api/v2/decision?texts=all", add_reasons)
-    decide(page)
-    expect(page.get_by_role("heading", name="Principal reasons")).to_be_visible()
-    expect(page.locator("#reasons li")).to_have_text([HTML, "Credit score"])
+        return change
+
+    for reasons in ([], [HTML]):
+        page.route("**/api/v2/decision?texts=all", change_reasons(reasons), times=1)
+        decide(page)
+        expect(page.locator("#reasons li")).to_have_text(reasons)
+        expect(page.locator("#reasons-section")).to_be_visible(visible=bool(reasons))
 
 
 def test_a_probability_just_below_the_threshold_is_not_shown_as_the_threshold(visit):
@@ -255,7 +289,7 @@ def test_what_is_typed_is_sent_as_the_number_it_is_or_as_it_stands(visit, typed,
 
 
 @pytest.mark.parametrize("language", ["en", "pt"])
-@pytest.mark.parametrize("model", ["loans_reviewed", "awkward"])
+@pytest.mark.parametrize("model", ["loans_reviewed", "loans_strict", "awkward"])
 def test_a_phone_shows_all_of_it_without_scrolling_sideways(visit, model, language):
     page = visit(model, f"?lang={language}", viewport={"width": 360, "height": 740})
     assert width(page) <= 360
@@ -368,7 +402,9 @@ def test_a_form_of_an_older_contract_is_replaced_with_a_word_about_it(visit, ser
 def test_a_failure_is_told_and_can_be_tried_again(visit, status, headers, message):
     page = visit("loans")
     body = json.dumps({"error": "internal <b>error</b>"})
-    page.route("**/api/v2/decision?texts=all", lambda route: route.fulfill(status=status, headers=headers, body=body), times=1)
+    page.route(
+        "**/api/v2/decision?texts=all", lambda route: route.fulfill(status=status, headers=headers, body=body), times=1
+    )
     page.locator("#decide").click()
     expect(page.get_by_role("alert")).to_contain_text(message)
     page.get_by_role("button", name="Try again").click()

@@ -171,6 +171,7 @@ def broken_files() -> dict[str, bytes]:
         "background_true": {"background": {"rows": [[*rows[0][:-1], True]]}},
         "background_out_of_range": {"background": {"rows": [[101, *rows[0][1:]]]}},
         "background_not_whole": {"background": {"rows": [[*rows[0][:-1], 0.5]]}},
+        "background_missing": {"background": {"rows": [[*rows[0][:3], None, *rows[0][4:]]]}},
         "background_infinite": {"background": '{"rows": [[1e999]]}'},
         "background_not_an_object": {"background": rows},
         "threshold_absent": {"decision": {}},
@@ -203,12 +204,21 @@ def _broken_graphs(right: Mapping[str, Any]) -> dict[str, bytes]:
     return {
         "format_newer": to_bytes(make_model(LOANS, LOANS_SCALING), right, version="3"),
         "format_older": to_bytes(make_model(LOANS, LOANS_SCALING), right, version="1"),
+        "background_category_unknown": _with_background(MIXED, MIXED_SCALING, [[10, 2]]),
+        "background_category_between": _with_background(MIXED, MIXED_SCALING, [[10, 0.5]]),
         "input_narrow": to_bytes(make_model(LOANS, narrow), right),
         "input_float": to_bytes(make_model(LOANS, LOANS_SCALING, kind=TensorProto.FLOAT), right),
         "output_renamed": to_bytes(make_model(LOANS, LOANS_SCALING, output="label"), right),
         "weight_changed": to_bytes(make_model(LOANS, LOANS_SCALING, bias=1.01), right),
         "weights_outside": to_bytes(_with_weights_outside(make_model(LOANS, LOANS_SCALING)), right),
     }
+
+
+def _with_background(
+    contract: Mapping[str, Any], scaling: Mapping[str, Sequence[float]], rows: list[list[float]]
+) -> bytes:
+    model = make_model(contract, scaling)
+    return to_bytes(model, make_documents(model, contract, 1.0) | {"background": {"rows": rows}})
 
 
 def _with_weights_outside(model: onnx.ModelProto) -> onnx.ModelProto:

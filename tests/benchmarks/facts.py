@@ -23,10 +23,15 @@ def describe_run(rounds: int, seconds: int, minutes: float, load: float) -> str:
     versions = {name: version for python, names in PACKAGES.items() for name, version in _ask(python, names).items()}
     versions |= {"nginx": _banner("nginx", "-v"), "wrk": _banner("wrk", "-v")}
     return (
-        f"{time.strftime('%Y-%m-%d')}, {_cpu()}, {os.cpu_count()} cores, Python {platform.python_version()}; "
+        f"{describe_machine()}; "
         f"{rounds} rounds of {seconds} s a load, {minutes:.1f} minutes in all, load average before it {load:.1f}; "
         + ", ".join(f"{name} {version}" for name, version in versions.items())
     )
+
+
+def describe_machine() -> str:
+    """Return the day, the processor, its cores and the interpreter."""
+    return f"{time.strftime('%Y-%m-%d')}, {_cpu()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
 def _ask(python: Path, names: tuple[str, ...]) -> dict[str, str]:

@@ -153,11 +153,12 @@ def test_a_certain_probability_has_finite_reasons():
 def test_no_row_is_scored_twice_and_their_number_is_bounded(features):
     scorer = curved(features, rows=2)
     x = np.full(features, 0.7)
-    scorer.background[:, 1] = 0.7
+    scorer.background[:, 1], scorer.background[:, 2] = 0.7, np.nan
+    x[2] = np.nan
     explainer = Explainer(scorer)
     scorer.asked.clear()
     explainer.explain(x[None])
-    asked = np.concatenate(scorer.asked)
+    asked = np.nan_to_num(np.concatenate(scorer.asked))
     twice = len(asked) - len(np.unique(asked, axis=0))
     assert twice == len(scorer.background) - 1  # the applicant's own row, which each background row ends in
     assert len(asked) <= MOST_COALITIONS * len(scorer.background)
@@ -173,6 +174,16 @@ def test_sampled_values_are_near_the_exact_ones_as_stated(monkeypatch):
     assert 0 < apart.max() < 5
     assert apart.mean() > 0.2  # the error is no mere upper bound
     assert {s.base for s in sampled} == {exact[0].base}
+
+
+def test_features_that_work_in_twos_have_exact_values_even_when_sampled():
+    features = MOST_EXACT + 2
+    scorer = Formula(lambda X: (X * np.roll(X, 1, axis=1)).sum(axis=1) / 10, np.zeros((1, features)))
+    x = np.arange(1.0, features + 1) / 4
+    explanation = Explainer(scorer).explain(x[None])
+    expected = x * (np.roll(x, 1) + np.roll(x, -1)) / 2 / 10  # two share evenly what they make together
+    np.testing.assert_allclose(explanation.values, expected, atol=1e-12)
+    assert explanation.error < 1e-12
 
 
 def test_the_same_file_and_application_have_the_same_reasons():

@@ -9,6 +9,9 @@ from serve.scorer import CHUNK, Decision, Scorer
 
 REASONS = {
     "background_absent": "document 'background' is missing or not JSON",
+    "background_category_between": "background row 0 breaks the contract at home",
+    "background_category_unknown": "background row 0 breaks the contract at home",
+    "background_missing": "background row 0 breaks the contract at Loan_Amount",
     "background_infinite": "document 'background' is missing or not JSON",
     "background_not_an_object": "document 'background' is not an object",
     "background_not_whole": "background row 0 breaks the contract at Had_Past_Default",

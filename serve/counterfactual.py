@@ -22,14 +22,12 @@ MOST_ROUNDS = 12  # of these; each is 65 times as fine
 DIGITS = 4  # of a number, which is rounded away from the applicant's: further into what is approved
 _TEXTS = {
     "en": {
-        **{"from": "Approved with {name} from {value} upwards", "to": "Approved with {name} up to {value}"},
-        **{"at": "Approved with {name} at {value}", "one_of": "Approved with {name}: {value}"},
-        **{"or": " or ", "rest": ", everything else equal"},
+        **{"from": "{}: approved from {} upwards", "to": "{}: approved up to {}", "at": "{}: approved at {}"},
+        **{"one_of": "{}: approved with {}", "or": " or ", "rest": ", everything else equal"},
     },
     "pt": {
-        **{"from": "Aprovado com {name} a partir de {value}", "to": "Aprovado com {name} até {value}"},
-        **{"at": "Aprovado com {name} em {value}", "one_of": "Aprovado com {name}: {value}"},
-        **{"or": " ou ", "rest": ", mantido todo o resto"},
+        **{"from": "{}: aprovado a partir de {}", "to": "{}: aprovado até {}", "at": "{}: aprovado com {}"},
+        **{"one_of": "{}: aprovado com {}", "or": " ou ", "rest": ", mantido todo o resto"},
     },
 }
 
@@ -47,7 +45,7 @@ class Counterfactual:
         texts = _TEXTS[language]
         value = texts["or"].join(self.value) if self.claim == "one_of" else write_number(self.value, language)
         name = name_feature(self.feature.name, self.feature.reason, language)
-        return texts[self.claim].format(name=name, value=value) + texts["rest"]
+        return texts[self.claim].format(name, value) + texts["rest"]
 
     def to_dict(self, write: Callable[[Callable[[str], str]], Any]) -> dict[str, Any]:
         """Return the document of this change; `write` chooses the language of its text."""

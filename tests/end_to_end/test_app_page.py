@@ -144,11 +144,11 @@ def test_reasons_and_what_would_be_approved_are_told_and_told_again_in_another_l
     expect(reasons).to_have_count(4)
     expect(reasons.first).to_have_text("Credit score: too low")
     expect(page.get_by_role("heading", name="What would be approved")).to_be_visible()
-    expect(changes.last).to_have_text("Approved with Credit score from 731 upwards, everything else equal")
+    expect(changes.last).to_have_text("Credit score: approved from 731 upwards, everything else equal")
     page.get_by_role("button", name="Português").click()
     expect(page.get_by_role("heading", name="Razões principais contra a aprovação")).to_be_visible()
     expect(reasons.first).to_have_text("Pontuação de crédito: abaixo do necessário")
-    expect(changes.last).to_have_text("Aprovado com Pontuação de crédito a partir de 731, mantido todo o resto")
+    expect(changes.last).to_have_text("Pontuação de crédito: aprovado a partir de 731, mantido todo o resto")
 
 
 def test_what_would_be_approved_is_approved_when_it_is_typed(visit):

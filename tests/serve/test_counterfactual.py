@@ -114,9 +114,9 @@ def test_a_range_of_categories_with_one_name_only_has_no_other():
 @pytest.mark.parametrize(
     ("claim", "en", "pt"),
     [
-        ("from", "Approved with x from 64 upwards, everything else equal", "Aprovado com X a partir de 64"),
-        ("to", "Approved with x up to 20, everything else equal", "Aprovado com X até 20"),
-        ("at", "Approved with x at 100, everything else equal", "Aprovado com X em 100"),
+        ("from", "x: approved from 64 upwards, everything else equal", "X: aprovado a partir de 64"),
+        ("to", "x: approved up to 20, everything else equal", "X: aprovado até 20"),
+        ("at", "x: approved at 100, everything else equal", "X: aprovado com 100"),
     ],
 )
 def test_a_change_is_told_in_words_with_its_unit_beside(claim, en, pt):
@@ -136,8 +136,8 @@ def test_names_are_told_in_words():
     (change,) = find_counterfactuals(
         Rule(lambda x: x > 0, kind="category", values=["a", "b", "c"]), np.array([[0.0, 1.0]])
     )
-    assert change.text("en") == "Approved with x: b or c, everything else equal"
-    assert change.text("pt") == "Aprovado com x: b ou c, mantido todo o resto"
+    assert change.text("en") == "x: approved with b or c, everything else equal"
+    assert change.text("pt") == "x: aprovado com b ou c, mantido todo o resto"
 
 
 @st.composite

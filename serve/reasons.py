@@ -75,13 +75,14 @@ def principal_reasons(
 
 def _kind(feature: Feature, effect: str, value: float, others: np.ndarray) -> str:
     """Return what can be said of a value beyond its feature's name. "Too low" takes a feature that may only speak for
-    approval as it rises, more than two values, and somebody approved who has more.
+    approval as it rises, more than two values, and somebody approved who has more; of a protected one it is not said.
     """
     if np.isnan(value):
         return "missing"
     if effect == "for":
         return "for"
-    if feature.direction == 0 or (feature.type == "integer" and feature.max - feature.min == 1):
+    has_two_values = feature.type == "integer" and feature.max - feature.min == 1
+    if feature.direction == 0 or has_two_values or feature.protected:
         return "plain"
     if feature.direction > 0:
         return "low" if np.any(others > value) else "plain"

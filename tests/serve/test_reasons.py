@@ -68,6 +68,8 @@ def test_nothing_that_is_left_out_outweighs_what_is_named(values, approved):
         (SCORE, 600, "Credit score"),  # nobody approved has more: it can't be said to be too low
         (replace(SCORE, direction=-1), 600, "Credit score"),
         (replace(SCORE, min=0, max=1), 0, "Credit score"),
+        (replace(SCORE, protected=True), 500, "Credit score"),
+        (replace(SCORE, protected=True), np.nan, "Credit score: not given"),
         (SCORE, np.nan, "Credit score: not given"),
         (Feature("home", "category", values=("own", "rent"), reason=WORDS), 1, "Credit score"),
     ],

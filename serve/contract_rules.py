@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from serve.feature import Fault, Feature
+from serve.wording import CODE, code_feature
 
 TYPES = ("number", "integer", "category")
 USES = ("score", "monitor")
@@ -91,9 +92,18 @@ def _feature_problems(feature: Any, where: str) -> list[str]:
         problems.append(f"{where}use: expected {' or '.join(USES)}")
     if feature.get("direction", 0) not in (-1, 0, 1):
         problems.append(f"{where}direction: expected 1, -1 or 0")
+    problems += _reason_problems(feature.get("reason") or {}, where)
     is_category = feature["type"] == "category"
     problems += _category_problems(feature, where) if is_category else _number_problems(feature, where)
     return problems or _example_problems(feature, where)
+
+
+def _reason_problems(reason: Mapping[str, Any], where: str) -> list[str]:
+    if not all(isinstance(text, str) and text.strip() for text in reason.values()):
+        return [f"{where}reason: expected a text for each language"]
+    if "code" in reason and not CODE.fullmatch(reason["code"]):
+        return [f"{where}reason.code: expected up to 100 letters, digits and underscores"]
+    return []
 
 
 def _category_problems(feature: Mapping[str, Any], where: str) -> list[str]:
@@ -141,6 +151,11 @@ def _whole_problems(document: Mapping[str, Any]) -> list[str]:
         problems.append(f"{document['target']['name']}: is the target and a feature")
     if sum(feature.get("elderly_from") is not None for feature in document["feature"]) > 1:
         problems.append("elderly_from: expected on one feature, the applicant's age")
-    if not any(feature.get("use", "score") == "score" for feature in document["feature"]):
+    scored = [feature for feature in document["feature"] if feature.get("use", "score") == "score"]
+    if not scored:
         problems.append("no feature is scored")
+    codes = [code_feature(feature["name"], feature.get("reason") or {}) for feature in scored]
+    if not problems:
+        twice = [code for code in dict.fromkeys(codes) if codes.count(code) > 1]
+        problems += [f"reason.code {code}: stands for two features, declare another" for code in twice]
     return problems

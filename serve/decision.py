@@ -1,24 +1,45 @@
-"""`/api/v2/decision`: the answer of `/api/v2/predict`, and how it came about."""
+"""`/api/v2/decision`: the answer of `/api/v2/predict`, and how it came about: reasons, and what would be approved."""
 
+from collections.abc import Callable
+from math import log
 from typing import Any
 
-from flask import Blueprint, Response, current_app
+import numpy as np
+from flask import Blueprint, Response, current_app, request
 
 from serve.api import loaded_model, name_decision, read_json, respond
+from serve.counterfactual import find_counterfactuals
 from serve.decision_id import make_decision_id
+from serve.errors import RequestError
+from serve.explain import Explanation
 from serve.live import Loaded
+from serve.reasons import principal_reasons
 from serve.scorer import Decision
+from serve.wording import LANGUAGES
 
 blueprint = Blueprint("decision", __name__)
+
+Write = Callable[[Callable[[str], str]], Any]  # of what is said in a language, what stands in the answer
 
 
 @blueprint.post("/api/v2/decision")
 def decide() -> Response:
-    """Decide one application, and say how near it was and which model said so."""
+    """Decide one application, and say how near it was, why, what would be approved, and which model said so.
+
+    `?values=true` adds the number behind each reason; `?texts=all` gives each text in all languages.
+    """
+    with_values, in_all = _read_choice("values", "true", "false"), _read_choice("texts", "all", "one")
     loaded = loaded_model()
-    decision, decision_id = loaded.scorer.answer(read_json()), make_decision_id()
+    X = loaded.scorer.contract.encode(read_json())
+    decision, decision_id = loaded.scorer.answer_row(X), make_decision_id()
+    language = request.accept_languages.best_match(LANGUAGES, LANGUAGES[0])
+    write = (lambda text: {each: text(each) for each in LANGUAGES}) if in_all else (lambda text: text(language))
+    document = _describe(decision, X, loaded, decision_id, with_values, write)
     current_app.extensions["observer"].decided(loaded, decision.code)
-    return name_decision(respond(_describe(decision, loaded, decision_id)), loaded, decision_id)
+    response = name_decision(respond(document), loaded, decision_id)
+    response.headers["Content-Language"] = ", ".join(LANGUAGES) if in_all else language
+    response.vary.add("Accept-Language")
+    return response
 
 
 def name_band(probability: float, low: float, high: float) -> str:
@@ -31,21 +52,46 @@ def name_band(probability: float, low: float, high: float) -> str:
     return "refer" if probability >= low else "decline"
 
 
-def _describe(decision: Decision, loaded: Loaded, decision_id: str) -> dict[str, Any]:
-    pointer, review_band = loaded.pointer, loaded.scorer.review_band
-    return {
+def _read_choice(name: str, chosen: str, otherwise: str) -> bool:
+    """Return whether a query parameter is `chosen`; absent, it is `otherwise`. Raises RequestError."""
+    given = request.args.getlist(name) or [otherwise]
+    if len(given) > 1 or given[0] not in (chosen, otherwise):
+        raise RequestError(f"query.{name}: expected {chosen} or {otherwise}, once")
+    return given[0] == chosen
+
+
+def _describe(
+    decision: Decision, X: np.ndarray, loaded: Loaded, decision_id: str, with_values: bool, write: Write
+) -> dict[str, Any]:
+    scorer, pointer = loaded.scorer, loaded.pointer
+    band = name_band(decision.probability, *scorer.review_band)
+    explanation = loaded.explainer.explain(X)
+    reasons = principal_reasons(scorer.contract.scored, X, explanation, scorer.background, band == "approve")
+    changes = find_counterfactuals(scorer, X) if band != "approve" else []
+    document = {
         "prediction": decision.label,
         "prediction_code": decision.code,
         "probability": decision.probability,
         "threshold": decision.threshold,
-        "band": name_band(decision.probability, *review_band),
-        "review_band": list(review_band),
-        "reasons": [],  # the place of the principal reasons: none are computed yet
-        "model": {
-            "name": pointer.name,
-            "alias": pointer.alias,
-            "version": pointer.version,
-            "sha256": loaded.scorer.sha256,
-        },
-        "decision_id": decision_id,
+        "band": band,
+        "review_band": list(scorer.review_band),
+        "reasons": [reason.to_dict(write) for reason in reasons],
+        "counterfactuals": [change.to_dict(write) for change in changes],
+    }
+    if with_values:
+        document["explanation"] = _describe_values(explanation, loaded)
+    identity = {"name": pointer.name, "alias": pointer.alias, "version": pointer.version, "sha256": scorer.sha256}
+    return document | {"model": identity, "decision_id": decision_id}
+
+
+def _describe_values(explanation: Explanation, loaded: Loaded) -> dict[str, Any]:
+    """Return the numbers behind the reasons, all of them log-odds of approval."""
+    scorer = loaded.scorer
+    names = [feature.name for feature in scorer.contract.scored]
+    return {
+        "method": f"interventional Shapley values against {len(scorer.background)} background rows",
+        "base": explanation.base,
+        "threshold": log(scorer.threshold / (1 - scorer.threshold)),
+        "contributions": dict(zip(names, explanation.values.tolist(), strict=True)),
+        "error": explanation.error,
     }

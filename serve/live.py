@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serve.errors import ModelFileError, StoreError
+from serve.explain import Explainer
 from serve.scorer import Scorer
 from serve.store import Pointer, Store
 
@@ -20,6 +21,7 @@ class Loaded:
     scorer: Scorer
     pointer: Pointer
     facts: dict[str, Any]
+    explainer: Explainer
 
 
 class LiveModel:
@@ -39,13 +41,14 @@ class LiveModel:
             if pointer is None or (self.current and self.current.pointer == pointer) or pointer == self._refused:
                 return
             scorer, facts = self._store.load(pointer)
+            explainer = _make_explainer(scorer)
         except (StoreError, ModelFileError) as err:
             if isinstance(err, ModelFileError):
                 self._refuse(pointer, f"{pointer.sha256}.onnx: {err}")
             else:
                 self._refuse(str(err), str(err))
             return
-        old, self.current, self._refused = self.current, Loaded(scorer, pointer, facts), None
+        old, self.current, self._refused = self.current, Loaded(scorer, pointer, facts, explainer), None
         self.on_swap(old, self.current)
         log.info("answering with %s version %s, sha256 %s", pointer.name, pointer.version, pointer.sha256)
 
@@ -63,3 +66,11 @@ class LiveModel:
         ticker = threading.Event()
         while not ticker.wait(seconds):
             self.refresh()
+
+
+def _make_explainer(scorer: Scorer) -> Explainer:
+    """Return what explains a model's decisions. Raises ModelFileError: what can't be explained decides nothing."""
+    try:
+        return Explainer(scorer)
+    except Exception as err:  # whatever onnxruntime raises for the background rows, the file is at fault
+        raise ModelFileError(f"the background rows can't be scored: {type(err).__name__}") from err

@@ -7,6 +7,7 @@ from flask import Blueprint, Response
 from serve.api import live_model, respond
 from serve.contract import Contract
 from serve.feature import Feature
+from serve.openapi_decision import decision_schemas, describe_operation
 from serve.openapi_parts import HEADERS, error_answers, get, json_content, list_of, make_object, post, reference, typed
 from serve.openapi_protocols import protocol_paths, protocol_schemas
 
@@ -43,8 +44,8 @@ def make_document(contract: Contract | None) -> dict[str, Any]:
     content, errors = json_content("Application", example), ("400", "413", "415", "422", "503")
     predict = post("Decide one application", "predict", content, ("The decision", "Prediction"), errors)
     title = "Decide one application, and say how it came about"
-    decision = post(title, "decide", content, ("The decision", "Decision"), errors)
-    schemas["Decision"] = _decision_schema(prediction["properties"])
+    decision = describe_operation(post(title, "decide", content, ("The decision", "Decision"), errors))
+    schemas |= decision_schemas(contract, prediction["properties"])
     return {
         "openapi": "3.1.0",
         "info": {"title": "Loan approval", "version": "2", "description": "Decisions by the promoted model."},
@@ -89,21 +90,6 @@ def _batch(example: dict[str, Any] | None) -> dict[str, Any]:
             **error_answers("400", "413", "415", "422", "503"),
         },
     }
-
-
-def _decision_schema(prediction: dict[str, Any]) -> dict[str, Any]:
-    share = {"type": "number", "minimum": 0, "maximum": 1}
-    band = {"type": "array", "items": share, "minItems": 2, "maxItems": 2}
-    properties = prediction | {
-        "probability": share | {"description": "of approval"},
-        "threshold": share | {"description": "approved from here on"},
-        "band": typed("string", ["approve", "refer", "decline"]),
-        "review_band": band | {"description": "[low, high): referred to a person; empty when both are the threshold"},
-        "reasons": {"type": "array", "items": {}, "description": "Reserved for the principal reasons; empty for now."},
-        "model": make_object({key: {"type": "string"} for key in ("name", "alias", "version", "sha256")}),
-        "decision_id": {"type": "string", "format": "uuid"},
-    }
-    return make_object(properties)
 
 
 def _application_schema(contract: Contract | None) -> tuple[dict[str, Any], dict[str, Any] | None]:

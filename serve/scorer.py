@@ -78,7 +78,11 @@ class Scorer:
 
     def answer(self, application: object) -> Decision:
         """Validate and decide one application. Raises ApplicationError."""
-        p = self.score(self.contract.encode(application))
+        return self.answer_row(self.contract.encode(application))
+
+    def answer_row(self, X: np.ndarray) -> Decision:
+        """Decide one application that is encoded, (1, F)."""
+        p = self.score(X)
         code = int(self.decide(p)[0])
         return Decision(code, self.contract.label(code), float(p[0]), self.threshold)
 

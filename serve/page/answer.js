@@ -21,7 +21,7 @@ export function showAnswer(answer, meaning, command) {
   byId("bar").ariaLabel = text(hasBand ? "bar_band" : "bar", shown);
   drawBar(answer);
   showList("legend", ["probability", "threshold", ...(hasBand ? ["review_band"] : [])].map((key) => text(key, shown)));
-  showReasons(answer.reasons);
+  showReasons(answer);
   byId("decision-id").textContent = answer.decision_id;
   byId("model").textContent = text("model_named", answer.model);
   byId("file").textContent = answer.model.sha256;
@@ -35,10 +35,14 @@ function describe(band, hasBand, shown, meaning) {
   return text(key, { ...shown, what: text(`what_${meaning}`), limit: shown.high });
 }
 
-// A reason is a text, or one text a language. None are computed yet: the section stays hidden.
-function showReasons(reasons) {
-  showList("reasons", reasons.map((reason) => (typeof reason === "string" ? reason : reason[language])));
+// A text comes in every language, so that the reader may change it without asking again.
+function showReasons({ reasons, counterfactuals }) {
+  const said = ({ text: texts }) => texts[language];
+  byId("reasons-title").textContent = text(reasons[0]?.effect === "for" ? "reasons_for" : "reasons_against");
+  showList("reasons", reasons.map(said));
   byId("reasons-section").hidden = reasons.length === 0;
+  showList("changes", counterfactuals.map(said));
+  byId("changes-section").hidden = counterfactuals.length === 0;
 }
 
 function showList(id, lines) {

@@ -45,7 +45,7 @@ async function decide() {
   showMessage(null);
   byId("announcement").textContent = text("deciding");
   byId("application").ariaBusy = "true";
-  const reply = await ask("api/v2/decision", application);
+  const reply = await ask("api/v2/decision?texts=all", application);
   page.pending = false;
   byId("application").ariaBusy = "false";
   byId("announcement").textContent = "";

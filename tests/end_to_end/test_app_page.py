@@ -116,7 +116,7 @@ def test_an_application_is_decided_by_keyboard_alone_with_the_focus_always_seen(
 
 def test_the_answer_is_the_servers_with_its_identity_and_a_bar_at_scale(visit, server, store):
     page = visit("loans_reviewed")
-    with page.expect_response("**/api/v2/decision") as told:
+    with page.expect_response("**/api/v2/decision?texts=all") as told:
         decide(page)
     answer = told.value.json()
     expect(page.locator("#outcome")).to_have_text("To be reviewed by a person")
@@ -125,7 +125,9 @@ def test_the_answer_is_the_servers_with_its_identity_and_a_bar_at_scale(visit, s
     expect(page.locator("#file")).to_have_text(store.pointer().sha256)
     expect(page.get_by_role("img")).to_have_attribute("aria-label", re.compile("73.1%, threshold 55%, review band"))
     expect(page.locator("#legend li")).to_have_text(["Probability 73.1%", "Threshold 55%", "Review band 50% to 75%"])
-    expect(page.locator("#reasons-section")).to_be_hidden()
+    for name, said in (("reasons", answer["reasons"]), ("changes", answer["counterfactuals"])):
+        assert said
+        expect(page.locator(f"#{name} li")).to_have_text([one["text"]["en"] for one in said])
     bar, marks = page.locator("#bar").bounding_box(), {}
     for name in ("circle", "line"):
         box = page.locator(f"#bar {name}").bounding_box()
@@ -133,18 +135,50 @@ def test_the_answer_is_the_servers_with_its_identity_and_a_bar_at_scale(visit, s
     assert marks == {"circle": pytest.approx(answer["probability"], abs=0.01), "line": pytest.approx(0.55, abs=0.01)}
 
 
-def test_reasons_are_listed_once_there_are_any(visit):
+def test_reasons_and_what_would_be_approved_are_told_and_told_again_in_another_language_without_asking(visit):
+    page = visit("loans_strict")
+    decide(page)
+    page.on("request", lambda request: pytest.fail("asked again") if "/decision" in request.url else None)
+    reasons, changes = page.locator("#reasons li"), page.locator("#changes li")
+    expect(page.get_by_role("heading", name="Principal reasons against approval")).to_be_visible()
+    expect(reasons).to_have_count(4)
+    expect(reasons.first).to_have_text("Credit score: too low")
+    expect(page.get_by_role("heading", name="What would be approved")).to_be_visible()
+    expect(changes.last).to_have_text("Credit score: approved from 731 upwards, everything else equal")
+    page.get_by_role("button", name="Português").click()
+    expect(page.get_by_role("heading", name="Razões principais contra a aprovação")).to_be_visible()
+    expect(reasons.first).to_have_text("Pontuação de crédito: abaixo do necessário")
+    expect(changes.last).to_have_text("Pontuação de crédito: aprovado a partir de 731, mantido todo o resto")
+
+
+def test_what_would_be_approved_is_approved_when_it_is_typed(visit):
+    page = visit("loans_strict")
+    decide(page)
+    expect(page.locator("#changes li").last).to_contain_text("731")
+    for score, band in (("730", "decline"), ("731", "approve")):
+        page.get_by_label("Credit score").fill(score)
+        decide(page)
+        expect(page.locator("#answer")).to_have_attribute("data-band", band)
+    expect(page.get_by_role("heading", name="Principal reasons for approval")).to_be_visible()
+    expect(page.locator("#changes-section")).to_be_hidden()
+
+
+def test_without_reasons_there_is_no_heading_for_them_and_a_text_is_no_markup(visit):
     page = visit("loans")
 
-    def add_reasons(route: Route) -> None:
-        answer = route.fetch()
-        reasons = [HTML, {"en": "Credit score", "pt": "Pontuação de crédito"}]
-        route.fulfill(response=answer, json=answer.json() | {"reasons": reasons})
+    def change_reasons(reasons: list[str]) -> Callable[[Route], None]:
+        def change(route: Route) -> None:
+            answer = route.fetch()
+            said = [{"effect": "for", "text": {"en": text, "pt": text}} for text in reasons]
+            route.fulfill(response=answer, json=answer.json() | {"reasons": said})
 
-    page.route("**/api/v2/decision", add_reasons)
-    decide(page)
-    expect(page.get_by_role("heading", name="Principal reasons")).to_be_visible()
-    expect(page.locator("#reasons li")).to_have_text([HTML, "Credit score"])
+        return change
+
+    for reasons in ([], [HTML]):
+        page.route("**/api/v2/decision?texts=all", change_reasons(reasons), times=1)
+        decide(page)
+        expect(page.locator("#reasons li")).to_have_text(reasons)
+        expect(page.locator("#reasons-section")).to_be_visible(visible=bool(reasons))
 
 
 def test_a_probability_just_below_the_threshold_is_not_shown_as_the_threshold(visit):
@@ -155,7 +189,7 @@ def test_a_probability_just_below_the_threshold_is_not_shown_as_the_threshold(vi
         near = {"probability": 0.54999996, "band": "decline", "prediction_code": 0}
         route.fulfill(response=answer, json=answer.json() | near)
 
-    page.route("**/api/v2/decision", move_near)
+    page.route("**/api/v2/decision?texts=all", move_near)
     decide(page)
     expect(page.locator("#sentence")).to_contain_text("is 54.999996%: it stays below 55%")
 
@@ -225,7 +259,7 @@ def test_each_fault_stands_beside_its_field_and_the_first_has_the_focus(visit):
 )
 def test_a_number_that_reads_two_ways_is_asked_about_and_not_sent(visit, typed, choice):
     page = visit("loans")
-    page.on("request", lambda request: pytest.fail("sent") if request.url.endswith("/decision") else None)
+    page.on("request", lambda request: pytest.fail("sent") if "/decision" in request.url else None)
     page.get_by_label("Annual income").fill(typed)
     page.locator("#decide").click()
     expect(page.locator(".error:visible")).to_contain_text(f"This can be read in two ways: write {choice}")
@@ -249,13 +283,13 @@ def test_a_number_that_reads_two_ways_is_asked_about_and_not_sent(visit, typed, 
 def test_what_is_typed_is_sent_as_the_number_it_is_or_as_it_stands(visit, typed, sent):
     page = visit("loans")
     page.get_by_label("Annual income").fill(typed)
-    with page.expect_request("**/api/v2/decision") as request:
+    with page.expect_request("**/api/v2/decision?texts=all") as request:
         page.locator("#decide").click()
     assert request.value.post_data_json["Annual_Income"] == sent
 
 
 @pytest.mark.parametrize("language", ["en", "pt"])
-@pytest.mark.parametrize("model", ["loans_reviewed", "awkward"])
+@pytest.mark.parametrize("model", ["loans_reviewed", "loans_strict", "awkward"])
 def test_a_phone_shows_all_of_it_without_scrolling_sideways(visit, model, language):
     page = visit(model, f"?lang={language}", viewport={"width": 360, "height": 740})
     assert width(page) <= 360
@@ -277,7 +311,7 @@ def test_whatever_a_contract_holds_is_shown_and_sent_literally(visit, server):
     expect(page.locator("img, b")).to_have_count(0)
     for value in (HTML, QUOTES, "ação – 家", None):
         home.select_option("not given" if value is None else value)
-        with page.expect_request("**/api/v2/decision") as request:
+        with page.expect_request("**/api/v2/decision?texts=all") as request:
             decide(page)
         sent = json.loads(request.value.post_data)
         assert sent == {"ratio_of_debts": 1.125, "home": value, "__proto__": QUOTES}
@@ -303,7 +337,7 @@ def run(command: str) -> dict[str, Any]:
 def test_the_command_gets_the_same_prediction(visit, model):
     page = visit(model)
     page.get_by_label("Age", exact=True).fill("")
-    with page.expect_response("**/api/v2/decision") as told:
+    with page.expect_response("**/api/v2/decision?texts=all") as told:
         decide(page)
     assert run(page.locator("#curl").inner_text()).items() <= told.value.json().items()
 
@@ -316,7 +350,7 @@ def test_a_monitored_feature_is_offered_closed_and_sent_only_when_given(visit):
     expect(section).to_contain_text("Optional, never scored")
     expect(field.locator("option")).to_have_text(["not given", "0 = no", "1 = yes"])
     field.select_option("1 = yes")
-    with page.expect_request("**/api/v2/decision") as request:
+    with page.expect_request("**/api/v2/decision?texts=all") as request:
         decide(page)
     assert request.value.post_data_json["past_default"] == 1
 
@@ -368,7 +402,9 @@ def test_a_form_of_an_older_contract_is_replaced_with_a_word_about_it(visit, ser
 def test_a_failure_is_told_and_can_be_tried_again(visit, status, headers, message):
     page = visit("loans")
     body = json.dumps({"error": "internal <b>error</b>"})
-    page.route("**/api/v2/decision", lambda route: route.fulfill(status=status, headers=headers, body=body), times=1)
+    page.route(
+        "**/api/v2/decision?texts=all", lambda route: route.fulfill(status=status, headers=headers, body=body), times=1
+    )
     page.locator("#decide").click()
     expect(page.get_by_role("alert")).to_contain_text(message)
     page.get_by_role("button", name="Try again").click()
@@ -403,6 +439,6 @@ def test_a_demanded_key_is_asked_for_sent_and_kept_nowhere(visit):
 
 def test_the_page_without_the_server_says_that_it_cannot_be_reached(visit):
     page = visit("loans")
-    page.route("**/api/v2/decision", lambda route: route.abort("connectionrefused"))
+    page.route("**/api/v2/decision?texts=all", lambda route: route.abort("connectionrefused"))
     page.locator("#decide").click()
     expect(page.get_by_role("alert")).to_contain_text("The server can't be reached")

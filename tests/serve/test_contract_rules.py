@@ -54,6 +54,11 @@ def test_only_a_table_is_a_contract(document):
         ("age", {"use": "both"}, "age.use: expected score or monitor"),
         ("age", {"direction": 2}, "age.direction: expected 1, -1 or 0"),
         ("age", {"direction": True}, "age.direction: expected a whole number"),
+        ("age", {"reason": {"en": 5}}, "age.reason: expected a text for each language"),
+        ("age", {"reason": {"en": " "}}, "age.reason: expected a text for each language"),
+        ("age", {"reason": {"code": "A.1"}}, "age.reason.code: expected up to 100 letters, digits and underscores"),
+        ("age", {"reason": {"code": "HOME"}}, "reason.code HOME: stands for two features, declare another"),
+        ("home", {"name": "AGE"}, "reason.code AGE: stands for two features, declare another"),
         ("age", {"missing": 1}, "age.missing: expected true or false"),
         ("age", {"min": ...}, "age.min: missing"),
         ("age", {"min": 100}, "age.min and max: expected min < max"),
@@ -110,3 +115,7 @@ def test_an_age_may_say_from_when_on_it_is_elderly(boundary):
 
 def test_all_problems_are_named_at_once():
     assert len(problems_with("age", use="both", direction=2, min=100)) == 3
+
+
+def test_features_that_are_only_monitored_need_no_code_of_their_own():
+    assert problems_with("home", name="AGE", use="monitor") == []

@@ -6,6 +6,7 @@ from json import dumps
 
 import pytest
 
+from serve.explain import Explainer
 from serve.live import LiveModel
 
 
@@ -94,6 +95,31 @@ def test_a_bad_pointer_leaves_the_old_model_and_one_line_in_the_log(live, shelf,
     assert live.current is old
     assert len(caplog.messages) == 1
     assert caplog.messages[0].startswith("model refused, the old one goes on: ")
+
+
+def test_a_model_that_cannot_be_explained_does_not_answer(live, shelf, caplog, monkeypatch):
+    shelf.promote("loans")
+    live.refresh()
+    old = live.current
+
+    def fail(scorer):
+        raise RuntimeError("the graph takes no such rows")
+
+    monkeypatch.setattr("serve.live.Explainer", fail)
+    shelf.promote("loans_strict")
+    live.refresh()
+    assert live.current is old
+    assert caplog.messages[-1].endswith("the background rows can't be scored: RuntimeError")
+
+
+def test_what_explains_a_model_is_made_once_for_all_requests(shelf, make_app, application, monkeypatch):
+    made = []
+    monkeypatch.setattr("serve.live.Explainer", lambda scorer: made.append(scorer) or Explainer(scorer))
+    shelf.promote("loans")
+    client = make_app().test_client()
+    for _ in range(3):
+        assert client.post("/api/v2/decision", json=application).status_code == 200
+    assert len(made) == 1
 
 
 def test_a_bad_first_pointer_leaves_no_model(live, shelf, caplog):

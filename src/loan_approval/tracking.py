@@ -20,6 +20,7 @@ from mlflow.tracking import MlflowClient
 from sklearn.pipeline import Pipeline
 
 from loan_approval.errors import TrackingError
+from loan_approval.project import platform_state
 from loan_approval.tracking_server import check_reachable, tracking_uri
 
 MODEL_FILE = "model.onnx"
@@ -77,10 +78,12 @@ def log_training(
     figures: Mapping[str, Figure],
     pipeline: Pipeline,
 ) -> None:
-    """Log what one training run was and gave, into the current run. The pipeline is stored with skops, not pickle."""
+    """Log what one training run was and gave, and where it ran, into the current run. The pipeline is stored with
+    skops, not pickle.
+    """
     mlflow.log_params(dict(parameters))
     mlflow.log_metrics(dict(metrics))
-    mlflow.set_tags(dict(tags))
+    mlflow.set_tags(dict(tags) | platform_state())
     for name, figure in figures.items():
         mlflow.log_figure(figure, f"figures/{name}.png")
     with tempfile.TemporaryDirectory() as folder:
@@ -109,6 +112,14 @@ def register(name: str, run: str, data: bytes, sha256: str) -> Version:
     source = f"{client.get_run(run).info.artifact_uri}/{_MODEL_FOLDER}"
     version = client.create_model_version(name, source, run, tags={"sha256": sha256})
     return _describe(version)
+
+
+def load_tags(run: str) -> dict[str, str]:
+    """Return the tags of a run. Raises TrackingError when it is not there."""
+    try:
+        return dict(connect().get_run(run).data.tags)
+    except MlflowException as err:
+        raise TrackingError(f"run {run} is not there") from err
 
 
 def set_alias(name: str, alias: str, number: str) -> None:

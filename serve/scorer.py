@@ -15,10 +15,10 @@ import onnxruntime as ort
 from serve import strict_json
 from serve.contract import Contract
 from serve.errors import ContractError, JSONError, ModelFileError
+from serve.settings import LARGEST_FILE
 
 FORMAT = 1
 DOCUMENTS = ("contract", "decision", "provenance", "golden")
-LARGEST_FILE = 40_000_000  # bytes; a deep forest beyond that takes seconds and gigabytes to load
 TOLERANCE = 1e-6  # on probabilities
 OUTPUTS = ["probabilities"]  # the graph's own label is never asked for: at p = 0.5 it depends on the batch
 CHUNK = 4096  # rows a call: memory stays flat whatever N is

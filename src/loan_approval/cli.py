@@ -146,7 +146,8 @@ def _promote(options: argparse.Namespace) -> None:
 
     name, store = model_and_store(options.dataset)
     version = promote(name, options.version, store, options.force)
-    print(f"{name}: version {version.number} is in production, sha256 {version.sha256}")
+    signed = ", signed" if version.signature else ""
+    print(f"{name}: version {version.number} is in production, sha256 {version.sha256}{signed}")
     if changes := uncommitted_code(store):
         print(f"warning: it was made with code that is in no commit (changes {changes[:12]})", file=sys.stderr)
 

@@ -36,13 +36,14 @@ TRUSTED_TYPES = (
 
 @dataclass(frozen=True)
 class Version:
-    """A version of a registered model: its number, run, and the sha256 and verdict recorded for it."""
+    """A version of a registered model: its number, run, and the sha256, verdict and signature recorded for it."""
 
     name: str
     number: str
     run: str
     sha256: str
     verdict: str
+    signature: str = ""
 
 
 def connect() -> MlflowClient:
@@ -157,7 +158,8 @@ def _by_number(name: str, number: str) -> Version | None:
 def _describe(version: ModelVersion) -> Version:
     tags = version.tags or {}
     sha256, verdict = tags.get("sha256", ""), tags.get("verdict", "none")
-    return Version(version.name, str(version.version), version.run_id or "", sha256, verdict)
+    signature = tags.get("signature", "")
+    return Version(version.name, str(version.version), version.run_id or "", sha256, verdict, signature)
 
 
 def load_model_file(version: Version) -> bytes:
@@ -183,6 +185,12 @@ def record_verdict(version: Version, verdict: str, facts: Mapping[str, Any]) -> 
     client = connect()
     client.log_dict(version.run, dict(facts), f"verdict/{version.sha256}.json")
     client.set_model_version_tag(version.name, version.number, "verdict", verdict)
+
+
+def record_signature(version: Version) -> None:
+    """Record the signature of a version's file, if it has one, where servers that follow the alias read it."""
+    if version.signature:
+        connect().set_model_version_tag(version.name, version.number, "signature", version.signature)
 
 
 def load_facts(version: Version) -> dict[str, Any]:

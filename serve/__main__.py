@@ -18,6 +18,7 @@ from serve.errors import ServeError, SettingsError
 from serve.keys import Keys
 from serve.log_format import log_as_json
 from serve.settings import BACKLOG, Settings
+from serve.signature import Verifier
 from serve.supervisor import Child, Supervisor
 from serve.tallies import forget_gauges
 from serve.tls import make_context
@@ -34,6 +35,8 @@ def main() -> None:
         make_context(settings)
         if settings.api_keys_file:
             Keys(settings.api_keys_file)  # each worker reads it for itself; a file that is none stops the start
+        if settings.public_key_file:
+            Verifier(settings.public_key_file, settings.model_name)  # likewise
         public = listen(settings.host, settings.port)
         metrics = listen(*settings.metrics_address) if settings.metrics_address else None
     except ServeError as err:

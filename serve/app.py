@@ -18,7 +18,7 @@ from serve.live import LiveModel
 from serve.observation import Observer
 from serve.observed_requests import observe
 from serve.settings import Settings
-from serve.store import Store
+from serve.store import open_store
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.from_environment(os.environ)
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    model = LiveModel(Store(settings.store, settings.model_alias))
+    model = LiveModel(open_store(settings))
     observer = Observer(settings.request_log)
     keys = Keys(settings.api_keys_file) if settings.api_keys_file else None
     model.on_swap = observer.swapped

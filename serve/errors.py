@@ -9,7 +9,8 @@ ServeError
 ├── ModelFileError         a model file that can't be trusted
 ├── RegistryError          a registry that can't be reached, or that names what can't be taken
 └── StoreError             a store or pointer that can't be read or written
-    └── StoreBusyError     somebody else is changing it
+    ├── StoreBusyError     somebody else is changing it
+    └── SignatureError     a file that is not signed, or not by the key that is asked for
 
 No web framework here: `app.py` alone maps these to a status.
 """
@@ -59,6 +60,10 @@ class StoreError(ServeError):
 
 class StoreBusyError(StoreError):
     """Somebody else is changing the store just now."""
+
+
+class SignatureError(StoreError):
+    """A file is not signed as it must be; its signature may still arrive, or be put right, beside it."""
 
 
 class RegistryError(ServeError):

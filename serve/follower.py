@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from serve.errors import ModelFileError, RegistryError, ServeError, StoreBusyError, StoreError
+from serve.errors import ModelFileError, RegistryError, ServeError, SignatureError, StoreBusyError, StoreError
 from serve.registry_client import RegistryClient, Version
 from serve.settings import Settings
-from serve.store import TRUSTED_VERDICTS, Pointer, Store
+from serve.store import TRUSTED_VERDICTS, Pointer, open_store
 
 LONGEST_WAIT = 300.0  # seconds between two attempts, however often they failed
 MOST_POLLS = 30  # nor more than so many times the usual
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Status:
     """How the following goes. `error` is its kind: unreachable, timeout, denied, answer, alias, verdict, missing,
-    content, file, store; "" while store and alias agree.
+    content, file, signature, store; "" while store and alias agree.
     """
 
     last_success: float = 0.0  # unix time at which they last agreed, 0 before the first
@@ -50,7 +50,7 @@ class Follower:
         """Raises SettingsError."""
         self._name, self._alias = settings.model_name, settings.model_alias
         self._poll = settings.registry_poll_seconds
-        self._store = Store(settings.store, settings.model_alias)
+        self._store = open_store(settings)
         self._client = RegistryClient(settings, beat)
         self._settled: Pointer | None = None  # known to be in the store, whole
         self._refused: _Refused | None = None
@@ -127,7 +127,8 @@ class Follower:
         with self._store.locked(wait=False):
             if self._ask() != version:  # a promotion came between; the next step sees to it
                 raise StoreBusyError("the alias has moved on")
-            self._store.install(data, facts | {"name": version.name, "version": version.number, "run": version.run})
+            facts |= {"name": version.name, "version": version.number, "run": version.run}
+            self._store.install(data, facts, version.signature)
             if self._pointer() != wanted:
                 self._store.point(wanted)
         log.info("installed %s version %s, sha256 %s", version.name, version.number, version.sha256)
@@ -165,6 +166,8 @@ def kind_of(err: ServeError) -> str:
     """Return the kind of a failure, as `Status.error` and a metric's label."""
     if isinstance(err, RegistryError):
         return err.kind
+    if isinstance(err, SignatureError):
+        return "signature"
     return "file" if isinstance(err, ModelFileError) else "store"
 
 

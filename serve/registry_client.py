@@ -17,7 +17,6 @@ from urllib.request import OpenerDirector, ProxyHandler, Request
 
 from serve.deadline_http import DeadlineHandler
 from serve.errors import RegistryError, SettingsError
-from serve.scorer import LARGEST_FILE
 from serve.settings import Settings
 
 LARGEST_DOCUMENT = 1_000_000  # bytes of JSON
@@ -38,6 +37,7 @@ class Version:
     run: str
     sha256: str
     verdict: str
+    signature: str = ""  # of its file, in base64
 
 
 class RegistryClient:
@@ -48,6 +48,7 @@ class RegistryClient:
         self._uri = settings.tracking_uri.rstrip("/") + "/"
         self._authorization = settings.tracking_authorization
         self._timeout = settings.registry_timeout_seconds
+        self._largest = settings.max_model_bytes
         self._context = _make_context(settings)
         self._beat = beat
 
@@ -65,9 +66,9 @@ class RegistryClient:
         folder = self._get_json(f"{_REST}/model-versions/get-download-uri", **asked).get("artifact_uri")
         path = _proxied_path(folder, MODEL_FILE)
         if path:
-            return self._get(path, LARGEST_FILE, DOWNLOAD_TIMEOUTS)
+            return self._get(path, self._largest, DOWNLOAD_TIMEOUTS)
         # The server hands out no such address of its artifacts, but reads them itself for its UI.
-        return self._get("model-versions/get-artifact", LARGEST_FILE, DOWNLOAD_TIMEOUTS, **asked, path=MODEL_FILE)
+        return self._get("model-versions/get-artifact", self._largest, DOWNLOAD_TIMEOUTS, **asked, path=MODEL_FILE)
 
     def facts(self, version: Version) -> dict[str, Any]:
         """Return metrics, gates and verdict, recorded in the version's run under the file's sha256."""
@@ -131,7 +132,8 @@ def _describe(found: object) -> Version:
     try:
         tags = {tag["key"]: tag["value"] for tag in found.get("tags", [])}
         described = (found["name"], found["version"], found.get("run_id", ""))
-        version = Version(*described, tags.get("sha256", ""), tags.get("verdict", "none"))
+        recorded = (tags.get("sha256", ""), tags.get("verdict", "none"), tags.get("signature", ""))
+        version = Version(*described, *recorded)
     except (AttributeError, KeyError, TypeError) as err:
         raise RegistryError("answer", "the registry's answer describes no version") from err
     texts = all(isinstance(text, str) for text in vars(version).values())

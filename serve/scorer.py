@@ -16,11 +16,11 @@ from serve import strict_json
 from serve.contract import Contract
 from serve.errors import ContractError, JSONError, ModelFileError
 from serve.feature import Fault, Feature
+from serve.settings import LARGEST_FILE
 
 FORMAT = 2
 DOCUMENTS = ("contract", "decision", "provenance", "background", "golden")
 MOST_BACKGROUND_ROWS = 64  # an explanation costs that many times its coalitions
-LARGEST_FILE = 40_000_000  # bytes; a deep forest beyond that takes seconds and gigabytes to load
 TOLERANCE = 1e-6  # on probabilities
 OUTPUTS = ["probabilities"]  # the graph's own label is never asked for: at p = 0.5 it depends on the batch
 CHUNK = 4096  # rows a call: memory stays flat whatever N is

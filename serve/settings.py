@@ -9,6 +9,7 @@ from serve.setting_readers import Reader, read_address, read_path
 from serve.tracking_settings import read_tracking
 
 BACKLOG = 2048  # connections that the system keeps until they are accepted
+LARGEST_FILE = 40_000_000  # bytes of a model file; a deep forest beyond that takes seconds and gigabytes to load
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Settings:
     tracking_ca_file: str = ""
     tracking_insecure_tls: bool = False
     api_keys_file: Path | None = None
+    max_model_bytes: int = LARGEST_FILE
+    public_key_file: Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -72,6 +75,8 @@ class Settings:
             tls_certificate=read_path(environment, "SERVE_TLS_CERTIFICATE"),
             tls_key=read_path(environment, "SERVE_TLS_KEY"),
             api_keys_file=read_path(environment, "SERVE_API_KEYS_FILE"),
+            max_model_bytes=read("SERVE_MAX_MODEL_BYTES", int, cls.max_model_bytes, 1, LARGEST_FILE),
+            public_key_file=read_path(environment, "SERVE_PUBLIC_KEY_FILE"),
             max_batch_bytes=read("SERVE_MAX_BATCH_BYTES", int, cls.max_batch_bytes, 1, 2**30),
             max_batch_rows=read("SERVE_MAX_BATCH_ROWS", int, cls.max_batch_rows, 1, 10_000_000),
             registry_poll_seconds=read("SERVE_REGISTRY_POLL_SECONDS", float, cls.registry_poll_seconds, 0.05, 3600),

@@ -2,9 +2,11 @@
 
 <store>/<sha256>.onnx       the model file
 <store>/<sha256>.json       its facts: metrics, gates, verdict
+<store>/<sha256>.sig        its signature in base64, where it was signed
 <store>/<alias>.json        the pointer
 """
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -18,9 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from serve import strict_json
-from serve.errors import JSONError, StoreBusyError, StoreError
+from serve.errors import JSONError, ModelFileError, StoreBusyError, StoreError
 from serve.regular_file import read_regular
-from serve.scorer import LARGEST_FILE, Scorer
+from serve.scorer import Scorer
+from serve.settings import LARGEST_FILE, Settings
+from serve.signature import LARGEST_SIGNATURE, Verifier
 
 TRUSTED_VERDICTS = ("passed", "forced")
 LARGEST_FACTS = 16 * 2**20  # bytes
@@ -71,9 +75,14 @@ def write_atomically(path: Path, data: bytes) -> None:
 class Store:
     """A folder of model files and the pointer of one alias."""
 
-    def __init__(self, path: Path, alias: str = "production") -> None:
+    def __init__(
+        self, path: Path, alias: str = "production", largest: int = LARGEST_FILE, verifier: Verifier | None = None
+    ) -> None:
+        """largest: bytes a model file may have. verifier: what its signature must satisfy, None where none is asked."""
         self.path = path
         self.pointer_path = path / f"{alias}.json"
+        self._largest = largest
+        self._verifier = verifier
 
     @contextmanager
     def locked(self, wait: bool = True) -> Iterator[None]:
@@ -92,8 +101,14 @@ class Store:
                 raise StoreBusyError(f"{self.path}: somebody else is changing it") from err
             yield
 
-    def install(self, data: bytes, facts: Mapping[str, Any]) -> Scorer:
-        """Put a verified file and its facts in place; the pointer stays. Raises ModelFileError, StoreError."""
+    def install(self, data: bytes, facts: Mapping[str, Any], signature: str = "") -> Scorer:
+        """Put a verified file, its facts and its signature in place; the pointer stays. Raises ModelFileError,
+        StoreError, SignatureError.
+        """
+        if len(data) > self._largest:
+            raise self._too_large()
+        if self._verifier:
+            self._verifier.check(hashlib.sha256(data).hexdigest(), signature)
         scorer = Scorer(data)
         try:
             text = _dump(facts)
@@ -102,6 +117,9 @@ class Store:
         if len(text) > LARGEST_FACTS:
             raise StoreError(f"the facts have {len(text):,} bytes, at most {LARGEST_FACTS:,} are allowed")
         try:
+            if signature:
+                kept = signature[:LARGEST_SIGNATURE].encode("ascii", "replace")
+                write_atomically(self.path / f"{scorer.sha256}.sig", kept)
             write_atomically(self.path / f"{scorer.sha256}.onnx", data)
             write_atomically(self.path / f"{scorer.sha256}.json", text)
         except OSError as err:
@@ -111,7 +129,7 @@ class Store:
     def file(self, sha256: str) -> bytes | None:
         """Return the bytes of an installed file, None where it is not there or not whole."""
         try:
-            data = read_regular(self.path / f"{sha256}.onnx", LARGEST_FILE)
+            data = read_regular(self.path / f"{sha256}.onnx", self._largest)
         except OSError:
             return None
         return data if hashlib.sha256(data).hexdigest() == sha256 else None
@@ -136,13 +154,16 @@ class Store:
             raise StoreError(f"{self.pointer_path.name}: not a pointer") from err
 
     def load(self, pointer: Pointer) -> tuple[Scorer, dict[str, Any]]:
-        """Return the verified file behind a pointer and its facts. Raises ModelFileError when the file is refused and
-        StoreError when it or its facts can't be read, which the next attempt may mend.
+        """Return the verified file behind a pointer and its facts. Raises ModelFileError when the file is refused, and
+        StoreError when it or its facts can't be read or SignatureError when it is not signed as it must be, which the
+        next attempt may mend.
         """
+        if self._verifier:
+            self._verifier.check(pointer.sha256, self._signature(pointer.sha256))
         try:
             # As strictly as they will be written again: a NaN among them would fail each answer that shows them.
             facts = strict_json.loads(read_regular(self.path / f"{pointer.sha256}.json", LARGEST_FACTS))
-            data = read_regular(self.path / f"{pointer.sha256}.onnx", LARGEST_FILE)
+            data = self._read_file(pointer.sha256)
         except (OSError, JSONError) as err:
             raise StoreError(f"{pointer.sha256}: file or facts can't be read") from err
         if not isinstance(facts, dict):
@@ -150,6 +171,30 @@ class Store:
         if hashlib.sha256(data).hexdigest() != pointer.sha256:
             raise StoreError(f"{pointer.sha256}: the file has another hash, it may be half copied")
         return Scorer(data, pointer.sha256), facts
+
+    def _read_file(self, sha256: str) -> bytes:
+        try:
+            return read_regular(self.path / f"{sha256}.onnx", self._largest)
+        except OSError as err:
+            if err.errno == errno.EFBIG:
+                raise self._too_large() from err
+            raise
+
+    def _signature(self, sha256: str) -> str:
+        try:
+            return read_regular(self.path / f"{sha256}.sig", LARGEST_SIGNATURE).decode("ascii", "replace").strip()
+        except OSError:
+            return ""
+
+    def _too_large(self) -> ModelFileError:
+        return ModelFileError(f"the file has more than the {self._largest:,} bytes that SERVE_MAX_MODEL_BYTES allows")
+
+
+def open_store(settings: Settings) -> Store:
+    """Return the store that a server was told of. Raises SettingsError when its public key can't be used."""
+    key = settings.public_key_file
+    verifier = Verifier(key, settings.model_name) if key else None
+    return Store(settings.store, settings.model_alias, settings.max_model_bytes, verifier)
 
 
 def _dump(document: Mapping[str, Any]) -> bytes:

@@ -23,6 +23,7 @@ class Kept:
     data: bytes
     sha256: str
     verdict: str = "passed"
+    signature: str | None = None
     facts: Any = None
     name: str = NAME
 
@@ -84,6 +85,7 @@ class FakeRegistry:
         scheme = "mlflow-artifacts" if self.proxied else "s3"
         folder = f"{scheme}:/{number}/artifacts"
         tags = [{"key": "sha256", "value": kept.sha256}, {"key": "verdict", "value": kept.verdict}]
+        tags += [{"key": "signature", "value": kept.signature}] if kept.signature is not None else []
         version = {"name": kept.name, "version": number, "run_id": f"run{number}", "tags": tags}
         documents = {
             "alias": {"model_version": version},

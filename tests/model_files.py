@@ -177,6 +177,7 @@ def broken_files() -> dict[str, bytes]:
         "threshold_absent": {"decision": {}},
         "threshold_one": {"decision": {"threshold": 1.0}},
         "threshold_text": {"decision": {"threshold": "0.5"}},
+        "threshold_not_a_number": {"decision": {"threshold": float("nan")}},
         "review_band_of_three": {"decision": right["decision"] | {"review_band": [0.5, 0.55, 0.6]}},
         "review_band_text": {"decision": right["decision"] | {"review_band": ["0.5", "0.6"]}},
         "review_band_true": {"decision": right["decision"] | {"review_band": [0.5, True]}},
@@ -190,6 +191,7 @@ def broken_files() -> dict[str, bytes]:
         "provenance_not_a_number": {"provenance": right["provenance"] | {"seed": float("nan")}},
         "contract_nested_without_end": {"contract": "[" * 100_000},
         "contract_breaks_rules": {"contract": LOANS | {"feature": []}},
+        "contract_newer": {"contract": LOANS | {"format": 2}},
         "contract_of_nulls": {"contract": dict.fromkeys(LOANS)},
         "contract_narrow": {"contract": LOANS | {"feature": LOANS["feature"][1:]}},
     }
@@ -202,7 +204,7 @@ def broken_files() -> dict[str, bytes]:
 def _broken_graphs(right: Mapping[str, Any]) -> dict[str, bytes]:
     narrow = {key: values[1:] for key, values in LOANS_SCALING.items()}
     return {
-        "format_newer": to_bytes(make_model(LOANS, LOANS_SCALING), right, version="3"),
+        "format_newer": to_bytes(make_model(LOANS, LOANS_SCALING), right, version="9"),
         "format_older": to_bytes(make_model(LOANS, LOANS_SCALING), right, version="1"),
         "background_category_unknown": _with_background(MIXED, MIXED_SCALING, [[10, 2]]),
         "background_category_between": _with_background(MIXED, MIXED_SCALING, [[10, 0.5]]),

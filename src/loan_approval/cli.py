@@ -66,6 +66,11 @@ def _add_production_commands(add: "_Adder") -> None:
     promote.add_argument("--force", metavar="REASON", help="promote without a passed verdict; recorded")
     add("rollback", _rollback, "step back to what answered before", dataset="loans")
     add("history", _history, "list what was in production, and who put it there", dataset="loans")
+    reproduce = add(
+        "reproduce", _reproduce, "make a version again; exit 1 unless its bytes are the same", dataset="loans"
+    )
+    reproduce.add_argument("version", nargs="?", default="production", help="number or alias (default: %(default)s)")
+    reproduce.add_argument("--time-limit", type=float, default=1800, help="seconds (default: %(default)s)")
     add("serve", _serve, "serve what is in production", dataset="loans")
     add("mlflow", _mlflow, "show MLflow's UI")
 
@@ -141,7 +146,8 @@ def _promote(options: argparse.Namespace) -> None:
 
     name, store = model_and_store(options.dataset)
     version = promote(name, options.version, store, options.force)
-    print(f"{name}: version {version.number} is in production, sha256 {version.sha256}")
+    signed = ", signed" if version.signature else ""
+    print(f"{name}: version {version.number} is in production, sha256 {version.sha256}{signed}")
     if changes := uncommitted_code(store):
         print(f"warning: it was made with code that is in no commit (changes {changes[:12]})", file=sys.stderr)
 
@@ -165,6 +171,24 @@ def _history(options: argparse.Namespace) -> None:
     for event in read_history(name):
         what = f"{event['event']} version {event['version']} {event.get('verdict', '')}".rstrip()
         print(event["at"], what, f"by {event['by']}" + (f": {event['reason']}" if "reason" in event else ""))
+
+
+@_asks_mlflow
+def _reproduce(options: argparse.Namespace) -> None:
+    from loan_approval.datasets import dataset_folder
+    from loan_approval.flow import model_and_store
+    from loan_approval.reproduce import reproduce
+    from loan_approval.tracking import find_version
+
+    name, _ = model_and_store(options.dataset)
+    version = find_version(name, options.version)
+    rebuild = reproduce(version, dataset_folder(options.dataset), options.time_limit)
+    print(f"{name} version {version.number}: recorded sha256 {version.sha256}, made again {rebuild.sha256}")
+    for line in (*rebuild.notes, *rebuild.differences):
+        print(f"- {line}")
+    if not rebuild.same:
+        sys.exit("it differs")
+    print("the same bytes")
 
 
 def _serve(options: argparse.Namespace) -> None:

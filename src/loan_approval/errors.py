@@ -46,3 +46,7 @@ class TrackingError(LoanApprovalError):
 
 class PromotionError(LoanApprovalError):
     """A promotion or rollback is refused; the message is the reason."""
+
+
+class RebuildError(LoanApprovalError):
+    """A version can't be made again; the message names what is missing: changes, commit, data, parameters."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import platform
 import subprocess
 from pathlib import Path
 
@@ -29,6 +30,18 @@ def git_state() -> dict[str, str]:
     files = [name + b"\0" + sha256_of(ROOT / os.fsdecode(name)).encode() for name in sorted(filter(None, untracked))]
     changes = b"\0".join([diff, *files])
     return {"commit": commit, "changes": hashlib.sha256(changes).hexdigest() if changes else ""}
+
+
+def platform_state() -> dict[str, str]:
+    """Return what the bytes of a training run may follow from beside commit, data, lock and parameters.
+
+    `cpu` is what the linear algebra library takes the processor for: it picks its arithmetic by that.
+    """
+    from threadpoolctl import threadpool_info  # numpy must be loaded, which is the caller's affair
+
+    system = f"{platform.system()} {platform.machine()} {' '.join(platform.libc_ver())}".rstrip()
+    cpus = sorted({str(pool["architecture"]) for pool in threadpool_info() if pool.get("architecture")})
+    return {"platform": system, "python": platform.python_version(), "cpu": ", ".join(cpus) or "unknown"}
 
 
 def _git(*arguments: str) -> bytes:

@@ -5,43 +5,34 @@ Killed at any point, the old or the new model answers; the next promote or rollb
 """
 
 import getpass
-import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-import onnx
-from google.protobuf.message import DecodeError
-
 from loan_approval import tracking
 from loan_approval.errors import PromotionError, TrackingError
+from loan_approval.file_check import check_file
+from loan_approval.signing import load_signing_key, sign
 from loan_approval.tracking import Version
-from serve.errors import ModelFileError, StoreError
-from serve.scorer import Scorer
+from serve.errors import StoreError
 from serve.store import TRUSTED_VERDICTS, Pointer, Store
 
 ALIAS = "production"
-# What graphs of tabular models are made of: arithmetic and trees; nothing that reads a file, loops or holds state.
-# fmt: off
-OPERATORS = frozenset({
-    "Abs", "Add", "ArgMax", "ArrayFeatureExtractor", "Cast", "Clip", "Concat", "Div", "Exp", "Flatten",
-    "Gather", "Identity", "IsNaN", "Less", "LinearClassifier", "Log", "MatMul", "Max", "Min", "Mul", "Neg",
-    "Normalizer", "Not", "OneHotEncoder", "Reshape", "Scaler", "Sigmoid", "Softmax", "Squeeze", "Sub", "Sum",
-    "TreeEnsembleClassifier", "TreeEnsembleRegressor", "Unsqueeze", "Where",
-})
-# fmt: on
 
 
 def promote(name: str, version: str, store: Store, force_reason: str | None = None) -> Version:
     """Make a version (number or alias) the one in production. Raises PromotionError, TrackingError, ModelFileError.
 
-    A version without a passed verdict needs `force_reason`, which is recorded with who forced it.
+    A version without a passed verdict needs `force_reason`, which is recorded with who forced it. Its file is signed
+    where there is a key to sign with.
     """
     with store.locked():
-        chosen = tracking.find_version(name, version)
+        chosen = _signed(tracking.find_version(name, version))
         data = tracking.load_model_file(chosen)
         check_file(data, chosen.sha256)
         complete_interrupted(name, store)
         facts = _judge(chosen, force_reason)
+        tracking.record_signature(chosen)
         return _switch(chosen, data, facts, store, "promote", force_reason or facts["verdict"].get("reason"))
 
 
@@ -52,9 +43,10 @@ def rollback(name: str, store: Store) -> Version:
         stack = promoted_versions(name)
         if len(stack) < 2:
             raise PromotionError(f"{name}: no version was in production before this one")
-        previous = _newest_trusted(name, stack[:-1])
+        previous = _signed(_newest_trusted(name, stack[:-1]))
         data = tracking.load_model_file(previous)
         check_file(data, previous.sha256)
+        tracking.record_signature(previous)
         return _switch(previous, data, tracking.load_facts(previous), store, "rollback", None)
 
 
@@ -74,6 +66,12 @@ def complete_interrupted(name: str, store: Store) -> None:
         facts = tracking.load_facts(current)
         _install(current, data, facts, store)
         store.point(_pointer(current, facts))
+
+
+def _signed(version: Version) -> Version:
+    """Return a version with its file signed, as it is without a key: what somebody chose is signed, nothing else."""
+    key = load_signing_key()
+    return replace(version, signature=sign(key, version.name, version.sha256)) if key else version
 
 
 def promoted_versions(name: str) -> list[str]:
@@ -120,37 +118,6 @@ def _newest_trusted(name: str, stack: list[str]) -> Version:
     raise PromotionError(f"{name}: none of the versions {', '.join(stack)} is there with a verdict passed or forced")
 
 
-def check_file(data: bytes, sha256: str) -> None:
-    """Raise ModelFileError unless a file has the recorded hash, plain operators, no data outside it, and replays its
-    golden rows.
-    """
-    found = hashlib.sha256(data).hexdigest()
-    if found != sha256:
-        raise ModelFileError(f"the file has sha256 {found}, expected {sha256}")
-    try:
-        model = onnx.load_from_string(data)
-    except DecodeError as err:
-        raise ModelFileError("the file is not an ONNX model") from err
-    if model.functions or model.graph.sparse_initializer:
-        raise ModelFileError("the model brings functions or sparse data of its own")
-    _check_graph(model.graph)
-    Scorer(data, sha256)  # runs the graph, so it comes last
-
-
-def _check_graph(graph: onnx.GraphProto) -> None:
-    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in graph.initializer):
-        raise ModelFileError("the graph keeps data outside the file")
-    for node in graph.node:
-        if node.op_type not in OPERATORS or node.domain not in ("", "ai.onnx.ml"):
-            raise ModelFileError(f"the graph uses the operator {node.domain or 'ai.onnx'}:{node.op_type}")
-        for attribute in node.attribute:
-            tensors = [attribute.t, *attribute.tensors]
-            if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors):
-                raise ModelFileError("the graph keeps data outside the file")
-            if attribute.HasField("g") or attribute.graphs:
-                raise ModelFileError(f"the operator {node.op_type} holds a graph of its own")
-
-
 def _judge(version: Version, force_reason: str | None) -> dict[str, Any]:
     if version.verdict in TRUSTED_VERDICTS:
         return tracking.load_facts(version)
@@ -173,7 +140,8 @@ def _pointed_version(store: Store) -> str | None:
 
 
 def _install(version: Version, data: bytes, facts: dict[str, Any], store: Store) -> None:
-    store.install(data, facts | {"name": version.name, "version": version.number, "run": version.run})
+    facts = facts | {"name": version.name, "version": version.number, "run": version.run}
+    store.install(data, facts, version.signature)
 
 
 def _switch(

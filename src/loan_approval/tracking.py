@@ -20,6 +20,7 @@ from mlflow.tracking import MlflowClient
 from sklearn.pipeline import Pipeline
 
 from loan_approval.errors import TrackingError
+from loan_approval.project import platform_state
 from loan_approval.tracking_server import check_reachable, tracking_uri
 
 MODEL_FILE = "model.onnx"
@@ -35,13 +36,14 @@ TRUSTED_TYPES = (
 
 @dataclass(frozen=True)
 class Version:
-    """A version of a registered model: its number, run, and the sha256 and verdict recorded for it."""
+    """A version of a registered model: its number, run, and the sha256, verdict and signature recorded for it."""
 
     name: str
     number: str
     run: str
     sha256: str
     verdict: str
+    signature: str = ""
 
 
 def connect() -> MlflowClient:
@@ -77,10 +79,12 @@ def log_training(
     figures: Mapping[str, Figure],
     pipeline: Pipeline,
 ) -> None:
-    """Log what one training run was and gave, into the current run. The pipeline is stored with skops, not pickle."""
+    """Log what one training run was and gave, and where it ran, into the current run. The pipeline is stored with
+    skops, not pickle.
+    """
     mlflow.log_params(dict(parameters))
     mlflow.log_metrics(dict(metrics))
-    mlflow.set_tags(dict(tags))
+    mlflow.set_tags(dict(tags) | platform_state())
     for name, figure in figures.items():
         mlflow.log_figure(figure, f"figures/{name}.png")
     with tempfile.TemporaryDirectory() as folder:
@@ -109,6 +113,14 @@ def register(name: str, run: str, data: bytes, sha256: str) -> Version:
     source = f"{client.get_run(run).info.artifact_uri}/{_MODEL_FOLDER}"
     version = client.create_model_version(name, source, run, tags={"sha256": sha256})
     return _describe(version)
+
+
+def load_tags(run: str) -> dict[str, str]:
+    """Return the tags of a run. Raises TrackingError when it is not there."""
+    try:
+        return dict(connect().get_run(run).data.tags)
+    except MlflowException as err:
+        raise TrackingError(f"run {run} is not there") from err
 
 
 def set_alias(name: str, alias: str, number: str) -> None:
@@ -146,7 +158,8 @@ def _by_number(name: str, number: str) -> Version | None:
 def _describe(version: ModelVersion) -> Version:
     tags = version.tags or {}
     sha256, verdict = tags.get("sha256", ""), tags.get("verdict", "none")
-    return Version(version.name, str(version.version), version.run_id or "", sha256, verdict)
+    signature = tags.get("signature", "")
+    return Version(version.name, str(version.version), version.run_id or "", sha256, verdict, signature)
 
 
 def load_model_file(version: Version) -> bytes:
@@ -172,6 +185,12 @@ def record_verdict(version: Version, verdict: str, facts: Mapping[str, Any]) -> 
     client = connect()
     client.log_dict(version.run, dict(facts), f"verdict/{version.sha256}.json")
     client.set_model_version_tag(version.name, version.number, "verdict", verdict)
+
+
+def record_signature(version: Version) -> None:
+    """Record the signature of a version's file, if it has one, where servers that follow the alias read it."""
+    if version.signature:
+        connect().set_model_version_tag(version.name, version.number, "signature", version.signature)
 
 
 def load_facts(version: Version) -> dict[str, Any]:

@@ -12,7 +12,6 @@ import pytest
 from loan_approval import tracking
 from loan_approval.errors import PromotionError, TrackingError
 from loan_approval.promotion import (
-    check_file,
     complete_interrupted,
     promote,
     promoted_versions,
@@ -23,7 +22,7 @@ from loan_approval.tracking import Version
 from serve.errors import ModelFileError
 from serve.live import LiveModel
 from serve.store import Store
-from tests.model_files import LOANS, LOANS_SCALING, broken_files, make_file
+from tests.model_files import LOANS, LOANS_SCALING, make_file
 from tests.server_process import promote as shelve
 
 NAMES = (f"promoted_model_{number}" for number in itertools.count())
@@ -116,22 +115,6 @@ def test_a_file_that_was_exchanged_in_the_artifacts_is_refused(name: str, store:
     with pytest.raises(ModelFileError, match=f"expected {version.sha256}"):
         promote(name, "1", store)
     assert answering(store) is None
-
-
-@pytest.mark.parametrize("fault", sorted(broken_files()))
-def test_a_broken_file_is_refused_at_promotion(fault: str) -> None:
-    data = broken_files()[fault]
-    with pytest.raises(ModelFileError):
-        check_file(data, promotion_sha256(data))
-
-
-def test_an_operator_outside_the_list_is_refused() -> None:
-    model = onnx.load_from_string(make_file(LOANS, LOANS_SCALING))
-    model.graph.node.append(onnx.helper.make_node("Identity", ["X"], ["unused"]))
-    model.graph.node.append(onnx.helper.make_node("RandomNormalLike", ["X"], ["unused2"]))
-    data = model.SerializeToString()
-    with pytest.raises(ModelFileError, match="RandomNormalLike"):
-        check_file(data, promotion_sha256(data))
 
 
 def test_rollback_steps_back_through_the_history(name: str, store: Store) -> None:

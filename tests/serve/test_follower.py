@@ -11,8 +11,9 @@ from serve.follower import Follower, wait_after
 from serve.registry_client import LARGEST_DOCUMENT
 from serve.scorer import LARGEST_FILE
 from serve.settings import Settings
-from serve.store import Pointer, Store
+from serve.store import Pointer, Store, open_store
 from tests.fake_registry import NAME, FakeRegistry, Handler, fake_registry
+from tests.signing_keys import Keys, make_keys
 
 
 @pytest.fixture
@@ -134,6 +135,60 @@ def test_a_verdict_given_again_is_followed(registry, follower, store, model_file
     registry.register("1", model_file("loans"), verdict="forced")
     follower.step()
     assert store.pointer().verdict == "forced"
+
+
+@pytest.fixture
+def keys(tmp_path) -> Keys:
+    return make_keys(tmp_path)
+
+
+@pytest.fixture
+def sealed(settings, keys, caplog) -> Follower:
+    """A follower that takes signed files only."""
+    caplog.set_level(logging.INFO, logger="serve")
+    return Follower(replace(settings, public_key_file=keys.public))
+
+
+def test_a_signed_version_is_installed_with_its_signature(registry, sealed, settings, keys, model_file):
+    kept = registry.register("1", model_file("loans"))
+    kept.signature = keys.sign(NAME, kept.sha256)
+    sealed.step()
+    store = open_store(replace(settings, public_key_file=keys.public))
+    assert store.load(store.pointer())[0].sha256 == kept.sha256
+
+
+@pytest.mark.parametrize("signature", [None, "", "AAAA", "\ud800", "A" * 100_000])
+def test_a_version_without_a_right_signature_is_not_taken_until_it_has_one(
+    registry, sealed, store, keys, model_file, caplog, signature
+):
+    first = registry.register("1", model_file("loans"))
+    first.signature = keys.sign(NAME, first.sha256)
+    sealed.step()
+    second = registry.register("2", model_file("loans_strict"))
+    second.signature = signature
+    for _ in range(2):
+        sealed.step()
+    assert store.pointer().version == "1"
+    assert (sealed.status.error, sealed.status.version) == ("signature", "1")
+    assert len(errors(caplog)) == 1
+    assert "version 2 of loan_approval_model is not taken, version 1 goes on" in errors(caplog)[0]
+    second.signature = keys.sign(NAME, second.sha256)  # another tag is another description: no waiting
+    sealed.step()
+    assert store.pointer().version == "2"
+
+
+@pytest.mark.parametrize("signature", ["\ud800", "A" * 100_000])
+def test_a_strange_signature_is_no_matter_where_none_is_asked(registry, follower, store, model_file, signature):
+    registry.register("1", model_file("loans")).signature = signature
+    follower.step()
+    assert store.load(store.pointer())
+
+
+def test_a_file_larger_than_the_setting_is_not_downloaded(registry, settings, store, model_file):
+    registry.register("1", model_file("loans"))
+    follower = Follower(replace(settings, max_model_bytes=1000))
+    follower.step()
+    assert (follower.status.error, store.pointer()) == ("answer", None)
 
 
 def never(handler: Handler) -> None:

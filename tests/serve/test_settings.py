@@ -38,6 +38,7 @@ def test_the_store_follows_the_model_name():
         ("SERVE_MAX_BUFFERED_BYTES", "65536", "max_buffered_bytes", 65_536),
         ("SERVE_MAX_BATCH_BYTES", "1", "max_batch_bytes", 1),
         ("SERVE_MAX_BATCH_ROWS", "10000000", "max_batch_rows", 10_000_000),
+        ("SERVE_MAX_MODEL_BYTES", "1000000", "max_model_bytes", 1_000_000),
         ("SERVE_REGISTRY_POLL_SECONDS", "0.05", "registry_poll_seconds", 0.05),
         ("SERVE_REGISTRY_TIMEOUT_SECONDS", "25", "registry_timeout_seconds", 25),
         ("MLFLOW_TRACKING_URI", "http://mlflow:5000/", "tracking_uri", "http://mlflow:5000"),
@@ -60,6 +61,7 @@ def test_a_variable_sets_its_field(variable, text, field, value):
         *[("SERVE_MAX_BODY_BYTES", text) for text in ("0", "64K")],
         *[("SERVE_MAX_BATCH_BYTES", text) for text in ("0", "1073741825", "16M")],
         *[("SERVE_MAX_BATCH_ROWS", text) for text in ("0", "10000001", "1e5")],
+        *[("SERVE_MAX_MODEL_BYTES", text) for text in ("0", "40000001", "40M")],
         *[("SERVE_REGISTRY_POLL_SECONDS", "0"), ("SERVE_REGISTRY_TIMEOUT_SECONDS", "26")],
     ],
 )
@@ -114,6 +116,7 @@ def test_tls_is_verified_unless_told_otherwise(text, insecure):
     ("variable", "field"),
     [
         ("SERVE_API_KEYS_FILE", "api_keys_file"),
+        ("SERVE_PUBLIC_KEY_FILE", "public_key_file"),
         ("SERVE_TLS_CERTIFICATE", "tls_certificate"),
     ],
 )

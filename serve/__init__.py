@@ -7,7 +7,7 @@ To read it in order:
     wsgi, app, api                          everything else: Flask, and the reference for the lane
     contract, feature, scorer               what an application is, and what the model says of it
     store, live                             which model answers
-Beside them, each on its own: batch, many_rows, tables, csv_cells; decision; page, docs, openapi*; open_inference,
+Beside them, each on its own: batch, many_rows, tables, csv_cells; decision; page, card, docs, openapi*; open_inference,
 tensors, invocations (standard protocols); registry, follower, registry_client, deadline_http (an alias over
 HTTP); keys, keyed_requests; observation, tallies, exposition, observed_requests, log_format, trace_context.
 """

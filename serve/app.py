@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from serve import api, batch, decision, docs, health, invocations, open_inference, openapi, page
+from serve import api, batch, card, decision, docs, health, invocations, open_inference, openapi, page
 from serve.api import respond
 from serve.errors import ApplicationError, JSONError, RequestError
 from serve.keyed_requests import require_keys
@@ -37,7 +37,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     observe(app, observer)
     if keys:
         require_keys(app, keys, observer)
-    for module in (api, batch, decision, open_inference, invocations, health, openapi, page, docs):
+    for module in (api, batch, card, decision, open_inference, invocations, health, openapi, page, docs):
         app.register_blueprint(module.blueprint)
     app.after_request(_redirect_within)
     app.register_error_handler(ApplicationError, _unprocessable)

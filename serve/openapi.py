@@ -8,7 +8,18 @@ from serve.api import live_model, respond
 from serve.contract import Contract
 from serve.feature import Feature
 from serve.openapi_decision import decision_schemas, describe_operation
-from serve.openapi_parts import HEADERS, error_answers, get, json_content, list_of, make_object, post, reference, typed
+from serve.openapi_parts import (
+    HEADERS,
+    error_answers,
+    get,
+    get_page,
+    json_content,
+    list_of,
+    make_object,
+    post,
+    reference,
+    typed,
+)
 from serve.openapi_protocols import protocol_paths, protocol_schemas
 
 blueprint = Blueprint("openapi", __name__)
@@ -55,6 +66,7 @@ def make_document(contract: Contract | None) -> dict[str, Any]:
             "/api/v2/decision": {"post": decision},
             "/api/v2/predict/batch": {"post": _batch(example)},
             "/api/v2/model": {"get": get("The model that answers", otherwise=error_answers("503"))},
+            "/api/v2/model/card": {"get": get_page("Its model card and risk file", "No card is recorded for it")},
             "/health/live": {"get": get("The process answers", "Health")},
             "/health/ready": {"get": get("A model is loaded", "Health", error_answers("503"))},
         }

@@ -53,6 +53,12 @@ def get(title: str, schema: str | None = None, otherwise: dict[str, Any] | None 
     return {"summary": title, "responses": {"200": answer(title, schema)} | (otherwise or {})}
 
 
+def get_page(title: str, missing: str) -> dict[str, Any]:
+    """Return a GET operation of the loaded model that answers with a page; `missing` says what its 404 means."""
+    page = {"description": title, "content": {"text/html": {"schema": typed("string")}}}
+    return {"summary": title, "responses": {"200": page, "404": answer(missing, "Error"), **error_answers("503")}}
+
+
 def post(
     title: str, operation: str, content: dict[str, Any], answers: tuple[str, str], errors: tuple[str, ...]
 ) -> dict[str, Any]:

@@ -8,13 +8,18 @@ OWN = {
 }
 
 
-def protect(blueprint: Blueprint, policy: dict[str, str]) -> None:
-    """Set the headers on every answer of a blueprint; `policy` is the Content-Security-Policy by directive."""
-    headers = {
-        "Content-Security-Policy": "; ".join(f"{directive} {sources}" for directive, sources in policy.items()),
+def headers_of(policy: dict[str, str]) -> dict[str, str]:
+    """Return the headers of a page; `policy` is the Content-Security-Policy by directive."""
+    return {
+        "Content-Security-Policy": "; ".join(f"{directive} {sources}".strip() for directive, sources in policy.items()),
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
     }
+
+
+def protect(blueprint: Blueprint, policy: dict[str, str]) -> None:
+    """Set the headers on every answer of a blueprint."""
+    headers = headers_of(policy)
 
     @blueprint.after_request
     def set_headers(response: Response) -> Response:

@@ -141,25 +141,27 @@ def _run_notebook(options: argparse.Namespace) -> None:
 
 @_asks_mlflow
 def _promote(options: argparse.Namespace) -> None:
-    from loan_approval.flow import model_and_store
+    from loan_approval.flow import model_and_store, report_promotion
     from loan_approval.promotion import promote, uncommitted_code
 
     name, store = model_and_store(options.dataset)
     version = promote(name, options.version, store, options.force)
     signed = ", signed" if version.signature else ""
     print(f"{name}: version {version.number} is in production, sha256 {version.sha256}{signed}")
+    report_promotion(version, options.dataset, REPORTS)
     if changes := uncommitted_code(store):
         print(f"warning: it was made with code that is in no commit (changes {changes[:12]})", file=sys.stderr)
 
 
 @_asks_mlflow
 def _rollback(options: argparse.Namespace) -> None:
-    from loan_approval.flow import model_and_store
+    from loan_approval.flow import model_and_store, report_promotion
     from loan_approval.promotion import rollback
 
     name, store = model_and_store(options.dataset)
     version = rollback(name, store)
     print(f"{name}: back to version {version.number}, sha256 {version.sha256}")
+    report_promotion(version, options.dataset, REPORTS)
 
 
 @_asks_mlflow

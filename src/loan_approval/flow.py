@@ -21,7 +21,7 @@ from loan_approval.model_factory import ModelFactory
 from loan_approval.preprocessing_factory import PreprocessorFactory
 from loan_approval.project import ROOT
 from loan_approval.promotion import ALIAS, promote
-from serve.store import Store
+from serve.store import Store, write_atomically
 
 START_LIMIT = 60  # seconds a server may take until it is ready
 
@@ -47,6 +47,8 @@ def run_step(notebook: str, texts: Mapping[str, str], folder: Path, time_limit: 
     _say(f"{notebook} on {name}" + "".join(f", {k} {v}" for k, v in texts.items() if k != "dataset"))
     try:
         run = notebooks.run_notebook(path, parameters, folder / name, time_limit)
+        if notebook == "03_validate":
+            write_card(tracking.find_version(run.result["name"], run.result["version"]), folder / name)
     finally:
         index = reports.write_index(folder)
     _log_report(run)
@@ -72,6 +74,21 @@ def _log_report(run: notebooks.NotebookRun) -> None:
             tracking.log_file(run_id, page, "notebooks")
 
 
+def write_card(version: tracking.Version, folder: Path) -> Path | None:
+    """Write a version's model card as `card.html` into a folder of reports; None when it has none."""
+    text = tracking.load_facts(version).get("card")
+    if text is None:
+        return None
+    write_atomically(folder / "card.html", text.encode())
+    return folder / "card.html"
+
+
+def report_promotion(version: tracking.Version, dataset: str, folder: Path) -> None:
+    """Renew the model card among the reports: it now says who put the version into production, and when."""
+    if write_card(version, folder / dataset_folder(dataset).name):
+        reports.write_index(folder)
+
+
 def run_everything(dataset: str, texts: Mapping[str, str], folder: Path, port: int) -> None:
     """Explore, train, validate, promote, serve, ask one question, stop the server; say what to do next."""
     began = time.monotonic()
@@ -86,6 +103,7 @@ def run_everything(dataset: str, texts: Mapping[str, str], folder: Path, port: i
     name, store = model_and_store(dataset)
     version = promote(name, trained["version"], store)
     _say(f"promoted {name} version {version.number}")
+    report_promotion(version, dataset, folder)
     with served(name, store, port) as address:
         ask(address, load_contract(dataset_folder(dataset)).example())
     _say(f"done in {time.monotonic() - began:.0f} s")

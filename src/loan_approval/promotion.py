@@ -5,17 +5,22 @@ Killed at any point, the old or the new model answers; the next promote or rollb
 """
 
 import getpass
+import logging
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from loan_approval import tracking
+from loan_approval.card import add_card
 from loan_approval.errors import PromotionError, TrackingError
 from loan_approval.file_check import check_file
 from loan_approval.signing import load_signing_key, sign
 from loan_approval.tracking import Version
 from serve.errors import StoreError
+from serve.scorer import Scorer
 from serve.store import TRUSTED_VERDICTS, Pointer, Store
+
+log = logging.getLogger(__name__)
 
 ALIAS = "production"
 
@@ -64,7 +69,7 @@ def complete_interrupted(name: str, store: Store) -> None:
         data = tracking.load_model_file(current)
         check_file(data, current.sha256)
         facts = tracking.load_facts(current)
-        _install(current, data, facts, store)
+        _install(current, data, _renew_card(current, data, facts, tracking.read_history(name)), store)
         store.point(_pointer(current, facts))
 
 
@@ -140,19 +145,21 @@ def _pointed_version(store: Store) -> str | None:
 
 
 def _install(version: Version, data: bytes, facts: dict[str, Any], store: Store) -> None:
-    facts = facts | {"name": version.name, "version": version.number, "run": version.run}
-    store.install(data, facts, version.signature)
+    store.install(data, facts | version.identity(), version.signature)
 
 
 def _switch(
     version: Version, data: bytes, facts: dict[str, Any], store: Store, event: str, reason: str | None
 ) -> Version:
-    _install(version, data, facts, store)
     pointer = _pointer(version, facts)
-    if promoted_versions(version.name)[-1:] != [version.number]:
+    entry = {"event": event, "version": version.number, "sha256": version.sha256, "verdict": pointer.verdict}
+    entry = _stamp(entry | ({"reason": reason} if reason else {}))
+    new = [entry] if promoted_versions(version.name)[-1:] != [version.number] else []
+    facts = _renew_card(version, data, facts, [*tracking.read_history(version.name), *new])
+    _install(version, data, facts, store)
+    if new:
         # The record comes before the alias, so that it holds who and when even if all that follows is left to others.
-        entry = {"event": event, "version": version.number, "sha256": version.sha256, "verdict": pointer.verdict}
-        _record(version.name, entry | ({"reason": reason} if reason else {}))
+        tracking.append_history(version.name, entry)
     current = tracking.version_of_alias(version.name, ALIAS)
     if current is None or current.number != version.number:
         tracking.set_alias(version.name, ALIAS, version.number)
@@ -165,8 +172,23 @@ def _pointer(version: Version, facts: dict[str, Any]) -> Pointer:
     return Pointer(version.sha256, version.name, ALIAS, version.number, version.run, verdict)
 
 
+def _renew_card(version: Version, data: bytes, facts: dict[str, Any], history: list[dict[str, str]]) -> dict[str, Any]:
+    """Return the facts with a card that knows this history, recorded so that a server that follows the alias has it."""
+    try:
+        facts = add_card(facts, Scorer(data, version.sha256), version.identity(), history)
+    except Exception:  # evidence may be of any age and shape, and a rollback must not wait for a document
+        log.exception("%s version %s goes without a model card", version.name, version.number)
+        return {key: value for key, value in facts.items() if key != "card"}
+    tracking.record_facts(version, facts)
+    return facts
+
+
 def _record(name: str, event: dict[str, str]) -> None:
-    tracking.append_history(name, event | {"by": getpass.getuser(), "at": _now()})
+    tracking.append_history(name, _stamp(event))
+
+
+def _stamp(event: dict[str, str]) -> dict[str, str]:
+    return event | {"by": getpass.getuser(), "at": _now()}
 
 
 def _now() -> str:

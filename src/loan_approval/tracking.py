@@ -45,6 +45,10 @@ class Version:
     verdict: str
     signature: str = ""
 
+    def identity(self) -> dict[str, str]:
+        """Return name, number and run as the facts of a version hold them."""
+        return {"name": self.name, "version": self.number, "run": self.run}
+
 
 def connect() -> MlflowClient:
     """Return a client of the tracking server that the environment names. Raises TrackingError when nobody is there."""
@@ -181,10 +185,17 @@ def load_pipeline(version: Version, trusted_types: tuple[str, ...]) -> Pipeline:
 
 
 def record_verdict(version: Version, verdict: str, facts: Mapping[str, Any]) -> None:
-    """Record metrics, gates and verdict with a version: the facts as one JSON keyed by the file's sha256."""
+    """Record metrics, gates and verdict with a version: the facts, and the verdict as its tag."""
+    record_facts(version, facts)
+    connect().set_model_version_tag(version.name, version.number, "verdict", verdict)
+
+
+def record_facts(version: Version, facts: Mapping[str, Any]) -> None:
+    """Log a version's facts as one JSON keyed by the file's sha256, and the card among them as a page beside it."""
     client = connect()
     client.log_dict(version.run, dict(facts), f"verdict/{version.sha256}.json")
-    client.set_model_version_tag(version.name, version.number, "verdict", verdict)
+    if "card" in facts:
+        client.log_text(version.run, facts["card"], f"card/{version.sha256}.html")
 
 
 def record_signature(version: Version) -> None:

@@ -1,11 +1,13 @@
 """Judging a registered version: its file against the rows it never saw, and against what is in production."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
 from loan_approval import tracking
+from loan_approval.card import add_card
 from loan_approval.champion import Answers, Comparison, compare
 from loan_approval.cross_validation import CrossValidation
 from loan_approval.datasets import Dataset
@@ -133,7 +135,7 @@ def record(
     notes: dict[str, Any],
     evidence: dict[str, Any],
 ) -> str:
-    """Record the verdict with the version and return it.
+    """Record the verdict and the model card with the version; return the verdict.
 
     evidence: what the model card shows beside gates and metrics, a JSON document a topic (calibration, fairness, …).
     """
@@ -146,6 +148,9 @@ def record(
         "verdict": {"verdict": verdict, **notes},
         "sha256": candidate.version.sha256,
         "evidence": evidence,
+        "validated": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    tracking.record_verdict(candidate.version, verdict, facts)
+    version = candidate.version
+    history = tracking.read_history(version.name)
+    tracking.record_verdict(version, verdict, add_card(facts, candidate.scorer, version.identity(), history))
     return verdict

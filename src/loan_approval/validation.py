@@ -1,5 +1,6 @@
 """Judging a registered version: its file against the rows it never saw, and against what is in production."""
 
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -21,7 +22,10 @@ from loan_approval.promotion import ALIAS, check_file
 from loan_approval.tracking import Version
 from loan_approval.training import Recipe
 from serve.contract import Contract
+from serve.errors import ModelFileError
 from serve.scorer import Scorer
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,11 +48,17 @@ def load_candidate(name: str, version: str) -> Candidate:
 
 
 def load_champion(candidate: Candidate) -> Candidate | None:
-    """Return what is behind `production`, None if nothing is, or if it is the candidate itself."""
+    """Return what is behind `production`, None if nothing is, it is the candidate itself, or its file is refused here,
+    as one of an older format is.
+    """
     version = tracking.version_of_alias(candidate.version.name, ALIAS)
     if version is None or version.number == candidate.version.number:
         return None
-    return load_candidate(version.name, version.number)
+    try:
+        return load_candidate(version.name, version.number)
+    except ModelFileError as err:
+        log.warning("%s version %s can't be compared with: %s", version.name, version.number, err)
+        return None
 
 
 def check_same_data(candidate: Candidate, dataset: Dataset) -> None:
@@ -95,6 +105,8 @@ def compare_with_champion(
     current = tracking.version_of_alias(candidate.version.name, ALIAS)
     if current and current.number == candidate.version.number:
         return Gate("not_worse", True, "it is the version in production", {})
+    if current and champion is None:
+        return Gate("not_worse", False, "production's file is refused here, of an older format, say: no comparison", {})
     comparison = compare_on_test_rows(candidate, champion, dataset, seed)
     if champion and not comparison:
         words = "production has another contract: its training rows may be among these test rows"

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from loan_approval.datasets import Dataset
 from loan_approval.evaluation import Interval, fast_auc
-from loan_approval.training import FEWEST_PER_LABEL, Recipe, check_roles, check_width, score
+from loan_approval.training import FEWEST_PER_LABEL, Recipe, check_roles, check_width
 from serve.contract import Contract
 
 FOLDS = 5
@@ -163,7 +163,8 @@ def _scores(
 
 def _score_part(recipe: Recipe, contract: Contract, X: np.ndarray, y: np.ndarray, held_out: np.ndarray) -> np.ndarray:
     with threadpool_limits(1):  # one thread a fit: the same scores however many processes there are
-        return score(recipe.make_pipeline(contract).fit(X, y), held_out)
+        pipeline = recipe.make_pipeline(contract).fit(X, y)
+        return pipeline.predict_proba(held_out)[:, 1].astype(np.float64)
 
 
 def describe(validation: CrossValidation, curve: Sequence[CurvePoint], seed: int) -> dict[str, Any]:

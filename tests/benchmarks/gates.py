@@ -81,7 +81,7 @@ def _judge(recipe: Recipe, dataset: Dataset, kind: str, number: int, started: fl
     )
 
 
-def judge_sets(model_name: str, kind: str, sets: int, path: Path | None) -> list[Outcome]:
+def judge_sets(model_name: str, kind: str, sets: int, path: Path | None = None) -> list[Outcome]:
     """Return the outcomes of sets 0 to `sets` - 1, on every core, with progress; each added to the file as it comes."""
     outcomes = []
     with ProcessPoolExecutor(joblib.cpu_count()) as pool, path.open("a") if path else nullcontext() as file:

@@ -5,7 +5,7 @@ import pytest
 from sklearn.calibration import CalibratedClassifierCV
 
 from loan_approval.errors import DataError, FactoryError
-from loan_approval.training import FEWEST_PER_LABEL, Recipe, check_roles, choose_threshold, fit, out_of_fold, score
+from loan_approval.training import FEWEST_PER_LABEL, Recipe, check_roles, choose_threshold, fit, score
 from serve.scorer import TOLERANCE
 
 LOGISTIC = Recipe("logistic_regression", "median_imputer_with_scaler", seed=7)
@@ -99,17 +99,6 @@ def test_calibrate_rows_change_the_calibration_but_not_the_ranking_model(loans):
     assert np.any(score(ours, loans.X) != score(theirs, loans.X))
 
 
-def test_each_train_row_is_scored_once_by_a_model_that_never_saw_it(loans):
-    y, p, fold = out_of_fold(LOGISTIC, loans, folds=3)
-    X, labels = loans.rows("train")
-    np.testing.assert_array_equal(y, labels)
-    for number in range(3):
-        held_out = fold == number
-        pipeline = LOGISTIC.make_pipeline(loans.contract).fit(X[~held_out], y[~held_out])
-        np.testing.assert_allclose(p[held_out], score(pipeline, X[held_out]), rtol=1e-9)
-    assert np.bincount(fold).tolist() == pytest.approx([len(y) / 3] * 3, abs=2)
-
-
 @pytest.mark.parametrize("role", ["train", "calibrate", "test"])
 @pytest.mark.parametrize("code", [0, 1])
 def test_a_role_needs_rows_of_either_label(loans, role, code):
@@ -117,8 +106,6 @@ def test_a_role_needs_rows_of_either_label(loans, role, code):
     label = loans.contract.label(code)
     with pytest.raises(DataError, match=f"loans: 0 rows of role {role} are '{label}', expected at least 10"):
         fit(LOGISTIC, replace(loans, y=y))
-    with pytest.raises(DataError, match=f"0 rows of role {role}"):
-        out_of_fold(LOGISTIC, replace(loans, y=y))
 
 
 def test_as_few_rows_of_a_label_as_allowed_are_enough(loans):

@@ -10,6 +10,8 @@ import pytest
 from loan_approval import tracking, validation
 from loan_approval.datasets import Dataset, assign_roles
 from loan_approval.errors import TrackingError
+from loan_approval.evaluation import expected_cost
+from loan_approval.gates import Margins
 from loan_approval.simulate import make_applicants
 from loan_approval.training import Recipe
 from serve.contract import Contract
@@ -17,6 +19,7 @@ from serve.scorer import Scorer
 from tests.model_files import LOANS, LOANS_SCALING, make_file
 
 pytestmark = pytest.mark.usefixtures("mlflow_folder")
+MARGINS = Margins(auc=0.01, cost=0.02)
 RECIPE = Recipe("logistic_regression", "median_imputer_with_scaler", 7)
 
 
@@ -49,21 +52,21 @@ REVERSED = LOANS_SCALING | {"weight": [-w for w in LOANS_SCALING["weight"]]}
 
 
 def test_without_a_champion_the_comparison_passes_and_says_so(dataset: Dataset) -> None:
-    gate = validation.compare_with_champion(candidate(LOANS_SCALING), None, dataset, 0.01, 0)
+    gate = validation.compare_with_champion(candidate(LOANS_SCALING), None, dataset, MARGINS, 0)
     assert gate.passed
     assert "nothing is in production" in gate.words
 
 
 def test_a_worse_model_than_the_champion_fails(dataset: Dataset) -> None:
     champion = candidate(LOANS_SCALING, "1")
-    assert not validation.compare_with_champion(candidate(REVERSED), champion, dataset, 0.01, 0).passed
-    assert validation.compare_with_champion(champion, candidate(REVERSED), dataset, 0.01, 0).passed
+    assert not validation.compare_with_champion(candidate(REVERSED), champion, dataset, MARGINS, 0).passed
+    assert validation.compare_with_champion(champion, candidate(REVERSED), dataset, MARGINS, 0).passed
 
 
 def test_a_champion_of_another_contract_is_not_compared(dataset: Dataset) -> None:
     other = replace(dataset, contract=replace(dataset.contract, split_salt="another"))
     gate = validation.compare_with_champion(
-        candidate(LOANS_SCALING), candidate(LOANS_SCALING, "1"), other, margin=0.01, seed=0
+        candidate(LOANS_SCALING), candidate(LOANS_SCALING, "1"), other, MARGINS, seed=0
     )
     assert not gate.passed
     assert "another contract" in gate.words
@@ -73,16 +76,35 @@ def test_a_contract_that_only_reads_otherwise_is_compared(dataset: Dataset) -> N
     age, *others = dataset.contract.features
     reworded = replace(dataset.contract, features=(replace(age, reason={"en": "Years of age"}), *others))
     other = replace(dataset, contract=reworded)
-    gate = validation.compare_with_champion(candidate(LOANS_SCALING), candidate(LOANS_SCALING, "1"), other, 0.01, 0)
+    gate = validation.compare_with_champion(candidate(LOANS_SCALING), candidate(LOANS_SCALING, "1"), other, MARGINS, 0)
     assert gate.passed
 
 
-def test_flips_count_both_directions(dataset: Dataset) -> None:
-    flips = validation.flips(candidate(LOANS_SCALING), candidate(REVERSED), dataset.X)
-    new = candidate(LOANS_SCALING).scorer
-    approved = int(np.sum(new.decide(new.score(dataset.X))))
-    assert 0 < flips["approved now, denied before"] <= approved
-    assert flips["denied now, approved before"] > 0
+def test_each_model_decides_at_its_own_threshold_and_the_candidates_costs_count(dataset: Dataset) -> None:
+    ours, theirs = candidate(LOANS_SCALING), candidate(REVERSED, "1")
+    ours.scorer.decision_rule.update(cost_wrong_approval=3.0, cost_wrong_denial=0.5)
+    theirs.scorer.decision_rule.update(cost_wrong_approval=100.0, cost_wrong_denial=100.0)
+    theirs.scorer.threshold = 0.3
+    found = validation.compare_on_test_rows(ours, theirs, dataset, seed=0)
+    X, y = dataset.rows("test")
+    new, old = (each.decide(each.score(X)) for each in (ours.scorer, theirs.scorer))
+    assert found.rows == len(y)
+    assert found.flips["approved now, denied before"] == np.sum((new == 1) & (old == 0))
+    assert found.cost.value == pytest.approx(expected_cost(y, old, 3.0, 0.5) - expected_cost(y, new, 3.0, 0.5))
+
+
+def test_a_rule_without_costs_weighs_both_errors_alike(dataset: Dataset) -> None:
+    ours, theirs = candidate(LOANS_SCALING), candidate(REVERSED, "1")
+    X, y = dataset.rows("test")
+    wrong = [np.mean(each.decide(each.score(X)) != y) for each in (ours.scorer, theirs.scorer)]
+    found = validation.compare_on_test_rows(ours, theirs, dataset, seed=0)
+    assert found.cost.value == pytest.approx(wrong[1] - wrong[0])
+
+
+def test_what_is_not_comparable_has_no_comparison(dataset: Dataset) -> None:
+    other = replace(dataset, contract=replace(dataset.contract, split_salt="another"))
+    assert validation.compare_on_test_rows(candidate(LOANS_SCALING), None, dataset, seed=0) is None
+    assert validation.compare_on_test_rows(candidate(LOANS_SCALING), candidate(LOANS_SCALING, "1"), other, 0) is None
 
 
 def test_a_version_trained_on_other_data_is_refused(dataset: Dataset) -> None:
@@ -98,5 +120,5 @@ def test_the_version_in_production_is_not_its_own_champion(mlflow_folder: Path) 
     tracking.set_alias("own_champion", "production", version.number)
     own = validation.Candidate(version, data, Scorer(data), RECIPE)
     assert validation.load_champion(own) is None
-    gate = validation.compare_with_champion(own, None, made_dataset(Contract.from_dict(LOANS)), 0.01, 0)
+    gate = validation.compare_with_champion(own, None, made_dataset(Contract.from_dict(LOANS)), MARGINS, 0)
     assert gate.words == "it is the version in production"

@@ -25,8 +25,8 @@ ALIAS = "production"
 OPERATORS = frozenset({
     "Abs", "Add", "ArgMax", "ArrayFeatureExtractor", "Cast", "Clip", "Concat", "Div", "Exp", "Flatten",
     "Gather", "Identity", "IsNaN", "Less", "LinearClassifier", "Log", "MatMul", "Max", "Min", "Mul", "Neg",
-    "Normalizer", "Not", "OneHotEncoder", "Reshape", "Scaler", "Sigmoid", "Softmax", "Squeeze", "Sub", "Sum",
-    "TreeEnsembleClassifier", "TreeEnsembleRegressor", "Unsqueeze", "Where",
+    "Normalizer", "Not", "OneHotEncoder", "ReduceSum", "Reshape", "Scaler", "Sigmoid", "Softmax", "Squeeze", "Sub",
+    "Sum", "TreeEnsembleClassifier", "TreeEnsembleRegressor", "Unsqueeze", "Where",
 })
 # fmt: on
 

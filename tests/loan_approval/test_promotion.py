@@ -10,7 +10,10 @@ import onnx
 import pytest
 
 from loan_approval import tracking
+from loan_approval.calibration import CHOICES
 from loan_approval.errors import PromotionError, TrackingError
+from loan_approval.factories import factory_names
+from loan_approval.model_factory import ModelFactory
 from loan_approval.promotion import (
     check_file,
     complete_interrupted,
@@ -123,6 +126,16 @@ def test_a_broken_file_is_refused_at_promotion(fault: str) -> None:
     data = broken_files()[fault]
     with pytest.raises(ModelFileError):
         check_file(data, promotion_sha256(data))
+
+
+@pytest.mark.parametrize("calibration", CHOICES)
+@pytest.mark.parametrize("model_name", factory_names(ModelFactory))
+@pytest.mark.parametrize("dataset", ["loans", "homes"])
+def test_every_model_is_made_of_operators_in_the_list(
+    make_model: Callable, dataset: str, model_name: str, calibration: str
+) -> None:
+    data = make_model(dataset, model_name, calibration=calibration).data
+    check_file(data, promotion_sha256(data))
 
 
 def test_an_operator_outside_the_list_is_refused() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from loan_approval import parity
 from loan_approval.background import make_background
+from loan_approval.calibration import CHOICES
 from loan_approval.datasets import Dataset, load_dataset
 from loan_approval.export import export
 from loan_approval.factories import factory_names
@@ -29,18 +30,19 @@ def test_noise_hardly_ever_passes_and_weak_signal_nearly_always(model_name: str)
     assert sum(outcome.passed for outcome in weak) >= LEAST_WEAK
 
 
+@pytest.mark.parametrize("calibration", CHOICES)
 @pytest.mark.parametrize("preprocessor_name", factory_names(PreprocessorFactory))
 @pytest.mark.parametrize("model_name", factory_names(ModelFactory))
 def test_no_decision_differs_on_two_hundred_thousand_rows(
-    loans: Dataset, model_name: str, preprocessor_name: str, monkeypatch: pytest.MonkeyPatch
+    loans: Dataset, model_name: str, preprocessor_name: str, calibration: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parity, "RANGE_ROWS", 200_000)
     monkeypatch.setattr(parity, "THRESHOLD_ROWS", 200_000)
-    recipe = Recipe(model_name, preprocessor_name, 11)
+    recipe = Recipe(model_name, preprocessor_name, 11, calibration=calibration)
     pipeline = fit(recipe, loans)
     X, y = loans.rows("calibrate")
     threshold = choose_threshold(y, score(pipeline, X), score(pipeline, loans.X), 1.0, 1.0)
     data = export(pipeline, recipe, loans.contract, {"threshold": threshold}, {}, make_background(loans))
     report = parity.prove_parity(data, pipeline, loans.X)
-    print(f"{model_name}, {preprocessor_name}: {report}")
+    print(f"{model_name}, {preprocessor_name}, calibration {calibration}: {report}")
     assert report.differing == 0

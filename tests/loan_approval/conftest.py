@@ -15,7 +15,7 @@ from loan_approval.background import make_background
 from loan_approval.datasets import Dataset, read_dataset
 from loan_approval.export import export, golden_rows
 from loan_approval.simulate import write_simulation
-from loan_approval.threshold import choose_threshold
+from loan_approval.threshold import choose_review_band, choose_threshold
 from loan_approval.training import Recipe, fit, score
 from serve.contract import Contract
 
@@ -101,8 +101,15 @@ def make_model(loans: Dataset, homes: Dataset) -> Callable[..., Made]:
     datasets = {"loans": loans, "homes": homes}
 
     @cache
-    def make(dataset: str, model_name: str, preprocessor_name: str = "median_imputer_with_scaler") -> Made:
-        return fit_and_export(Recipe(model_name, preprocessor_name, seed=7), datasets[dataset])
+    def make(
+        dataset: str,
+        model_name: str,
+        preprocessor_name: str = "median_imputer_with_scaler",
+        calibration: str = "sigmoid",
+        review_width: float = 0.0,
+    ) -> Made:
+        recipe = Recipe(model_name, preprocessor_name, seed=7, calibration=calibration)
+        return fit_and_export(recipe, datasets[dataset], review_width)
 
     return make
 
@@ -112,11 +119,12 @@ def export_fitted() -> Callable[[Recipe, Dataset], Made]:
     return fit_and_export
 
 
-def fit_and_export(recipe: Recipe, dataset: Dataset) -> Made:
+def fit_and_export(recipe: Recipe, dataset: Dataset, review_width: float = 0.0) -> Made:
     pipeline = fit(recipe, dataset)
     X, y = dataset.rows("calibrate")
     every_p = score(pipeline, np.concatenate([dataset.X, golden_rows(dataset.contract)]))
-    decision = {"threshold": choose_threshold(y, score(pipeline, X), every_p, 1.0, 1.0)}
+    threshold = choose_threshold(y, score(pipeline, X), every_p, 1.0, 1.0)
+    decision = {"threshold": threshold, **choose_review_band(threshold, every_p, 1.0, 1.0, review_width)}
     background = make_background(dataset)
     data = export(pipeline, recipe, dataset.contract, decision, PROVENANCE, background)
     return Made(recipe, dataset, pipeline, decision, background, data)

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
+from loan_approval.calibration import CHOICES
 from loan_approval.errors import ExportError
 from loan_approval.export import GOLDEN_ROWS, draw_from_range, export, golden_rows
 from loan_approval.factories import factory_names
@@ -63,20 +64,37 @@ def documents(data):
     return {name: json.loads(props[name]) for name in DOCUMENTS}
 
 
+@pytest.mark.parametrize("calibration", CHOICES)
 @pytest.mark.parametrize("model_name", factory_names(ModelFactory))
-def test_the_file_scores_as_the_pipeline_does(make_model, model_name):
-    made = make_model("loans", model_name)
+def test_the_file_scores_as_the_pipeline_does(make_model, model_name, calibration):
+    made = make_model("loans", model_name, calibration=calibration)
     scorer = Scorer(made.data)
     np.testing.assert_allclose(scorer.score(made.dataset.X), score(made.pipeline, made.dataset.X), atol=TOLERANCE)
     assert scorer.threshold == made.decision["threshold"]
     assert scorer.contract == made.dataset.contract
 
 
+@pytest.mark.parametrize("calibration", CHOICES)
+def test_the_graph_puts_out_probabilities_alone(make_model, calibration):
+    graph = onnx.load_from_string(make_model("loans", "random_forest", calibration=calibration).data).graph
+    assert [output.name for output in graph.output] == ["probabilities"]
+    (trees,) = [node for node in graph.node if node.op_type == "TreeEnsembleClassifier"]
+    assert (graph.node[-1] == trees) == (calibration == "none")
+
+
+def test_a_review_band_goes_into_the_file_and_only_when_there_is_one(make_model):
+    with_band = Scorer(make_model("homes", "logistic_regression", review_width=0.2).data)
+    assert with_band.review_band == tuple(with_band.decision_rule["review_band"])
+    assert with_band.decision_rule["review_width"] == 0.2
+    assert with_band.review_band[0] < with_band.threshold < with_band.review_band[1]
+    assert set(Scorer(make_model("homes", "logistic_regression").data).decision_rule) == {"threshold"}
+
+
 def test_the_file_carries_what_it_follows_from(make_model):
     made = make_model("homes", "hist_gradient_boosting")
     carried = documents(made.data)
     recipe = {"model_name": "hist_gradient_boosting", "preprocessor_name": "median_imputer_with_scaler", "seed": 7}
-    assert carried["provenance"]["recipe"] == recipe | {"parameters": {}}
+    assert carried["provenance"]["recipe"] == recipe | {"parameters": {}, "calibration": "sigmoid"}
     assert carried["provenance"]["data_sha256"] == "1" * 64
     assert carried["decision"] == made.decision
 
@@ -167,6 +185,7 @@ def test_the_file_is_far_below_the_servers_limit(make_model, model_name):
     assert len(make_model("loans", model_name).data) < LARGEST_FILE / 4
 
 
-def test_a_recipe_in_the_file_makes_the_same_recipe(make_model):
-    made = make_model("homes", "hist_gradient_boosting")
+@pytest.mark.parametrize("calibration", CHOICES)
+def test_a_recipe_in_the_file_makes_the_same_recipe(make_model, calibration):
+    made = make_model("homes", "hist_gradient_boosting", calibration=calibration)
     assert Recipe(**Scorer(made.data).provenance["recipe"]) == made.recipe

@@ -9,6 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from loan_approval.calibration import CHOICES
 from loan_approval.factories import factory_names
 from loan_approval.file_check import check_file
 from loan_approval.model_factory import ModelFactory
@@ -30,9 +31,13 @@ def test_a_right_file_passes() -> None:
     check(make_file(LOANS, LOANS_SCALING))
 
 
+@pytest.mark.parametrize("calibration", CHOICES)
 @pytest.mark.parametrize("model_name", factory_names(ModelFactory))
-def test_what_each_factory_exports_passes(make_model: Callable, model_name: str) -> None:
-    check(make_model("loans", model_name).data)
+@pytest.mark.parametrize("dataset", ["loans", "homes"])
+def test_what_each_factory_exports_passes(
+    make_model: Callable, dataset: str, model_name: str, calibration: str
+) -> None:
+    check(make_model(dataset, model_name, calibration=calibration).data)
 
 
 def add_node(model: onnx.ModelProto, operator: str, domain: str = "", **attributes: object) -> None:

@@ -5,8 +5,8 @@ from loan_approval.importance import measure_importance
 from loan_approval.preprocessing_factory import output_names
 
 
-def measured(make_model, dataset, model_name):
-    made = make_model(dataset, model_name)
+def measured(make_model, dataset, model_name, calibration="sigmoid"):
+    made = make_model(dataset, model_name, calibration=calibration)
     return measure_importance(made.pipeline, made.dataset.contract, *made.dataset.rows("test"), seed=7)
 
 
@@ -14,6 +14,14 @@ def test_a_linear_models_importance_is_its_coefficients(make_model):
     words, importance = measured(make_model, "homes", "logistic_regression")
     assert words.startswith("Coefficients")
     assert importance["amount"] < 0 < importance["home=own"]
+
+
+@pytest.mark.parametrize("model_name", ["logistic_regression", "random_forest"])
+def test_a_models_own_importance_is_found_without_a_calibrator_too(make_model, model_name):
+    words, importance = measured(make_model, "homes", model_name, "none")
+    with_calibrator = measured(make_model, "homes", model_name)
+    assert words == with_calibrator[0]
+    np.testing.assert_array_equal(importance, with_calibrator[1])
 
 
 @pytest.mark.parametrize("model_name", ["random_forest", "xgboost"])

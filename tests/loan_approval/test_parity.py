@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from loan_approval import parity
+from loan_approval.calibration import CHOICES
 from loan_approval.errors import ExportError
 from loan_approval.factories import factory_names
 from loan_approval.factories.hist_gradient_boosting import HistGradientBoosting
@@ -17,6 +18,7 @@ from loan_approval.parity import (
     threshold_rows,
 )
 from loan_approval.preprocessing_factory import PreprocessorFactory
+from loan_approval.threshold import bands_of
 from loan_approval.training import Recipe, score
 from loan_approval.turns import tree_thresholds
 from serve.contract import Contract
@@ -33,16 +35,57 @@ def _fewer_rows(monkeypatch):
     monkeypatch.setattr(parity, "THRESHOLD_ROWS", 6000)
 
 
+@pytest.mark.parametrize("calibration", CHOICES)
 @pytest.mark.parametrize("preprocessor_name", PREPROCESSORS)
 @pytest.mark.parametrize("model_name", MODELS)
 @pytest.mark.parametrize("dataset", ["loans", "homes"])
-def test_no_decision_of_the_file_differs(make_model, dataset, model_name, preprocessor_name):
-    made = make_model(dataset, model_name, preprocessor_name)
+def test_no_decision_of_the_file_differs(make_model, dataset, model_name, preprocessor_name, calibration):
+    made = make_model(dataset, model_name, preprocessor_name, calibration)
     report = prove_parity(made.data, made.pipeline, made.dataset.X)
     check_parity(report)
     assert report.differing == 0
     assert report.largest < 2e-6
     assert report.rows > 3000 + len(made.dataset.X)
+
+
+@pytest.mark.parametrize("calibration", CHOICES)
+@pytest.mark.parametrize("model_name", MODELS)
+def test_no_review_band_of_the_file_differs(make_model, model_name, calibration):
+    made = make_model("homes", model_name, calibration=calibration, review_width=0.2)
+    report = prove_parity(made.data, made.pipeline, made.dataset.X)
+    low, high = Scorer(made.data).review_band
+    assert np.mean(bands_of(score(made.pipeline, made.dataset.X), low, high) == 1) > 0.05
+    assert report.differing == 0
+
+
+@pytest.mark.parametrize("shift", [-0.2, 0.2])
+def test_a_band_that_differs_where_the_decision_does_not_is_counted(make_model, monkeypatch, shift):
+    made = make_model("homes", "logistic_regression")
+    scorer = Scorer(made.data)
+    right, threshold = scorer.score, scorer.threshold
+    scorer.review_band = (min(threshold, threshold + 1.5 * shift), max(threshold, threshold + 1.5 * shift))
+    low, high = scorer.review_band
+    # Moved within their decision, across the band's outer bound.
+    outer = low if shift < 0 else high
+    monkeypatch.setattr(scorer, "score", lambda X: np.where(np.abs(right(X) - outer) < 0.05, outer + 0.06, right(X)))
+    monkeypatch.setattr(parity, "Scorer", lambda data: scorer)
+    monkeypatch.setattr(parity, "_differing_records", lambda *arguments: 0)
+    expected, got = score(made.pipeline, made.dataset.X), scorer.score(made.dataset.X)
+    np.testing.assert_array_equal(scorer.decide(expected), scorer.decide(got))
+    assert prove_parity(made.data, made.pipeline, made.dataset.X).differing > 0
+
+
+def test_rows_within_the_tolerance_of_a_bound_are_counted_apart(make_model, monkeypatch):
+    made = make_model("homes", "hist_gradient_boosting")
+    scorer, X = Scorer(made.data), made.dataset.X
+    both = np.array([scorer.score(X), score(made.pipeline, X)])
+    above = np.flatnonzero(both.min(axis=0) > scorer.threshold + 0.01)
+    row = above[np.argmax(np.abs(both[1] - both[0])[above])]
+    scorer.review_band = (scorer.threshold, both[:, row].max())  # referred by one, approved by the other
+    monkeypatch.setattr(parity, "Scorer", lambda data: scorer)
+    report = prove_parity(made.data, made.pipeline, X)
+    assert len(set(bands_of(both[:, row], *scorer.review_band))) == 2
+    assert (report.differing, report.near >= 1) == (0, True)
 
 
 def test_a_file_that_decides_otherwise_is_caught(make_model):

@@ -4,6 +4,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from loan_approval import plots
+from loan_approval.reliability import measure_reliability
 
 RNG = np.random.default_rng(0)
 Y = RNG.integers(0, 2, 200)
@@ -21,7 +22,7 @@ FRAME = pd.DataFrame(
 FIGURES = {
     "confusion": lambda: plots.plot_confusion(Y, P >= 0.5, LABELS),
     "roc": lambda: plots.plot_roc({"one": (Y, P), "two": (Y, 1 - P)}),
-    "calibration": lambda: plots.plot_calibration(Y, P),
+    "calibration": lambda: plots.plot_calibration(measure_reliability(Y, P, seed=1)),
     "importance": lambda: plots.plot_importance(pd.Series({"a": -0.2, "b": 0.1}), "Importance"),
     "scores": lambda: plots.plot_scores(Y, P, 0.45, LABELS),
     "learning_curve": lambda: plots.plot_learning_curve([100, 200, 800], [0.6, 0.65, 0.7], [0.05, 0.03, 0.01]),
@@ -65,8 +66,11 @@ def test_each_roc_curve_goes_from_corner_to_corner():
 
 
 def test_calibration_has_a_point_a_bin():
-    axes = plots.plot_calibration(Y, P, bins=5).axes[0]
+    reliability = measure_reliability(Y, P, seed=1, bins=5)
+    axes = plots.plot_calibration(reliability).axes[0]
     assert len(axes.lines[1].get_xdata()) == 5
+    assert [text.get_text() for text in axes.texts] == ["40"] * 5
+    assert axes.get_title().endswith(f"ECE {reliability.ece}")
     assert np.mean(axes.lines[1].get_ydata()) == pytest.approx(np.mean(Y), abs=0.02)
 
 

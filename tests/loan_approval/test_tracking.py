@@ -1,5 +1,6 @@
 """MLflow as it is: a real database and real artifacts."""
 
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,7 +12,11 @@ from sklearn.pipeline import Pipeline
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from loan_approval import tracking
+from loan_approval.calibration import CHOICES
 from loan_approval.errors import TrackingError
+from loan_approval.factories import factory_names, find_factory
+from loan_approval.model_factory import ModelFactory
+from loan_approval.training import score
 
 pytestmark = pytest.mark.usefixtures("mlflow_folder")
 
@@ -53,6 +58,15 @@ def test_the_pipeline_comes_back_and_decides_the_same() -> None:
     version = tracking.register("pipeline_model", log(pipeline), b"", "0" * 64)
     loaded = tracking.load_pipeline(version, ())
     assert np.array_equal(loaded.predict_proba([[0.3]]), pipeline.predict_proba([[0.3]]))
+
+
+@pytest.mark.parametrize("calibration", CHOICES)
+@pytest.mark.parametrize("model_name", factory_names(ModelFactory))
+def test_the_pipeline_of_every_factory_comes_back(make_model: Callable, model_name: str, calibration: str) -> None:
+    made = make_model("homes", model_name, calibration=calibration)
+    version = tracking.register("factory_model", log(made.pipeline), b"", "0" * 64)
+    loaded = tracking.load_pipeline(version, find_factory(ModelFactory, model_name).trusted_types)
+    np.testing.assert_array_equal(score(loaded, made.dataset.X), score(made.pipeline, made.dataset.X))
 
 
 def test_a_pipeline_with_a_type_that_is_not_trusted_is_not_loaded() -> None:

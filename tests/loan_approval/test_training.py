@@ -5,62 +5,10 @@ import pytest
 from sklearn.calibration import CalibratedClassifierCV
 
 from loan_approval.errors import DataError, FactoryError
-from loan_approval.training import FEWEST_PER_LABEL, Recipe, check_roles, choose_threshold, fit, score
-from serve.scorer import TOLERANCE
+from loan_approval.training import FEWEST_PER_LABEL, Recipe, check_roles, fit, score, settle_calibration
 
 LOGISTIC = Recipe("logistic_regression", "median_imputer_with_scaler", seed=7)
 BOOSTING = Recipe("hist_gradient_boosting", "median_imputer", seed=7, parameters={"max_iter": 20})
-
-
-def scored(rows=60, seed=0):
-    rng = np.random.default_rng(seed)
-    p = np.round(rng.uniform(0.01, 0.99, rows), 2)
-    return (rng.random(rows) < p).astype(int), p
-
-
-def cost(y, p, threshold, wrong_approval, wrong_denial):
-    return wrong_approval * np.sum((p >= threshold) & (y == 0)) + wrong_denial * np.sum((p < threshold) & (y == 1))
-
-
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("costs", [(1, 1), (5, 1), (1, 3)])
-def test_the_threshold_is_the_cheapest_of_all_cuts(seed, costs):
-    y, p = scored(seed=seed)
-    values = np.unique(p)
-    cheapest = min(cost(y, p, cut, *costs) for cut in (values[:-1] + values[1:]) / 2)
-    assert cost(y, p, choose_threshold(y, p, p, *costs), *costs) == cheapest
-
-
-def test_a_dearer_wrong_approval_raises_the_threshold():
-    y, p = scored(500)
-    thresholds = [choose_threshold(y, p, p, cost_wrong_approval, 1) for cost_wrong_approval in (0.2, 1, 5)]
-    assert thresholds == sorted(set(thresholds))
-
-
-@pytest.mark.parametrize(("costs", "threshold"), [((1, 1), 0.45), ((1, 4), 0.2), ((4, 1), 0.75)])
-def test_among_equally_cheap_cuts_the_one_nearest_to_the_ideal_is_taken(costs, threshold):
-    y, p = np.array([0, 1]), np.array([0.1, 0.9])
-    assert choose_threshold(y, p, np.array([0.3, 0.6]), *costs) == pytest.approx(threshold)
-
-
-def test_no_score_lies_within_the_tolerance_of_the_threshold():
-    y, p = np.array([0, 0, 1, 1]), np.array([0.2, 0.499999, 0.500001, 0.8])
-    every_p = np.array([0.3, 0.6, 0.65])
-    threshold = choose_threshold(y, p, every_p, 1, 1)
-    assert np.min(np.abs(np.concatenate([p, every_p]) - threshold)) > TOLERANCE
-    assert threshold == pytest.approx(0.55, abs=0.0001)
-
-
-@pytest.mark.parametrize("p", [[0.5, 0.5, 0.5], [0.5, 0.5 + TOLERANCE, 0.5 - TOLERANCE]])
-def test_equal_scores_have_no_threshold(p):
-    with pytest.raises(DataError, match="all rows score the same"):
-        choose_threshold(np.array([0, 1, 1]), np.array(p), np.array(p), 1, 1)
-
-
-@pytest.mark.parametrize("costs", [(0, 1), (1, 0), (-1, 1), (1, -2)])
-def test_costs_that_are_not_positive_are_refused(costs):
-    with pytest.raises(DataError, match=f"costs are {costs[0]} and {costs[1]}, expected both above 0"):
-        choose_threshold(*scored(), scored()[1], *costs)
 
 
 @pytest.mark.parametrize("recipe", [LOGISTIC, BOOSTING])
@@ -72,6 +20,43 @@ def test_the_calibrator_is_the_last_step(loans):
     last = fit(LOGISTIC, loans)[-1]
     assert isinstance(last, CalibratedClassifierCV)
     assert (last.method, len(last.calibrated_classifiers_)) == ("sigmoid", 1)
+
+
+@pytest.mark.parametrize("recipe", [LOGISTIC, BOOSTING])
+def test_without_calibration_the_model_is_the_last_step_and_calibrate_rows_change_nothing(loans, recipe):
+    recipe = replace(recipe, calibration="none")
+    ours, theirs = fit(recipe, loans), fit(recipe, with_changed(loans, "calibrate"))
+    assert not isinstance(ours[-1], CalibratedClassifierCV)
+    np.testing.assert_array_equal(score(ours, loans.X), score(theirs, loans.X))
+
+
+@pytest.mark.parametrize("calibration", ["auto", "isotonic", ""])
+def test_a_recipe_says_sigmoid_or_none(loans, calibration):
+    with pytest.raises(FactoryError, match=f"calibration is '{calibration}', expected sigmoid or none"):
+        fit(replace(LOGISTIC, calibration=calibration), loans)
+
+
+def test_a_recipe_of_before_there_was_a_choice_has_a_sigmoid():
+    old = {"model_name": "logistic_regression", "preprocessor_name": "median_imputer", "seed": 7, "parameters": {}}
+    assert Recipe(**old).calibration == "sigmoid"
+
+
+@pytest.mark.parametrize("calibration", ["sigmoid", "none"])
+def test_a_calibration_that_is_asked_for_is_taken(loans, calibration):
+    recipe, _ = settle_calibration(LOGISTIC, loans, calibration)
+    assert recipe == replace(LOGISTIC, calibration=calibration)
+
+
+def test_auto_settles_on_what_does_better_and_test_rows_have_no_say(loans):
+    recipe, compared = settle_calibration(BOOSTING, loans, "auto")
+    assert recipe == replace(BOOSTING, calibration=compared.chosen)
+    assert settle_calibration(BOOSTING, with_changed(loans, "test"), "auto") == (recipe, compared)
+    assert compared.rows == np.sum(loans.roles == "calibrate")
+
+
+def test_a_calibration_that_does_not_exist_is_refused_before_anything_is_fitted(loans):
+    with pytest.raises(FactoryError, match="calibration is 'isotonic'"):
+        settle_calibration(LOGISTIC, loans, "isotonic")
 
 
 def test_trees_learn_on_float32_and_others_do_not(loans_contract):

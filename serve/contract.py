@@ -48,7 +48,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Contract:
-    """A data set's contract; `features` in the order of the file, F of them scored."""
+    """A data set's contract; `features` in the order of the file, F of them scored; `refused` are none of them."""
 
     model_name: str
     experiment: str
@@ -56,6 +56,7 @@ class Contract:
     target: Target
     features: tuple[Feature, ...]
     format: int = FORMAT
+    refused: tuple[Feature, ...] = ()
 
     @classmethod
     def load(cls, path: Path) -> "Contract":
@@ -73,14 +74,15 @@ class Contract:
         if problems:
             raise ContractError(where, problems)
         target = dict(document["target"], positive=str(document["target"]["positive"]))
-        features = [dict(f, values=tuple(f.get("values") or ())) for f in document["feature"]]
+        declared = [Feature(**dict(f, values=tuple(f.get("values") or ()))) for f in document["feature"]]
+        features, refused = (tuple(f for f in declared if (f.use == "refuse") == no) for no in (False, True))
         rest = {key: document[key] for key in ("format", "model_name", "experiment", "split_salt")}
-        return cls(target=Target(**target), features=tuple(Feature(**f) for f in features), **rest)
+        return cls(target=Target(**target), features=features, refused=refused, **rest)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the document `from_dict` reads; only what was declared, so that it is short and stable."""
         features = []
-        for feature in self.features:
+        for feature in (*self.features, *self.refused):
             default = asdict(Feature(feature.name, feature.type))
             declared = {k: v for k, v in asdict(feature).items() if v != default[k]}
             features.append({"name": feature.name, "type": feature.type} | declared)
@@ -100,6 +102,11 @@ class Contract:
     @cached_property
     def _by_name(self) -> dict[str, Feature]:
         return {feature.name: feature for feature in self.features}
+
+    @cached_property
+    def refusals(self) -> dict[str, str]:
+        """What is answered to each name that the contract refuses; any other unknown name is told what is known."""
+        return dict.fromkeys((feature.name for feature in self.refused), "not accepted, the contract refuses it")
 
     def example(self) -> dict[str, Any]:
         """Return the application made of each scored feature's example."""
@@ -127,14 +134,11 @@ class Contract:
             except Fault as fault:
                 fields[feature.name] = str(fault)
         unknown = [name for name in application if name not in self._by_name]
-        fields |= dict.fromkeys(self._shown(unknown), f"unknown field, expected {', '.join(self._by_name)}")
+        text = f"unknown field, expected {', '.join(self._by_name)}"
+        fields |= {name[:60]: self.refusals.get(name, text) for name in unknown[:MOST_FIELDS_NAMED]}
         if fields:
             raise ApplicationError(fields)
         return X
-
-    @staticmethod
-    def _shown(unknown: Sequence[str]) -> list[str]:
-        return [name[:60] for name in unknown[:MOST_FIELDS_NAMED]]
 
     def encode_table(
         self, columns: Mapping[str, Sequence[object]], features: Sequence[Feature] | None = None

@@ -7,7 +7,7 @@ from serve.feature import Fault, Feature
 from serve.wording import CODE, code_feature
 
 TYPES = ("number", "integer", "category")
-USES = ("score", "monitor")
+USES = ("score", "monitor", "refuse")
 MEANINGS = ("past_decision", "repaid")
 LARGEST = 2.0**53 - 1  # beyond it float64 can't tell a whole number from its neighbour
 _TOP = {"format": int, "model_name": str, "experiment": str, "split_salt": str, "target": Mapping, "feature": list}

@@ -31,6 +31,7 @@ class Feature:
     """A feature as `contract.toml` declares it.
 
     A number or an integer lies in [min, max] (in `unit`); a category is one of `values` and is encoded as its index.
+    `use` is score, monitor (accepted and logged, never scored) or refuse (an application that has it is refused).
     `direction` is +1, -1 or 0: how the feature may move the score. `elderly_from` marks an age: from that value on
     Regulation B (12 CFR 1002.2(o): 62) calls an applicant elderly.
     """

@@ -157,7 +157,8 @@ def _unknown_fields(contract: Contract, rows: Sequence[int], objects: list[Mappi
     text = f"unknown field, expected {_names(contract)}"
     for row, record in zip(rows, objects, strict=True):
         if not known.issuperset(record):
-            yield from ((row, len(known), name[:LONGEST_NAME], text) for name in record if name not in known)
+            unknown = [name for name in record if name not in known]
+            yield from ((row, len(known), name[:LONGEST_NAME], contract.refusals.get(name, text)) for name in unknown)
 
 
 def _header_problems(contract: Contract, header: Iterable[str]) -> Iterator[Problem]:
@@ -169,7 +170,7 @@ def _header_problems(contract: Contract, header: Iterable[str]) -> Iterator[Prob
             yield _WHOLE, 0, feature.name, f"missing column, expected {feature.expected} in each row"
     for name, times in names.items():
         if name not in known:
-            yield _WHOLE, 1, name[:LONGEST_NAME], text
+            yield _WHOLE, 1, name[:LONGEST_NAME], contract.refusals.get(name, text)
         elif times > 1:
             yield _WHOLE, 1, name, "stands twice in the header"
 

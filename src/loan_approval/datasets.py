@@ -9,7 +9,7 @@ import hashlib
 import io
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,7 +126,7 @@ def _read_columns(path: Path, contract: Contract) -> dict[str, list[str]]:
         raise DataError(f"{path}: line {line}: byte {err.start} is not UTF-8, expected a CSV in UTF-8") from err
     except csv.Error as err:
         raise DataError(f"{path}: line {reader.line_num}: not a CSV: {err}") from err
-    _check_header(path, header, [*(f.name for f in contract.features), contract.target.name])
+    _check_header(path, header, [*(f.name for f in contract.features), contract.target.name], contract.refusals)
     while rows and not rows[-1]:
         rows.pop()  # empty lines at the end are no rows; one in between is, so that row numbers stay the file's
     lines = [
@@ -139,12 +139,13 @@ def _read_columns(path: Path, contract: Contract) -> dict[str, list[str]]:
     return dict(zip(header, map(list, zip(*rows, strict=True)), strict=True))
 
 
-def _check_header(path: Path, header: list[str], expected: list[str]) -> None:
+def _check_header(path: Path, header: list[str], expected: list[str], refusals: Mapping[str, str]) -> None:
     if not header:
         raise DataError(f"{path}: the file is empty, expected a header with {', '.join(expected)}")
     problems = [f"column {name!r} stands twice" for name in dict.fromkeys(header) if header.count(name) > 1]
     problems += [f"column {name!r} is missing" for name in expected if name not in header]
-    problems += [f"column {name!r} is not in the contract" for name in dict.fromkeys(header) if name not in expected]
+    unknown = [name for name in dict.fromkeys(header) if name not in expected]
+    problems += [f"column {name!r} is {refusals.get(name, 'not in the contract')}" for name in unknown]
     if len(header) == 1 and re.search(r"[;\t|]", header[0]):
         problems = ["the header is one column, expected commas between the cells"]
     if problems:

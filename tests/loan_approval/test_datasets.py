@@ -8,6 +8,7 @@ import pytest
 from loan_approval import datasets
 from loan_approval.datasets import ROLES, assign_roles, dataset_folder, load_dataset, read_dataset
 from loan_approval.errors import DataError
+from serve.contract import Contract
 
 CASES = json.loads((Path(__file__).parents[1] / "cases.json").read_text(encoding="utf-8"))["cases"]
 HEADER = "home,amount,region,children,granted"
@@ -75,6 +76,15 @@ def test_a_fault_in_a_row_is_refused_with_row_column_value_and_expectation(read,
 )
 def test_what_is_no_table_of_the_contract_is_refused(read, content, message):
     assert message in refusal(read, content)
+
+
+def test_a_column_that_the_contract_refuses_is_refused_by_name(tmp_path, homes_contract):
+    document = homes_contract.to_dict()
+    race = {"name": "race", "type": "category", "values": ["a", "b"], "use": "refuse", "example": "a"}
+    path = tmp_path / "dataset.csv"
+    path.write_text(f"{HEADER},race\n{RIGHT},a\n")
+    with pytest.raises(DataError, match="column 'race' is not accepted, the contract refuses it"):
+        read_dataset(path, Contract.from_dict(document | {"feature": [*document["feature"], race]}), "homes")
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path, homes_contract):

@@ -35,6 +35,37 @@ def test_all_problems_are_named_at_once(loans):
     assert set(caught.value.fields) == {"Age", "Credit_Score", "Loan_Amount", "Loan_Duration_Years", "Shoe_Size"}
 
 
+@pytest.fixture
+def refusing(loans) -> Contract:
+    """The loans contract that refuses a race, and a name longer than what errors show."""
+    race = {"name": "race", "type": "category", "values": ["a", "b"], "use": "refuse", "example": "a"}
+    document = loans.to_dict()
+    return Contract.from_dict(document | {"feature": [race, *document["feature"], race | {"name": "r" * 100}]})
+
+
+@pytest.mark.parametrize("value", ["a", "c", None, 1])
+@pytest.mark.parametrize("name", ["race", "r" * 100])
+def test_what_the_contract_refuses_is_refused_by_name_whatever_its_value(refusing, name, value):
+    with pytest.raises(ApplicationError) as caught:
+        refusing.encode(refusing.example() | {name: value})
+    assert caught.value.fields == {name[:60]: "not accepted, the contract refuses it"}
+
+
+def test_a_refused_feature_is_no_feature_and_stays_in_the_document(refusing, loans):
+    assert refusing.features == loans.features
+    assert refusing.example() == loans.example()
+    assert [feature.name for feature in refusing.refused] == ["race", "r" * 100]
+    assert Contract.from_dict(refusing.to_dict()) == refusing
+    assert loans.refused == ()
+
+
+def test_a_contract_that_only_refuses_is_none(loans):
+    document = loans.to_dict()
+    refused = [feature | {"use": "refuse"} for feature in document["feature"]]
+    with pytest.raises(ContractError, match="no feature is scored"):
+        Contract.from_dict(document | {"feature": refused})
+
+
 def test_unknown_fields_are_named_shortly_and_not_without_end(loans):
     with pytest.raises(ApplicationError) as caught:
         loans.encode(loans.example() | {f"{number:0>9}{'x' * 1000}": 1 for number in range(1000)})

@@ -51,7 +51,7 @@ def test_only_a_table_is_a_contract(document):
         ("target", {"name": "age"}, "age: is the target and a feature"),
         ("age", {"name": ""}, "name: expected a name"),
         ("age", {"type": "date"}, "age.type: expected number, integer, category"),
-        ("age", {"use": "both"}, "age.use: expected score or monitor"),
+        ("age", {"use": "both"}, "age.use: expected score or monitor or refuse"),
         ("age", {"direction": 2}, "age.direction: expected 1, -1 or 0"),
         ("age", {"direction": True}, "age.direction: expected a whole number"),
         ("age", {"reason": {"en": 5}}, "age.reason: expected a text for each language"),

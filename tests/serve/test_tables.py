@@ -161,6 +161,22 @@ def test_what_is_wrong_with_columns_is_named_by_column_and_the_others_are_judged
 
 
 @pytest.mark.parametrize(
+    ("encode", "table", "place"),
+    [
+        (encode_records, [{"amount": 1, "home": "own"}, {"amount": 1, "home": "own", "race": None}], "1.race"),
+        (encode_columns, {"amount": [1], "years": [1], "home": ["own"], "race": ["a"]}, "race"),
+        (encode_csv, b"home,amount,years,race\nown,1,1,a\n", "race"),
+    ],
+)
+def test_what_the_contract_refuses_is_refused_by_name_in_a_batch(encode, table, place):
+    document = MIXED.to_dict()
+    race = {"name": "race", "type": "category", "values": ["a"], "use": "refuse", "example": "a"}
+    with pytest.raises(ApplicationError) as caught:
+        encode(Contract.from_dict(document | {"feature": [race, *document["feature"]]}), table)
+    assert caught.value.fields == {place: "not accepted, the contract refuses it"}
+
+
+@pytest.mark.parametrize(
     ("encode", "table"),
     [(encode_columns, {"amount": [1], "home": ["own"]}), (encode_csv, b"home,amount\nown,1\n")],
 )

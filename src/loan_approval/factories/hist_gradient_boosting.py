@@ -20,8 +20,9 @@ class HistGradientBoosting(ModelFactory):
         """Return the estimator. No early stopping: it would hold rows back by the seed."""
         return HistGradientBoostingClassifier(
             max_iter=150,
-            learning_rate=0.06,
-            max_leaf_nodes=15,
+            learning_rate=0.1,
+            # Five leaves rank alike on much data, are better calibrated on little, and are explained sooner than 15.
+            max_leaf_nodes=5,
             l2_regularization=1.0,
             early_stopping=False,
             monotonic_cst=list(directions),

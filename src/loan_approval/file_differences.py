@@ -1,13 +1,13 @@
 """What differs between two model files that should be the same: graph, weights, each document, scores."""
 
-import json
 from typing import Any
 
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 
-from serve.errors import ModelFileError
+from serve import strict_json
+from serve.errors import JSONError, ModelFileError
 from serve.scorer import OUTPUTS, open_session
 
 _SHOWN = 5  # names in one line
@@ -34,8 +34,8 @@ def read_documents(model: onnx.ModelProto) -> dict[str, Any]:
 
 def _parse(text: str) -> Any:
     try:
-        return json.loads(text)
-    except ValueError:
+        return strict_json.loads(text.encode())
+    except JSONError:
         return text
 
 
@@ -65,12 +65,14 @@ def _compare_weights(old: onnx.ModelProto, new: onnx.ModelProto) -> list[str]:
         lines.append(f"weights on one side only: {_some(sorted(before.keys() ^ after.keys()))}")
     for name in sorted(before.keys() & after.keys()):
         if before[name] != after[name]:
-            b, a = onnx.numpy_helper.to_array(before[name]), onnx.numpy_helper.to_array(after[name])
-            lines.append(f"weights {name}: {_apart(b, a)}")
+            lines.append(f"weights {name}: {_apart(before[name], after[name])}")
     return lines
 
 
-def _apart(before: np.ndarray, after: np.ndarray) -> str:
+def _apart(old: onnx.TensorProto, new: onnx.TensorProto) -> str:
+    if onnx.TensorProto.EXTERNAL in (old.data_location, new.data_location):  # never opened: it names any file
+        return "kept outside the file"
+    before, after = onnx.numpy_helper.to_array(old), onnx.numpy_helper.to_array(new)
     if before.shape != after.shape:
         return f"shape {before.shape}, now {after.shape}"
     if not np.issubdtype(before.dtype, np.number):

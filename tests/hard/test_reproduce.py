@@ -1,0 +1,37 @@
+"""Every factory's version is made again to the byte, by another process with another hash seed."""
+
+import os
+
+import pytest
+
+from loan_approval.factories import factory_names
+from loan_approval.model_factory import ModelFactory
+from tests.end_to_end.test_reproduce import Project, make_project
+
+pytestmark = pytest.mark.hard
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+        yield make_project(tmp_path_factory.mktemp("project"))
+
+
+@pytest.mark.parametrize("model_name", factory_names(ModelFactory))
+def test_every_factorys_version_is_made_again_to_the_byte(project: Project, model_name: str) -> None:
+    project.train(model_name, PYTHONHASHSEED="1")
+    run = project.run("reproduce", "challenger", PYTHONHASHSEED="2")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.stdout.endswith("the same bytes\n")
+
+
+def test_a_version_made_with_uncommitted_code_says_that_it_cannot_be(project: Project) -> None:
+    (project.root / "src/loan_approval/new.py").write_text("")
+    try:
+        project.train("logistic_regression")
+        run = project.run("reproduce", "challenger")
+    finally:
+        (project.root / "src/loan_approval/new.py").unlink()
+    assert run.returncode == 1
+    assert run.stderr.startswith("RebuildError: changes: it was made with code that is in no commit")

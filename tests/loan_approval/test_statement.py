@@ -7,7 +7,7 @@ import pytest
 from loan_approval.datasets import Dataset
 from loan_approval.errors import DataError
 from loan_approval.project import ROOT
-from loan_approval.statement import LISTS, TEXTS, describe, read_statement
+from loan_approval.statement import LISTS, TEXTS, describe_data, read_statement
 
 
 def test_a_data_set_without_a_statement_has_an_empty_one(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_what_is_not_toml_is_refused(tmp_path: Path, content: bytes) -> None:
 
 
 def test_rows_are_counted_by_role(loans: Dataset) -> None:
-    data = describe(loans, "loans")["data"]
+    data = describe_data(loans, "loans")["data"]
     assert sum(role["rows"] for role in data["roles"]) == data["rows"] == len(loans.y)
     train = data["roles"][0]
     assert train["share_Approved"] == pytest.approx(loans.rows("train")[1].mean())

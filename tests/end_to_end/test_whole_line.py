@@ -61,6 +61,7 @@ def line(
 
 def test_the_model_passes_its_gates_and_answers_over_http(line: Line, tmp_path: Path) -> None:
     assert line.judged["verdict"] == "passed", line.judged["gates"]
+    assert {"parity", "monotone", "age"} <= {gate["name"] for gate in line.judged["gates"]}
     store = Store(tmp_path / "store")
     version = promote(line.trained["name"], "challenger", store)
     with running_server(tmp_path, store.path) as server:

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serve.contract import Contract
-from serve.counterfactual import MOST_WHOLE, find_counterfactuals
+from serve.counterfactual import MOST_WHOLE, POINTS, find_counterfactuals
 from serve.scorer import Scorer
 
 
@@ -45,6 +45,7 @@ def find(rule, value):
         (lambda x: x in (8, 13), 10, 0, [("at", 8)]),
         (lambda x: x in (7, 13), 10, 0, [("at", 7)]),  # as near as the other: the lower one
         (lambda x: x == 100, 10, 1, [("at", 100)]),  # nothing lies beyond
+        (lambda x: x in (2, 13), 10, 0, [("at", 13)]),
         (lambda x: False, 10, 1, []),
         (lambda x: x >= 64, np.nan, 1, [("from", 64)]),
         (lambda x: x <= 20, np.nan, -1, [("to", 20)]),
@@ -78,6 +79,14 @@ def test_a_number_is_rounded_to_the_side_that_is_approved(border, now, direction
 def test_a_number_near_the_end_of_its_range_is_not_rounded_out_of_it():
     ((_, value),) = find(Rule(lambda x: x >= 0.12345678, high=0.12346, kind="number", direction=1), 0.0)
     assert 0.12345678 <= value <= 0.12346
+
+
+def test_a_number_is_not_rounded_out_of_what_is_approved():
+    seen = 7 * 100 / (POINTS - 1)  # one of the numbers that are looked at, 1.36986…
+    rule = Rule(lambda x: abs(x - seen) <= 1e-5, kind="number")
+    ((claim, value),) = find(rule, 1.0)
+    assert claim == "at"
+    assert rule.approves(value)
 
 
 def test_a_long_range_of_whole_numbers_is_searched_to_the_very_one():

@@ -26,6 +26,21 @@ def test_every_factorys_version_is_made_again_to_the_byte(project: Project, mode
     assert run.stdout.endswith("the same bytes\n")
 
 
+def test_data_that_was_changed_since_is_refused_by_its_hash(project: Project) -> None:
+    project.train("logistic_regression")
+    csv = project.root / "data/loans/dataset.csv"
+    whole = csv.read_bytes()
+    try:
+        csv.write_bytes(whole.replace(b"\n", b"\r\n"))
+        run = project.run("reproduce", "challenger")
+    finally:
+        csv.write_bytes(whole)
+    assert run.returncode == 1
+    # A built-in data set is then made by that commit's own code, which makes another one than was trained on here.
+    assert run.stderr.startswith("RebuildError: data: not found, expected a dataset.csv with sha256 ")
+    assert project.git("worktree", "list").count("\n") == 1
+
+
 def test_a_version_made_with_uncommitted_code_says_that_it_cannot_be(project: Project) -> None:
     (project.root / "src/loan_approval/new.py").write_text("")
     try:

@@ -28,7 +28,7 @@ def card() -> Response:
 
 
 def policy_of(text: str) -> dict[str, str]:
-    """Return the policy of a card by directive: its first style, by hash, and nothing else: no script, form or frame."""
+    """Return the policy of a card by directive: its first style, by hash, and no script, form or frame."""
     style = _STYLE.search(text)
     digest = base64.b64encode(hashlib.sha256(style[1].encode("utf-8", "replace")).digest()).decode() if style else ""
     return {

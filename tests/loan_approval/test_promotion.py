@@ -285,3 +285,62 @@ def test_two_promotions_at_once_leave_alias_pointer_and_record_agreed(name: str,
         list(pool.map(lambda number: promote(name, number, store), ["1", "2"]))
     assert answering(store) == tracking.find_version(name, "production").number == promoted_versions(name)[-1]
     assert len(tracking.read_history(name)) == 2
+
+
+def card_in(store: Store) -> str:
+    """Return the card that a server started now answers with."""
+    return store.load(store.pointer())[1]["card"]
+
+
+def test_the_card_names_who_promoted_and_when_in_the_store_and_in_the_registry(name: str, store: Store) -> None:
+    version = register(name, 1.0)
+    promote(name, "1", store)
+    [event] = tracking.read_history(name)
+    expected = f"<strong>{event['by']}</strong> (promote), <strong>{event['at']}</strong>"
+    assert expected in card_in(store)
+    assert tracking.load_facts(version)["card"] == card_in(store)
+
+
+def test_a_server_that_follows_the_alias_finds_the_card_once_the_alias_has_moved(
+    name: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = register(name, 1.0)
+    with monkeypatch.context() as patch:
+        die_at(tracking, "set_alias", "after")(patch)
+        with pytest.raises(Killed):
+            promote(name, "1", store)
+    assert "(promote), <strong>" in tracking.load_facts(version)["card"]
+
+
+def test_the_card_tells_of_a_rollback_and_of_what_was_before(name: str, store: Store) -> None:
+    for bias in (1.0, 0.5):
+        promote(name, register(name, bias).number, store)
+    rollback(name, store)
+    card = card_in(store)
+    assert "(rollback), <strong>" in card
+    assert card.count("<td>promote</td>") == 2
+
+
+def test_the_card_of_a_forced_version_names_who_forced_it_and_why(name: str, store: Store) -> None:
+    register(name, 1.0, verdict="none")
+    promote(name, "1", store, force_reason="the <old> one is down")
+    assert "the &lt;old&gt; one is down" in card_in(store)
+    assert "<strong>Forced</strong> by" in card_in(store)
+
+
+def test_the_card_of_a_version_moved_into_place_by_hand_says_so(name: str, store: Store) -> None:
+    register(name, 1.0)
+    tracking.set_alias(name, "production", "1")
+    complete_interrupted(name, store)
+    assert "moved to this version by hand" in card_in(store)
+
+
+def test_a_card_that_can_not_be_made_holds_up_no_promotion(
+    name: str, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    register(name, 1.0)
+    monkeypatch.setattr("loan_approval.promotion.add_card", lambda *_: 1 / 0)
+    promote(name, "1", store)
+    assert answering(store) == "1"
+    assert "card" not in store.load(store.pointer())[1]
+    assert "version 1 goes without a model card" in caplog.text

@@ -1,0 +1,59 @@
+"""The model card in a real browser, from the server and from the disk; it loads nothing and breaks no policy."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser
+
+from loan_approval.card import add_card
+from serve.scorer import Scorer
+from serve.store import Pointer, Store
+from tests.browser import running_browser, watched_page
+from tests.loan_approval.test_card import EVIDENCE, GATES, PROMOTED
+from tests.model_files import good_files
+from tests.server_process import running_server
+
+ACCENT = "rgb(31, 78, 140)"  # of the style: it is there only when the policy admits it
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    data = good_files()["loans"]
+    verdict = {"verdict": "passed", "margin": 0.01}
+    facts = {"metrics": {"roc_auc": 0.8125}, "gates": GATES, "verdict": verdict, "evidence": EVIDENCE}
+    scorer, store = Scorer(data), Store(tmp_path / "store")
+    name = scorer.contract.model_name
+    facts = add_card(facts, scorer, {"name": name, "version": "2", "run": "run-1"}, [PROMOTED])
+    (tmp_path / "card.html").write_text(facts["card"], encoding="utf-8")
+    store.install(data, facts)
+    store.point(Pointer(scorer.sha256, name, "production", "2", "run-1", "passed"))
+    with running_server(tmp_path, store.path) as server:
+        yield f"http://127.0.0.1:{server.port}/api/v2/model/card"
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize("place", ["server", "disk"])
+def test_the_card_opens_with_its_style_asks_for_nothing_and_fits_the_screen(
+    browser: Browser, address: str, tmp_path: Path, place: str, width: int
+) -> None:
+    target = address if place == "server" else (tmp_path / "card.html").as_uri()
+    asked: list[str] = []
+    with watched_page(browser, viewport={"width": width, "height": 800}) as page:
+        page.on("request", lambda request: asked.append(urlsplit(request.url).path))
+        page.goto(target)
+        heading = page.locator("h2#governance")
+        assert heading.evaluate("e => getComputedStyle(e).borderTopColor") == ACCENT
+        page.get_by_role("link", name="Governance and controls").click()
+        assert page.evaluate("location.hash") == "#governance"
+        assert 0 <= heading.bounding_box()["y"] < 800
+        assert page.get_by_text("ana (promote)").is_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert [path for path in asked if not path.endswith("favicon.ico")] == [urlsplit(target).path]

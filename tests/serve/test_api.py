@@ -16,7 +16,7 @@ NO_MODEL = (
 )
 STATUSES = {ApplicationError: 422, JSONError: 400, RequestError: 400} | dict.fromkeys(
     {ServeError, errors.SettingsError, errors.ContractError, errors.ModelFileError, errors.RegistryError}
-    | {errors.StoreError, errors.StoreBusyError},
+    | {errors.StoreError, errors.StoreBusyError, errors.SignatureError},
     500,
 )
 

@@ -10,10 +10,10 @@ RUN := $(VENV)/bin/python -m loan_approval
 # Through the environment, so that a shell takes them as they are: a reason may hold quotes.
 export DATASET MODEL PREPROCESSOR VERSION FORCE
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab explore train validate promote rollback history reproduce serve mlflow test test-hard soak bench bench-gates lock-bench lint format lock image clean
+.PHONY: help setup run lab explore train validate promote rollback history reproduce serve mlflow test test-hard soak bench bench-gates bench-reasons lock-bench lint format lock image clean
 
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): locks/dev.txt locks/uv.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("expected Python 3.11 or newer, got " + sys.version)'
@@ -70,6 +70,9 @@ soak: $(READY) ## mixed traffic and swaps for MINUTES=10; fails when memory, thr
 bench: $(READY) $(VENV)-bench/.ready $(VENV)-bench-mlserver/.ready ## compare the server with others, side by side (BENCH_OPTIONS=--quick)
 	sh tests/benchmarks/install_tools.sh
 	$(VENV)/bin/python -m tests.benchmarks $(BENCH_OPTIONS)
+
+bench-reasons: $(READY) ## what the reasons of a decision cost
+	$(VENV)/bin/python -m tests.benchmarks.reasons
 
 # The peers' environments, each from a lock of its own.
 $(VENV)-%/.ready: locks/%.txt $(READY)

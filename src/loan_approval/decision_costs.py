@@ -94,7 +94,7 @@ def describe_costs(
         "review_band": list(band) if band[0] < band[1] else None,
         "review_width": rule.get("review_width"),
         "costs": asdict(costs),
-        "words": asdict(name_errors(meaning)),
+        "words": {name: text for name, text in asdict(name_errors(meaning)).items() if name != "right"},
         "cost": asdict(bootstrap(lambda rows: float(np.mean(decided[rows])), len(y), seed)),
         "cost_with_review": asdict(bootstrap(lambda rows: float(np.mean(referred[rows])), len(y), seed)),
         "approval_rate": float(np.mean(p >= threshold)),

@@ -1,7 +1,8 @@
 """How good a model's probabilities and decisions are, with intervals, and where it fails."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,11 +52,6 @@ def expected_cost(y: np.ndarray, decided: np.ndarray, cost_wrong_approval: float
     return float(np.mean(cost_wrong_approval * wrong_approval + cost_wrong_denial * wrong_denial))
 
 
-def base_rate_log_loss(y: np.ndarray) -> float:
-    """Return the log loss of saying the base rate to everybody."""
-    return float(log_loss(y, np.full(len(y), np.mean(y))))
-
-
 def fast_auc(y: np.ndarray, p: np.ndarray) -> float:
     """Return the area under the ROC curve; NaN when y holds a single class. Source: Mann and Whitney, 1947."""
     positives = int(np.sum(y))
@@ -94,6 +90,21 @@ def permutation_p_value(y: np.ndarray, p: np.ndarray, seed: int, permutations: i
     positives = int(np.sum(y))
     as_good = sum(np.sum(rng.permutation(ranks)[:positives]) >= observed for _ in range(permutations))
     return (1 + int(as_good)) / (1 + permutations)
+
+
+def metric_intervals(y: np.ndarray, p: np.ndarray, decided: np.ndarray, seed: int, draws: int = 300) -> dict[str, Any]:
+    """Return each metric of `evaluate` with its 95 % interval, as a JSON document: {metric: {value, low, high}}.
+
+    y, p, decided: (n,).   All metrics are taken of the same draws; those that hold a single label are left out.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = [rng.integers(0, len(y), len(y)) for _ in range(draws)]
+    values = [evaluate(y[rows], p[rows], decided[rows]) for rows in drawn if 0 < y[rows].sum() < len(rows)]
+    found = {}
+    for name, value in evaluate(y, p, decided).items():
+        low, high = np.quantile([each[name] for each in values], [0.025, 0.975])
+        found[name] = asdict(Interval(value, float(low), float(high)))
+    return found
 
 
 def slice_errors(

@@ -109,8 +109,8 @@ def parity_gate(report: ParityReport) -> Gate:
     """Pass when no decision of the model file differs from the fitted pipeline's."""
     passed = report.differing == 0 and report.rows > 0
     words = (
-        f"{report.differing} of {report.rows:,} decisions differ from the fitted pipeline's, none may; "
-        f"{report.near:,} rows lie within 1e-6 of the threshold; largest difference of probability {report.largest:.1e}"
+        f"{report.differing} of {report.rows:,} decisions or review bands differ from the fitted pipeline's, none may; "
+        f"{report.near:,} rows lie within 1e-6 of a bound; largest difference of probability {report.largest:.1e}"
     )
     return Gate("parity", passed, words, {key: float(value) for key, value in asdict(report).items()})
 

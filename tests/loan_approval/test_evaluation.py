@@ -6,11 +6,11 @@ from sklearn.metrics import roc_auc_score
 from loan_approval.evaluation import (
     Interval,
     auc_interval,
-    base_rate_log_loss,
     bootstrap,
     evaluate,
     expected_cost,
     fast_auc,
+    metric_intervals,
     permutation_p_value,
     slice_errors,
     worst_decisions,
@@ -51,10 +51,6 @@ def test_metrics_are_of_the_given_decisions():
 def test_expected_cost_is_the_mean_over_wrong_approvals_and_wrong_denials():
     decided = np.array([1, 1, 0, 1, 1, 0])  # two wrong approvals, one wrong denial
     assert expected_cost(LABELS, decided, cost_wrong_approval=5, cost_wrong_denial=2) == pytest.approx(12 / 6)
-
-
-def test_the_base_rate_has_the_log_loss_of_its_entropy():
-    assert base_rate_log_loss(LABELS) == pytest.approx(np.log(2))
 
 
 def test_the_p_value_is_small_where_there_is_signal():
@@ -140,3 +136,22 @@ def test_the_most_confident_wrong_decisions_come_first(wrong, rows):
     decided = (p >= 0.5).astype(int)
     assert worst_decisions(y, p, decided, wrong).tolist() == rows
     assert worst_decisions(y, p, decided, wrong, most=1).tolist() == rows[:1]
+
+
+def test_every_metric_has_an_interval_about_its_value() -> None:
+    rng = np.random.default_rng(1)
+    y = rng.integers(0, 2, 400)
+    p = np.clip(0.3 + 0.4 * y + rng.normal(0, 0.2, 400), 0.01, 0.99)
+    decided = (p >= 0.5).astype(int)
+    found = metric_intervals(y, p, decided, seed=2)
+    assert {name: each["value"] for name, each in found.items()} == evaluate(y, p, decided)
+    assert all(each["low"] < each["value"] < each["high"] for each in found.values())
+    assert found == metric_intervals(y, p, decided, seed=2)
+
+
+def test_intervals_narrow_with_more_rows() -> None:
+    rng = np.random.default_rng(1)
+    y = rng.integers(0, 2, 4000)
+    p = np.clip(0.3 + 0.4 * y + rng.normal(0, 0.2, 4000), 0.01, 0.99)
+    few, many = (metric_intervals(y[:n], p[:n], (p[:n] >= 0.5).astype(int), seed=2) for n in (200, 4000))
+    assert all(many[name]["high"] - many[name]["low"] < few[name]["high"] - few[name]["low"] for name in few)

@@ -1,6 +1,6 @@
 """Anything at all is sent to the real process: it never fails, and every refusal has one shape.
 
-FUZZ_SECONDS (8 if not set) is how long each of the two goes on.
+FUZZ_SECONDS (4 if not set) is how long each of the two goes on.
 """
 
 import json
@@ -23,7 +23,7 @@ from tests.model_files import good_files
 from tests.raw_http import RawAnswer, exchange, post
 from tests.server_process import Server, promote, running_server
 
-SECONDS = float(os.environ.get("FUZZ_SECONDS", "8"))
+SECONDS = float(os.environ.get("FUZZ_SECONDS", "4"))
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 
 

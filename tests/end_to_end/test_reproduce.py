@@ -14,6 +14,8 @@ from loan_approval.simulate import write_simulation
 ROOT = Path(__file__).parents[2]
 PICKLES = {".pkl", ".pickle", ".joblib", ".cloudpickle", ".dill"}
 
+pytestmark = pytest.mark.hard  # several trainings
+
 
 @dataclass(frozen=True)
 class Project:

@@ -36,12 +36,12 @@ class Line:
 
 
 RECIPES = {
-    "loans": ("random_forest", "median_imputer"),
+    "loans": ("hist_gradient_boosting", "median_imputer"),
     "boston": ("logistic_regression", "median_imputer_with_scaler"),
 }
 
 
-@pytest.fixture(scope="module", params=["loans", "boston"])
+@pytest.fixture(scope="module", params=["loans", pytest.param("boston", marks=pytest.mark.hard)])
 def line(
     request: pytest.FixtureRequest,
     make_data_set: Callable[[str], Path],

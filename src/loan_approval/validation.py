@@ -125,8 +125,7 @@ def compare_on_test_rows(
     if champion is None or _split_of(champion.scorer.contract) != _split_of(dataset.contract):
         return None
     X, y = dataset.rows("test")
-    rule = candidate.scorer.decision_rule
-    costs = Costs.of_rule(rule)
+    costs = Costs.of_rule(candidate.scorer.decision_rule)
     return compare(y, _answers(candidate.scorer, X), _answers(champion.scorer, X), costs, seed)
 
 

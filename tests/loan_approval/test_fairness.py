@@ -171,7 +171,9 @@ def test_the_figure_has_a_line_a_group_and_marks_four_fifths(tmp_path):
 
 
 def test_without_attributes_the_figure_is_empty(tmp_path):
-    plot_fairness([], FOUR_FIFTHS).savefig(tmp_path / "figure.png")
+    figure = plot_fairness([], FOUR_FIFTHS)
+    figure.savefig(tmp_path / "figure.png")
+    assert [len(line.get_xdata()) for axes in figure.axes for line in axes.lines] == [0] * 5
 
 
 def test_the_figure_leaves_out_what_is_null():

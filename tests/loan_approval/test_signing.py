@@ -63,6 +63,12 @@ def answering(store: Store, keys: Keys, name: str) -> str | None:
     return model.current.pointer.version if model.current else None
 
 
+def promote_two(name: str, store: Store) -> None:
+    """Promote versions 1 and 2, one after the other."""
+    for bias in (1.0, 0.5):
+        promote(name, register(name, bias).number, store)
+
+
 def test_a_promoted_file_is_signed_beside_it_and_in_the_registry(name: str, store: Store, keys: Keys) -> None:
     version = promote(name, register(name, 1.0).number, store)
     assert (store.path / f"{version.sha256}.sig").read_text() == keys.sign(name, version.sha256)
@@ -93,8 +99,7 @@ def test_promoting_again_with_a_key_signs_what_was_promoted_without(
 def test_a_rollback_without_the_key_takes_the_signature_along(
     name: str, store: Store, keys: Keys, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for bias in (1.0, 0.5):
-        promote(name, register(name, bias).number, store)
+    promote_two(name, store)
     monkeypatch.delenv(SETTING)
     fresh = Store(tmp_path / "another store")
     rollback(name, fresh)
@@ -104,8 +109,7 @@ def test_a_rollback_without_the_key_takes_the_signature_along(
 def test_a_rollback_with_another_key_signs_with_it(
     name: str, store: Store, keys: Keys, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for bias in (1.0, 0.5):
-        promote(name, register(name, bias).number, store)
+    promote_two(name, store)
     other = make_keys(tmp_path, "other")
     monkeypatch.setenv(SETTING, str(other.private))
     rollback(name, store)

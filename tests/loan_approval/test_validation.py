@@ -16,7 +16,7 @@ from loan_approval.simulate import make_applicants
 from loan_approval.training import Recipe
 from serve.contract import Contract
 from serve.scorer import Scorer
-from tests.model_files import LOANS, LOANS_SCALING, make_file
+from tests.model_files import LOANS, LOANS_SCALING, broken_files, make_file
 
 pytestmark = pytest.mark.usefixtures("mlflow_folder")
 MARGINS = Margins(auc=0.01, cost=0.02)
@@ -122,3 +122,17 @@ def test_the_version_in_production_is_not_its_own_champion(mlflow_folder: Path) 
     assert validation.load_champion(own) is None
     gate = validation.compare_with_champion(own, None, made_dataset(Contract.from_dict(LOANS)), MARGINS, 0)
     assert gate.words == "it is the version in production"
+
+
+def test_a_champion_whose_file_is_refused_here_cannot_be_compared_with(mlflow_folder: Path) -> None:
+    versions = []
+    for data in (broken_files()["format_older"], make_file(LOANS, LOANS_SCALING)):
+        with tracking.start_run("validation_tests", "made by hand") as run:
+            pass
+        versions.append(tracking.register("older_champion", run, data, sha256(data).hexdigest()))
+    tracking.set_alias("older_champion", "production", versions[0].number)
+    newer = validation.Candidate(versions[1], data, Scorer(data), RECIPE)
+    assert validation.load_champion(newer) is None
+    gate = validation.compare_with_champion(newer, None, made_dataset(Contract.from_dict(LOANS)), MARGINS, 0)
+    assert not gate.passed
+    assert "production's file is refused here" in gate.words

@@ -47,3 +47,11 @@ def read_address(environment: Mapping[str, str], name: str) -> tuple[str, int] |
     if not colon or not host or not (port.isascii() and port.isdigit() and int(port) <= 65_535):
         raise SettingsError(f"{name}={text!r}: expected host:port")
     return host.strip("[]"), int(port)
+
+
+def read_choice(environment: Mapping[str, str], name: str, chosen: str, otherwise: str) -> bool:
+    """Return whether the variable is `chosen`; where it is not set, it is `otherwise`. Raises SettingsError."""
+    text = environment.get(name) or otherwise
+    if text not in (chosen, otherwise):
+        raise SettingsError(f"{name}={text!r}: expected {chosen} or {otherwise}")
+    return text == chosen

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from serve.errors import SettingsError
-from serve.setting_readers import Reader, read_address, read_path
+from serve.setting_readers import Reader, read_address, read_choice, read_path
 from serve.tracking_settings import read_tracking
 
 BACKLOG = 2048  # connections that the system keeps until they are accepted
@@ -47,6 +47,11 @@ class Settings:
     api_keys_file: Path | None = None
     max_model_bytes: int = LARGEST_FILE
     public_key_file: Path | None = None
+    prediction_log: Path | None = None
+    prediction_log_required: bool = False
+    prediction_log_bytes: int = 64 * 2**20  # of one file of the log, then the next one begins
+    applicant_secret_file: Path | None = None
+    shadow_alias: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -77,6 +82,11 @@ class Settings:
             api_keys_file=read_path(environment, "SERVE_API_KEYS_FILE"),
             max_model_bytes=read("SERVE_MAX_MODEL_BYTES", int, cls.max_model_bytes, 1, LARGEST_FILE),
             public_key_file=read_path(environment, "SERVE_PUBLIC_KEY_FILE"),
+            prediction_log=Path(log) if (log := environment.get("SERVE_PREDICTION_LOG")) else None,
+            prediction_log_required=read_choice(environment, "SERVE_PREDICTION_LOG_MODE", "required", "drop"),
+            prediction_log_bytes=read("SERVE_PREDICTION_LOG_BYTES", int, cls.prediction_log_bytes, 4096, 2**40),
+            applicant_secret_file=read_path(environment, "SERVE_APPLICANT_SECRET_FILE"),
+            shadow_alias=environment.get("SERVE_SHADOW_ALIAS") or cls.shadow_alias,
             max_batch_bytes=read("SERVE_MAX_BATCH_BYTES", int, cls.max_batch_bytes, 1, 2**30),
             max_batch_rows=read("SERVE_MAX_BATCH_ROWS", int, cls.max_batch_rows, 1, 10_000_000),
             registry_poll_seconds=read("SERVE_REGISTRY_POLL_SECONDS", float, cls.registry_poll_seconds, 0.05, 3600),

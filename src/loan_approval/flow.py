@@ -13,7 +13,7 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from loan_approval import notebooks, reports, tracking
+from loan_approval import notebooks, reports, tracking, version_record
 from loan_approval.datasets import dataset_folder, load_contract, load_dataset
 from loan_approval.errors import LoanApprovalError, PromotionError
 from loan_approval.factories import find_factory
@@ -76,7 +76,7 @@ def _log_report(run: notebooks.NotebookRun) -> None:
 
 def write_card(version: tracking.Version, folder: Path) -> Path | None:
     """Write a version's model card as `card.html` into a folder of reports; None when it has none."""
-    text = tracking.load_facts(version).get("card")
+    text = version_record.load_facts(version).get("card")
     if text is None:
         return None
     write_atomically(folder / "card.html", text.encode())

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+REPORTS = ROOT / "reports"
 LOCK = ROOT / "locks" / "dev.txt"
 CODE = ("src", "serve", "notebooks", "locks")  # what a training run's result follows from, beside data and parameters
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from loan_approval import tracking
+from loan_approval import tracking, version_record
 from loan_approval.card import add_card
 from loan_approval.errors import PromotionError, TrackingError
 from loan_approval.file_check import check_file
@@ -37,7 +37,7 @@ def promote(name: str, version: str, store: Store, force_reason: str | None = No
         check_file(data, chosen.sha256)
         complete_interrupted(name, store)
         facts = _judge(chosen, force_reason)
-        tracking.record_signature(chosen)
+        version_record.record_signature(chosen)
         return _switch(chosen, data, facts, store, "promote", force_reason or facts["verdict"].get("reason"))
 
 
@@ -51,8 +51,8 @@ def rollback(name: str, store: Store) -> Version:
         previous = _signed(_newest_trusted(name, stack[:-1]))
         data = tracking.load_model_file(previous)
         check_file(data, previous.sha256)
-        tracking.record_signature(previous)
-        return _switch(previous, data, tracking.load_facts(previous), store, "rollback", None)
+        version_record.record_signature(previous)
+        return _switch(previous, data, version_record.load_facts(previous), store, "rollback", None)
 
 
 def complete_interrupted(name: str, store: Store) -> None:
@@ -68,8 +68,8 @@ def complete_interrupted(name: str, store: Store) -> None:
     if current and current.verdict in TRUSTED_VERDICTS and _pointed_version(store) != current.number:
         data = tracking.load_model_file(current)
         check_file(data, current.sha256)
-        facts = tracking.load_facts(current)
-        _install(current, data, _renew_card(current, data, facts, tracking.read_history(name)), store)
+        facts = version_record.load_facts(current)
+        _install(current, data, _renew_card(current, data, facts, version_record.read_history(name)), store)
         store.point(_pointer(current, facts))
 
 
@@ -88,7 +88,7 @@ def _last_step(name: str) -> tuple[list[str], list[str]]:
     """Return the stack before and after the last event of the record."""
     before: list[str] = []
     after: list[str] = []
-    for event in tracking.read_history(name):
+    for event in version_record.read_history(name):
         match event["event"]:
             case "not carried out":
                 after = before
@@ -125,14 +125,14 @@ def _newest_trusted(name: str, stack: list[str]) -> Version:
 
 def _judge(version: Version, force_reason: str | None) -> dict[str, Any]:
     if version.verdict in TRUSTED_VERDICTS:
-        return tracking.load_facts(version)
+        return version_record.load_facts(version)
     which = f"{version.name} version {version.number}"
     if not (force_reason or "").strip():
         raise PromotionError(f"{which} has the verdict {version.verdict!r}, expected passed; or force it with a reason")
-    facts = tracking.load_facts(version) if version.verdict != "none" else {"metrics": {}, "gates": []}
+    facts = version_record.load_facts(version) if version.verdict != "none" else {"metrics": {}, "gates": []}
     by = {"verdict": "forced", "by": getpass.getuser(), "reason": force_reason, "at": _now(), "was": version.verdict}
     facts = facts | {"verdict": by}
-    tracking.record_verdict(version, "forced", facts)
+    version_record.record_verdict(version, "forced", facts)
     return facts
 
 
@@ -155,11 +155,11 @@ def _switch(
     entry = {"event": event, "version": version.number, "sha256": version.sha256, "verdict": pointer.verdict}
     entry = _stamp(entry | ({"reason": reason} if reason else {}))
     new = [entry] if promoted_versions(version.name)[-1:] != [version.number] else []
-    facts = _renew_card(version, data, facts, [*tracking.read_history(version.name), *new])
+    facts = _renew_card(version, data, facts, [*version_record.read_history(version.name), *new])
     _install(version, data, facts, store)
     if new:
         # The record comes before the alias, so that it holds who and when even if all that follows is left to others.
-        tracking.append_history(version.name, entry)
+        version_record.append_history(version.name, entry)
     current = tracking.version_of_alias(version.name, ALIAS)
     if current is None or current.number != version.number:
         tracking.set_alias(version.name, ALIAS, version.number)
@@ -179,12 +179,12 @@ def _renew_card(version: Version, data: bytes, facts: dict[str, Any], history: l
     except Exception:  # evidence may be of any age and shape, and a rollback must not wait for a document
         log.exception("%s version %s goes without a model card", version.name, version.number)
         return {key: value for key, value in facts.items() if key != "card"}
-    tracking.record_facts(version, facts)
+    version_record.record_facts(version, facts)
     return facts
 
 
 def _record(name: str, event: dict[str, str]) -> None:
-    tracking.append_history(name, _stamp(event))
+    version_record.append_history(name, _stamp(event))
 
 
 def _stamp(event: dict[str, str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from loan_approval import tracking
+from loan_approval import tracking, version_record
 from loan_approval.card import add_card
 from loan_approval.champion import Answers, Comparison, compare
 from loan_approval.cross_validation import CrossValidation
@@ -162,6 +162,6 @@ def record(
         "validated": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     version = candidate.version
-    history = tracking.read_history(version.name)
-    tracking.record_verdict(version, verdict, add_card(facts, candidate.scorer, version.identity(), history))
+    history = version_record.read_history(version.name)
+    version_record.record_verdict(version, verdict, add_card(facts, candidate.scorer, version.identity(), history))
     return verdict

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from loan_approval import tracking
+from loan_approval import tracking, version_record
 from loan_approval.promotion import promote, rollback
 from loan_approval.tracking import Version
 from serve.contract import Contract
@@ -67,7 +67,7 @@ def register(name: str, bias: float, verdict: str = "passed") -> Version:
     with tracking.start_run(name, "made by hand") as run:
         pass
     version = tracking.register(name, run, data, sha256(data).hexdigest())
-    tracking.record_verdict(version, verdict, {"metrics": {}, "gates": [], "verdict": {"verdict": verdict}})
+    version_record.record_verdict(version, verdict, {"metrics": {}, "gates": [], "verdict": {"verdict": verdict}})
     return tracking.find_version(name, version.number)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from loan_approval import cli, tracking
+from loan_approval import cli, project, tracking
 from loan_approval.flow import run_step
 from loan_approval.project import ROOT
 from loan_approval.promotion import promote
@@ -111,7 +111,7 @@ def test_a_model_of_noise_fails_says_so_and_cannot_be_promoted(
     make_data_set: Callable[[str], Path], mlflow_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = str(make_data_set("noise"))
-    monkeypatch.setattr(cli, "REPORTS", tmp_path / "reports")
+    monkeypatch.setattr(project, "REPORTS", tmp_path / "reports")
     monkeypatch.setenv("SERVE_STORE", str(tmp_path / "store"))
     cli.main(["train", "--dataset", folder])
     with pytest.raises(SystemExit, match="the model cannot be told from chance"):

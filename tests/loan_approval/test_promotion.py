@@ -9,7 +9,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from loan_approval import tracking
+from loan_approval import tracking, version_record
 from loan_approval.errors import PromotionError, TrackingError
 from loan_approval.promotion import (
     complete_interrupted,
@@ -46,7 +46,7 @@ def register(name: str, bias: float, verdict: str = "passed") -> Version:
         pass
     version = tracking.register(name, run, data, promotion_sha256(data))
     if verdict != "none":
-        tracking.record_verdict(version, verdict, {**FACTS, "verdict": {"verdict": verdict}})
+        version_record.record_verdict(version, verdict, {**FACTS, "verdict": {"verdict": verdict}})
     return tracking.find_version(name, version.number)
 
 
@@ -75,7 +75,7 @@ def test_promoting_again_changes_nothing(name: str, store: Store) -> None:
     register(name, 1.0)
     promote(name, "1", store)
     promote(name, "1", store)
-    assert [event["event"] for event in tracking.read_history(name)] == ["promote"]
+    assert [event["event"] for event in version_record.read_history(name)] == ["promote"]
 
 
 @pytest.mark.parametrize("verdict", ["none", "failed"])
@@ -89,7 +89,7 @@ def test_a_version_without_a_passed_verdict_is_refused(name: str, store: Store, 
 def test_forcing_records_who_and_why(name: str, store: Store) -> None:
     version = register(name, 1.0, "failed")
     promote(name, "1", store, force_reason="the committee of 3 May agreed")
-    facts = tracking.load_facts(version)
+    facts = version_record.load_facts(version)
     assert facts["verdict"]["reason"] == "the committee of 3 May agreed"
     assert facts["verdict"]["by"]
     assert store.pointer().verdict == "forced"
@@ -259,7 +259,7 @@ def test_a_promotion_killed_before_the_alias_moved_is_told_as_not_carried_out(
         with pytest.raises(Killed):
             promote(name, "2", store)
     promote(name, "2", store)
-    events = [(event["event"], event["version"]) for event in tracking.read_history(name)]
+    events = [(event["event"], event["version"]) for event in version_record.read_history(name)]
     assert events == [("promote", "1"), ("promote", "2"), ("not carried out", "2"), ("promote", "2")]
 
 
@@ -273,7 +273,7 @@ def test_a_promotion_killed_after_the_alias_moved_is_told_once_as_what_it_was(
         with pytest.raises(Killed):
             promote(name, "1", store)
     complete_interrupted(name, store)
-    assert [event["event"] for event in tracking.read_history(name)] == ["promote", "promote", "promote"]
+    assert [event["event"] for event in version_record.read_history(name)] == ["promote", "promote", "promote"]
     assert promoted_versions(name) == ["1", "2", "1"]
     assert answering(store) == "1"
 
@@ -284,7 +284,7 @@ def test_two_promotions_at_once_leave_alias_pointer_and_record_agreed(name: str,
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda number: promote(name, number, store), ["1", "2"]))
     assert answering(store) == tracking.find_version(name, "production").number == promoted_versions(name)[-1]
-    assert len(tracking.read_history(name)) == 2
+    assert len(version_record.read_history(name)) == 2
 
 
 def card_in(store: Store) -> str:
@@ -295,10 +295,10 @@ def card_in(store: Store) -> str:
 def test_the_card_names_who_promoted_and_when_in_the_store_and_in_the_registry(name: str, store: Store) -> None:
     version = register(name, 1.0)
     promote(name, "1", store)
-    [event] = tracking.read_history(name)
+    [event] = version_record.read_history(name)
     expected = f"<strong>{event['by']}</strong> (promote), <strong>{event['at']}</strong>"
     assert expected in card_in(store)
-    assert tracking.load_facts(version)["card"] == card_in(store)
+    assert version_record.load_facts(version)["card"] == card_in(store)
 
 
 def test_a_server_that_follows_the_alias_finds_the_card_once_the_alias_has_moved(
@@ -309,7 +309,7 @@ def test_a_server_that_follows_the_alias_finds_the_card_once_the_alias_has_moved
         die_at(tracking, "set_alias", "after")(patch)
         with pytest.raises(Killed):
             promote(name, "1", store)
-    assert "(promote), <strong>" in tracking.load_facts(version)["card"]
+    assert "(promote), <strong>" in version_record.load_facts(version)["card"]
 
 
 def test_the_card_tells_of_a_rollback_and_of_what_was_before(name: str, store: Store) -> None:

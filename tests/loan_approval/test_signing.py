@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from loan_approval import tracking
+from loan_approval import tracking, version_record
 from loan_approval.errors import PromotionError
 from loan_approval.promotion import complete_interrupted, promote, rollback
 from loan_approval.signing import SETTING, load_signing_key, sign
@@ -52,7 +52,7 @@ def register(name: str, bias: float) -> Version:
     with tracking.start_run("signing_tests", "made by hand") as run:
         pass
     version = tracking.register(name, run, data, sha256(data).hexdigest())
-    tracking.record_verdict(version, "passed", {"metrics": {}, "gates": [], "verdict": {"verdict": "passed"}})
+    version_record.record_verdict(version, "passed", {"metrics": {}, "gates": [], "verdict": {"verdict": "passed"}})
     return tracking.find_version(name, version.number)
 
 

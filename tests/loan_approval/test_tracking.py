@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from skops.io.exceptions import UntrustedTypesFoundException
 
-from loan_approval import tracking
+from loan_approval import tracking, version_record
 from loan_approval.calibration import CHOICES
 from loan_approval.errors import TrackingError
 from loan_approval.factories import factory_names, find_factory
@@ -90,7 +90,7 @@ def test_a_model_that_is_not_there_is_named() -> None:
 def test_facts_of_a_version_that_was_not_validated_are_refused() -> None:
     version = tracking.register("raw_model", log(fitted(LogisticRegression())), b"", "0" * 64)
     with pytest.raises(TrackingError, match="was not validated"):
-        tracking.load_facts(version)
+        version_record.load_facts(version)
 
 
 def test_a_file_that_is_gone_is_named(mlflow_folder: Path) -> None:
@@ -104,5 +104,5 @@ def test_a_file_that_is_gone_is_named(mlflow_folder: Path) -> None:
 def test_history_is_read_in_the_order_it_was_written() -> None:
     tracking.register("history_model", log(fitted(LogisticRegression())), b"", "0" * 64)
     for number in range(12):
-        tracking.append_history("history_model", {"event": "promote", "version": str(number)})
-    assert [event["version"] for event in tracking.read_history("history_model")] == [str(n) for n in range(12)]
+        version_record.append_history("history_model", {"event": "promote", "version": str(number)})
+    assert [event["version"] for event in version_record.read_history("history_model")] == [str(n) for n in range(12)]

@@ -1,0 +1,33 @@
+"""Commands on data: a contract drafted for one's own CSV, simulated applications."""
+
+import argparse
+from pathlib import Path
+
+from loan_approval.commands.parsing import Adder
+
+
+def add_commands(add: Adder) -> None:
+    """Add init and simulate."""
+    init = add("init", _init, "draft a contract for your own CSV")
+    init.add_argument("folder", type=Path, help="where the data set shall live, such as data/mine")
+    init.add_argument("csv", type=Path)
+    init.add_argument("--target", required=True, help="the column that holds the decision")
+    simulate = add("simulate", _simulate, "write simulated applications")
+    simulate.add_argument("csv", type=Path)
+    simulate.add_argument("--rows", type=int, default=20_000)
+    simulate.add_argument("--seed", type=int, default=None)
+
+
+def _init(options: argparse.Namespace) -> None:
+    from loan_approval.drafting import draft_data_set
+
+    draft = draft_data_set(options.folder, options.csv, options.target)
+    print(f"{draft.dataset}: {draft.rows:,} rows", *draft.notes, sep="\n- ")
+    print(f"{draft.contract}: drafted; answer each question in it, then delete its line:", *draft.questions, sep="\n- ")
+
+
+def _simulate(options: argparse.Namespace) -> None:
+    from loan_approval.simulate import SEED, write_simulation
+
+    write_simulation(options.csv, options.rows, SEED if options.seed is None else options.seed)
+    print(f"{options.csv}: {options.rows:,} simulated applications")

@@ -1,0 +1,37 @@
+"""What the commands share: how one is added, and how a trouble of MLflow's server is told."""
+
+import argparse
+from collections.abc import Callable
+from functools import wraps
+
+
+class Adder:
+    """Adds commands to the parser."""
+
+    def __init__(self, commands: argparse._SubParsersAction) -> None:
+        self._commands = commands
+
+    def __call__(
+        self, name: str, command: Callable[[argparse.Namespace], None], purpose: str, dataset: str | None = None
+    ) -> argparse.ArgumentParser:
+        """Add a command; with `dataset`, it takes `--dataset` and that is the default."""
+        parser = self._commands.add_parser(name, help=purpose, description=purpose)
+        parser.set_defaults(command=command)
+        if dataset:
+            parser.add_argument(
+                "--dataset", default=dataset, help="a folder below data/, or a path (default: %(default)s)"
+            )
+        return parser
+
+
+def asks_mlflow(command: Callable[[argparse.Namespace], None]) -> Callable[[argparse.Namespace], None]:
+    """Say in one line what is wrong with MLflow's server, if it is that."""
+
+    @wraps(command)
+    def run(options: argparse.Namespace) -> None:
+        from loan_approval.tracking_server import plain_errors
+
+        with plain_errors():
+            command(options)
+
+    return run

@@ -49,9 +49,9 @@ def read_address(environment: Mapping[str, str], name: str) -> tuple[str, int] |
     return host.strip("[]"), int(port)
 
 
-def read_choice(environment: Mapping[str, str], name: str, chosen: str, otherwise: str) -> bool:
-    """Return whether the variable is `chosen`; where it is not set, it is `otherwise`. Raises SettingsError."""
-    text = environment.get(name) or otherwise
-    if text not in (chosen, otherwise):
-        raise SettingsError(f"{name}={text!r}: expected {chosen} or {otherwise}")
-    return text == chosen
+def read_choice(environment: Mapping[str, str], name: str, *choices: str) -> str:
+    """Return the variable, the first of the choices where it is not set. Raises SettingsError."""
+    text = environment.get(name) or choices[0]
+    if text not in choices:
+        raise SettingsError(f"{name}={text!r}: expected {' or '.join(choices)}")
+    return text

@@ -48,10 +48,10 @@ class Settings:
     max_model_bytes: int = LARGEST_FILE
     public_key_file: Path | None = None
     prediction_log: Path | None = None
-    prediction_log_required: bool = False
+    prediction_log_mode: str = "drop"  # or "required": no answer that is not in the log
     prediction_log_bytes: int = 64 * 2**20  # of one file of the log, then the next one begins
     applicant_secret_file: Path | None = None
-    shadow_alias: str = ""
+    shadow_alias: str | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -83,7 +83,7 @@ class Settings:
             max_model_bytes=read("SERVE_MAX_MODEL_BYTES", int, cls.max_model_bytes, 1, LARGEST_FILE),
             public_key_file=read_path(environment, "SERVE_PUBLIC_KEY_FILE"),
             prediction_log=Path(log) if (log := environment.get("SERVE_PREDICTION_LOG")) else None,
-            prediction_log_required=read_choice(environment, "SERVE_PREDICTION_LOG_MODE", "required", "drop"),
+            prediction_log_mode=read_choice(environment, "SERVE_PREDICTION_LOG_MODE", "drop", "required"),
             prediction_log_bytes=read("SERVE_PREDICTION_LOG_BYTES", int, cls.prediction_log_bytes, 4096, 2**40),
             applicant_secret_file=read_path(environment, "SERVE_APPLICANT_SECRET_FILE"),
             shadow_alias=environment.get("SERVE_SHADOW_ALIAS") or cls.shadow_alias,

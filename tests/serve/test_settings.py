@@ -40,8 +40,7 @@ def test_the_store_follows_the_model_name():
         ("SERVE_MAX_BATCH_ROWS", "10000000", "max_batch_rows", 10_000_000),
         ("SERVE_MAX_MODEL_BYTES", "1000000", "max_model_bytes", 1_000_000),
         ("SERVE_PREDICTION_LOG", "log", "prediction_log", Path("log")),
-        ("SERVE_PREDICTION_LOG_MODE", "required", "prediction_log_required", True),
-        ("SERVE_PREDICTION_LOG_MODE", "drop", "prediction_log_required", False),
+        ("SERVE_PREDICTION_LOG_MODE", "required", "prediction_log_mode", "required"),
         ("SERVE_PREDICTION_LOG_BYTES", "4096", "prediction_log_bytes", 4096),
         ("SERVE_SHADOW_ALIAS", "challenger", "shadow_alias", "challenger"),
         ("SERVE_REGISTRY_POLL_SECONDS", "0.05", "registry_poll_seconds", 0.05),
@@ -64,8 +63,7 @@ def test_a_variable_sets_its_field(variable, text, field, value):
         *[("SERVE_WORKERS", "0"), ("SERVE_THREADS", "257"), ("SERVE_DRAIN_SECONDS", "0.05")],
         *[("SERVE_POLL_SECONDS", text) for text in ("0", "nan", "inf", "1s")],
         *[("SERVE_MAX_BODY_BYTES", text) for text in ("0", "64K")],
-        *[("SERVE_PREDICTION_LOG_MODE", "always"), ("SERVE_PREDICTION_LOG_BYTES", "4095")],
-        *[("SERVE_APPLICANT_SECRET_FILE", "/nowhere/secret")],
+        ("SERVE_PREDICTION_LOG_BYTES", "4095"),
         *[("SERVE_MAX_BATCH_BYTES", text) for text in ("0", "1073741825", "16M")],
         *[("SERVE_MAX_BATCH_ROWS", text) for text in ("0", "10000001", "1e5")],
         *[("SERVE_MAX_MODEL_BYTES", text) for text in ("0", "40000001", "40M")],
@@ -75,6 +73,11 @@ def test_a_variable_sets_its_field(variable, text, field, value):
 def test_a_bad_value_is_refused_with_its_variable_and_what_may_stand_there(variable, text):
     with pytest.raises(SettingsError, match=rf"{variable}='{text}': expected (int|float) from "):
         Settings.from_environment({variable: text})
+
+
+def test_a_choice_that_is_none_is_refused_with_those_there_are():
+    with pytest.raises(SettingsError, match="SERVE_PREDICTION_LOG_MODE='always': expected drop or required"):
+        Settings.from_environment({"SERVE_PREDICTION_LOG_MODE": "always"})
 
 
 USER = {"MLFLOW_TRACKING_USERNAME": "somebody", "MLFLOW_TRACKING_PASSWORD": "sésame"}

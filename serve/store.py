@@ -159,7 +159,7 @@ class Store:
         next attempt may mend.
         """
         if self._verifier:
-            self._verifier.check(pointer.sha256, self._signature(pointer.sha256))
+            self._verifier.check(pointer.sha256, self.signature(pointer.sha256))
         try:
             # As strictly as they will be written again: a NaN among them would fail each answer that shows them.
             facts = strict_json.loads(read_regular(self.path / f"{pointer.sha256}.json", LARGEST_FACTS))
@@ -180,7 +180,8 @@ class Store:
                 raise self._too_large() from err
             raise
 
-    def _signature(self, sha256: str) -> str:
+    def signature(self, sha256: str) -> str:
+        """Return the signature beside a file, "" where there is none."""
         try:
             return read_regular(self.path / f"{sha256}.sig", LARGEST_SIGNATURE).decode("ascii", "replace").strip()
         except OSError:

@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python -m loan_approval
 # Through the environment, so that a shell takes them as they are: a reason may hold quotes.
 export DATASET MODEL PREPROCESSOR VERSION FORCE
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab explore train validate promote rollback history reproduce serve mlflow test test-hard soak bench bench-gates bench-reasons lock-bench lint format lock image test-image clean
+.PHONY: help setup run lab explore train validate promote rollback history reproduce serve mlflow test test-hard soak bench bench-gates bench-reasons lock-bench lint format lock image test-image stack clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,7 +98,7 @@ format: $(READY) ## fix what the linter can fix
 
 lock: $(READY) ## make the lock files anew from pyproject.toml
 	$(VENV)/bin/python -m uv pip compile $(LOCK_OPTIONS) --group dev -o locks/dev.txt pyproject.toml
-	for group in serve serve-test uv; do $(VENV)/bin/python -m uv pip compile $(LOCK_OPTIONS) --group $$group -c locks/dev.txt -o locks/$$group.txt pyproject.toml || exit 1; done
+	for group in mlflow serve serve-test uv; do $(VENV)/bin/python -m uv pip compile $(LOCK_OPTIONS) --group $$group -c locks/dev.txt -o locks/$$group.txt pyproject.toml || exit 1; done
 LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
 image: $(READY) ## build the server's container image (MODEL_STORE=store/loan_approval_model bakes the model in), and list what is in it
@@ -107,6 +107,10 @@ image: $(READY) ## build the server's container image (MODEL_STORE=store/loan_ap
 	$(VENV)/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o reports/image/sbom.cdx.json locks/serve.txt
 IMAGE ?= loan-approval-api:latest
 BASE_IMAGE ?= python:3.11-slim-bookworm
+
+stack: ## MLflow on PostgreSQL and S3, two replicas behind nginx, Prometheus, in containers (needs docker compose)
+	$(PYTHON) deploy/write_env.py
+	docker compose -f deploy/compose.yaml up --build --detach --wait
 
 test-image: $(READY) ## build the image and run it hardened, in every way it gets a model; skips without a container engine
 	$(VENV)/bin/python -m pytest -m hard -rs tests/hard/test_image.py

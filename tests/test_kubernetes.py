@@ -43,7 +43,8 @@ def staging() -> str:
 
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_an_overlay_is_valid_to_the_letter(name: str) -> None:
-    assert "kind: Deployment" in (manifests := render(KUBERNETES / "overlays" / name))
+    manifests = render(KUBERNETES / "overlays" / name)
+    assert "kind: Deployment" in manifests
     validate(manifests)
 
 

@@ -92,10 +92,8 @@ def batch_load(rows: float, figures: Figures) -> Need:
 def describe(figures: Figures) -> str:
     """Return the table for the loads of the capacity page, in Markdown."""
     needs = [serve_load(rate, figures) for rate in (1e3, 1e5, 1e7)] + [batch_load(1e10, figures)]
-    head = (
-        "| load | cores | machines | memory GB | network MB/s | log or output GB/day | registry polls/s | money/month |"
-    )
-    lines = [head, "| --- |" + " ---: |" * 7]
+    columns = ("load", "cores", "machines", "memory GB", "network MB/s", "log or output GB/day", "registry polls/s")
+    lines = [f"| {' | '.join(columns)} | money/month |", "| --- |" + " ---: |" * 7]
     for need in needs:
         cells = (
             *(f"{need.cores:,}", f"{need.machines:,}", f"{need.memory_gb:,.1f}", f"{need.network_mb_s:,.1f}"),

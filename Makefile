@@ -8,9 +8,9 @@ VERSION ?= challenger
 READY := $(VENV)/.ready
 RUN := $(VENV)/bin/python -m loan_approval
 # Through the environment, so that a shell takes them as they are: a reason may hold quotes.
-export DATASET MODEL PREPROCESSOR VERSION FORCE
+export DATASET MODEL PREPROCESSOR VERSION FORCE CSV REFERENCE
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab explore train validate promote rollback history reproduce serve mlflow test test-hard soak bench bench-gates bench-reasons lock-bench lint format lock image clean
+.PHONY: help setup run lab check-data explore train validate promote rollback history reproduce serve mlflow test test-hard soak bench bench-gates bench-reasons lock-bench lint format lock image clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ lab: $(READY) ## JupyterLab on the notebooks (LAB_OPTIONS=…)
 
 explore: $(READY) ## report what is in a data set (DATASET=…)
 	$(RUN) explore --dataset "$$DATASET"
+
+check-data: $(READY) ## check new data against what production was trained on; fails when they break it (CSV=new.csv REFERENCE=old.csv)
+	$(RUN) check-data --dataset "$$DATASET" --csv "$$CSV" --reference "$$REFERENCE"
 
 train: $(READY) ## train, export and register a challenger (MODEL=… PREPROCESSOR=… DATASET=…)
 	$(RUN) train --dataset "$$DATASET" --model-name "$$MODEL" --preprocessor-name "$$PREPROCESSOR"

@@ -9,7 +9,7 @@ import hashlib
 import io
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,10 +68,15 @@ def load_dataset(name: str, draft: bool = False) -> Dataset:
     draft: a contract whose questions are still open will do. Raises DataError with every problem.
     """
     folder = dataset_folder(name)
+    return read_dataset(find_csv(folder), load_contract(folder, draft), folder.name)
+
+
+def find_csv(folder: Path) -> Path:
+    """Return where a folder's `dataset.csv` is; a built-in one is made if it is not there."""
     path = folder / "dataset.csv"
     if not path.exists() and folder.parent == ROOT / "data" and folder.name in BUILT_IN:
         BUILT_IN[folder.name](path)
-    return read_dataset(path, load_contract(folder, draft), folder.name)
+    return path
 
 
 def load_contract(folder: Path, draft: bool = False) -> Contract:
@@ -112,7 +117,8 @@ def assign_roles(X: np.ndarray, salt: str) -> np.ndarray:
     return np.array(ROLES, dtype=object)[np.searchsorted(np.cumsum(_SHARES)[:-1], u, side="right")]
 
 
-def _read_columns(path: Path, contract: Contract) -> dict[str, list[str]]:
+def read_cells(path: Path) -> tuple[list[str], list[list[str]]]:
+    """Return the header and the rows of a CSV, as text. Raises DataError when the file can't be read as one."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -126,9 +132,30 @@ def _read_columns(path: Path, contract: Contract) -> dict[str, list[str]]:
         raise DataError(f"{path}: line {line}: byte {err.start} is not UTF-8, expected a CSV in UTF-8") from err
     except csv.Error as err:
         raise DataError(f"{path}: line {reader.line_num}: not a CSV: {err}") from err
-    _check_header(path, header, [*(f.name for f in contract.features), contract.target.name], contract.refusals)
+    if len(header) == 1 and re.search(r"[;\t|]", header[0]):
+        raise DataError(_summary(path, ["the header is one column, expected commas between the cells"]))
     while rows and not rows[-1]:
         rows.pop()  # empty lines at the end are no rows; one in between is, so that row numbers stay the file's
+    return header, rows
+
+
+def header_problems(header: list[str], contract: Contract) -> list[tuple[str, str]]:
+    """Return each (column, what is wrong with it) by which a header differs from the contract's columns."""
+    expected = [*(feature.name for feature in contract.features), contract.target.name]
+    names = list(dict.fromkeys(header))
+    problems = [(name, "stands twice") for name in names if header.count(name) > 1]
+    problems += [(name, "is missing") for name in expected if name not in names]
+    unknown = [name for name in names if name not in expected]
+    return problems + [(name, f"is {contract.refusals.get(name, 'not in the contract')}") for name in unknown]
+
+
+def _read_columns(path: Path, contract: Contract) -> dict[str, list[str]]:
+    header, rows = read_cells(path)
+    if not header:
+        names = ", ".join([*(feature.name for feature in contract.features), contract.target.name])
+        raise DataError(f"{path}: the file is empty, expected a header with {names}")
+    if problems := header_problems(header, contract):
+        raise DataError(_summary(path, [f"column {name!r} {words}" for name, words in problems]))
     lines = [
         f"row {i}: {len(row)} cells, expected {len(header)}" for i, row in enumerate(rows, 2) if len(row) != len(header)
     ]
@@ -137,19 +164,6 @@ def _read_columns(path: Path, contract: Contract) -> dict[str, list[str]]:
     if not rows:
         raise DataError(f"{path}: no rows below the header")
     return dict(zip(header, map(list, zip(*rows, strict=True)), strict=True))
-
-
-def _check_header(path: Path, header: list[str], expected: list[str], refusals: Mapping[str, str]) -> None:
-    if not header:
-        raise DataError(f"{path}: the file is empty, expected a header with {', '.join(expected)}")
-    problems = [f"column {name!r} stands twice" for name in dict.fromkeys(header) if header.count(name) > 1]
-    problems += [f"column {name!r} is missing" for name in expected if name not in header]
-    unknown = [name for name in dict.fromkeys(header) if name not in expected]
-    problems += [f"column {name!r} is {refusals.get(name, 'not in the contract')}" for name in unknown]
-    if len(header) == 1 and re.search(r"[;\t|]", header[0]):
-        problems = ["the header is one column, expected commas between the cells"]
-    if problems:
-        raise DataError(_summary(path, problems))
 
 
 def _parse(columns: dict[str, list[str]], contract: Contract) -> dict[str, list[object]]:

@@ -112,6 +112,24 @@ def write_sweetviz(dataset: Dataset, folder: Path) -> list[Path]:
         return [_write_page(page, folder / name) for name, page in pages.items()]
 
 
+def write_sweetviz_comparison(before: pd.DataFrame, now: pd.DataFrame, target: str, folder: Path) -> list[Path]:
+    """Write a sweetviz page of a reference against new rows, by the columns both have; return its path.
+
+    No page where there is nothing to compare. target: the column of codes, left aside where they don't both have it.
+    """
+    names = [name for name in before.columns if name in now.columns]
+    if not names or before.empty or now.empty:
+        return []
+    old, new = (_plain(frame[names]) for frame in (before, now))
+    with _quiet():
+        import sweetviz
+
+        settings = sweetviz.FeatureConfig(force_num=[], force_cat=[])
+        analysed = target if target in names else None
+        page = sweetviz.compare([old, "reference"], [new, "new"], analysed, settings, pairwise_analysis="off")
+        return [_write_page(page, folder / "sweetviz_reference_new.html")]
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep sweetviz's own warnings, its bars and prints and matplotlib's lines about a font out of the notebook."""

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from loan_approval import notebooks, reports, tracking, version_record
+from loan_approval import data_reference, notebooks, reports, tracking, version_record
 from loan_approval.datasets import dataset_folder, load_contract, load_dataset
 from loan_approval.errors import LoanApprovalError, PromotionError
 from loan_approval.factories import find_factory
@@ -42,7 +42,7 @@ def run_step(notebook: str, texts: Mapping[str, str], folder: Path, time_limit: 
     dataset = str(parameters.get("dataset", "loans"))
     name = dataset_folder(dataset).name
     _check_before_kernel(notebook, dataset, parameters)
-    if notebook == "01_explore":
+    if notebook in ("01_explore", "05_check_data"):
         parameters["reports"] = str(folder)
     _say(f"{notebook} on {name}" + "".join(f", {k} {v}" for k, v in texts.items() if k != "dataset"))
     try:
@@ -58,7 +58,10 @@ def run_step(notebook: str, texts: Mapping[str, str], folder: Path, time_limit: 
 
 def _check_before_kernel(notebook: str, dataset: str, parameters: Mapping[str, Any]) -> None:
     # On the terminal an error may show the values it is about; in a notebook's report it must not.
-    load_dataset(dataset, draft=notebook == "01_explore")
+    if notebook == "05_check_data":  # it reports what breaks the contract, without values
+        data_reference.read_tables(dataset, parameters.get("csv", ""), parameters.get("reference_csv", ""))
+    else:
+        load_dataset(dataset, draft=notebook == "01_explore")
     for kind, name in ((ModelFactory, "model_name"), (PreprocessorFactory, "preprocessor_name")):
         if name in parameters:
             find_factory(kind, parameters[name])

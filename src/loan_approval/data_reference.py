@@ -59,16 +59,22 @@ def _find_reference(folder: Path, contract: Contract, given: str) -> tuple[Path,
         known = path.is_file() and sha256_of(path) == trained_on
         words = f"the rows {which} was trained on" if known else "a given file, not with what production learnt from"
         return path, [*notes, Finding("reference", "file", "ok", f"compared with {words}")]
-    path = find_csv(folder)
     if version is None:
         words = f"nothing is promoted as {contract.model_name} yet: compared with {folder.name}/dataset.csv itself"
-        return path, [*notes, Finding("reference", "file", "ok", words)]
-    if not path.is_file() or sha256_of(path) != trained_on:
+        return find_csv(folder), [*notes, Finding("reference", "file", "ok", words)]
+    path = _find_copy(folder, trained_on)
+    if path is None:
         raise DataError(
             f"the reference is not at hand: {which} was trained on data with sha256 {trained_on}, "
-            f"which {path} is not; name a copy of them with --reference (REFERENCE=… of make)"
+            f"which no {folder}/dataset*.csv has; name a copy of them with --reference (REFERENCE=… of make)"
         )
     return path, [*notes, Finding("reference", "file", "ok", f"compared with the rows {which} was trained on")]
+
+
+def _find_copy(folder: Path, sha256: str) -> Path | None:
+    """Return the data set's CSV with these bytes: its own, or an earlier version that lies beside it."""
+    copies = [find_csv(folder), *sorted(folder.glob("dataset.*.csv"))]
+    return next((path for path in copies if path.is_file() and sha256_of(path) == sha256), None)
 
 
 def _load(version: Version) -> Scorer:

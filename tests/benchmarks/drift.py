@@ -79,7 +79,7 @@ def widen(column: pd.Series, feature: Feature, _rng: np.random.Generator) -> pd.
 
 
 def move_ranks(column: pd.Series, _feature: Feature, rng: np.random.Generator) -> pd.Series:
-    """Return a column whose normal scores are moved by 0.3 (ties apart by chance): all values are among those of before.
+    """Return a column whose normal scores are moved by 0.3, ties apart by chance; its values are among those of before.
 
     The harder shift: nothing betrays it but how often each value occurs.
     """
@@ -114,7 +114,7 @@ CHANGES: dict[str, tuple[Change, Callable[[Feature], bool]]] = {
     f"one number's sd times {SPREAD}": (widen, lambda f: not f.is_category and f.max > 30),
     f"{SHARE:.0%} of rows change value": (
         change_shares,
-        lambda f: f.is_category or f.max <= 30 and f.type == "integer",
+        lambda f: f.is_category or (f.max <= 30 and f.type == "integer"),
     ),
     f"{MISSING:.0%} of one feature's cells lost": (lose_cells, lambda f: f.missing),
     "one number in thousands": (change_unit, lambda f: f.type == "number"),

@@ -22,9 +22,12 @@ FEWEST_ROWS = 30  # known values, for a distribution to be compared
 # found, has about 0.08.
 PSI_WARNING, PSI_SEVERE = 0.02, 0.25
 MISSING_WARNING, MISSING_SEVERE = 0.02, 0.10  # change of the missing share
+SHARE_WARNING = 0.05  # change of a share of decisions
 OUTSIDE_SHARE = 0.01  # of rows outside of what the reference holds
 LEVELS = ("ok", "warning", "severe")
 VERDICTS = {"ok": "stable", "warning": "drift", "severe": "severe"}
+
+Share = tuple[int, int]  # how many, of how many rows
 
 
 @dataclass(frozen=True)
@@ -73,12 +76,14 @@ def compare(
     current: pd.DataFrame,
     contract: Contract,
     scores: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
+    shares: Mapping[str, tuple[Share, Share]] | None = None,
     level: float = LEVEL,
 ) -> list[Finding]:
-    """Return a finding on distribution, missing share and range of each feature, and on each score, "ok" ones included.
+    """Return a finding on distribution, missing share and range of each feature, on each score and share; "ok" too.
 
     reference, current: columns named by the contract's features, NaN or None where missing; a monitored feature that
-    is no column of both was not given, and is not compared. scores: name -> (m,) and (n,) probabilities.
+    is no column of both was not given, and is not compared. scores: name -> (m,) and (n,) probabilities, of the
+    reference and now. shares: name -> (count, rows) of the reference and now, of approvals say.
     level: chance of any finding above "ok" when nothing has changed, over all tests together (Holm).
     Raises DataError when either has no rows, or lacks a scored feature.
     """
@@ -87,6 +92,7 @@ def compare(
     tests = [t for f in compared for t in _test_feature(f, _sample(f, reference[f.name]), _sample(f, current[f.name]))]
     for name, (before, now) in (scores or {}).items():
         tests.append(_test_score(name, *(np.asarray(p, dtype=np.float64) for p in (before, now))))
+    tests += [_test_share(name, before, now) for name, (before, now) in (shares or {}).items()]
     corrected = correct_p_values([test.p_value for test in tests])
     return [_judge(test, p_value, level) for test, p_value in zip(tests, corrected, strict=True)]
 
@@ -195,6 +201,13 @@ def _test_score(name: str, reference: np.ndarray, current: np.ndarray) -> _Test:
     moved = f"mean from {np.mean(reference):.3f} to {np.mean(current):.3f}"
     words = f"PSI {distance.psi:.3f} ({distance.psi_by_chance:.3f} by chance), {moved}"
     return _Test("score", name, distance.p_value, _grade(distance.effect, PSI_WARNING, PSI_SEVERE), words, numbers)
+
+
+def _test_share(name: str, reference: Share, current: Share) -> _Test:
+    before, now = (count / max(rows, 1) for count, rows in (reference, current))
+    level = _grade(abs(now - before), SHARE_WARNING, np.inf)
+    words = f"from {before:.1%} of {reference[1]:,} to {now:.1%} of {current[1]:,}"
+    return _Test("share", name, share_p_value(reference, current), level, words, {"before": before, "now": now})
 
 
 def _grade(size: float, warning: float, severe: float) -> str:

@@ -112,6 +112,18 @@ def write_sweetviz(dataset: Dataset, folder: Path) -> list[Path]:
         return [_write_page(page, folder / name) for name, page in pages.items()]
 
 
+def write_comparison(reference: tuple[pd.DataFrame, str], current: tuple[pd.DataFrame, str], path: Path) -> Path:
+    """Write the sweetviz page that compares two tables, each with its name, in the columns that both hold values of."""
+    tables = [table.dropna(axis=1, how="all") for table, _ in (reference, current)]
+    columns = [name for name in tables[0].columns if name in tables[1].columns]
+    before, now = (_plain(table[columns]).reset_index(drop=True) for table in tables)
+    with _quiet():
+        import sweetviz
+
+        names = (reference[1], current[1])
+        return _write_page(sweetviz.compare([before, names[0]], [now, names[1]], pairwise_analysis="off"), path)
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep sweetviz's own warnings, its bars and prints and matplotlib's lines about a font out of the notebook."""

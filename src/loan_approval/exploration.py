@@ -112,22 +112,22 @@ def write_sweetviz(dataset: Dataset, folder: Path) -> list[Path]:
         return [_write_page(page, folder / name) for name, page in pages.items()]
 
 
-def write_sweetviz_comparison(before: pd.DataFrame, now: pd.DataFrame, target: str, folder: Path) -> list[Path]:
-    """Write a sweetviz page of a reference against new rows, by the columns both have; return its path.
+def write_comparison(
+    reference: tuple[pd.DataFrame, str], current: tuple[pd.DataFrame, str], path: Path, target: str | None = None
+) -> Path:
+    """Write the sweetviz page that compares two tables, each with its name, in the columns that both hold values of.
 
-    No page where there is nothing to compare. target: the column of codes, left aside where they don't both have it.
+    target: a column to show the others' relation to, left aside where they don't both have it.
     """
-    names = [name for name in before.columns if name in now.columns]
-    if not names or before.empty or now.empty:
-        return []
-    old, new = (_plain(frame[names]) for frame in (before, now))
+    tables = [table.dropna(axis=1, how="all") for table, _ in (reference, current)]
+    columns = [name for name in tables[0].columns if name in tables[1].columns]
+    before, now = (_plain(table[columns]).reset_index(drop=True) for table in tables)
+    analysed = target if target in columns else None
     with _quiet():
         import sweetviz
 
-        settings = sweetviz.FeatureConfig(force_num=[], force_cat=[])
-        analysed = target if target in names else None
-        page = sweetviz.compare([old, "reference"], [new, "new"], analysed, settings, pairwise_analysis="off")
-        return [_write_page(page, folder / "sweetviz_reference_new.html")]
+        pair = [before, reference[1]], [now, current[1]]
+        return _write_page(sweetviz.compare(*pair, analysed, pairwise_analysis="off"), path)
 
 
 @contextmanager

@@ -14,10 +14,12 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from loan_approval import data_reference, notebooks, reports, tracking, version_record
-from loan_approval.datasets import dataset_folder, load_contract, load_dataset
+from loan_approval.datasets import Dataset, dataset_folder, load_contract, load_dataset
 from loan_approval.errors import LoanApprovalError, PromotionError
 from loan_approval.factories import find_factory
 from loan_approval.model_factory import ModelFactory
+from loan_approval.monitoring import load_window, log_folder
+from loan_approval.outcomes import describe_outcomes
 from loan_approval.preprocessing_factory import PreprocessorFactory
 from loan_approval.project import ROOT
 from loan_approval.promotion import ALIAS, promote
@@ -42,11 +44,11 @@ def run_step(notebook: str, texts: Mapping[str, str], folder: Path, time_limit: 
     dataset = str(parameters.get("dataset", "loans"))
     name = dataset_folder(dataset).name
     _check_before_kernel(notebook, dataset, parameters)
-    if notebook in ("01_explore", "05_check_data"):
+    if notebook in ("01_explore", "04_monitor", "05_check_data"):
         parameters["reports"] = str(folder)
     _say(f"{notebook} on {name}" + "".join(f", {k} {v}" for k, v in texts.items() if k != "dataset"))
     try:
-        run = notebooks.run_notebook(path, parameters, folder / name, time_limit)
+        run = notebooks.run_notebook(path, parameters, folder / name, time_limit, parameters.get("report"))
         if notebook == "03_validate":
             write_card(tracking.find_version(run.result["name"], run.result["version"]), folder / name)
     finally:
@@ -60,12 +62,22 @@ def _check_before_kernel(notebook: str, dataset: str, parameters: Mapping[str, A
     # On the terminal an error may show the values it is about; in a notebook's report it must not.
     if notebook == "05_check_data":  # it reports what breaks the contract, without values
         data_reference.read_tables(dataset, parameters.get("csv", ""), parameters.get("reference_csv", ""))
-    else:
-        load_dataset(dataset, draft=notebook == "01_explore")
+        return
+    data = load_dataset(dataset, draft=notebook == "01_explore")
+    if notebook == "04_monitor":
+        _check_window(data, dataset, parameters)
     for kind, name in ((ModelFactory, "model_name"), (PreprocessorFactory, "preprocessor_name")):
         if name in parameters:
             find_factory(kind, parameters[name])
     tracking.connect()
+
+
+def _check_window(data: Dataset, dataset: str, parameters: Mapping[str, Any]) -> None:
+    # Before anything is written: a report of an earlier run stays when there is nothing to report on.
+    texts = [str(parameters.get(name, "")) for name in ("begin", "end", "version")]
+    folder = log_folder(data, str(parameters.get("log", "")))
+    window = load_window(data, folder, model_and_store(dataset)[1], *texts)
+    describe_outcomes(str(parameters.get("outcomes", "")), window, seed=0)
 
 
 def _log_report(run: notebooks.NotebookRun) -> None:

@@ -62,6 +62,12 @@ def only(contract: Contract, names: Sequence[str]) -> Contract:
     return replace(contract, features=tuple(feature for feature in contract.features if feature.name in names))
 
 
+def shared_columns(reference: pd.DataFrame, current: pd.DataFrame) -> list[str]:
+    """Return the columns in which both tables hold values: what there is to compare."""
+    full = set(reference.columns[reference.notna().any()]) & set(current.columns[current.notna().any()])
+    return [name for name in reference.columns if name in full]
+
+
 def _check_is_table(path: Path, header: list[str], rows: list[list[str]], contract: Contract) -> None:
     expected = [*(feature.name for feature in contract.features), contract.target.name]
     if not header:

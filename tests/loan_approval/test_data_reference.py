@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,6 @@ import pytest
 
 from loan_approval import cli, project, tracking
 from loan_approval.data_reference import read_tables
-from loan_approval.datasets import read_dataset
 from loan_approval.errors import DataError
 from loan_approval.export import export
 from loan_approval.project import ROOT, sha256_of
@@ -109,3 +107,63 @@ def test_another_contract_than_productions_is_a_warning(promoted):
 def test_a_reference_that_is_not_there_is_named(make_folder):
     with pytest.raises(DataError, match=r"gone\.csv: no such file"):
         read_tables(str(make_folder("checks_gone")), reference_csv="reports/gone.csv")
+
+
+@pytest.fixture
+def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(project, "REPORTS", tmp_path / "reports")
+    return tmp_path / "reports"
+
+
+def test_data_that_break_the_contract_fail_the_command_with_a_report_that_names_it_and_shows_no_value(
+    make_folder, reports, tmp_path, capsys
+):
+    header, first, *rest = (make_folder("checks_broken") / "dataset.csv").read_text().splitlines()
+    score = header.split(",").index("Credit_Score")
+    cells = first.split(",")
+    cells[score] = "98765431"
+    new = tmp_path / "new.csv"
+    new.write_text("\n".join([header, ",".join(cells), *rest]))
+    with pytest.raises(SystemExit, match="the data break what a model relies on: 1 severe finding"):
+        cli.main(["check-data", "--dataset", str(tmp_path / "mine"), "--csv", str(new)])
+    words = "out of range, expected a whole number from 300 to 850 or null: row 2"
+    page = (reports / "mine/05_check_data.html").read_text()
+    assert words in page
+    assert "mine/05_check_data.html" in (reports / "index.html").read_text()
+    shown = capsys.readouterr()
+    assert f"severe   contract: Credit_Score: {words}" in shown.out
+    sweetviz = (reports / "mine/sweetviz_reference_new.html").read_text()
+    assert "98765431" not in page + sweetviz + shown.out + shown.err
+
+
+def test_data_like_the_old_pass_the_command_with_both_reports(make_folder, reports, tmp_path, capsys):
+    folder = make_folder("checks_sound")
+    write_simulation(tmp_path / "new.csv", rows=500, seed=4)
+    cli.main(["check-data", "--dataset", str(folder), "--csv", str(tmp_path / "new.csv"), "-p", "fewer_rows=0.9"])
+    shown = capsys.readouterr().out
+    assert "warning  rows: rows: 500 rows, the reference has 600; expected 90%" in shown
+    assert "compared with mine/dataset.csv itself" in shown
+    assert shown.endswith(f"{folder}: sound with warnings\n")
+    index = (reports / "index.html").read_text()
+    assert all(f"mine/{name}.html" in index for name in ("05_check_data", "sweetviz_reference_new"))
+
+
+def test_a_csv_that_is_no_table_leaves_the_last_report(make_folder, reports, tmp_path, monkeypatch):
+    monkeypatch.setattr("subprocess.Popen", None)  # nothing may be started
+    last = reports / "mine/05_check_data.html"
+    last.parent.mkdir(parents=True)
+    last.write_text("the last report")
+    (tmp_path / "new.csv").write_text("Age;Annual_Income\n45;85000\n")
+    with pytest.raises(SystemExit, match="DataError: .*expected commas between the cells"):
+        cli.main(["check-data", "--dataset", str(make_folder("checks_table")), "--csv", str(tmp_path / "new.csv")])
+    assert last.read_text() == "the last report"
+
+
+def test_values_are_shown_on_a_terminal_only(make_folder, reports, tmp_path, monkeypatch, capsys):
+    folder = make_folder("checks_terminal")
+    (tmp_path / "new.csv").write_text((folder / "dataset.csv").read_text() + "45,85000,98765431,25000,10,5,0,1\n")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    result = {"verdict": "sound", "findings": [], "pages": [], "experiment": "checks"}
+    monkeypatch.setattr("loan_approval.flow.run_step", lambda *_: result)
+    cli.main(["check-data", "--dataset", str(folder), "--csv", str(tmp_path / "new.csv")])
+    assert "row 602: Credit_Score='98765431': out of range" in capsys.readouterr().err

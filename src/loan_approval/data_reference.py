@@ -65,8 +65,9 @@ def _find_reference(folder: Path, contract: Contract, given: str) -> tuple[Path,
     path = _find_copy(folder, trained_on)
     if path is None:
         raise DataError(
-            f"the reference is not at hand: {which} was trained on data with sha256 {trained_on}, "
-            f"which no {folder}/dataset*.csv has; name a copy of them with --reference (REFERENCE=… of make)"
+            f"the reference is not at hand: {which} was trained on data with sha256 {trained_on}, which no "
+            f"{folder}/dataset*.csv has; get it with `make data DATASET={folder.name} VERSION={version.number}`, "
+            "or name a copy of it with --reference (REFERENCE=… of make)"
         )
     return path, [*notes, Finding("reference", "file", "ok", f"compared with the rows {which} was trained on")]
 

@@ -43,6 +43,8 @@ def run_step(notebook: str, texts: Mapping[str, str], folder: Path, time_limit: 
     parameters = notebooks.parse_parameters(path, texts)
     dataset = str(parameters.get("dataset", "loans"))
     name = dataset_folder(dataset).name
+    if notebook == "05_check_data":
+        parameters |= data_reference.find_reference(dataset, parameters.get("reference_csv", ""))
     _check_before_kernel(notebook, dataset, parameters)
     if notebook in ("01_explore", "04_monitor", "05_check_data"):
         parameters["reports"] = str(folder)
@@ -61,7 +63,8 @@ def run_step(notebook: str, texts: Mapping[str, str], folder: Path, time_limit: 
 def _check_before_kernel(notebook: str, dataset: str, parameters: Mapping[str, Any]) -> None:
     # On the terminal an error may show the values it is about; in a notebook's report it must not.
     if notebook == "05_check_data":  # it reports what breaks the contract, without values
-        data_reference.read_tables(dataset, parameters.get("csv", ""), parameters.get("reference_csv", ""))
+        names = ("csv", "reference_csv", "reference_notes")
+        data_reference.read_tables(dataset, **{name: parameters[name] for name in names if name in parameters})
         return
     data = load_dataset(dataset, draft=notebook == "01_explore")
     if notebook == "04_monitor":

@@ -1,4 +1,4 @@
-"""Commands on data: a contract drafted for one's own CSV, simulated applications."""
+"""Commands that make data: a contract drafted for one's own CSV, and what the built-in data sets are made with."""
 
 import argparse
 from pathlib import Path
@@ -7,7 +7,7 @@ from loan_approval.commands.parsing import Adder
 
 
 def add_commands(add: Adder) -> None:
-    """Add init and simulate."""
+    """Add init, simulate and boston."""
     init = add("init", _init, "draft a contract for your own CSV")
     init.add_argument("folder", type=Path, help="where the data set shall live, such as data/mine")
     init.add_argument("csv", type=Path)
@@ -16,6 +16,8 @@ def add_commands(add: Adder) -> None:
     simulate.add_argument("csv", type=Path)
     simulate.add_argument("--rows", type=int, default=20_000)
     simulate.add_argument("--seed", type=int, default=None)
+    boston = add("boston", _boston, "write the Boston mortgage applications")
+    boston.add_argument("csv", type=Path)
 
 
 def _init(options: argparse.Namespace) -> None:
@@ -31,3 +33,10 @@ def _simulate(options: argparse.Namespace) -> None:
 
     write_simulation(options.csv, options.rows, SEED if options.seed is None else options.seed)
     print(f"{options.csv}: {options.rows:,} simulated applications")
+
+
+def _boston(options: argparse.Namespace) -> None:
+    from loan_approval.boston import ROWS, write_boston
+
+    write_boston(options.csv)
+    print(f"{options.csv}: {ROWS:,} applications of 1990")

@@ -3,6 +3,7 @@
 Reading the record and hashing the CSV takes milliseconds; DVC itself is loaded only to look for bytes that are missing.
 """
 
+import re
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -30,18 +31,18 @@ class Record:
     file: str
 
 
-def read_record(csv: Path, root: Path = ROOT) -> Record | None:
-    """Return what DVC's files say of a CSV below `root`, None when they don't. Raises DataError on a broken file."""
-    beside = csv.with_name(f"{csv.name}.dvc")
+def read_record(csv: Path, root: Path | None = None) -> Record | None:
+    """Return what DVC's files say of a CSV, None when they don't; `root` is its project's, this one by default.
+
+    Raises DataError on a file of DVC's that can't be read.
+    """
+    root = root or ROOT
+    beside, lock = csv.with_name(f"{csv.name}.dvc"), root / LOCK
     if beside.is_file():
-        outs = _read_yaml(beside).get("outs") or []
-        return _find_out(beside, outs, csv.name, _shown(beside, root))
-    lock = root / LOCK
-    if not lock.is_file() or not csv.is_relative_to(root):
-        return None
-    stages = (_read_yaml(lock).get("stages") or {}).values()
-    outs = [out for stage in stages for out in stage.get("outs") or []]
-    return _find_out(lock, outs, csv.relative_to(root).as_posix(), LOCK)
+        return _find_out(beside, csv.name)
+    if lock.is_file() and csv.is_relative_to(root):
+        return _find_out(lock, csv.relative_to(root).as_posix())
+    return None
 
 
 def settle(csv: Path, generator: Generator | None = None, replace: bool = False, keep_edits: bool = False) -> str:
@@ -145,25 +146,25 @@ def _describe_edit(csv: Path, found: str, record: Record, generator: Generator |
     )
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
-        raise DataError(f"{_shown(path)}: can't be read as DVC's YAML: {' '.join(str(err).split())}") from err
-    if not isinstance(document, dict):
-        raise DataError(f"{_shown(path)}: expected DVC's YAML, a mapping")
-    return document
-
-
-def _find_out(file: Path, outs: list[dict[str, Any]], name: str, shown: str) -> Record | None:
-    for out in outs:
-        if out.get("path") == name:
+def _find_out(file: Path, path: str) -> Record | None:
+    for out in _read_outs(file):
+        if out.get("path") == path:
             md5 = out.get("md5")
-            if not isinstance(md5, str) or len(md5) != 32:
-                raise DataError(f"{_shown(file)}: {name} has no md5 of a file; expected what `dvc` writes")
-            return Record(md5, shown)
+            if not isinstance(md5, str) or not re.fullmatch("[0-9a-f]{32}", md5):
+                raise DataError(f"{_shown(file)}: {path} has no md5 of a file, expected what `dvc` writes")
+            return Record(md5, _shown(file))
     return None
 
 
-def _shown(path: Path, root: Path = ROOT) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+def _read_outs(file: Path) -> list[dict[str, Any]]:
+    try:
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+        holders = (document.get("stages") or {}).values() if file.name == LOCK else [document]
+        return [dict(out) for holder in holders for out in holder.get("outs") or []]
+    except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as err:
+        why = " ".join(str(err).split())
+        raise DataError(f"{_shown(file)}: not what `dvc` writes, expected its YAML: {why}") from err
+
+
+def _shown(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)

@@ -26,6 +26,7 @@ def _init(options: argparse.Namespace) -> None:
     draft = draft_data_set(options.folder, options.csv, options.target)
     print(f"{draft.dataset}: {draft.rows:,} rows", *draft.notes, sep="\n- ")
     print(f"{draft.contract}: drafted; answer each question in it, then delete its line:", *draft.questions, sep="\n- ")
+    print(f"Keep this version of the data: dvc add {draft.dataset}, and commit {draft.dataset}.dvc")
 
 
 def _simulate(options: argparse.Namespace) -> None:

@@ -148,7 +148,7 @@ def test_data_without_a_generator_comes_from_the_remote_and_without_git(project:
 
 def test_a_remote_that_holds_other_bytes_than_it_says_is_not_believed(project: Project) -> None:
     project.push(ONE).write_bytes(TWO)
-    with pytest.raises(DataError, match="remote 'beside': the object .* holds other bytes"):
+    with pytest.raises(DataError, match=r"remote 'beside': the object .* holds other bytes"):
         settle(project.csv)
     assert not project.csv.exists()
 

@@ -1,5 +1,6 @@
 """The README's way of changing data and going back, command by command, in clones with a remote of their own."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -11,12 +12,25 @@ import pytest
 
 from loan_approval.dvc_objects import md5_of_bytes
 from loan_approval.simulate import write_simulation
+from tests.server_process import find_free_port
 
 pytestmark = pytest.mark.hard  # DVC takes seconds a command
 
 ROOT = Path(__file__).parents[2]
 VENV = Path(sys.executable).parents[1]
-COPIED = ("src", "serve", "data", "dvc.yaml", "dvc.lock", ".dvc", ".dvcignore", ".gitignore", "Makefile")
+COPIED = (
+    "src",
+    "serve",
+    "notebooks",
+    "locks",
+    "data",
+    "dvc.yaml",
+    "dvc.lock",
+    ".dvc",
+    ".dvcignore",
+    ".gitignore",
+    "Makefile",
+)
 # As the README has it.
 OWN_DATA = """\
 dvc add data/mine/dataset.csv                          # this version: its md5, and its bytes in DVC's cache
@@ -53,6 +67,7 @@ class Clone:
         """Run commands as in an active environment."""
         own = {"VENV": str(VENV), "PATH": f"{VENV / 'bin'}{os.pathsep}{os.environ['PATH']}"}
         own |= {"PYTHONPATH": os.pathsep.join([str(self.root / "src"), str(self.root)])}
+        own |= {"MLFLOW_TRACKING_URI": f"sqlite:///{self.root / 'mlflow.db'}"}
         own |= {"GIT_CONFIG_GLOBAL": os.devnull, "DVC_GLOBAL_CONFIG_DIR": str(self.root.parent / "no-settings")}
         return subprocess.run(
             ["bash", "-c", PRELUDE + script],
@@ -68,6 +83,11 @@ class Clone:
         run = self.run(script)
         assert run.returncode == 0, run.stdout + run.stderr
         return run.stdout
+
+    def change_generator(self, old: str, new: str) -> None:
+        source = self.root / "src/loan_approval/simulate.py"
+        assert old in source.read_text()
+        source.write_text(source.read_text().replace(old, new))
 
     def csv(self, name: str) -> Path:
         return self.root / "data" / name / "dataset.csv"
@@ -127,8 +147,7 @@ def test_a_changed_generator_is_caught_and_a_meant_change_is_a_version(first: Cl
     assert first.must_run("make data").count("made, as dvc.lock says") == 2
     lock, one = (first.root / "dvc.lock").read_bytes(), first.csv("loans").read_bytes()
     assert first.must_run("dvc repro --quiet && git status --porcelain") == ""  # the stages make the same bytes
-    source = first.root / "src/loan_approval/simulate.py"
-    source.write_text(source.read_text().replace("ROWS = 20_000", "ROWS = 300").replace("20_260_101", "7"))
+    first.change_generator("ROWS = 20_000", "ROWS = 300")
     caught = first.run("make data DATASET=loans")
     assert caught.returncode == 2
     assert "data/loans/dataset.csv: src/loan_approval/simulate.py makes md5" in caught.stderr
@@ -140,3 +159,25 @@ def test_a_changed_generator_is_caught_and_a_meant_change_is_a_version(first: Cl
     assert two != one
     assert "made, as dvc.lock says" in first.must_run("git checkout --quiet HEAD~1 && rm -r .dvc/cache && make data")
     assert first.csv("loans").read_bytes() == one
+
+
+def test_a_model_versions_data_are_had_again_and_said_to_be_the_same(first: Clone) -> None:
+    train = "python -m loan_approval train --model-name logistic_regression"
+    first.change_generator("ROWS = 20_000", "ROWS = 1_500")
+    first.must_run(f"{BUILT_IN.replace('dvc push', '')}\n{train}")
+    one = first.csv("loans").read_bytes()
+    first.change_generator("SEED = 20_260_101", "SEED = 7")
+    refused = first.run(f"make run PORT={find_free_port()}")
+    assert refused.stderr.startswith("DataError: data/loans/dataset.csv: src/loan_approval/simulate.py makes md5")
+    first.must_run(f"{BUILT_IN.replace('dvc push', '')}\nrm -rf .dvc/cache")
+    two = first.csv("loans").read_bytes()
+
+    said = first.must_run("make data VERSION=1")
+    assert f"sha256 {hashlib.sha256(one).hexdigest()}, md5 {md5_of_bytes(one)}\n" in said
+    beside = first.csv("loans").with_name("dataset.version-1.csv")
+    assert f"{beside}: the same, to the byte (written; source: made by the code of commit " in said
+    assert (beside.read_bytes(), first.csv("loans").read_bytes()) == (one, two)
+    assert "the same bytes" in first.must_run("make reproduce VERSION=1")
+    first.must_run("git checkout --quiet HEAD~1 && make data")
+    assert f"{first.csv('loans')}: the same, to the byte (there already" in first.must_run("make data VERSION=1")
+    assert first.must_run("git status --porcelain") == ""

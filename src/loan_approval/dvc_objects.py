@@ -40,9 +40,9 @@ def from_remote(md5: str) -> bytes | None:
     """Return an object of the default remote, None when there is none. Raises DataError when it can't be asked."""
     if not (ROOT / ".dvc").is_dir():
         return None
-    from dvc.config import NoRemoteError
-
     with _open_repo() as repo:
+        from dvc.config import NoRemoteError
+
         name = repo.config["core"].get("remote")
         try:
             objects = repo.cloud.get_remote_odb()

@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python -m loan_approval
 # Through the environment, so that a shell takes them as they are: a reason may hold quotes.
 export DATASET MODEL PREPROCESSOR VERSION FORCE CSV REFERENCE
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab check-data explore train validate promote rollback history reproduce serve mlflow test test-hard soak bench bench-gates bench-reasons lock-bench lint format lock image clean
+.PHONY: help setup run lab data check-data explore train validate promote rollback history reproduce serve mlflow test test-hard soak bench bench-gates bench-reasons lock-bench lint format lock image clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ run: $(READY) ## everything: explore, train, validate, promote, serve, ask (DATA
 
 lab: $(READY) ## JupyterLab on the notebooks (LAB_OPTIONS=…)
 	$(VENV)/bin/jupyter lab --notebook-dir=. $(LAB_OPTIONS)
+
+# All data sets unless one is named; a version only by name here, as other tools leave a VERSION in the environment.
+data: $(READY) ## bring data to what dvc.lock says, or get the data of a model version (DATASET=… VERSION=3)
+	$(RUN) data $(if $(filter-out file,$(origin DATASET)),--dataset "$$DATASET") $(if $(filter command,$(origin VERSION)),--version "$$VERSION")
 
 explore: $(READY) ## report what is in a data set (DATASET=…)
 	$(RUN) explore --dataset "$$DATASET"

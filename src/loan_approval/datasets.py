@@ -9,7 +9,6 @@ import hashlib
 import io
 import re
 import tomllib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,14 +16,16 @@ import numpy as np
 import pandas as pd
 
 from loan_approval.boston import write_boston
+from loan_approval.data_versions import Generator, check_generator, settle
+from loan_approval.dvc_objects import md5_of_bytes
 from loan_approval.errors import DataError
-from loan_approval.project import ROOT, sha256_of
+from loan_approval.project import ROOT
 from loan_approval.simulate import write_simulation
 from serve.contract import Contract
 from serve.errors import ContractError
 from serve.feature import Fault
 
-BUILT_IN: dict[str, Callable[[Path], None]] = {"loans": write_simulation, "boston": write_boston}
+BUILT_IN: dict[str, Generator] = {"loans": write_simulation, "boston": write_boston}
 PROBLEMS_SHOWN = 20
 LONGEST_SHOWN = 60  # characters of a cell
 ROLES = ("train", "calibrate", "test")  # calibrate: also chooses the threshold
@@ -37,6 +38,7 @@ class Dataset:
 
     frame: every feature in contract order, NaN or None where missing, and the target as code 1 or 0.
     X: (n, F) float64 as the model file's graph takes them.   y: (n,) codes.   roles: (n,) of `ROLES`.
+    sha256, md5: of the CSV; DVC names it by the md5.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Dataset:
     y: np.ndarray
     roles: np.ndarray
     sha256: str
+    md5: str = ""
 
     def rows(self, role: str) -> tuple[np.ndarray, np.ndarray]:
         """Return X and y of the rows with this role."""
@@ -63,20 +66,43 @@ def dataset_folder(name: str) -> Path:
 
 
 def load_dataset(name: str, draft: bool = False) -> Dataset:
-    """Load `data/<name>` (or a path); a built-in one is made if its CSV is not there.
+    """Load `data/<name>` (or a path); a CSV that is not there is made, or taken from DVC, if it can be.
 
-    draft: a contract whose questions are still open will do. Raises DataError with every problem.
+    draft: a contract whose questions are still open will do, and data of which no version is recorded yet.
+    Raises DataError with every problem, and when the CSV is not the one that DVC's files say.
     """
     folder = dataset_folder(name)
-    return read_dataset(find_csv(folder), load_contract(folder, draft), folder.name)
+    return read_dataset(find_csv(folder, keep_edits=draft), load_contract(folder, draft), folder.name)
 
 
-def find_csv(folder: Path) -> Path:
-    """Return where a folder's `dataset.csv` is; a built-in one is made if it is not there."""
+def find_csv(folder: Path, keep_edits: bool = True) -> Path:
+    """Return where a folder's `dataset.csv` is; one that is not there is made, or taken from DVC, if it can be.
+
+    keep_edits: another than DVC's files say will do. Raises DataError as `settle` does.
+    """
     path = folder / "dataset.csv"
-    if not path.exists() and folder.parent == ROOT / "data" and folder.name in BUILT_IN:
-        BUILT_IN[folder.name](path)
+    settle(path, generator_of(folder), keep_edits=keep_edits)
     return path
+
+
+def settle_version(name: str) -> str:
+    """Have a data set's CSV be what DVC's files say; return in words what was done.
+
+    Raises DataError as `settle` does, when there is no CSV, and when what makes a built-in one no longer makes it.
+    """
+    folder = dataset_folder(name)
+    path, generator = folder / "dataset.csv", generator_of(folder)
+    words = f"{path}: {settle(path, generator, replace=True)}"
+    if not path.is_file():
+        raise DataError(words)
+    if generator is not None:
+        check_generator(path, generator)
+    return words
+
+
+def generator_of(folder: Path) -> Generator | None:
+    """Return what makes a built-in data set, None for any other."""
+    return BUILT_IN.get(folder.name) if folder.parent == ROOT / "data" else None
 
 
 def load_contract(folder: Path, draft: bool = False) -> Contract:
@@ -105,7 +131,12 @@ def read_dataset(path: Path, contract: Contract, name: str) -> Dataset:
     X = every[:, [feature.scored for feature in contract.features]]
     frame = pd.DataFrame({f.name: _readable(f, every[:, i]) for i, f in enumerate(contract.features)})
     frame[contract.target.name] = y
-    return Dataset(name, contract, frame, X, y, assign_roles(X, contract.split_salt), sha256_of(path))
+    return Dataset(name, contract, frame, X, y, assign_roles(X, contract.split_salt), *_hashes(path))
+
+
+def _hashes(path: Path) -> tuple[str, str]:
+    data = path.read_bytes()
+    return hashlib.sha256(data).hexdigest(), md5_of_bytes(data)
 
 
 def assign_roles(X: np.ndarray, salt: str) -> np.ndarray:

@@ -14,7 +14,7 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from loan_approval import data_reference, notebooks, reports, tracking, version_record
-from loan_approval.datasets import Dataset, dataset_folder, load_contract, load_dataset
+from loan_approval.datasets import Dataset, dataset_folder, load_contract, load_dataset, settle_version
 from loan_approval.errors import LoanApprovalError, PromotionError
 from loan_approval.factories import find_factory
 from loan_approval.model_factory import ModelFactory
@@ -111,6 +111,7 @@ def run_everything(dataset: str, texts: Mapping[str, str], folder: Path, port: i
     """Explore, train, validate, promote, serve, ask one question, stop the server; say what to do next."""
     began = time.monotonic()
     check_port(port)
+    _say(settle_version(dataset))
     chosen = {"dataset": dataset}
     run_step("01_explore", chosen, folder, 1800)
     trained = run_step("02_train", chosen | texts, folder, 1800)

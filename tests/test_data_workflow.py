@@ -69,6 +69,7 @@ def project(tmp_path: Path) -> Path:
     (root / ".ci/check-data").write_bytes(SCRIPT.read_bytes())
     (root / ".ci/check-data").chmod(0o755)
     (root / ".gitignore").write_text("dataset.csv\n")
+    (root / "Makefile").write_text("data:\n")
     write(root, cars="old", homes="old")
     git(root, "init", "--quiet", "--initial-branch=main")
     commit(root)

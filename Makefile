@@ -8,9 +8,9 @@ VERSION ?= challenger
 READY := $(VENV)/.ready
 RUN := $(VENV)/bin/python -m loan_approval
 # Through the environment, so that a shell takes them as they are: a reason may hold quotes.
-export DATASET MODEL PREPROCESSOR VERSION FORCE
+export DATASET MODEL PREPROCESSOR VERSION FORCE CSV REFERENCE
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab explore train validate promote rollback history reproduce serve mlflow test test-hard soak bench bench-gates bench-reasons lock-bench lint format lock image test-image stack clean
+.PHONY: $(shell sed -n 's/^\([a-z][a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,8 +31,15 @@ run: $(READY) ## everything: explore, train, validate, promote, serve, ask (DATA
 lab: $(READY) ## JupyterLab on the notebooks (LAB_OPTIONS=…)
 	$(VENV)/bin/jupyter lab --notebook-dir=. $(LAB_OPTIONS)
 
+# All data sets unless one is named; a version only by name here, as other tools leave a VERSION in the environment.
+data: $(READY) ## bring data to what dvc.lock says, or get the data of a model version (DATASET=… VERSION=3)
+	$(RUN) data $(if $(filter-out file,$(origin DATASET)),--dataset "$$DATASET") $(if $(filter command,$(origin VERSION)),--version "$$VERSION")
+
 explore: $(READY) ## report what is in a data set (DATASET=…)
 	$(RUN) explore --dataset "$$DATASET"
+
+check-data: $(READY) ## check new data against what production was trained on; fails when they break it (CSV=new.csv REFERENCE=old.csv)
+	$(RUN) check-data --dataset "$$DATASET" --csv "$$CSV" --reference "$$REFERENCE"
 
 train: $(READY) ## train, export and register a challenger (MODEL=… PREPROCESSOR=… DATASET=…)
 	$(RUN) train --dataset "$$DATASET" --model-name "$$MODEL" --preprocessor-name "$$PREPROCESSOR"

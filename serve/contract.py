@@ -1,5 +1,7 @@
 """The contract: what an application is, for the notebook, the batch and the server alike."""
 
+import hashlib
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -107,6 +109,12 @@ class Contract:
     def refusals(self) -> dict[str, str]:
         """What is answered to each name that the contract refuses; any other unknown name is told what is known."""
         return dict.fromkeys((feature.name for feature in self.refused), "not accepted, the contract refuses it")
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The SHA-256 of the contract as canonical JSON: what a decision was made under."""
+        text = json.dumps(self.to_dict(), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def example(self) -> dict[str, Any]:
         """Return the application made of each scored feature's example."""

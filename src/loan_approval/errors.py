@@ -8,6 +8,7 @@ LoanApprovalError
 ├── NotebookTimeoutError    a notebook ran past its time limit
 ├── ExportError             a pipeline that can't be exported, or an export that decides otherwise
 ├── TrackingError           an MLflow version, alias or artifact that is not there or not as recorded
+├── LogError                a prediction log that can't be read or changed, or that lacks what was asked for
 └── PromotionError          a promotion or rollback that is refused
 """
 
@@ -42,6 +43,10 @@ class ExportError(LoanApprovalError):
 
 class TrackingError(LoanApprovalError):
     """MLflow does not have what was asked for, or has something else than was recorded."""
+
+
+class LogError(LoanApprovalError):
+    """The prediction log can't be read or changed, or lacks what was asked for; the message names file and line."""
 
 
 class PromotionError(LoanApprovalError):

@@ -18,6 +18,7 @@ from sklearn.metrics import (
 
 BOOTSTRAP_DRAWS = 1000
 MISSING_BAND = "(missing)"
+_Z = 1.959964  # 95 %, two-sided
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,16 @@ def bootstrap(
     drawn = np.array([statistic(rng.integers(0, rows, rows)) for _ in range(draws)])
     low, high = np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return Interval(statistic(np.arange(rows)), float(low), float(high))
+
+
+def wilson_interval(count: int, rows: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share. Source: Wilson, "Probable inference", 1927."""
+    if not rows:
+        return 0.0, 1.0
+    share, weight = count / rows, 1 + _Z**2 / rows
+    centre = (share + _Z**2 / (2 * rows)) / weight
+    half = _Z * np.sqrt(share * (1 - share) / rows + _Z**2 / (4 * rows**2)) / weight
+    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
 
 
 def auc_interval(y: np.ndarray, p: np.ndarray, seed: int) -> Interval:

@@ -13,11 +13,13 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from loan_approval import notebooks, reports, tracking, version_record
-from loan_approval.datasets import dataset_folder, load_contract, load_dataset
+from loan_approval import data_reference, notebooks, reports, tracking, version_record
+from loan_approval.datasets import Dataset, dataset_folder, load_contract, load_dataset, settle_version
 from loan_approval.errors import LoanApprovalError, PromotionError
 from loan_approval.factories import find_factory
 from loan_approval.model_factory import ModelFactory
+from loan_approval.monitoring import load_window, log_folder
+from loan_approval.outcomes import describe_outcomes
 from loan_approval.preprocessing_factory import PreprocessorFactory
 from loan_approval.project import ROOT
 from loan_approval.promotion import ALIAS, promote
@@ -41,12 +43,14 @@ def run_step(notebook: str, texts: Mapping[str, str], folder: Path, time_limit: 
     parameters = notebooks.parse_parameters(path, texts)
     dataset = str(parameters.get("dataset", "loans"))
     name = dataset_folder(dataset).name
+    if notebook == "05_check_data":
+        parameters |= data_reference.find_reference(dataset, parameters.get("reference_csv", ""))
     _check_before_kernel(notebook, dataset, parameters)
-    if notebook == "01_explore":
+    if notebook in ("01_explore", "04_monitor", "05_check_data"):
         parameters["reports"] = str(folder)
     _say(f"{notebook} on {name}" + "".join(f", {k} {v}" for k, v in texts.items() if k != "dataset"))
     try:
-        run = notebooks.run_notebook(path, parameters, folder / name, time_limit)
+        run = notebooks.run_notebook(path, parameters, folder / name, time_limit, parameters.get("report"))
         if notebook == "03_validate":
             write_card(tracking.find_version(run.result["name"], run.result["version"]), folder / name)
     finally:
@@ -58,11 +62,25 @@ def run_step(notebook: str, texts: Mapping[str, str], folder: Path, time_limit: 
 
 def _check_before_kernel(notebook: str, dataset: str, parameters: Mapping[str, Any]) -> None:
     # On the terminal an error may show the values it is about; in a notebook's report it must not.
-    load_dataset(dataset, draft=notebook == "01_explore")
+    if notebook == "05_check_data":  # it reports what breaks the contract, without values
+        names = ("csv", "reference_csv", "reference_notes")
+        data_reference.read_tables(dataset, **{name: parameters[name] for name in names if name in parameters})
+        return
+    data = load_dataset(dataset, draft=notebook == "01_explore")
+    if notebook == "04_monitor":
+        _check_window(data, dataset, parameters)
     for kind, name in ((ModelFactory, "model_name"), (PreprocessorFactory, "preprocessor_name")):
         if name in parameters:
             find_factory(kind, parameters[name])
     tracking.connect()
+
+
+def _check_window(data: Dataset, dataset: str, parameters: Mapping[str, Any]) -> None:
+    # Before anything is written: a report of an earlier run stays when there is nothing to report on.
+    texts = [str(parameters.get(name, "")) for name in ("begin", "end", "version")]
+    folder = log_folder(data, str(parameters.get("log", "")))
+    window = load_window(data, folder, model_and_store(dataset)[1], *texts)
+    describe_outcomes(str(parameters.get("outcomes", "")), window, seed=0)
 
 
 def _log_report(run: notebooks.NotebookRun) -> None:
@@ -93,6 +111,7 @@ def run_everything(dataset: str, texts: Mapping[str, str], folder: Path, port: i
     """Explore, train, validate, promote, serve, ask one question, stop the server; say what to do next."""
     began = time.monotonic()
     check_port(port)
+    _say(settle_version(dataset))
     chosen = {"dataset": dataset}
     run_step("01_explore", chosen, folder, 1800)
     trained = run_step("02_train", chosen | texts, folder, 1800)

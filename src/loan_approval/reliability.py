@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from loan_approval.evaluation import BOOTSTRAP_DRAWS, Interval
+from loan_approval.evaluation import BOOTSTRAP_DRAWS, Interval, wilson_interval
 
 BINS = 10
-_Z = 1.959964  # 95 %, two-sided
 
 
 @dataclass(frozen=True)
@@ -73,8 +72,4 @@ def _ece(of_bin: np.ndarray, residuals: np.ndarray) -> float:
 
 
 def _describe(y: np.ndarray, p: np.ndarray) -> Bin:
-    """Return a bin with Wilson's interval. Source: Wilson, "Probable inference", 1927."""
-    rows, share = len(y), float(np.mean(y))
-    centre, weight = (share + _Z**2 / (2 * rows)) / (1 + _Z**2 / rows), 1 + _Z**2 / rows
-    half = _Z * np.sqrt(share * (1 - share) / rows + _Z**2 / (4 * rows**2)) / weight
-    return Bin(float(np.mean(p)), share, rows, max(0.0, float(centre - half)), min(1.0, float(centre + half)))
+    return Bin(float(np.mean(p)), float(np.mean(y)), len(y), *wilson_interval(int(np.sum(y)), len(y)))

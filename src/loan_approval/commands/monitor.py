@@ -1,0 +1,40 @@
+"""Commands that watch what is in production: monitor, demo-drift."""
+
+import argparse
+import re
+import sys
+
+from loan_approval import project
+from loan_approval.commands.parsing import Adder, asks_mlflow
+
+_NAMED = ("dataset", "log", "begin", "end", "version", "outcomes")
+
+
+def add_commands(add: Adder) -> None:
+    """Add monitor."""
+    monitor = add(
+        "monitor", _monitor, "report how decisions drift from the training data; exit 1 when severe", dataset="loans"
+    )
+    monitor.add_argument("--log", help="folder of the prediction log (default: predictions/<model_name>)")
+    monitor.add_argument("--begin", help="first moment, UTC, such as 2026-11-01 (default: the log's first)")
+    monitor.add_argument("--end", help="the moment after the last (default: everything)")
+    monitor.add_argument("--version", help="decisions of this version only (default: of each in the log)")
+    monitor.add_argument("--outcomes", help="CSV of decision_id,outcome")
+    monitor.add_argument("--time-limit", type=float, default=1800, help="seconds (default: %(default)s)")
+
+
+def report_name(begin: str | None, end: str | None) -> str:
+    """Return how a report's files are named: by its window, so that last month's report stays."""
+    return re.sub(r"[^0-9A-Za-z_-]", "-", "_".join(filter(None, ("04_monitor", begin, end))))
+
+
+@asks_mlflow
+def _monitor(options: argparse.Namespace) -> None:
+    from loan_approval.flow import run_step
+
+    texts = {name: getattr(options, name) for name in _NAMED if getattr(options, name)}
+    texts["report"] = report_name(options.begin, options.end)
+    result = run_step("04_monitor", texts, project.REPORTS, options.time_limit)
+    print(*result["words"], sep="\n- ")
+    if result["verdict"] == "severe":
+        sys.exit("severe drift")

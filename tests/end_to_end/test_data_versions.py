@@ -181,3 +181,9 @@ def test_a_model_versions_data_are_had_again_and_said_to_be_the_same(first: Clon
     first.must_run("git checkout --quiet HEAD~1 && make data")
     assert f"{first.csv('loans')}: the same, to the byte (there already" in first.must_run("make data VERSION=1")
     assert first.must_run("git status --porcelain") == ""
+
+
+def test_the_readme_says_what_these_tests_run() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert OWN_DATA in readme
+    assert BUILT_IN in readme

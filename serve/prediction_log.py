@@ -58,7 +58,9 @@ class PredictionLog:
         self._thread.start()
 
     def take(self, decided: Decided) -> bool:
-        """Put decisions on record; False where they must be and can't, and then nothing of them is."""
+        """Put decisions on record; False where they must be and can't, and then nothing of them is: whoever refuses the
+        answer for it says so by `refuse`.
+        """
         if self.required:
             return self._write_now(decided)
         rows = len(decided.p)
@@ -73,6 +75,10 @@ class PredictionLog:
         elif not fits:
             self._drop(rows, "the disk is too slow")
         return True
+
+    def refuse(self, rows: int) -> None:
+        """Count decisions that nobody was told, since they could not be put on record."""
+        self._count("refused", rows)
 
     def flush(self) -> None:
         """Write what is in the queue."""
@@ -120,14 +126,14 @@ class PredictionLog:
         try:
             step()
         except OSError as err:
-            self._drop(0, _name(err))
+            self._fail(_name(err))
 
     def _write_now(self, decided: Decided) -> bool:
         rows = len(decided.p)
         try:
             self._write([decided])
         except (OSError, SettingsError) as err:
-            self._drop(rows, _name(err), "refused")
+            self._fail(_name(err))
             return False
         self._count("logged", rows)
         self._goes_on()
@@ -146,13 +152,16 @@ class PredictionLog:
             self._secret = load_secret(self._folder, self._secret_file)
         return hash_applicant(self._secret, key)
 
-    def _drop(self, rows: int, why: str, result: str = "dropped") -> None:
-        self._count(result, rows)
+    def _drop(self, rows: int, why: str) -> None:
+        self._count("dropped", rows)
         with self._lock:
-            begins, self._fails = not self._fails, True
             self._missing += rows
-        if begins:
-            log.error("the prediction log can't be written, records are %s: %s", result, why)
+        self._fail(why)
+
+    def _fail(self, why: str) -> None:
+        if not self._fails:
+            self._fails = True
+            log.error("the prediction log can't be written: %s", why)
 
     def _goes_on(self) -> None:
         if self._fails:

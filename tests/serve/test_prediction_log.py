@@ -182,8 +182,9 @@ def test_long_batch_is_written_in_order_and_whole(make_logged: Callable[..., Fla
 
 
 def test_lines_of_two_models_name_each_its_own(
-    make_logged: Callable[..., Flask], shelf: Shelf, application: dict[str, Any]
+    make_logged: Callable[..., Flask], shelf: Shelf, application: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(prediction_log, "FLUSH_SECONDS", 600)  # both lines wait in one queue
     app = make_logged()
     client = app.test_client()
     client.post(ROUTE, json=application)

@@ -6,6 +6,7 @@
 <log>/reviews.jsonl                                     a line a review
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,7 @@ import pyarrow as pa
 from pyarrow.json import ParseOptions, ReadOptions, read_json
 
 from loan_approval.errors import LogError
+from loan_approval.project import ROOT
 from serve import strict_json
 from serve.contract import Contract
 from serve.errors import JSONError
@@ -132,6 +134,16 @@ def loads(line: bytes) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
+def decision_id_of(line: bytes) -> str | None:
+    """Return the decision that a line is about, None where the line is broken."""
+    return (loads(line) or {}).get("decision_id")
+
+
+def log_folder(model_name: str) -> Path:
+    """Return the folder of a model's prediction log: `SERVE_PREDICTION_LOG`, or that of `make serve`."""
+    return Path(os.environ.get("SERVE_PREDICTION_LOG") or ROOT / "predictions" / model_name)
+
+
 def _read_days(folder: Path, schema: Mapping[str, pa.DataType], begin: datetime | None, end: datetime | None) -> Lines:
     begin, end = as_utc(begin), as_utc(end)
     days = (f"{begin:%Y-%m-%d}" if begin else "", f"{end:%Y-%m-%d}" if end else "9999")
@@ -185,6 +197,8 @@ def _parse(path: Path, lines: list[bytes], schema: Mapping[str, pa.DataType]) ->
 def _parse_each(path: Path, lines: list[bytes], types: pa.Schema) -> list[dict[str, Any]]:
     rows = []
     for number, line in enumerate(lines, 1):
+        if not line.strip():  # a server's trial whether it can write
+            continue
         row = loads(line)
         if row is None:
             raise LogError(f"{path}: line {number} is broken, expected a JSON object")

@@ -9,11 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from serve.decision import name_band
 from serve.decision_id import make_decision_id
 from serve.explain import Explainer
 from serve.reasons import principal_reasons
-from serve.scorer import Scorer
+from serve.scorer import Scorer, name_band
 
 ROOT = Path(__file__).parents[1]
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

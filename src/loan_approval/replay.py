@@ -12,10 +12,9 @@ import numpy as np
 from loan_approval import tracking
 from loan_approval.errors import LogError, TrackingError
 from loan_approval.prediction_log import DECISIONS, day_files, loads
-from serve.decision import name_band
 from serve.explain import Explainer
 from serve.reasons import principal_reasons
-from serve.scorer import TOLERANCE, Scorer
+from serve.scorer import TOLERANCE, Scorer, name_band
 from serve.store import Store
 
 _UUIDV7 = re.compile(r"([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(\.\d+)?")

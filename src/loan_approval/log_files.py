@@ -13,10 +13,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from loan_approval.errors import LogError
 from loan_approval.prediction_log import split_lines
+from serve.log_file import PRIVATE_FILE
 from serve.store import write_atomically
 
 WAIT_SECONDS = 30.0  # a server looks for requests each second
@@ -33,7 +34,7 @@ def changing(folder: Path) -> Iterator[None]:
     if not folder.is_dir():
         raise LogError(f"{folder}: not there, expected the folder of a prediction log (SERVE_PREDICTION_LOG)")
     try:
-        with (folder / ".lock").open("ab") as lock:
+        with _open_to_append(folder / ".lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # goes with the process
             _sweep(folder)
             yield
@@ -81,7 +82,7 @@ def append_line(path: Path, document: Mapping[str, Any]) -> None:
     line = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
     if path.exists():
         keep_lines(path, lambda line: True)
-    with path.open("ab") as file:
+    with _open_to_append(path) as file:
         end = file.tell()
         try:
             if end and not path.read_bytes().endswith(b"\n"):
@@ -101,6 +102,11 @@ def remove_folder(path: Path) -> None:
     path.rename(hidden)
     _flush_folder(path.parent)
     shutil.rmtree(hidden)
+
+
+def _open_to_append(path: Path) -> BinaryIO:
+    """Open a file, a new one for this user alone, as the server makes its own."""
+    return open(path, "ab", opener=lambda name, flags: os.open(name, flags, PRIVATE_FILE))
 
 
 def _is_written(path: Path) -> bool:

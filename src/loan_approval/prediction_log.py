@@ -197,8 +197,6 @@ def _parse(path: Path, lines: list[bytes], schema: Mapping[str, pa.DataType]) ->
 def _parse_each(path: Path, lines: list[bytes], types: pa.Schema) -> list[dict[str, Any]]:
     rows = []
     for number, line in enumerate(lines, 1):
-        if not line.strip():  # a server's trial whether it can write
-            continue
         row = loads(line)
         if row is None:
             raise LogError(f"{path}: line {number} is broken, expected a JSON object")

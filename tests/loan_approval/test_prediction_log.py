@@ -85,7 +85,7 @@ def test_a_last_line_that_lacks_its_newline_only_is_whole(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     "broken",
-    ['{"input.amount": 77777', "77777", '{"time": "soon", "decision_id": "77777"}', '{"input.amount": 77777}'],
+    ['{"input.amount": 77777', "77777", '{"time": "soon", "decision_id": "77777"}', '{"input.amount": 77777}', ""],
 )
 def test_a_broken_line_in_the_middle_is_named_by_file_and_number_without_its_content(
     tmp_path: Path, broken: str
@@ -95,12 +95,6 @@ def test_a_broken_line_in_the_middle_is_named_by_file_and_number_without_its_con
     with pytest.raises(LogError, match=r"w1-000000\.jsonl: line 2 ") as caught:
         read_decisions(tmp_path)
     assert "77777" not in str(caught.value)
-
-
-def test_an_empty_line_is_no_decision(tmp_path: Path) -> None:
-    (path,) = write_lines(tmp_path, [make_line(MIXED)], tail="\n")
-    path.with_name("w0-000001.jsonl").write_text("\n")
-    assert len(read_decisions(tmp_path).frame) == 1
 
 
 def test_a_line_without_its_id_is_named(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ VERSION ?= challenger
 READY := $(VENV)/.ready
 RUN := $(VENV)/bin/python -m loan_approval
 # Through the environment, so that a shell takes them as they are: a reason may hold quotes.
-export DATASET MODEL PREPROCESSOR VERSION FORCE
+export DATASET MODEL PREPROCESSOR VERSION FORCE ID OUTCOME REASON DAYS
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab explore train validate promote rollback history reproduce serve mlflow test test-hard soak bench bench-gates bench-reasons lock-bench lint format lock image clean
+.PHONY: help setup run lab explore train validate promote rollback history reproduce replay review retain erase serve mlflow test test-hard soak bench bench-gates bench-reasons lock-bench lint format lock image clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,18 @@ history: $(READY) ## list what was in production, and who put it there
 
 reproduce: $(READY) ## make a version again from its commit, data and lock; fails unless the bytes are the same (VERSION=challenger)
 	$(RUN) reproduce "$$VERSION" --dataset "$$DATASET"
+
+replay: $(READY) ## make a logged decision again; fails unless it is the same (ID=… DATASET=…)
+	$(RUN) replay "$$ID" --dataset "$$DATASET"
+
+review: $(READY) ## put on record what a person decided (ID=… OUTCOME=approve REASON="…")
+	$(RUN) review "$$ID" --outcome "$$OUTCOME" --reason "$$REASON" --dataset "$$DATASET"
+
+retain: $(READY) ## remove what the prediction log holds of days older than DAYS=…
+	$(RUN) retain --days "$$DAYS" --dataset "$$DATASET"
+
+erase: $(READY) ## remove an applicant from the prediction log; asks for the key
+	$(RUN) erase --dataset "$$DATASET"
 
 serve: $(READY) ## serve what is in production (PORT=8000 DATASET=…)
 	$(RUN) serve --dataset "$$DATASET"

@@ -111,9 +111,9 @@ def as_utc(time: datetime | None) -> pd.Timestamp | None:
 
 def day_files(folder: Path, first: str = "", last: str = "9999") -> Iterator[Path]:
     """Yield the files of the days first to last (YYYY-MM-DD), in order; whatever else lies there is left alone."""
-    for path in sorted(folder.glob("????-??-??/*.jsonl")):
-        if first <= path.parent.name <= last:
-            yield path
+    for day in sorted(folder.glob("????-??-??")):
+        if first <= day.name <= last:
+            yield from sorted(day.glob("*.jsonl"))
 
 
 def split_lines(path: Path) -> tuple[list[bytes], bytes]:

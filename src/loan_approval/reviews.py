@@ -7,8 +7,8 @@ import pandas as pd
 
 from loan_approval.errors import LogError
 from loan_approval.log_files import append_line, changing
+from loan_approval.logged_decision import find_decision
 from loan_approval.prediction_log import REVIEWS
-from loan_approval.replay import find_decision
 
 OUTCOMES = ("approve", "decline")
 LONGEST = 4000  # characters of a reason

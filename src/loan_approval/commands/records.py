@@ -28,16 +28,17 @@ def add_commands(add: Adder) -> None:
 
 
 def _folder(options: argparse.Namespace) -> Path:
-    from loan_approval.flow import model_and_store
+    from loan_approval.datasets import dataset_folder, load_contract
     from loan_approval.prediction_log import log_folder
 
-    return options.log or log_folder(model_and_store(options.dataset)[0])
+    return options.log or log_folder(load_contract(dataset_folder(options.dataset)).model_name)
 
 
 @asks_mlflow
 def _replay(options: argparse.Namespace) -> None:
     from loan_approval.flow import model_and_store
-    from loan_approval.replay import describe, find_decision, load_file, replay
+    from loan_approval.logged_decision import find_decision
+    from loan_approval.replay import describe, load_file, replay
 
     line = find_decision(_folder(options), options.decision_id)
     receipt = replay(line, load_file(line, model_and_store(options.dataset)[1]))

@@ -115,6 +115,7 @@ def _record(loaded: Loaded, decision_id: str, X: np.ndarray, p: list[float], cod
         time.time(), decision_id, request.url_rule.rule, loaded, X, p, codes, seconds, applicant=applicant, **more
     )
     if not log.take(decided):
+        log.refuse(len(p))
         raise ServiceUnavailable("the decision can't be put on record, try again later", retry_after=1)
 
 

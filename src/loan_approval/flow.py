@@ -18,6 +18,7 @@ from loan_approval.datasets import dataset_folder, load_contract, load_dataset
 from loan_approval.errors import LoanApprovalError, PromotionError
 from loan_approval.factories import find_factory
 from loan_approval.model_factory import ModelFactory
+from loan_approval.prediction_log import prediction_log_folder
 from loan_approval.preprocessing_factory import PreprocessorFactory
 from loan_approval.project import ROOT
 from loan_approval.promotion import ALIAS, promote
@@ -119,6 +120,7 @@ def served(name: str, store: Store, port: int) -> Iterator[str]:
     check_port(port)
     environment = {"SERVE_MODEL_NAME": name, "SERVE_STORE": str(store.path), "PORT": str(port)}
     environment |= {"SERVE_HOST": "127.0.0.1", "SERVE_MODEL_ALIAS": ALIAS}
+    environment |= {"SERVE_PREDICTION_LOG": str(prediction_log_folder(name))}
     _say(f"starting the server on port {port}")
     process = subprocess.Popen([sys.executable, "-m", "serve"], env=os.environ | environment, cwd=ROOT)
     try:

@@ -8,7 +8,7 @@ VERSION ?= challenger
 READY := $(VENV)/.ready
 RUN := $(VENV)/bin/python -m loan_approval
 # Through the environment, so that a shell takes them as they are: a reason may hold quotes.
-export DATASET MODEL PREPROCESSOR VERSION FORCE CSV REFERENCE
+export DATASET MODEL PREPROCESSOR VERSION FORCE CSV REFERENCE BEGIN END ID OUTCOME REASON DAYS STOP
 .DEFAULT_GOAL := help
 .PHONY: $(shell sed -n 's/^\([a-z][a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
@@ -58,6 +58,18 @@ history: $(READY) ## list what was in production, and who put it there
 
 reproduce: $(READY) ## make a version again from its commit, data and lock; fails unless the bytes are the same (VERSION=challenger)
 	$(RUN) reproduce "$$VERSION" --dataset "$$DATASET"
+
+replay: $(READY) ## make a logged decision again; fails unless it is the same (ID=… DATASET=…)
+	$(RUN) replay "$$ID" --dataset "$$DATASET"
+
+review: $(READY) ## put on record what a person decided (ID=… OUTCOME=approve REASON="…")
+	$(RUN) review "$$ID" --outcome "$$OUTCOME" --reason "$$REASON" --dataset "$$DATASET"
+
+retain: $(READY) ## remove what the prediction log holds of days older than DAYS=…
+	$(RUN) retain --days "$$DAYS" --dataset "$$DATASET"
+
+erase: $(READY) ## remove an applicant from the prediction log; asks for the key
+	$(RUN) erase --dataset "$$DATASET"
 
 serve: $(READY) ## serve what is in production (PORT=8000 DATASET=…)
 	$(RUN) serve --dataset "$$DATASET"

@@ -20,6 +20,7 @@ from loan_approval.factories import find_factory
 from loan_approval.model_factory import ModelFactory
 from loan_approval.monitoring import load_window, log_folder
 from loan_approval.outcomes import describe_outcomes
+from loan_approval.prediction_log import prediction_log_folder
 from loan_approval.preprocessing_factory import PreprocessorFactory
 from loan_approval.project import ROOT
 from loan_approval.promotion import ALIAS, promote
@@ -32,11 +33,6 @@ def model_and_store(dataset: str) -> tuple[str, Store]:
     """Return the registered model's name of a data set, and the store its server reads (`SERVE_STORE`)."""
     name = load_contract(dataset_folder(dataset)).model_name
     return name, Store(Path(os.environ.get("SERVE_STORE") or ROOT / "store" / name))
-
-
-def prediction_log_folder(name: str) -> Path:
-    """Return the folder where the decisions of a model are logged (`SERVE_PREDICTION_LOG`)."""
-    return Path(os.environ.get("SERVE_PREDICTION_LOG") or ROOT / "predictions" / name)
 
 
 def run_step(notebook: str, texts: Mapping[str, str], folder: Path, time_limit: float) -> dict[str, Any]:

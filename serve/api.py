@@ -1,9 +1,10 @@
 """The service's own interface: `/`, `/api/v2/predict`, `/api/v2/model`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException, ServiceUnavailable, UnsupportedMediaType
 
 from serve import strict_json
@@ -56,12 +57,25 @@ def read_body() -> bytes:
     return body
 
 
-def name_decision(response: Response, loaded: Loaded, decision_id: str | None = None) -> Response:
+def name_decision(response: Response, loaded: Loaded) -> Response:
     """Add the headers that name a decision, or a batch of them, and the model behind it."""
-    response.headers["X-Decision-Id"] = decision_id or make_decision_id()
+    response.headers["X-Decision-Id"] = this_decision()
     response.headers["X-Model-Version"] = loaded.pointer.version
     response.headers["X-Model-Sha256"] = loaded.scorer.sha256
     return response
+
+
+def shade(loaded: Loaded, X: np.ndarray, p: Sequence[float], codes: Sequence[int], many: bool = False) -> None:
+    """Have the challenger score, later, what is answered now; where there is a shadow at all."""
+    if shadow := current_app.extensions["shadow"]:
+        shadow.put(loaded, X, p, codes, this_decision(), many)
+
+
+def this_decision() -> str:
+    """Return the id of the decision, or of the batch of them, that this request is answered with."""
+    if "decision_id" not in g:
+        g.decision_id = make_decision_id()
+    return g.decision_id
 
 
 def decide_rows(loaded: Loaded, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -72,6 +86,7 @@ def decide_rows(loaded: Loaded, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for code, count in ((0, len(codes) - approved), (1, approved)):
         if count:
             current_app.extensions["observer"].decided(loaded, code, count)
+    shade(loaded, X, p, codes, many=True)
     return p, codes
 
 
@@ -95,8 +110,10 @@ def status() -> Response:
 def predict() -> Response:
     """Decide one application."""
     loaded = loaded_model()
-    decision = loaded.scorer.answer(read_json())
+    X = loaded.scorer.contract.encode(read_json())
+    decision = loaded.scorer.answer_row(X)
     current_app.extensions["observer"].decided(loaded, decision.code)
+    shade(loaded, X, (decision.probability,), (decision.code,))
     return name_decision(respond({"prediction": decision.label, "prediction_code": decision.code}), loaded)
 
 

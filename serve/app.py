@@ -18,6 +18,7 @@ from serve.live import LiveModel
 from serve.observation import Observer
 from serve.observed_requests import observe
 from serve.settings import Settings
+from serve.shadow import make_shadow
 from serve.store import open_store
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     observer = Observer(settings.request_log)
     keys = Keys(settings.api_keys_file) if settings.api_keys_file else None
     model.on_swap = observer.swapped
-    app.extensions |= {"settings": settings, "live_model": model, "observer": observer, "keys": keys}
+    shadow = make_shadow(settings, observer.tallies)
+    app.extensions |= {"settings": settings, "live_model": model, "observer": observer, "keys": keys, "shadow": shadow}
     app.extensions["stopping"] = Event()
     observe(app, observer)
     if keys:
@@ -47,6 +49,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_error_handler(Exception, _internal_error)
     model.refresh()
     model.watch(settings.poll_seconds)
+    if shadow:
+        shadow.start(settings.poll_seconds)
     return app
 
 

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from flask import Blueprint, Response, current_app, request
 
-from serve.api import loaded_model, name_decision, read_json, respond
+from serve.api import loaded_model, name_decision, read_json, respond, shade, this_decision
 from serve.counterfactual import find_counterfactuals
-from serve.decision_id import make_decision_id
 from serve.errors import RequestError
 from serve.explain import Explanation
 from serve.live import Loaded
@@ -31,12 +30,13 @@ def decide() -> Response:
     with_values, in_all = _read_choice("values", "true", "false"), _read_choice("texts", "all", "one")
     loaded = loaded_model()
     X = loaded.scorer.contract.encode(read_json())
-    decision, decision_id = loaded.scorer.answer_row(X), make_decision_id()
+    decision = loaded.scorer.answer_row(X)
     language = request.accept_languages.best_match(LANGUAGES, LANGUAGES[0])
     write = (lambda text: {each: text(each) for each in LANGUAGES}) if in_all else (lambda text: text(language))
-    document = _describe(decision, X, loaded, decision_id, with_values, write)
+    document = _describe(decision, X, loaded, this_decision(), with_values, write)
     current_app.extensions["observer"].decided(loaded, decision.code)
-    response = name_decision(respond(document), loaded, decision_id)
+    shade(loaded, X, (decision.probability,), (decision.code,))
+    response = name_decision(respond(document), loaded)
     response.headers["Content-Language"] = ", ".join(LANGUAGES) if in_all else language
     response.vary.add("Accept-Language")
     return response

@@ -17,6 +17,7 @@ from serve.feature import NAN, Feature
 from serve.keys import Keys
 from serve.live import LiveModel, Loaded
 from serve.observation import Observer
+from serve.shadow import Shadow
 from serve.trace_context import valid_traceparent
 
 ROUTE = "/api/v2/predict"
@@ -29,8 +30,10 @@ _decode = msgspec.json.Decoder().decode
 class Lane:
     """Answers for the model that is live; `__call__` is the whole interface."""
 
-    def __init__(self, live: LiveModel, observer: Observer, keys: Keys | None = None) -> None:
-        self._live, self._observer, self._keys = live, observer, keys
+    def __init__(
+        self, live: LiveModel, observer: Observer, keys: Keys | None = None, shadow: Shadow | None = None
+    ) -> None:
+        self._live, self._observer, self._keys, self._shadow = live, observer, keys, shadow
         self._plain: _Plain | None = None
 
     def __call__(self, body: bytes, headers: Mapping[bytes, bytes] = NO_HEADERS) -> bytes | None:
@@ -48,7 +51,8 @@ class Lane:
         X = plain.encode(body)
         if X is None:
             return None
-        code = 1 if loaded.scorer.score_one(X) >= loaded.scorer.threshold else 0
+        p = loaded.scorer.score_one(X)
+        code = 1 if p >= loaded.scorer.threshold else 0
         decision_id = make_decision_id()
         before, after, end = plain.answers[code]
         trace = valid_traceparent(headers[b"traceparent"].decode("latin-1")) if b"traceparent" in headers else ""
@@ -56,6 +60,8 @@ class Lane:
             after += f"\r\ntraceparent: {trace}".encode()
         answer = b"".join((before, decision_id.encode(), after, end))
         self._observer.decided(loaded, code)
+        if self._shadow is not None:
+            self._shadow.put(loaded, X, (p,), (code,), decision_id)
         if key_name:
             self._observer.used_key(key_name)
         version = loaded.pointer.version

@@ -52,7 +52,8 @@ async def _serve(
     observer = app.extensions["observer"]
     if tallies:
         observer.share(tallies)
-    lane = Lane(app.extensions["live_model"], observer, app.extensions["keys"])
+    shadow = app.extensions["shadow"]
+    lane = Lane(app.extensions["live_model"], observer, app.extensions["keys"], shadow)
     front = Front(app.wsgi_app, settings, observer, lane)
     fronts = [front]
     context = make_context(settings)
@@ -68,6 +69,8 @@ async def _serve(
         await asyncio.sleep(TICK)
     app.extensions["stopping"].set()
     await _drain(front, server, settings.drain_seconds, lambda: _tick(fronts, beat))
+    if shadow:
+        shadow.close()
     front.observe()  # the last counts
 
 

@@ -31,7 +31,11 @@ class BrokenScorer(Scorer):
     def __init__(self, make_error: Callable[[object], Exception]) -> None:
         self.make_error = make_error
 
-    def answer(self, application: object) -> None:
+    @property
+    def contract(self) -> "BrokenScorer":
+        return self
+
+    def encode(self, application: object) -> None:
         raise self.make_error(application)
 
 

@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python -m loan_approval
 # Through the environment, so that a shell takes them as they are: a reason may hold quotes.
 export DATASET MODEL PREPROCESSOR VERSION FORCE
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab explore train validate promote rollback history reproduce serve mlflow test test-hard soak bench bench-gates bench-reasons lock-bench lint format lock image clean
+.PHONY: help setup run lab explore train validate promote shadow rollback history reproduce serve mlflow test test-hard soak bench bench-gates bench-reasons lock-bench lint format lock image clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ validate: $(READY) ## judge a version; fails when its verdict is failed (VERSION
 
 promote: $(READY) ## make a validated version answer (VERSION=challenger, FORCE="reason" against its verdict)
 	$(RUN) promote --dataset "$$DATASET" --version "$$VERSION" $(if $(FORCE),--force "$$FORCE")
+
+shadow: $(READY) ## have a validated version score what is answered, beside it (VERSION=challenger, STOP=1: no more)
+	$(RUN) shadow --dataset "$$DATASET" --version "$$VERSION" $(if $(STOP),--stop)
 
 rollback: $(READY) ## step back to what answered before
 	$(RUN) rollback --dataset "$$DATASET"

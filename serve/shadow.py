@@ -13,7 +13,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from threading import Event, Lock, Thread
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -28,7 +27,7 @@ from serve.tallies import Tallies
 
 MOST_ROWS = 10_000  # that may wait
 STEP = 128  # rows a call, about: between two of them, threads that answer get their turn
-GATHER_SECONDS = 0.02  # what comes meanwhile is scored together
+GATHER_SECONDS = 0.1  # what comes meanwhile is scored together
 TICK_SECONDS = 1.0  # the log looks so often whether to begin another file
 CLOSE_SECONDS = 2.0
 # What says which applications a feature lets in, and which number the model sees for them.
@@ -36,7 +35,7 @@ ENCODING = ("name", "type", "min", "max", "values", "unit", "missing")
 log = logging.getLogger(__name__)
 
 
-class _Answered(NamedTuple):
+class _Answered(msgspec.Struct, gc=False):
     """Some rows as they were answered: X (n, F) float64 as bytes; `begin` is None where the decision has one row."""
 
     champion: Loaded

@@ -1,6 +1,8 @@
 """The service's own interface: `/`, `/api/v2/predict`, `/api/v2/model`."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,10 +10,15 @@ from flask import Blueprint, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException, ServiceUnavailable, UnsupportedMediaType
 
 from serve import strict_json
+from serve.applicant import HEADER
+from serve.decided import Decided
 from serve.decision_id import make_decision_id
 from serve.errors import JSONError
 from serve.live import LiveModel, Loaded
+from serve.prediction_log import PredictionLog
+from serve.scorer import Decision
 from serve.settings import Settings
+from serve.shadow import Shadow
 
 NO_MODEL = "Modelo não está disponível. Verifique os logs e se um modelo possui o alias '{alias}'."
 
@@ -57,37 +64,65 @@ def read_body() -> bytes:
     return body
 
 
-def name_decision(response: Response, loaded: Loaded) -> Response:
+def name_decision(response: Response, loaded: Loaded, decision_id: str) -> Response:
     """Add the headers that name a decision, or a batch of them, and the model behind it."""
-    response.headers["X-Decision-Id"] = this_decision()
+    response.headers["X-Decision-Id"] = decision_id
     response.headers["X-Model-Version"] = loaded.pointer.version
     response.headers["X-Model-Sha256"] = loaded.scorer.sha256
     return response
 
 
-def shade(loaded: Loaded, X: np.ndarray, p: Sequence[float], codes: Sequence[int], many: bool = False) -> None:
-    """Have the challenger score, later, what is answered now; where there is a shadow at all."""
-    if shadow := current_app.extensions["shadow"]:
-        shadow.put(loaded, X, p, codes, this_decision(), many)
+@dataclass(frozen=True)
+class Rows:
+    """The decisions of many applications: (n,) probabilities and (n,) codes."""
+
+    p: np.ndarray
+    codes: np.ndarray
+    decision_id: str
 
 
-def this_decision() -> str:
-    """Return the id of the decision, or of the batch of them, that this request is answered with."""
-    if "decision_id" not in g:
-        g.decision_id = make_decision_id()
-    return g.decision_id
-
-
-def decide_rows(loaded: Loaded, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return (n,) probabilities and (n,) codes of (n, F) encoded rows; each decision is counted."""
+def decide_rows(loaded: Loaded, X: np.ndarray, monitored: Mapping[str, np.ndarray] | None = None) -> Rows:
+    """Decide (n, F) encoded rows; the decisions are put on record and counted. Raises ServiceUnavailable."""
     p = loaded.scorer.score(X)
     codes = loaded.scorer.decide(p)
+    decision_id = make_decision_id()
+    _record(loaded, decision_id, X, p.tolist(), codes.tolist(), monitored=monitored, many=True)
     approved = int(codes.sum())
     for code, count in ((0, len(codes) - approved), (1, approved)):
         if count:
             current_app.extensions["observer"].decided(loaded, code, count)
-    shade(loaded, X, p, codes, many=True)
-    return p, codes
+    return Rows(p, codes, decision_id)
+
+
+def settle(
+    loaded: Loaded, decision: Decision, X: np.ndarray, application: Mapping[str, Any], reasons: list[str] | None = None
+) -> str:
+    """Put the decision about one application on record, count it, and return its id. Raises ServiceUnavailable."""
+    decision_id = make_decision_id()
+    monitored = loaded.scorer.contract.encode_monitored(application)
+    _record(loaded, decision_id, X, [decision.probability], [decision.code], monitored=monitored, reasons=reasons)
+    current_app.extensions["observer"].decided(loaded, decision.code)
+    return decision_id
+
+
+def _record(loaded: Loaded, decision_id: str, X: np.ndarray, p: list[float], codes: list[int], **more: Any) -> None:
+    """Put decisions of this request into the prediction log and before the shadow, where there are such. Raises
+    ServiceUnavailable.
+    """
+    log: PredictionLog | None = current_app.extensions["prediction_log"]
+    shadow: Shadow | None = current_app.extensions["shadow"]
+    if log is None and shadow is None:
+        return
+    seconds, key = time.perf_counter() - g.begun, request.headers.get(HEADER)
+    applicant = None if key is None else key.encode("latin-1")
+    decided = Decided(
+        time.time(), decision_id, request.url_rule.rule, loaded, X, p, codes, seconds, applicant=applicant, **more
+    )
+    if log and not log.take(decided):
+        log.refuse(len(p))
+        raise ServiceUnavailable("the decision can't be put on record, try again later", retry_after=1)
+    if shadow:
+        shadow.put(decided)
 
 
 @blueprint.get("/")
@@ -110,11 +145,12 @@ def status() -> Response:
 def predict() -> Response:
     """Decide one application."""
     loaded = loaded_model()
-    X = loaded.scorer.contract.encode(read_json())
+    application = read_json()
+    X = loaded.scorer.contract.encode(application)
     decision = loaded.scorer.answer_row(X)
-    current_app.extensions["observer"].decided(loaded, decision.code)
-    shade(loaded, X, (decision.probability,), (decision.code,))
-    return name_decision(respond({"prediction": decision.label, "prediction_code": decision.code}), loaded)
+    decision_id = settle(loaded, decision, X, application)
+    answer = respond({"prediction": decision.label, "prediction_code": decision.code})
+    return name_decision(answer, loaded, decision_id)
 
 
 @blueprint.get("/api/v2/model")

@@ -5,24 +5,28 @@ whatever is not plainly right (an error, a doubt, a monitored feature) is not an
 """
 
 from collections.abc import Mapping
-from time import perf_counter
+from time import perf_counter, time
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from serve import strict_json
+from serve.applicant import HEADER, is_key
+from serve.decided import Decided
 from serve.decision_id import make_decision_id
 from serve.feature import NAN, Feature
 from serve.keys import Keys
 from serve.live import LiveModel, Loaded
 from serve.observation import Observer
+from serve.prediction_log import PredictionLog
 from serve.shadow import Shadow
 from serve.trace_context import valid_traceparent
 
 ROUTE = "/api/v2/predict"
 TARGET = ROUTE.encode()
 CONTENT_TYPES = frozenset(b"application/json" + end for end in (b"", b"; charset=utf-8", b"; charset=UTF-8"))
+APPLICANT = HEADER.lower().encode()
 NO_HEADERS: Mapping[bytes, bytes] = {}
 _decode = msgspec.json.Decoder().decode
 
@@ -31,9 +35,15 @@ class Lane:
     """Answers for the model that is live; `__call__` is the whole interface."""
 
     def __init__(
-        self, live: LiveModel, observer: Observer, keys: Keys | None = None, shadow: Shadow | None = None
+        self,
+        live: LiveModel,
+        observer: Observer,
+        keys: Keys | None = None,
+        log: PredictionLog | None = None,
+        shadow: Shadow | None = None,
     ) -> None:
-        self._live, self._observer, self._keys, self._shadow = live, observer, keys, shadow
+        self._live, self._observer, self._keys, self._log, self._shadow = live, observer, keys, log, shadow
+        self._alone = log is None and shadow is None
         self._plain: _Plain | None = None
 
     def __call__(self, body: bytes, headers: Mapping[bytes, bytes] = NO_HEADERS) -> bytes | None:
@@ -54,19 +64,33 @@ class Lane:
         p = loaded.scorer.score_one(X)
         code = 1 if p >= loaded.scorer.threshold else 0
         decision_id = make_decision_id()
+        if not self._alone:
+            applicant, seconds = headers.get(APPLICANT), perf_counter() - begun
+            decided = Decided(time(), decision_id, ROUTE, loaded, X.tobytes(), [p], [code], seconds, applicant)
+            if not self._hand_on(decided):
+                return None
         before, after, end = plain.answers[code]
         trace = valid_traceparent(headers[b"traceparent"].decode("latin-1")) if b"traceparent" in headers else ""
         if trace:
             after += f"\r\ntraceparent: {trace}".encode()
         answer = b"".join((before, decision_id.encode(), after, end))
         self._observer.decided(loaded, code)
-        if self._shadow is not None:
-            self._shadow.put(loaded, X, (p,), (code,), decision_id)
         if key_name:
             self._observer.used_key(key_name)
         version = loaded.pointer.version
         self._observer.answered(ROUTE, "POST", 200, perf_counter() - begun, decision_id, trace, version)
         return answer
+
+    def _hand_on(self, decided: Decided) -> bool:
+        """Put a decision on record and before the shadow; False where it can't be put on record."""
+        if self._log is not None:
+            if decided.applicant is not None and not is_key(decided.applicant):
+                return False
+            if not self._log.take(decided):
+                return False
+        if self._shadow is not None:
+            self._shadow.put(decided)
+        return True
 
 
 class _Plain:

@@ -18,15 +18,12 @@ log = logging.getLogger("serve.request")
 
 
 class Observer:
-    """Counts and logs; what several workers count is added up once they share a folder.
-
-    `tallies` are this worker's, for whoever else counts in it.
-    """
+    """Counts and logs; what several workers count is added up once they share a folder."""
 
     def __init__(self, log_share: float = 0.0) -> None:
         """log_share: of the requests, 0 to 1, that get a line in the log."""
         self._log_share = log_share
-        self.tallies = tallies = Tallies()
+        self._tallies = tallies = Tallies()
         self._lock = tallies.lock
         self._answers: dict[tuple[str, str, int], list[float]] = {}
         self._decisions: dict[int, tuple[Loaded, list[float]]] = {}
@@ -38,10 +35,15 @@ class Observer:
         tallies.set({(exposition.WORKERS,): 1})
         self.gauge(0, 0)
 
+    @property
+    def tallies(self) -> Tallies:
+        """This worker's tallies, for whoever else counts in it."""
+        return self._tallies
+
     def share(self, path: Path) -> None:
         """Add up with the other workers from now on; `path` is this worker's own, in the folder of all."""
-        self.tallies.add((exposition.STARTS,))
-        self.tallies.share(path)
+        self._tallies.add((exposition.STARTS,))
+        self._tallies.share(path)
 
     def answered(
         self,
@@ -57,7 +59,7 @@ class Observer:
         row = self._answers.get((route, method, status))
         if row is None:
             key = (exposition.SECONDS, route, method, str(status))
-            row = self._answers[route, method, status] = self.tallies.row(key, len(BUCKETS) + 2)
+            row = self._answers[route, method, status] = self._tallies.row(key, len(BUCKETS) + 2)
         bucket = bisect_left(BUCKETS, seconds)
         with self._lock:
             row[bucket] += 1
@@ -78,37 +80,41 @@ class Observer:
             known[1][0] += count
 
     def _decision_row(self, loaded: Loaded, code: int) -> list[float]:
-        return self.tallies.row((exposition.DECISIONS, loaded.scorer.contract.label(code), loaded.pointer.version))
+        return self._tallies.row((exposition.DECISIONS, loaded.scorer.contract.label(code), loaded.pointer.version))
 
     def rejected(self, status: int) -> None:
         """Count a request that reached no route: not HTTP, too slow, too large, or one too many."""
-        self.tallies.add((exposition.REJECTED, str(status)))
+        self._tallies.add((exposition.REJECTED, str(status)))
 
     def used_key(self, name: str) -> None:
         """Count a request that came with the valid key of this name."""
-        self.tallies.add((exposition.KEY_USES, name))
+        self._tallies.add((exposition.KEY_USES, name))
+
+    def recorded(self, result: str, count: int) -> None:
+        """Count decisions by what became of their record: logged, dropped, or refused without one."""
+        self._tallies.add((exposition.LOG_RECORDS, result), count)
 
     def swapped(self, old: Loaded | None, new: Loaded | None) -> None:
         """Count a model that was taken, or, where `new` is None, refused."""
-        self.tallies.add((exposition.SWAPS, "taken" if new else "refused"))
+        self._tallies.add((exposition.SWAPS, "taken" if new else "refused"))
         if new is None:
             return
         for code in (0, 1):
             self._decision_row(new, code)
-        self.tallies.drop(self._models)  # only what answers and what did before stand side by side
+        self._tallies.drop(self._models)  # only what answers and what did before stand side by side
         self._models = models = [
             (exposition.MODEL_WORKERS, each.pointer.version, each.scorer.sha256) for each in (old, new) if each
         ]
-        self.tallies.set(dict.fromkeys(models, 0) | {models[-1]: 1, (exposition.LOADED_AT,): time.time()})
+        self._tallies.set(dict.fromkeys(models, 0) | {models[-1]: 1, (exposition.LOADED_AT,): time.time()})
 
     def gauge(self, connections: int, in_flight: int) -> None:
         """Note how many connections are open and how many requests are being answered; publish everything."""
-        self.tallies.set({(exposition.CONNECTIONS,): connections, (exposition.IN_FLIGHT,): in_flight})
-        self.tallies.publish()
+        self._tallies.set({(exposition.CONNECTIONS,): connections, (exposition.IN_FLIGHT,): in_flight})
+        self._tallies.publish()
 
     def exposition(self) -> bytes:
         """Return the metrics of all workers in Prometheus' text format."""
-        return exposition.expose(self.tallies.together())
+        return exposition.expose(self._tallies.together())
 
     def metrics_app(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         """Answer `GET /metrics`: a WSGI application of its own, for an address of its own."""

@@ -1,6 +1,6 @@
 """The shadow: a challenger scores what was answered, off the answer's path; nobody is told what it says but the log.
 
-Whoever answers puts the encoded rows on a bounded queue, and one thread scores them later. When the queue is full, when
+Whoever answers puts its decisions on a bounded queue, and one thread scores them later. When the queue is full, when
 there is no challenger or when it can't read these rows, they are dropped and counted: an answer never waits.
 """
 
@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from itertools import chain
 from threading import Event, Lock, Thread
 
@@ -18,8 +17,9 @@ import msgspec
 import numpy as np
 
 from serve.contract import Contract
+from serve.decided import Decided, write_times
 from serve.live import LiveModel, Loaded
-from serve.log_file import LogFile
+from serve.log_file import DAY, LogFile
 from serve.settings import Settings
 from serve.shadow_counts import FAILED, FULL, NO_CHALLENGER, OTHER, SAME, ShadowCounts
 from serve.store import open_store
@@ -33,27 +33,11 @@ CLOSE_SECONDS = 2.0
 # What says which applications a feature lets in, and which number the model sees for them.
 ENCODING = ("name", "type", "min", "max", "values", "unit", "missing")
 log = logging.getLogger(__name__)
+_encode_lines = msgspec.json.Encoder().encode_lines
 
 
-class _Answered(msgspec.Struct, gc=False):
-    """Some rows as they were answered: X (n, F) float64 as bytes; `begin` is None where the decision has one row."""
-
-    champion: Loaded
-    X: bytes
-    p: Sequence[float]
-    codes: Sequence[int]
-    decision_id: str
-    begin: int | None
-
-    def ids(self) -> list[str]:
-        """Return the id of each row's decision."""
-        if self.begin is None:
-            return [self.decision_id]
-        return [f"{self.decision_id}.{row}" for row in range(self.begin, self.begin + len(self.p))]
-
-
-class _Line(msgspec.Struct):
-    """A line of the shadow log."""
+class _Line(msgspec.Struct, gc=False):
+    """A line of the shadow log; `time` is that of the decision, so that both lines of it lie in the same day."""
 
     time: str
     decision_id: str
@@ -72,7 +56,7 @@ class Shadow:
     def __init__(self, live: LiveModel, counts: ShadowCounts, file: LogFile | None = None) -> None:
         """live: the challenger. file: where a line of each row goes."""
         self.live, self._counts, self._file = live, counts, file
-        self._queue: deque[_Answered] = deque()
+        self._queue: deque[Decided] = deque()
         self._rows, self._lock = 0, Lock()
         self._filled, self._closing = Event(), Event()
         self._pair: tuple[Loaded | None, Loaded | None] = (None, None)
@@ -82,32 +66,18 @@ class Shadow:
         self._thread = Thread(target=self._run, name="shadow", daemon=True)
         live.on_swap, live.on_gone = counts.swapped, counts.gone
 
-    def put(
-        self,
-        champion: Loaded,
-        X: np.ndarray,
-        p: Sequence[float],
-        codes: Sequence[int],
-        decision_id: str,
-        many: bool = False,
-    ) -> None:
-        """Have (n, F) rows scored that were answered with (n,) probabilities and codes. many: of a batch's decision.
-
-        X is copied, p and codes must stay as they are.
-        """
-        rows = len(p)
+    def put(self, decided: Decided) -> None:
+        """Have decisions scored too, as far as there is room."""
+        rows = len(decided.p)
         with self._lock:
             taken = min(rows, MOST_ROWS - self._rows)
             self._rows += taken
         if taken < rows:
             self._counts.dropped(FULL, rows - taken)
-        if not many:
-            if taken:
-                self._queue.append(_Answered(champion, X.tobytes(), p, codes, decision_id, None))
-        else:
-            for begin in range(0, taken, STEP):
-                part = slice(begin, min(begin + STEP, taken))
-                self._queue.append(_Answered(champion, X[part].tobytes(), p[part], codes[part], decision_id, begin))
+        if 0 < taken <= STEP:
+            self._queue.append(decided if taken == rows else next(decided.split(taken)))
+        elif taken:
+            self._queue.extend(next(decided.split(taken)).split(STEP))
         if not self._filled.is_set():
             self._filled.set()
 
@@ -138,42 +108,43 @@ class Shadow:
 
     def score_waiting(self) -> None:
         """Score what waits now."""
-        while answered := self._take():
+        while parts := self._take():
             try:
-                self._score(answered)
+                self._score(parts)
             except Exception as err:  # noqa: BLE001 (whatever a challenger raises, it must not end the thread)
-                self._counts.dropped(FAILED, sum(len(each.p) for each in answered))
+                self._counts.dropped(FAILED, sum(len(part.p) for part in parts))
                 self._tell("the challenger failed with a %s", type(err).__name__)
 
-    def _take(self) -> list[_Answered]:
-        """Return about STEP rows that one champion answered."""
-        taken: list[_Answered] = []
+    def _take(self) -> list[Decided]:
+        """Return about STEP rows that one champion decided on one UTC day."""
+        taken: list[Decided] = []
         rows = 0
-        while self._queue and rows < STEP and (not taken or self._queue[0].champion is taken[0].champion):
+        while self._queue and rows < STEP and (not taken or _go_together(taken[0], self._queue[0])):
             taken.append(self._queue.popleft())
             rows += len(taken[-1].p)
         with self._lock:
             self._rows -= rows
         return taken
 
-    def _score(self, answered: list[_Answered]) -> None:
-        champion, challenger = answered[0].champion, self.live.current
+    def _score(self, parts: Sequence[Decided]) -> None:
+        champion, challenger = parts[0].loaded, self.live.current
         if self._pair[0] is not champion or self._pair[1] is not challenger:
             self._pair, self._obstacle = (champion, challenger), self._meet(champion, challenger)
         if self._obstacle or challenger is None:
-            self._counts.dropped(self._obstacle, sum(len(each.p) for each in answered))
+            self._counts.dropped(self._obstacle, sum(len(part.p) for part in parts))
             return
-        X = np.frombuffer(b"".join([each.X for each in answered])).reshape(-1, len(challenger.scorer.contract.scored))
+        X = np.frombuffer(b"".join([part.X for part in parts])).reshape(-1, len(challenger.scorer.contract.scored))
         p = challenger.scorer.score(X)
         codes = challenger.scorer.decide(p)
-        before = np.fromiter(chain.from_iterable(each.p for each in answered), float)
-        codes_before = np.fromiter(chain.from_iterable(each.codes for each in answered), int)
-        self._counts.scored(challenger, champion, p - before, codes - codes_before)
+        p_before = list(chain.from_iterable(part.p for part in parts))
+        codes_before = list(chain.from_iterable(part.codes for part in parts))
+        self._counts.scored(challenger, champion, p - np.array(p_before), codes - np.array(codes_before))
         if self._file:
-            ids = chain.from_iterable(each.ids() for each in answered)
-            rows = zip(ids, p.tolist(), codes.tolist(), before.tolist(), codes_before.tolist(), strict=True)
+            times = write_times([part.at for part in parts])
+            ids = [(at, each) for at, part in zip(times, parts, strict=True) for each in part.ids()]
+            rows = zip(ids, p.tolist(), codes.tolist(), p_before, codes_before, strict=True)
             lines = _write_lines(challenger, champion, rows)
-            if not self._write(lambda file: file.append(lines)):
+            if not self._write(lambda file: file.append(lines, parts[0].at)):
                 self._counts.unlogged(len(p))
 
     def _write(self, do: Callable[[LogFile], None]) -> bool:
@@ -233,9 +204,14 @@ def make_shadow(settings: Settings, tallies: Tallies) -> Shadow | None:
     return Shadow(LiveModel(store, shadow=True), ShadowCounts(tallies), file)
 
 
-def _write_lines(challenger: Loaded, champion: Loaded, rows: Iterable[tuple[str, float, int, float, int]]) -> bytes:
-    """Return a line for each row's id, the challenger's probability and code, the champion's probability and code."""
-    now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+def _go_together(one: Decided, other: Decided) -> bool:
+    return one.loaded is other.loaded and one.at // DAY == other.at // DAY
+
+
+def _write_lines(
+    challenger: Loaded, champion: Loaded, rows: Iterable[tuple[tuple[str, str], float, int, float, int]]
+) -> bytes:
+    """Return a line for each row: time and id, the challenger's probability and code, the champion's."""
     version, sha256, other = challenger.pointer.version, challenger.scorer.sha256, champion.scorer.sha256
-    lines = [_Line(now, key, version, sha256, p, code, other, *before) for key, p, code, *before in rows]
-    return msgspec.json.Encoder().encode_lines(lines)
+    lines = [_Line(*named, version, sha256, p, code, other, *before) for named, p, code, *before in rows]
+    return _encode_lines(lines)

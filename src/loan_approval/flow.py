@@ -32,6 +32,11 @@ def model_and_store(dataset: str) -> tuple[str, Store]:
     return name, Store(Path(os.environ.get("SERVE_STORE") or ROOT / "store" / name))
 
 
+def prediction_log_folder(name: str) -> Path:
+    """Return the folder where the decisions of a model are logged (`SERVE_PREDICTION_LOG`)."""
+    return Path(os.environ.get("SERVE_PREDICTION_LOG") or ROOT / "predictions" / name)
+
+
 def run_step(notebook: str, texts: Mapping[str, str], folder: Path, time_limit: float) -> dict[str, Any]:
     """Run one notebook with parameters given as texts; its report lands below `folder` and in MLflow.
 
@@ -119,6 +124,7 @@ def served(name: str, store: Store, port: int) -> Iterator[str]:
     check_port(port)
     environment = {"SERVE_MODEL_NAME": name, "SERVE_STORE": str(store.path), "PORT": str(port)}
     environment |= {"SERVE_HOST": "127.0.0.1", "SERVE_MODEL_ALIAS": ALIAS}
+    environment |= {"SERVE_PREDICTION_LOG": str(prediction_log_folder(name))}
     _say(f"starting the server on port {port}")
     process = subprocess.Popen([sys.executable, "-m", "serve"], env=os.environ | environment, cwd=ROOT)
     try:

@@ -7,21 +7,20 @@ there is no challenger or when it can't read these rows, they are dropped and co
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
 from threading import Event, Lock, Thread
 
-import msgspec
 import numpy as np
 
-from serve.contract import Contract
-from serve.decided import Decided, write_times
+from serve.decided import Decided
 from serve.live import LiveModel, Loaded
 from serve.log_file import DAY, LogFile
 from serve.settings import Settings
 from serve.shadow_counts import FAILED, FULL, NO_CHALLENGER, OTHER, SAME, ShadowCounts
+from serve.shadow_lines import find_difference, write_lines
 from serve.store import open_store
 from serve.tallies import Tallies
 
@@ -30,24 +29,7 @@ STEP = 128  # rows a call, about: between two of them, threads that answer get t
 GATHER_SECONDS = 0.1  # what comes meanwhile is scored together
 TICK_SECONDS = 1.0  # the log looks so often whether to begin another file
 CLOSE_SECONDS = 2.0
-# What says which applications a feature lets in, and which number the model sees for them.
-ENCODING = ("name", "type", "min", "max", "values", "unit", "missing")
 log = logging.getLogger(__name__)
-_encode_lines = msgspec.json.Encoder().encode_lines
-
-
-class _Line(msgspec.Struct, gc=False):
-    """A line of the shadow log; `time` is that of the decision, so that both lines of it lie in the same day."""
-
-    time: str
-    decision_id: str
-    model_version: str
-    model_sha256: str
-    probability: float
-    code: int
-    champion_sha256: str
-    champion_probability: float
-    champion_code: int
 
 
 class Shadow:
@@ -95,16 +77,16 @@ class Shadow:
     def _run(self) -> None:
         # Wakes without pushing aside a thread that answers. A lower share of the processor would do harm: whoever
         # waits for it may hold the interpreter's lock, and then all wait.
-        with suppress(OSError):
+        with suppress(OSError, AttributeError):  # where it is not allowed, and where there is no such thing
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
         while not self._closing.is_set():
             if self._filled.wait(TICK_SECONDS):
                 self._closing.wait(GATHER_SECONDS)
                 self._filled.clear()
                 self.score_waiting()
-            self._write(LogFile.tick)
+            self._look_after(LogFile.tick)
         self.score_waiting()
-        self._write(LogFile.close)
+        self._look_after(LogFile.close)
 
     def score_waiting(self) -> None:
         """Score what waits now."""
@@ -113,7 +95,7 @@ class Shadow:
                 self._score(parts)
             except Exception as err:  # noqa: BLE001 (whatever a challenger raises, it must not end the thread)
                 self._counts.dropped(FAILED, sum(len(part.p) for part in parts))
-                self._tell("the challenger failed with a %s", type(err).__name__)
+                self._tell(logging.ERROR, "the challenger failed with a %s", type(err).__name__)
 
     def _take(self) -> list[Decided]:
         """Return about STEP rows that one champion decided on one UTC day."""
@@ -139,19 +121,13 @@ class Shadow:
         p_before = list(chain.from_iterable(part.p for part in parts))
         codes_before = list(chain.from_iterable(part.codes for part in parts))
         self._counts.scored(challenger, champion, p - np.array(p_before), codes - np.array(codes_before))
-        if self._file:
-            times = write_times([part.at for part in parts])
-            ids = [(at, each) for at, part in zip(times, parts, strict=True) for each in part.ids()]
-            rows = zip(ids, p.tolist(), codes.tolist(), p_before, codes_before, strict=True)
-            lines = _write_lines(challenger, champion, rows)
-            if not self._write(lambda file: file.append(lines, parts[0].at)):
-                self._counts.unlogged(len(p))
+        if self._file and not self._append(write_lines(challenger, parts, p.tolist(), codes.tolist()), parts[0].at):
+            self._counts.unlogged(len(p))
 
-    def _write(self, do: Callable[[LogFile], None]) -> bool:
-        """Do something with the log; False where it can't be done, which is told once, until it can."""
+    def _append(self, lines: bytes, at: float) -> bool:
+        """Write lines to the log; False where that fails, which is told once, until it succeeds."""
         try:
-            if self._file:
-                do(self._file)
+            self._file.append(lines, at)
         except OSError as err:
             if self._writable:
                 log.error("the shadow log can't be written: %s", err.strerror)
@@ -160,38 +136,31 @@ class Shadow:
             self._writable = True
         return self._writable
 
+    def _look_after(self, step: Callable[[LogFile], None]) -> None:
+        with suppress(OSError):  # the next line to be written tells
+            if self._file:
+                step(self._file)
+
     def _meet(self, champion: Loaded, challenger: Loaded | None) -> str:
         """Return why nothing can be scored, "" where it can."""
         before = champion.pointer.version
         if challenger is None:
-            self._tell("there is no challenger: nothing is scored in the shadow")
+            self._tell(logging.WARNING, "there is no challenger: nothing is scored in the shadow")
             return NO_CHALLENGER
         new = challenger.pointer.version
         if challenger.scorer.sha256 == champion.scorer.sha256:
-            self._tell("the challenger, version %s, is the file that answers: nothing is scored in the shadow", new)
+            self._tell(logging.WARNING, "the challenger, version %s, is the file that answers: nothing is scored", new)
             return SAME
         if other := find_difference(champion.scorer.contract, challenger.scorer.contract):
-            self._tell("version %s can't score in the shadow of version %s, %s", new, before, other)
+            self._tell(logging.WARNING, "version %s can't score in the shadow of version %s, %s", new, before, other)
             return OTHER
-        self._tell("version %s scores in the shadow of version %s", new, before)
+        self._tell(logging.INFO, "version %s scores in the shadow of version %s", new, before)
         return ""
 
-    def _tell(self, *words: str) -> None:
-        if words not in self._told:
+    def _tell(self, level: int, *words: str) -> None:
+        if words not in self._told:  # models come and go under load, and so may a reason
             self._told.add(words)
-            log.warning(*words)
-
-
-def find_difference(champion: Contract, challenger: Contract) -> str:
-    """Return the first way in which one can't read the rows that the other encoded, "" where it can."""
-    names = [[feature.name for feature in contract.scored] for contract in (champion, challenger)]
-    if names[0] != names[1]:
-        return "its scored features are others, or in another order"
-    for one, other in zip(champion.scored, challenger.scored, strict=True):
-        for part in ENCODING:
-            if getattr(one, part) != getattr(other, part):
-                return f"its contract has another {part} for {one.name}"
-    return ""
+            log.log(level, *words)
 
 
 def make_shadow(settings: Settings, tallies: Tallies) -> Shadow | None:
@@ -206,12 +175,3 @@ def make_shadow(settings: Settings, tallies: Tallies) -> Shadow | None:
 
 def _go_together(one: Decided, other: Decided) -> bool:
     return one.loaded is other.loaded and one.at // DAY == other.at // DAY
-
-
-def _write_lines(
-    challenger: Loaded, champion: Loaded, rows: Iterable[tuple[tuple[str, str], float, int, float, int]]
-) -> bytes:
-    """Return a line for each row: time and id, the challenger's probability and code, the champion's."""
-    version, sha256, other = challenger.pointer.version, challenger.scorer.sha256, champion.scorer.sha256
-    lines = [_Line(*named, version, sha256, p, code, other, *before) for named, p, code, *before in rows]
-    return _encode_lines(lines)

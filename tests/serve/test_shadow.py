@@ -16,8 +16,9 @@ from serve.lane import Lane
 from serve.live import LiveModel, Loaded
 from serve.log_file import LogFile
 from serve.observation import Observer
-from serve.shadow import Shadow, find_difference, make_shadow
+from serve.shadow import Shadow, make_shadow
 from serve.shadow_counts import REASONS, ShadowCounts
+from serve.shadow_lines import find_difference
 from serve.store import Pointer, Store
 from tests.exposition import read_series
 
@@ -299,6 +300,7 @@ def test_a_log_that_cant_be_written_costs_lines_and_nothing_else(stage, challeng
     for _ in range(2):
         stage.put(rows)
         score(stage)
+        stage.shadow._look_after(LogFile.tick)
     assert stage.series("loan_shadow_scored_total") == {("8", "7"): 2 * len(rows)}
     assert stage.series("loan_shadow_unlogged_total") == {(): 2 * len(rows)}
     assert sum("the shadow log can't be written" in record.getMessage() for record in caplog.records) == 1

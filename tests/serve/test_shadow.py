@@ -269,10 +269,11 @@ def test_after_a_swap_of_either_model_each_row_is_compared_with_the_one_that_ans
     live.refresh()
     stage.put(rows, champion=live.current)
     score(stage)
-    challenge("loans_bandless", version="18")
+    newer = challenge("loans_bandless", version="18")
     stage.put(rows, champion=live.current)
     score(stage)
     assert stage.series("loan_shadow_scored_total") == dict.fromkeys((("8", "7"), ("8", "17"), ("18", "17")), len(rows))
+    assert stage.series("loan_shadow_workers") == {("18", newer.sha256): 1}
     shas = [line["champion_sha256"] for line in stage.lines()]
     assert shas == [stage.champion.scorer.sha256] * len(rows) + [live.current.scorer.sha256] * 2 * len(rows)
 

@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python -m loan_approval
 # Through the environment, so that a shell takes them as they are: a reason may hold quotes.
 export DATASET MODEL PREPROCESSOR VERSION FORCE
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab explore train validate promote shadow rollback history reproduce serve mlflow test test-hard soak bench bench-gates bench-reasons lock-bench lint format lock image clean
+.PHONY: help setup run lab explore train validate promote shadow rollback history reproduce serve mlflow test test-hard soak bench bench-gates bench-log bench-reasons lock-bench lint format lock image clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,10 @@ bench: $(READY) $(VENV)-bench/.ready $(VENV)-bench-mlserver/.ready ## compare th
 
 bench-reasons: $(READY) ## what the reasons of a decision cost
 	$(VENV)/bin/python -m tests.benchmarks.reasons
+
+bench-log: $(READY) ## what the prediction log costs a request (BENCH_OPTIONS="--rounds 9 --seconds 5")
+	sh tests/benchmarks/install_tools.sh
+	$(VENV)/bin/python -m tests.benchmarks.prediction_log $(BENCH_OPTIONS)
 
 # The peers' environments, each from a lock of its own.
 $(VENV)-%/.ready: locks/%.txt $(READY)

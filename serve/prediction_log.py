@@ -19,7 +19,7 @@ from serve.log_folder import load_secret
 from serve.refusals import Refusals
 from serve.settings import Settings
 
-FLUSH_SECONDS = 0.02
+FLUSH_SECONDS = 0.05
 TICK_SECONDS = 0.5  # for requests to finish a file, and for counts of refusals
 MOST_ROWS = 65_536  # that wait; a single batch may be larger
 PIECE = 256  # rows that are written at once: about a millisecond in which no answer is made
@@ -109,12 +109,15 @@ class PredictionLog:
             self._file.close()
 
     def _run(self) -> None:
+        ticks = time.monotonic()
         while not self._ending.is_set():
             if self._filled.wait(TICK_SECONDS):
                 self._ending.wait(FLUSH_SECONDS)
                 self._filled.clear()
                 self.flush()
-            self.tick()
+            if time.monotonic() >= ticks:
+                self.tick()
+                ticks = time.monotonic() + TICK_SECONDS
 
     def tick(self) -> None:
         """Write the counts of refusals, and finish files that are to be finished."""

@@ -50,6 +50,9 @@ validate: $(READY) ## judge a version; fails when its verdict is failed (VERSION
 promote: $(READY) ## make a validated version answer (VERSION=challenger, FORCE="reason" against its verdict)
 	$(RUN) promote --dataset "$$DATASET" --version "$$VERSION" $(if $(FORCE),--force "$$FORCE")
 
+shadow: $(READY) ## have a validated version score what is answered, beside it (VERSION=challenger, STOP=1: no more)
+	$(RUN) shadow --dataset "$$DATASET" --version "$$VERSION" $(if $(STOP),--stop)
+
 rollback: $(READY) ## step back to what answered before
 	$(RUN) rollback --dataset "$$DATASET"
 

@@ -18,6 +18,7 @@ from serve.live import LiveModel, Loaded
 from serve.prediction_log import PredictionLog
 from serve.scorer import Decision
 from serve.settings import Settings
+from serve.shadow import Shadow
 
 NO_MODEL = "Modelo não está disponível. Verifique os logs e se um modelo possui o alias '{alias}'."
 
@@ -105,9 +106,12 @@ def settle(
 
 
 def _record(loaded: Loaded, decision_id: str, X: np.ndarray, p: Any, codes: Any, **more: Any) -> None:
-    """Put decisions of this request into the prediction log, where there is one. Raises ServiceUnavailable."""
+    """Put decisions of this request into the prediction log and before the shadow, where there are such. Raises
+    ServiceUnavailable.
+    """
     log: PredictionLog | None = current_app.extensions["prediction_log"]
-    if log is None:
+    shadow: Shadow | None = current_app.extensions["shadow"]
+    if log is None and shadow is None:
         return
     seconds, key = time.perf_counter() - g.begun, request.headers.get(HEADER)
     applicant = None if key is None else key.encode("latin-1")
@@ -115,9 +119,11 @@ def _record(loaded: Loaded, decision_id: str, X: np.ndarray, p: Any, codes: Any,
     decided = Decided(
         time.time(), decision_id, request.url_rule.rule, loaded, X, *lists, seconds, applicant=applicant, **more
     )
-    if not log.take(decided):
+    if log and not log.take(decided):
         log.refuse(len(p))
         raise ServiceUnavailable("the decision can't be put on record, try again later", retry_after=1)
+    if shadow:
+        shadow.put(decided)
 
 
 @blueprint.get("/")

@@ -146,6 +146,16 @@ class Store:
         except OSError as err:
             raise StoreError(f"{self.pointer_path}: can't write: {err.strerror}") from err
 
+    def unpoint(self) -> bool:
+        """Take the pointer away; False where there was none. Raises StoreError."""
+        try:
+            self.pointer_path.unlink()
+        except FileNotFoundError:
+            return False
+        except OSError as err:
+            raise StoreError(f"{self.pointer_path}: can't be removed: {err.strerror}") from err
+        return True
+
     def pointer(self) -> Pointer | None:
         """Return the pointer, None if there is none. Raises StoreError when it can't be read."""
         try:

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from serve.scorer import TOLERANCE, Scorer
 
 MOST_ROWS = 60  # of one table; the whole is in the facts
+SHADOW_EVENTS = ("shadow", "shadow ended")  # in the history, but no promotions
 MOST_EVENTS = 50  # of the history, the newest
 # What each topic of the evidence is called where it is said to be missing; the rest of the evidence follows at the end.
 TOPICS = {
@@ -92,6 +93,8 @@ def standing(version: str, history: Sequence[Mapping[str, str]]) -> dict[str, An
     """Return how a version stands in the record: `state` is current, former or never; `event` put it there."""
     carried_out: list[Mapping[str, str]] = []
     for event in history:
+        if event.get("event") in SHADOW_EVENTS:
+            continue
         if event.get("event") != "not carried out":
             carried_out.append(event)
         elif carried_out:

@@ -27,7 +27,11 @@ def test_an_id_in_another_field_is_not_the_decision(tmp_path: Path) -> None:
     assert find_decision(tmp_path, wanted["decision_id"])["input.n"] == 2
 
 
-@pytest.mark.parametrize("decision_id", [make_decision_id(), "made-by-hand", "ffffffff-ffff-7fff-bfff-ffffffffffff"])
+@pytest.mark.parametrize(
+    "decision_id",
+    [make_decision_id(), "made-by-hand", "ffffffff-ffff-7fff-bfff-ffffffffffff"],
+    ids=["of today", "of no time", "of a time to come"],
+)
 def test_a_decision_is_found_on_whichever_day_it_was_logged(tmp_path: Path, decision_id: str) -> None:
     write_lines(tmp_path, [make_line({}, NOON - 90 * DAY, decision_id=decision_id), make_line({})])
     assert find_decision(tmp_path, decision_id)["decision_id"] == decision_id

@@ -14,11 +14,11 @@ MARK = "7130425.5"  # a value no message and no log line has by chance
 NO_MODEL = (
     '{"error":"Modelo não está disponível. Verifique os logs e se um modelo possui o alias \'production\'."}'.encode()
 )
-STATUSES = {ApplicationError: 422, JSONError: 400, RequestError: 400} | dict.fromkeys(
-    {ServeError, errors.SettingsError, errors.ContractError, errors.ModelFileError, errors.RegistryError}
-    | {errors.StoreError, errors.StoreBusyError, errors.SignatureError},
-    500,
+OURS = (
+    *(ServeError, errors.SettingsError, errors.ContractError, errors.ModelFileError, errors.RegistryError),
+    *(errors.StoreError, errors.StoreBusyError, errors.SignatureError),
 )
+STATUSES = {ApplicationError: 422, JSONError: 400, RequestError: 400} | dict.fromkeys(OURS, 500)
 
 
 def subclasses(base: type) -> set[type]:

@@ -119,9 +119,9 @@ def _check(reference: pd.DataFrame, current: pd.DataFrame, contract: Contract) -
 def _sample(feature: Feature, column: pd.Series) -> _Sample:
     missing = column.isna().to_numpy()
     if feature.is_category:
-        index = {value: number for number, value in enumerate(feature.values)}
-        numbers = np.array([index.get(value, len(index)) for value in column[~missing]], dtype=np.float64)
-        return _Sample(numbers, int(missing.sum()), int(np.sum(numbers == len(index))))
+        index = pd.Index(feature.values).get_indexer(column[~missing])
+        known = np.where(index < 0, len(feature.values), index).astype(np.float64)
+        return _Sample(known, int(missing.sum()), int(np.sum(index < 0)))
     numbers = pd.to_numeric(column[~missing], errors="coerce").to_numpy(dtype=np.float64)
     within = (numbers >= feature.min) & (numbers <= feature.max)
     return _Sample(numbers[np.isfinite(numbers)], int(missing.sum()), int(np.sum(~within)))

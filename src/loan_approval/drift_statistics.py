@@ -112,8 +112,14 @@ def merge_small_bins(counts: np.ndarray) -> np.ndarray:
 
 
 def share_p_value(reference: tuple[int, int], current: tuple[int, int]) -> float:
-    """Return Fisher's exact two-sided p-value that two shares, each (count, rows), are the same."""
-    table = [[count, rows - count] for count, rows in (reference, current)]
+    """Return the two-sided p-value that two shares, each (count, rows), are the same.
+
+    By chi-square where its cells are large enough, else Fisher's exact test.
+    """
+    table = np.array([[count, rows - count] for count, rows in (reference, current)])
+    totals = table.sum(axis=0)
+    if min(totals) * min(table.sum(axis=1)) >= FEWEST_EXPECTED * totals.sum():
+        return chi_square_p_value(table)
     return float(fisher_exact(table).pvalue)
 
 

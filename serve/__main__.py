@@ -16,6 +16,7 @@ from pathlib import Path
 
 from serve.errors import ServeError, SettingsError
 from serve.keys import Keys
+from serve.log_folder import check_log_folder
 from serve.log_format import log_as_json
 from serve.settings import BACKLOG, Settings
 from serve.signature import Verifier
@@ -37,6 +38,7 @@ def main() -> None:
             Keys(settings.api_keys_file)  # each worker reads it for itself; a file that is none stops the start
         if settings.public_key_file:
             Verifier(settings.public_key_file, settings.model_name)  # likewise
+        check_log_folder(settings)
         public = listen(settings.host, settings.port)
         metrics = listen(*settings.metrics_address) if settings.metrics_address else None
     except ServeError as err:

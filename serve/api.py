@@ -1,15 +1,22 @@
 """The service's own interface: `/`, `/api/v2/predict`, `/api/v2/model`."""
 
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException, ServiceUnavailable, UnsupportedMediaType
 
 from serve import strict_json
+from serve.applicant import HEADER
+from serve.decided import Decided
 from serve.decision_id import make_decision_id
 from serve.errors import JSONError
 from serve.live import LiveModel, Loaded
+from serve.prediction_log import PredictionLog
+from serve.scorer import Decision
 from serve.settings import Settings
 
 NO_MODEL = "Modelo não está disponível. Verifique os logs e se um modelo possui o alias '{alias}'."
@@ -56,23 +63,59 @@ def read_body() -> bytes:
     return body
 
 
-def name_decision(response: Response, loaded: Loaded, decision_id: str | None = None) -> Response:
+def name_decision(response: Response, loaded: Loaded, decision_id: str) -> Response:
     """Add the headers that name a decision, or a batch of them, and the model behind it."""
-    response.headers["X-Decision-Id"] = decision_id or make_decision_id()
+    response.headers["X-Decision-Id"] = decision_id
     response.headers["X-Model-Version"] = loaded.pointer.version
     response.headers["X-Model-Sha256"] = loaded.scorer.sha256
     return response
 
 
-def decide_rows(loaded: Loaded, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return (n,) probabilities and (n,) codes of (n, F) encoded rows; each decision is counted."""
+@dataclass(frozen=True)
+class Rows:
+    """The decisions of many applications: (n,) probabilities and (n,) codes."""
+
+    p: np.ndarray
+    codes: np.ndarray
+    decision_id: str
+
+
+def decide_rows(loaded: Loaded, X: np.ndarray, monitored: Mapping[str, np.ndarray] | None = None) -> Rows:
+    """Decide (n, F) encoded rows; the decisions are put on record and counted. Raises ServiceUnavailable."""
     p = loaded.scorer.score(X)
     codes = loaded.scorer.decide(p)
+    decision_id = make_decision_id()
+    _record(loaded, decision_id, X, p.tolist(), codes.tolist(), monitored=monitored, many=True)
     approved = int(codes.sum())
     for code, count in ((0, len(codes) - approved), (1, approved)):
         if count:
             current_app.extensions["observer"].decided(loaded, code, count)
-    return p, codes
+    return Rows(p, codes, decision_id)
+
+
+def settle(
+    loaded: Loaded, decision: Decision, X: np.ndarray, application: Mapping[str, Any], reasons: list[str] | None = None
+) -> str:
+    """Put the decision about one application on record, count it, and return its id. Raises ServiceUnavailable."""
+    decision_id = make_decision_id()
+    monitored = loaded.scorer.contract.encode_monitored(application)
+    _record(loaded, decision_id, X, [decision.probability], [decision.code], monitored=monitored, reasons=reasons)
+    current_app.extensions["observer"].decided(loaded, decision.code)
+    return decision_id
+
+
+def _record(loaded: Loaded, decision_id: str, X: np.ndarray, p: list[float], codes: list[int], **more: Any) -> None:
+    """Put decisions of this request into the prediction log, where there is one. Raises ServiceUnavailable."""
+    log: PredictionLog | None = current_app.extensions["prediction_log"]
+    if log is None:
+        return
+    seconds, key = time.perf_counter() - g.begun, request.headers.get(HEADER)
+    applicant = None if key is None else key.encode("latin-1")
+    decided = Decided(
+        time.time(), decision_id, request.url_rule.rule, loaded, X, p, codes, seconds, applicant=applicant, **more
+    )
+    if not log.take(decided):
+        raise ServiceUnavailable("the decision can't be put on record, try again later", retry_after=1)
 
 
 @blueprint.get("/")
@@ -95,9 +138,12 @@ def status() -> Response:
 def predict() -> Response:
     """Decide one application."""
     loaded = loaded_model()
-    decision = loaded.scorer.answer(read_json())
-    current_app.extensions["observer"].decided(loaded, decision.code)
-    return name_decision(respond({"prediction": decision.label, "prediction_code": decision.code}), loaded)
+    application = read_json()
+    X = loaded.scorer.contract.encode(application)
+    decision = loaded.scorer.answer_row(X)
+    decision_id = settle(loaded, decision, X, application)
+    answer = respond({"prediction": decision.label, "prediction_code": decision.code})
+    return name_decision(answer, loaded, decision_id)
 
 
 @blueprint.get("/api/v2/model")

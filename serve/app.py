@@ -6,7 +6,7 @@ import traceback
 from threading import Event
 from urllib.parse import urlsplit
 
-from flask import Flask, Response
+from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException
 
 from serve import api, batch, card, decision, docs, health, invocations, open_inference, openapi, page
@@ -17,6 +17,8 @@ from serve.keys import Keys
 from serve.live import LiveModel
 from serve.observation import Observer
 from serve.observed_requests import observe
+from serve.prediction_log import PredictionLog
+from serve.recorded_requests import record_refusals
 from serve.settings import Settings
 from serve.store import open_store
 
@@ -33,10 +35,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     keys = Keys(settings.api_keys_file) if settings.api_keys_file else None
     model.on_swap = observer.swapped
     app.extensions |= {"settings": settings, "live_model": model, "observer": observer, "keys": keys}
+    log_of_predictions = PredictionLog(settings, observer.recorded) if settings.prediction_log else None
+    app.extensions["prediction_log"] = log_of_predictions
     app.extensions["stopping"] = Event()
     observe(app, observer)
     if keys:
         require_keys(app, keys, observer)
+    if log_of_predictions:
+        record_refusals(app, log_of_predictions.refusals)
     for module in (api, batch, card, decision, open_inference, invocations, health, openapi, page, docs):
         app.register_blueprint(module.blueprint)
     app.after_request(_redirect_within)
@@ -51,6 +57,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 def _unprocessable(err: ApplicationError) -> Response:
+    g.faults = err.faults
     return respond({"error": "the application breaks the contract", "fields": err.fields}, 422)
 
 

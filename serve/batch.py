@@ -13,7 +13,7 @@ from serve.api import decide_rows, loaded_model, name_decision
 from serve.contract import Contract
 from serve.errors import ApplicationError
 from serve.many_rows import CSV_MARKS, check_rows, read_many
-from serve.tables import encode_columns, encode_csv, encode_records
+from serve.tables import Monitored, encode_columns, encode_csv, encode_records
 
 JSON, CSV = "application/json", "text/csv"
 Render = Callable[[Contract, np.ndarray], bytes]
@@ -30,27 +30,29 @@ def predict_batch() -> Response:
         raise UnsupportedMediaType(f"expected Content-Type: {JSON} or {CSV}")
     if request.mimetype == CSV and request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
         raise UnsupportedMediaType("expected a CSV in UTF-8")
-    X, render = _encode_csv(contract) if request.mimetype == CSV else _encode_json(contract)
-    _, codes = decide_rows(loaded, X)
-    return name_decision(Response(render(contract, codes), mimetype=request.mimetype), loaded)
+    monitored: Monitored = {}
+    X, render = (_encode_csv if request.mimetype == CSV else _encode_json)(contract, monitored)
+    rows = decide_rows(loaded, X, monitored)
+    answer = Response(render(contract, rows.codes), mimetype=request.mimetype)
+    return name_decision(answer, loaded, rows.decision_id)
 
 
-def _encode_json(contract: Contract) -> tuple[np.ndarray, Render]:
+def _encode_json(contract: Contract, monitored: Monitored) -> tuple[np.ndarray, Render]:
     document = strict_json.loads(read_many(contract))
     if isinstance(document, list):
         check_rows(len(document))
-        return encode_records(contract, document), _render_records
+        return encode_records(contract, document, monitored), _render_records
     if isinstance(document, dict):
         check_rows(max((len(values) for values in document.values() if isinstance(values, list)), default=0))
-        return encode_columns(contract, document), _render_columns
+        return encode_columns(contract, document, monitored), _render_columns
     raise ApplicationError({"": "neither, expected a list of applications or an object with a list for each feature"})
 
 
-def _encode_csv(contract: Contract) -> tuple[np.ndarray, Render]:
+def _encode_csv(contract: Contract, monitored: Monitored) -> tuple[np.ndarray, Render]:
     body = read_many(contract, CSV_MARKS)
     if b'"' not in body:
         check_rows(body.rstrip(b"\r\n").count(b"\n"))
-    X = encode_csv(contract, body)
+    X = encode_csv(contract, body, monitored)
     check_rows(len(X))  # with quotes, a line's end may stand within a cell
     return X, _render_csv
 

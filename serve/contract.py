@@ -3,6 +3,7 @@
 import hashlib
 import json
 import tomllib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from serve.errors import ApplicationError, ContractError
 from serve.feature import Fault, Feature
 
 FORMAT = 1
+UNKNOWN = "(unknown)"  # in counts, for whatever a caller calls a field that the contract does not have
 MOST_FIELDS_NAMED = 50  # in one error: a body may carry a hundred thousand unknown keys
 
 
@@ -92,6 +94,12 @@ class Contract:
         return top | {"target": asdict(self.target), "feature": features}
 
     @cached_property
+    def fingerprint(self) -> str:
+        """The SHA-256 of the contract's canonical JSON: the same wherever and however it was read."""
+        text = json.dumps(self.to_dict(), sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @cached_property
     def scored(self) -> tuple[Feature, ...]:
         """The F features the model sees, in contract order."""
         return tuple(feature for feature in self.features if feature.scored)
@@ -104,6 +112,10 @@ class Contract:
     @cached_property
     def _by_name(self) -> dict[str, Feature]:
         return {feature.name: feature for feature in self.features}
+
+    @cached_property
+    def _names(self) -> str:
+        return ", ".join(self._by_name)
 
     @cached_property
     def refusals(self) -> dict[str, str]:
@@ -129,24 +141,40 @@ class Contract:
         if not isinstance(application, Mapping):
             raise ApplicationError({"": "not an object, expected the features of one application"})
         X = np.empty((1, len(self.scored)))
-        fields: dict[str, str] = {}
+        faults: dict[str, Fault] = {}
         for column, feature in enumerate(self.scored):
             try:
                 X[0, column] = feature.encode(application.get(feature.name))
             except Fault as fault:
-                fields[feature.name] = str(fault)
+                faults[feature.name] = fault
         for feature in self.monitored:
             try:
                 if application.get(feature.name) is not None:  # absent means unknown
                     feature.encode(application[feature.name])
             except Fault as fault:
-                fields[feature.name] = str(fault)
+                faults[feature.name] = fault
         unknown = [name for name in application if name not in self._by_name]
-        text = f"unknown field, expected {', '.join(self._by_name)}"
-        fields |= {name[:60]: self.refusals.get(name, text) for name in unknown[:MOST_FIELDS_NAMED]}
-        if fields:
-            raise ApplicationError(fields)
+        faults |= {name: self.judge_name(name) for name in unknown}
+        if faults:
+            named = list(faults.items())[: len(faults) - len(unknown) + MOST_FIELDS_NAMED]
+            counts = Counter(self.describe_fault(name, fault) for name, fault in faults.items())
+            raise ApplicationError({name[:60]: str(fault) for name, fault in named}, counts)
         return X
+
+    def encode_monitored(self, application: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Return (1,) float64 for each monitored feature that an application gives. Raises Fault."""
+        given = [feature for feature in self.monitored if application.get(feature.name) is not None]
+        return {feature.name: np.array([feature.encode(application[feature.name])]) for feature in given}
+
+    def judge_name(self, name: str, what: str = "field") -> Fault:
+        """Return what is wrong with a name that is none of the features'."""
+        if name in self.refusals:
+            return Fault(self.refusals[name], word="refused field")
+        return Fault(f"unknown {what}", self._names, word=UNKNOWN)
+
+    def describe_fault(self, name: str, fault: Fault) -> tuple[str, str]:
+        """Return field and kind to count a fault by: nothing that the caller wrote."""
+        return (UNKNOWN, "unknown field") if fault.word == UNKNOWN else (name, fault.word)
 
     def encode_table(
         self, columns: Mapping[str, Sequence[object]], features: Sequence[Feature] | None = None

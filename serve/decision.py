@@ -5,16 +5,15 @@ from math import log
 from typing import Any
 
 import numpy as np
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, request
 
-from serve.api import loaded_model, name_decision, read_json, respond
+from serve.api import loaded_model, name_decision, read_json, respond, settle
 from serve.counterfactual import find_counterfactuals
-from serve.decision_id import make_decision_id
 from serve.errors import RequestError
 from serve.explain import Explanation
 from serve.live import Loaded
 from serve.reasons import principal_reasons
-from serve.scorer import Decision
+from serve.scorer import Decision, name_band
 from serve.wording import LANGUAGES
 
 blueprint = Blueprint("decision", __name__)
@@ -30,26 +29,17 @@ def decide() -> Response:
     """
     with_values, in_all = _read_choice("values", "true", "false"), _read_choice("texts", "all", "one")
     loaded = loaded_model()
-    X = loaded.scorer.contract.encode(read_json())
-    decision, decision_id = loaded.scorer.answer_row(X), make_decision_id()
+    application = read_json()
+    X = loaded.scorer.contract.encode(application)
+    decision = loaded.scorer.answer_row(X)
     language = request.accept_languages.best_match(LANGUAGES, LANGUAGES[0])
     write = (lambda text: {each: text(each) for each in LANGUAGES}) if in_all else (lambda text: text(language))
-    document = _describe(decision, X, loaded, decision_id, with_values, write)
-    current_app.extensions["observer"].decided(loaded, decision.code)
-    response = name_decision(respond(document), loaded, decision_id)
+    document = _describe(decision, X, loaded, with_values, write)
+    decision_id = settle(loaded, decision, X, application, [reason["code"] for reason in document["reasons"]])
+    response = name_decision(respond(document | {"decision_id": decision_id}), loaded, decision_id)
     response.headers["Content-Language"] = ", ".join(LANGUAGES) if in_all else language
     response.vary.add("Accept-Language")
     return response
-
-
-def name_band(probability: float, low: float, high: float) -> str:
-    """Return what the probability of approval calls for: approve from `high` on, decline below `low`, else refer.
-
-    An empty band (low == high) lies at the threshold: nothing is referred, and the name says what the code says.
-    """
-    if probability >= high:
-        return "approve"
-    return "refer" if probability >= low else "decline"
 
 
 def _read_choice(name: str, chosen: str, otherwise: str) -> bool:
@@ -60,9 +50,7 @@ def _read_choice(name: str, chosen: str, otherwise: str) -> bool:
     return given[0] == chosen
 
 
-def _describe(
-    decision: Decision, X: np.ndarray, loaded: Loaded, decision_id: str, with_values: bool, write: Write
-) -> dict[str, Any]:
+def _describe(decision: Decision, X: np.ndarray, loaded: Loaded, with_values: bool, write: Write) -> dict[str, Any]:
     scorer, pointer = loaded.scorer, loaded.pointer
     band = name_band(decision.probability, *scorer.review_band)
     explanation = loaded.explainer.explain(X)
@@ -81,7 +69,7 @@ def _describe(
     if with_values:
         document["explanation"] = _describe_values(explanation, loaded)
     identity = {"name": pointer.name, "alias": pointer.alias, "version": pointer.version, "sha256": scorer.sha256}
-    return document | {"model": identity, "decision_id": decision_id}
+    return document | {"model": identity}
 
 
 def _describe_values(explanation: Explanation, loaded: Loaded) -> dict[str, Any]:

@@ -34,11 +34,16 @@ class ContractError(ServeError):
         super().__init__(f"{where}: " + "; ".join(problems))
 
 
-class ApplicationError(ServeError):
-    """An application breaks the contract; `fields` maps a field to what was expected, never to its value."""
+SHAPE = {("", "shape"): 1}
 
-    def __init__(self, fields: Mapping[str, str]) -> None:
-        self.fields = dict(fields)
+
+class ApplicationError(ServeError):
+    """An application breaks the contract; `fields` maps a field to what was expected, never to its value. `faults`
+    counts them by (the contract's field, kind), all of them, and says nothing that the caller wrote.
+    """
+
+    def __init__(self, fields: Mapping[str, str], faults: Mapping[tuple[str, str], int] = SHAPE) -> None:
+        self.fields, self.faults = dict(fields), dict(faults)
         super().__init__("the application breaks the contract: " + ", ".join(self.fields))
 
 

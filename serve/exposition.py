@@ -28,6 +28,7 @@ class Metric:
 
 SECONDS, REJECTED, DECISIONS = "loan_request_seconds", "loan_rejected", "loan_decisions"
 SWAPS, KEY_USES, STARTS = "loan_model_swaps", "loan_key_uses", "loan_worker_starts"
+LOG_RECORDS = "loan_prediction_log_records"
 WORKERS, CONNECTIONS, IN_FLIGHT = "loan_workers", "loan_connections", "loan_requests_in_flight"
 MODEL_WORKERS, LOADED_AT = "loan_model_workers", "loan_model_loaded_timestamp_seconds"
 REGISTRY_SUCCESS, REGISTRY_FAILURES = "loan_registry_last_success_timestamp_seconds", "loan_registry_failures"
@@ -38,6 +39,7 @@ METRICS = (
     Metric(_Count, DECISIONS, "Decisions", ("label", "version")),
     Metric(_Count, SWAPS, "New models taken and refused, by each worker", ("result",)),
     Metric(_Count, KEY_USES, "Requests with a valid key, by its name", ("key",)),
+    Metric(_Count, LOG_RECORDS, "Decisions logged, dropped, and refused as they could not be logged", ("result",)),
     Metric(_Count, STARTS, "Workers started"),
     Metric(_Gauge, WORKERS, "Workers that run"),
     Metric(_Gauge, CONNECTIONS, "Open connections"),

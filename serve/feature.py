@@ -19,11 +19,13 @@ _NUMBERS_OR_NULLS = msgspec.json.Decoder(list[float | None])
 
 
 class Fault(ValueError):
-    """A value breaks the contract. `kind` is the sort of fault, `expected` what would have been right."""
+    """A value breaks the contract. `kind` is the sort of fault, `expected` what would have been right, `word` the kind
+    for counting: one of few, whatever the value.
+    """
 
-    def __init__(self, kind: str, expected: str) -> None:
-        self.kind, self.expected = kind, expected
-        super().__init__(f"{kind}, expected {expected}")
+    def __init__(self, kind: str, expected: str = "", word: str = "") -> None:
+        self.kind, self.expected, self.word = kind, expected, word or kind
+        super().__init__(f"{kind}, expected {expected}" if expected else kind)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from serve.api import decide_rows, loaded_model, name_decision, respond
 from serve.contract import Contract
 from serve.errors import RequestError
 from serve.many_rows import check_rows, read_many
-from serve.tables import encode_columns, encode_csv, encode_records, fill_absent
+from serve.tables import Monitored, encode_columns, encode_csv, encode_records, fill_absent
 
 VERSION = "3.17.2"  # of the MLflow whose protocol this is: what MLflow itself answers
 
@@ -50,10 +50,11 @@ def invocations() -> Response:
     _check_content_type()
     encode = encode_csv if request.mimetype == "text/csv" else _encode_json
     contract = loaded.scorer.contract
-    X = encode(contract, read_many(contract))
+    monitored: Monitored = {}
+    X = encode(contract, read_many(contract), monitored)
     check_rows(len(X))
-    _, codes = decide_rows(loaded, X)
-    return name_decision(respond({"predictions": codes.tolist()}), loaded)
+    rows = decide_rows(loaded, X, monitored)
+    return name_decision(respond({"predictions": rows.codes.tolist()}), loaded, rows.decision_id)
 
 
 def _check_content_type() -> None:
@@ -64,7 +65,7 @@ def _check_content_type() -> None:
         raise UnsupportedMediaType("expected no parameter of the Content-Type but charset=utf-8")
 
 
-def _encode_json(contract: Contract, body: bytes) -> np.ndarray:
+def _encode_json(contract: Contract, body: bytes, monitored: Monitored) -> np.ndarray:
     document = strict_json.loads(body, nan_is_null=True)
     if not isinstance(document, Mapping) or len(set(document) & set(FORMATS)) != 1:
         raise RequestError(f"expected an object with exactly one of {', '.join(FORMATS)}")
@@ -73,10 +74,10 @@ def _encode_json(contract: Contract, body: bytes) -> np.ndarray:
     if set(document) - set(FORMATS) - {"params"}:
         raise RequestError(f"unknown key, expected one of {', '.join(FORMATS)}, and nothing beside it")
     (name,) = set(document) & set(FORMATS)
-    return FORMATS[name](contract, document[name], name)
+    return FORMATS[name](contract, document[name], name, monitored)
 
 
-def _encode_split(contract: Contract, value: Any, where: str) -> np.ndarray:
+def _encode_split(contract: Contract, value: Any, where: str, monitored: Monitored) -> np.ndarray:
     if not isinstance(value, Mapping) or not {"columns", "data"} <= set(value) <= {"columns", "data", "index"}:
         raise RequestError(f"{where}: expected an object of columns and data, and an index or none")
     columns, data, index = value["columns"], value["data"], value.get("index")
@@ -93,33 +94,34 @@ def _encode_split(contract: Contract, value: Any, where: str) -> np.ndarray:
         raise RequestError(f"{where}.index: expected as many entries as data has rows")
     check_rows(len(data))
     values = map(list, zip(*data, strict=True)) if data else [[] for _ in columns]
-    return encode_columns(contract, fill_absent(contract, dict(zip(columns, values, strict=True)), len(data)))
+    named = dict(zip(columns, values, strict=True))
+    return encode_columns(contract, fill_absent(contract, named, len(data)), monitored)
 
 
-def _encode_frame_records(contract: Contract, value: Any, where: str) -> np.ndarray:
+def _encode_frame_records(contract: Contract, value: Any, where: str, monitored: Monitored) -> np.ndarray:
     if not isinstance(value, list):
         raise RequestError(f"{where}: expected a list of records")
     check_rows(len(value))
-    return encode_records(contract, value)
+    return encode_records(contract, value, monitored)
 
 
-def _encode_tensors(contract: Contract, value: Any, where: str) -> np.ndarray:
+def _encode_tensors(contract: Contract, value: Any, where: str, monitored: Monitored) -> np.ndarray:
     """Encode records, one record, or columns: the three ways to give a named-column model `instances` or `inputs`."""
     if isinstance(value, list) and all(isinstance(record, Mapping) for record in value):
-        return _encode_frame_records(contract, value, where)
+        return _encode_frame_records(contract, value, where, monitored)
     if not isinstance(value, Mapping):
         raise RequestError(f"{where}: expected records or columns; values without names are ambiguous")
     lists = [isinstance(column, list) for column in value.values()]
     if not any(lists):
-        return encode_records(contract, [value])
+        return encode_records(contract, [value], monitored)
     if not all(lists):
         raise RequestError(f"{where}: expected a list in each column, or in none")
     rows = max(map(len, value.values()))
     check_rows(rows)
-    return encode_columns(contract, fill_absent(contract, value, rows))
+    return encode_columns(contract, fill_absent(contract, value, rows), monitored)
 
 
-FORMATS: dict[str, Callable[[Contract, Any, str], np.ndarray]] = {
+FORMATS: dict[str, Callable[[Contract, Any, str, Monitored], np.ndarray]] = {
     "dataframe_split": _encode_split,
     "dataframe_records": _encode_frame_records,
     "instances": _encode_tensors,

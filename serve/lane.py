@@ -5,23 +5,27 @@ whatever is not plainly right (an error, a doubt, a monitored feature) is not an
 """
 
 from collections.abc import Mapping
-from time import perf_counter
+from time import perf_counter, time
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from serve import strict_json
+from serve.applicant import HEADER, is_key
+from serve.decided import Decided
 from serve.decision_id import make_decision_id
 from serve.feature import NAN, Feature
 from serve.keys import Keys
 from serve.live import LiveModel, Loaded
 from serve.observation import Observer
+from serve.prediction_log import PredictionLog
 from serve.trace_context import valid_traceparent
 
 ROUTE = "/api/v2/predict"
 TARGET = ROUTE.encode()
 CONTENT_TYPES = frozenset(b"application/json" + end for end in (b"", b"; charset=utf-8", b"; charset=UTF-8"))
+APPLICANT = HEADER.lower().encode()
 NO_HEADERS: Mapping[bytes, bytes] = {}
 _decode = msgspec.json.Decoder().decode
 
@@ -29,8 +33,10 @@ _decode = msgspec.json.Decoder().decode
 class Lane:
     """Answers for the model that is live; `__call__` is the whole interface."""
 
-    def __init__(self, live: LiveModel, observer: Observer, keys: Keys | None = None) -> None:
-        self._live, self._observer, self._keys = live, observer, keys
+    def __init__(
+        self, live: LiveModel, observer: Observer, keys: Keys | None = None, log: PredictionLog | None = None
+    ) -> None:
+        self._live, self._observer, self._keys, self._log = live, observer, keys, log
         self._plain: _Plain | None = None
 
     def __call__(self, body: bytes, headers: Mapping[bytes, bytes] = NO_HEADERS) -> bytes | None:
@@ -48,8 +54,16 @@ class Lane:
         X = plain.encode(body)
         if X is None:
             return None
-        code = 1 if loaded.scorer.score_one(X) >= loaded.scorer.threshold else 0
+        p = loaded.scorer.score_one(X)
+        code = 1 if p >= loaded.scorer.threshold else 0
         decision_id = make_decision_id()
+        if self._log is not None:
+            applicant, seconds = headers.get(APPLICANT), perf_counter() - begun
+            if applicant is not None and not is_key(applicant):
+                return None
+            decided = Decided(time(), decision_id, ROUTE, loaded, X.tobytes(), [p], [code], seconds, applicant)
+            if not self._log.take(decided):
+                return None
         before, after, end = plain.answers[code]
         trace = valid_traceparent(headers[b"traceparent"].decode("latin-1")) if b"traceparent" in headers else ""
         if trace:

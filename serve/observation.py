@@ -85,6 +85,10 @@ class Observer:
         """Count a request that came with the valid key of this name."""
         self._tallies.add((exposition.KEY_USES, name))
 
+    def recorded(self, result: str, count: int) -> None:
+        """Count decisions by what became of their record: logged, dropped, or refused without one."""
+        self._tallies.add((exposition.LOG_RECORDS, result), count)
+
     def swapped(self, old: Loaded | None, new: Loaded | None) -> None:
         """Count a model that was taken, or, where `new` is None, refused."""
         self._tallies.add((exposition.SWAPS, "taken" if new else "refused"))

@@ -84,12 +84,12 @@ def infer(name: str, version: str | None = None) -> Response:
     wanted = _read_outputs(document)
     tensors = read_tensors(document)
     check_rows(tensors[0].shape[0])
-    p, codes = decide_rows(loaded, encode_tensors(loaded.scorer.contract, tensors))
+    rows = decide_rows(loaded, encode_tensors(loaded.scorer.contract, tensors))
     answer = {"model_name": loaded.pointer.name, "model_version": loaded.pointer.version}
     if document.get("id") is not None:
         answer["id"] = document["id"]
-    outputs = _make_outputs(wanted, loaded.scorer.contract, p, codes)
-    return name_decision(respond(answer | {"outputs": outputs}), loaded)
+    outputs = _make_outputs(wanted, loaded.scorer.contract, rows.p, rows.codes)
+    return name_decision(respond(answer | {"outputs": outputs}), loaded, rows.decision_id)
 
 
 def _named_model(name: str, version: str | None) -> Loaded:

@@ -113,6 +113,16 @@ class Scorer:
             raise ModelFileError("a golden row is decided otherwise than recorded")
 
 
+def name_band(probability: float, low: float, high: float) -> str:
+    """Return what the probability of approval calls for: approve from `high` on, decline below `low`, else refer.
+
+    An empty band (low == high) lies at the threshold: nothing is referred, and the name says what the code says.
+    """
+    if probability >= high:
+        return "approve"
+    return "refer" if probability >= low else "decline"
+
+
 def open_session(data: bytes) -> ort.InferenceSession:
     """Return a session that computes with one thread. Raises ModelFileError."""
     options = ort.SessionOptions()

@@ -17,58 +17,62 @@ from serve.errors import ApplicationError
 from serve.feature import Fault, Feature
 
 LONGEST_NAME = 60  # characters of a caller's field that an error repeats
-Problem = tuple[int, int, str, Fault | str]  # row, rank within the row, field, what is wrong
+Problem = tuple[int, int, str, Fault]  # row, rank within the row, field, what is wrong
+Monitored = dict[str, np.ndarray]  # (n,) float64 a monitored feature, NaN where a row has none
 _WHOLE = -1  # the row of a problem that is of no row
 
 
-def encode_records(contract: Contract, records: object) -> np.ndarray:
-    """Return (n, F) float64 for a list of applications; absent is null. Raises ApplicationError."""
+def encode_records(contract: Contract, records: object, monitored: Monitored | None = None) -> np.ndarray:
+    """Return (n, F) float64 for a list of applications; absent is null. Raises ApplicationError.
+
+    monitored: takes the monitored features that were given, here and below.
+    """
     if not isinstance(records, list):
         raise ApplicationError({"": "not a list, expected a list of applications"})
-    problems = _Problems()
+    problems = _Problems(contract)
     columns = _even_columns(contract, records)
     if columns is not None:
-        return _encode(contract, columns, range(len(records)), problems)
+        return _encode(contract, columns, range(len(records)), problems, monitored=monitored)
     rows = [row for row, record in enumerate(records) if isinstance(record, Mapping)]
     objects = [records[row] for row in rows]
-    text = "not an object, expected the features of one application"
-    problems.add((row, 0, "", text) for row, record in enumerate(records) if not isinstance(record, Mapping))
+    fault = Fault("not an object", "the features of one application")
+    problems.add((row, 0, "", fault) for row, record in enumerate(records) if not isinstance(record, Mapping))
     problems.add(_unknown_fields(contract, rows, objects))
     columns = {feature.name: [record.get(feature.name) for record in objects] for feature in contract.features}
-    return _encode(contract, columns, rows, problems)
+    return _encode(contract, columns, rows, problems, monitored=monitored)
 
 
-def encode_columns(contract: Contract, columns: object) -> np.ndarray:
+def encode_columns(contract: Contract, columns: object, monitored: Monitored | None = None) -> np.ndarray:
     """Return (n, F) float64 for an object of equally long lists, one a scored feature. Raises ApplicationError."""
     if not isinstance(columns, Mapping):
         raise ApplicationError({"": "not an object, expected a list of values for each feature"})
-    problems = _Problems()
+    problems = _Problems(contract)
     problems.add(_header_problems(contract, columns))
     known = {feature.name: columns[feature.name] for feature in contract.features if feature.name in columns}
     lists = {name: values for name, values in known.items() if isinstance(values, list)}
-    text = "not a list, expected a list with a value for each row"
-    problems.add((_WHOLE, 0, name, text) for name in known if name not in lists)
+    fault = Fault("not a list", "a list with a value for each row")
+    problems.add((_WHOLE, 0, name, fault) for name in known if name not in lists)
     first, n = next(((name, len(values)) for name, values in lists.items()), ("", 0))
     even = {name: values for name, values in lists.items() if len(values) == n}
-    text = "{} values, expected {} as in {}"
-    problems.add((_WHOLE, 0, k, text.format(len(v), n, first)) for k, v in lists.items() if k not in even)
-    return _encode(contract, even, range(n), problems)
+    uneven = ((name, f"{len(values)} values") for name, values in lists.items() if name not in even)
+    problems.add((_WHOLE, 0, name, Fault(kind, f"{n} as in {first}", "uneven")) for name, kind in uneven)
+    return _encode(contract, even, range(n), problems, monitored=monitored)
 
 
-def encode_csv(contract: Contract, body: bytes) -> np.ndarray:
+def encode_csv(contract: Contract, body: bytes, monitored: Monitored | None = None) -> np.ndarray:
     """Return (n, F) float64 for a CSV: UTF-8, a header with a column for each scored feature in any order, quotes as
     in RFC 4180, an empty cell for a missing value. A byte-order mark is accepted: spreadsheets write one. Raises
     ApplicationError.
     """
     table = read_cells(body)
-    problems = _Problems()
-    text = f"{{}} cells, expected {len(table.header)}"
-    problems.add((row, 0, "", text.format(width)) for row, width in table.uneven.items())
+    problems = _Problems(contract)
+    expected = str(len(table.header))
+    problems.add((row, 0, "", Fault(f"{width} cells", expected, "uneven")) for row, width in table.uneven.items())
     problems.add(_header_problems(contract, table.header))
     names = Counter(table.header)
     cells = {name: column for name, column in zip(table.header, table.columns, strict=True) if names[name] == 1}
     cells |= {f.name: list(map(f.parse, cells[f.name])) for f in contract.monitored if f.name in cells}
-    return _encode(contract, cells, table.rows, problems, Feature.encode_cells)
+    return _encode(contract, cells, table.rows, problems, Feature.encode_cells, monitored)
 
 
 def fill_absent(contract: Contract, columns: Mapping[str, Any], rows: int) -> dict[str, Any]:
@@ -79,25 +83,26 @@ def fill_absent(contract: Contract, columns: Mapping[str, Any], rows: int) -> di
 class _Problems:
     """What is wrong with a batch: all of it counted, the first of it named."""
 
-    def __init__(self) -> None:
+    def __init__(self, contract: Contract) -> None:
+        self._contract = contract
         self._first: list[Problem] = []
-        self._count = 0
+        self._counts: Counter[tuple[str, str]] = Counter()  # by field and kind
 
     def add(self, problems: Iterable[Problem]) -> None:
         """Take problems of rising rows."""
         rest = iter(problems)
         first = list(islice(rest, MOST_FIELDS_NAMED))
         self._first += first
-        self._count += len(first) + sum(1 for _ in rest)
+        self._counts.update(self._contract.describe_fault(name, fault) for _, _, name, fault in chain(first, rest))
 
     def check(self) -> None:
         """Raise ApplicationError if there are any."""
-        if not self._count:
+        if not self._counts:
             return
         first = sorted(self._first, key=lambda problem: problem[:2])[:MOST_FIELDS_NAMED]
         fields = {_place(row, name): str(fault) for row, _, name, fault in first}
-        more = self._count - len(fields)
-        raise ApplicationError(fields | ({"...": f"and {more} more"} if more else {}))
+        more = self._counts.total() - len(fields)
+        raise ApplicationError(fields | ({"...": f"and {more} more"} if more else {}), self._counts)
 
 
 def _place(row: int, name: str) -> str:
@@ -110,6 +115,7 @@ def _encode(
     rows: Sequence[int],
     problems: _Problems,
     encode: Callable[[Feature, Sequence[Any]], tuple[np.ndarray, dict[int, Fault]]] = Feature.encode_column,
+    monitored: Monitored | None = None,
 ) -> np.ndarray:
     """Return (n, F) float64 of the columns there are. Raises ApplicationError.
 
@@ -124,7 +130,9 @@ def _encode(
         if feature.scored:
             X[:, scored[feature.name]], faults = encode(feature, values)
         else:
-            faults = _judge_monitored(feature, values)
+            numbers, faults = _encode_monitored(feature, values)
+            if monitored is not None:
+                monitored[feature.name] = numbers
         problems.add((rows[row], rank, feature.name, fault) for row, fault in faults.items())
     problems.check()
     if not len(X):
@@ -132,10 +140,11 @@ def _encode(
     return X
 
 
-def _judge_monitored(feature: Feature, values: Sequence[Any]) -> dict[int, Fault]:
+def _encode_monitored(feature: Feature, values: Sequence[Any]) -> tuple[np.ndarray, dict[int, Fault]]:
     given = [row for row, value in enumerate(values) if value is not None]  # absent means unknown
-    _, faults = feature.encode_column([values[row] for row in given])
-    return {given[row]: fault for row, fault in faults.items()}
+    numbers = np.full(len(values), np.nan)
+    numbers[given], faults = feature.encode_column([values[row] for row in given])
+    return numbers, {given[row]: fault for row, fault in faults.items()}
 
 
 def _even_columns(contract: Contract, records: list[Any]) -> dict[str, list[Any]] | None:
@@ -154,26 +163,20 @@ def _even_columns(contract: Contract, records: list[Any]) -> dict[str, list[Any]
 
 def _unknown_fields(contract: Contract, rows: Sequence[int], objects: list[Mapping[str, Any]]) -> Iterator[Problem]:
     known = {feature.name for feature in contract.features}
-    text = f"unknown field, expected {_names(contract)}"
     for row, record in zip(rows, objects, strict=True):
         if not known.issuperset(record):
             unknown = [name for name in record if name not in known]
-            yield from ((row, len(known), name[:LONGEST_NAME], contract.refusals.get(name, text)) for name in unknown)
+            yield from ((row, len(known), name[:LONGEST_NAME], contract.judge_name(name)) for name in unknown)
 
 
 def _header_problems(contract: Contract, header: Iterable[str]) -> Iterator[Problem]:
     names = Counter(iter(header))
     known = {feature.name for feature in contract.features}
-    text = f"unknown column, expected {_names(contract)}"
     for feature in contract.scored:
         if feature.name not in names:
-            yield _WHOLE, 0, feature.name, f"missing column, expected {feature.expected} in each row"
+            yield _WHOLE, 0, feature.name, Fault("missing column", f"{feature.expected} in each row")
     for name, times in names.items():
         if name not in known:
-            yield _WHOLE, 1, name[:LONGEST_NAME], contract.refusals.get(name, text)
+            yield _WHOLE, 1, name[:LONGEST_NAME], contract.judge_name(name, "column")
         elif times > 1:
-            yield _WHOLE, 1, name, "stands twice in the header"
-
-
-def _names(contract: Contract) -> str:
-    return ", ".join(feature.name for feature in contract.features)
+            yield _WHOLE, 1, name, Fault("stands twice in the header", word="repeated column")

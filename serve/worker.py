@@ -52,7 +52,7 @@ async def _serve(
     observer = app.extensions["observer"]
     if tallies:
         observer.share(tallies)
-    lane = Lane(app.extensions["live_model"], observer, app.extensions["keys"])
+    lane = Lane(app.extensions["live_model"], observer, app.extensions["keys"], app.extensions["prediction_log"])
     front = Front(app.wsgi_app, settings, observer, lane)
     fronts = [front]
     context = make_context(settings)
@@ -68,6 +68,8 @@ async def _serve(
         await asyncio.sleep(TICK)
     app.extensions["stopping"].set()
     await _drain(front, server, settings.drain_seconds, lambda: _tick(fronts, beat))
+    if app.extensions["prediction_log"]:
+        app.extensions["prediction_log"].close()
     front.observe()  # the last counts
 
 

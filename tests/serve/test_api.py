@@ -25,14 +25,21 @@ def subclasses(base: type) -> set[type]:
     return {base}.union(*(subclasses(sub) for sub in base.__subclasses__()))
 
 
-class BrokenScorer(Scorer):
+class BrokenContract:
     """Fails on every application."""
 
     def __init__(self, make_error: Callable[[object], Exception]) -> None:
         self.make_error = make_error
 
-    def answer(self, application: object) -> None:
+    def encode(self, application: object) -> None:
         raise self.make_error(application)
+
+
+class BrokenScorer(Scorer):
+    """Has a broken contract."""
+
+    def __init__(self, make_error: Callable[[object], Exception]) -> None:
+        self.contract = BrokenContract(make_error)
 
 
 def break_scorer(client, make_error: Callable[[object], Exception]) -> None:

@@ -66,7 +66,7 @@ def test_a_crash_is_logged_by_class_and_counted(client, make_app, caplog, applic
         raise ZeroDivisionError("85125")
 
     loaded = client.application.extensions["live_model"].current
-    monkeypatch.setattr(type(loaded.scorer), "answer", crash)
+    monkeypatch.setattr(type(loaded.scorer), "answer_row", crash)
     assert client.post("/api/v2/predict", json=application).status_code == 500
     (line,) = [JSONFormatter().format(record) for record in caplog.records if record.name == "serve.app"]
     assert json.loads(line)["message"].startswith("ZeroDivisionError at ")

@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python -m loan_approval
 # Through the environment, so that a shell takes them as they are: a reason may hold quotes.
 export DATASET MODEL PREPROCESSOR VERSION FORCE
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab explore train validate promote rollback history reproduce serve mlflow test test-hard soak bench bench-gates bench-reasons lock-bench lint format lock image clean
+.PHONY: help setup run lab explore train validate promote rollback history reproduce monitor demo-drift serve mlflow test test-hard soak bench bench-drift bench-gates bench-reasons lock-bench lint format lock image clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,12 @@ history: $(READY) ## list what was in production, and who put it there
 reproduce: $(READY) ## make a version again from its commit, data and lock; fails unless the bytes are the same (VERSION=challenger)
 	$(RUN) reproduce "$$VERSION" --dataset "$$DATASET"
 
+monitor: $(READY) ## report how decisions drift from the training data; fails when severe (DATASET=… BEGIN=2026-11-01 END=…)
+	$(RUN) monitor --dataset "$$DATASET" $(if $(BEGIN),--begin "$(BEGIN)") $(if $(END),--end "$(END)")
+
+demo-drift: $(READY) ## three simulated months through the real server: stable, a season, a broken unit
+	$(RUN) demo-drift
+
 serve: $(READY) ## serve what is in production (PORT=8000 DATASET=…)
 	$(RUN) serve --dataset "$$DATASET"
 
@@ -82,6 +88,9 @@ $(VENV)-%/.ready: locks/%.txt $(READY)
 
 bench-gates: $(READY) ## how often noise passes the gates of signal, and weak signal (SETS=200 MODELS="xgboost …")
 	$(VENV)/bin/python -m tests.benchmarks.gates --sets $(or $(SETS),200) $(if $(MODELS),--models $(MODELS))
+
+bench-drift: $(READY) ## how often the drift report cries wolf, and how often it finds what changed (MONTHS=400)
+	$(VENV)/bin/python -m tests.benchmarks.drift --months $(or $(MONTHS),400)
 
 lock-bench: $(READY) ## make the lock files of the peers anew
 	$(VENV)/bin/python -m uv pip compile $(LOCK_OPTIONS) --group bench -c locks/dev.txt -o locks/bench.txt pyproject.toml

@@ -122,12 +122,6 @@ class Contract:
         """What is answered to each name that the contract refuses; any other unknown name is told what is known."""
         return dict.fromkeys((feature.name for feature in self.refused), "not accepted, the contract refuses it")
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """The SHA-256 of the contract as canonical JSON: what a decision was made under."""
-        text = json.dumps(self.to_dict(), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
-
     def example(self) -> dict[str, Any]:
         """Return the application made of each scored feature's example."""
         return {feature.name: feature.example for feature in self.scored}

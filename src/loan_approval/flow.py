@@ -126,11 +126,14 @@ def run_everything(dataset: str, texts: Mapping[str, str], folder: Path, port: i
 
 
 @contextmanager
-def served(name: str, store: Store, port: int) -> Iterator[str]:
-    """Start the server as a process; yields its address once it is ready; stops it with SIGTERM."""
+def served(name: str, store: Store, port: int, settings: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Start the server as a process; yields its address once it is ready; stops it with SIGTERM.
+
+    settings: more environment variables for it.
+    """
     check_port(port)
     environment = {"SERVE_MODEL_NAME": name, "SERVE_STORE": str(store.path), "PORT": str(port)}
-    environment |= {"SERVE_HOST": "127.0.0.1", "SERVE_MODEL_ALIAS": ALIAS}
+    environment |= {"SERVE_HOST": "127.0.0.1", "SERVE_MODEL_ALIAS": ALIAS} | dict(settings or {})
     _say(f"starting the server on port {port}")
     process = subprocess.Popen([sys.executable, "-m", "serve"], env=os.environ | environment, cwd=ROOT)
     try:

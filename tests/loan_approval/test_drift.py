@@ -17,7 +17,7 @@ from loan_approval.drift_statistics import (
 )
 from loan_approval.errors import DataError
 from serve.contract import Contract
-from tests.benchmarks.drift import CHANGES, STABLE, judge_month
+from tests.benchmarks.drift import CHANGES, STABLE, judge_month, judge_months
 from tests.model_files import MIXED
 
 CONTRACT = Contract.from_dict(
@@ -228,6 +228,15 @@ def test_a_value_that_many_rows_share_is_a_bin_of_its_own() -> None:
     assert count_bins(np.array([-1.0, 0.0, 1e9]), edges)[[0, 1, -1]].tolist() == [1, 1, 1]
 
 
+def test_the_few_values_beside_one_that_most_rows_share_are_cut_too() -> None:
+    rng = np.random.default_rng(1)
+    reference, current = (np.where(rng.random(rows) < 0.96, 0, rng.lognormal(3, 0.5, rows)) for rows in (2000, 1000))
+    assert measure_distance(reference, current).p_value > 0.01
+    distance = measure_distance(reference, current / 1000)
+    assert distance.p_value < 1e-6
+    assert distance.effect > 0.02
+
+
 def test_bins_are_of_equal_mass() -> None:
     reference = np.random.default_rng(1).normal(size=1000)
     counts = count_bins(reference, quantile_edges(reference))
@@ -266,12 +275,21 @@ def test_missing_is_a_bin_of_its_own_in_the_stability_index() -> None:
 
 @pytest.mark.parametrize("dataset", ["loans", "boston"])
 def test_false_alarms_are_at_most_one_report_in_twenty(dataset: str) -> None:
-    months = [judge_month(dataset, STABLE, 1000, number) for number in range(40)]
-    assert sum(month.verdict != "stable" for month in months) <= 2
+    months = [judge_month(dataset, STABLE, 1000, number) for number in range(25)]
+    assert sum(month.verdict != "stable" for month in months) <= 1
 
 
 @pytest.mark.parametrize("dataset", ["loans", "boston"])
-@pytest.mark.parametrize("kind", list(CHANGES)[:2])
-def test_a_shift_by_three_tenths_of_a_standard_deviation_is_found_in_a_thousand_rows(dataset: str, kind: str) -> None:
-    months = [judge_month(dataset, kind, 1000, number) for number in range(20)]
+def test_a_shift_by_three_tenths_of_a_standard_deviation_is_found_in_a_thousand_rows(dataset: str) -> None:
+    months = [judge_month(dataset, next(iter(CHANGES)), 1000, number) for number in range(20)]
     assert sum(month.named for month in months) >= 19
+
+
+@pytest.mark.hard
+@pytest.mark.parametrize("dataset", ["loans", "boston"])
+def test_the_error_rates_over_many_months(dataset: str) -> None:
+    alarms = [month.verdict != "stable" for month in judge_months(dataset, STABLE, 1000, 200, quiet=True)]
+    found = [month.named for month in judge_months(dataset, next(iter(CHANGES)), 1000, 200, quiet=True)]
+    print(f"{dataset}: false alarms {np.mean(alarms):.1%}, shifts found {np.mean(found):.1%}")
+    assert np.mean(alarms) <= 0.05
+    assert np.mean(found) >= 0.95

@@ -38,7 +38,9 @@ def test_a_month_like_the_training_data_is_stable(loans: Monitored) -> None:
     findings = compare_window(window)
     assert verdict(findings) == "stable", [f.words for f in findings if f.level != "ok"]
     assert {"score of version 1", "approvals by version 1", "referrals by version 1"} < {f.subject for f in findings}
-    assert window.describe().startswith("600 decisions from 2026-11-23 12:00 to 2026-11-23 21:59 UTC, by version 1 (600)")
+    assert window.describe().startswith(
+        "600 decisions from 2026-11-23 12:00 to 2026-11-23 21:59 UTC, by version 1 (600)"
+    )
 
 
 def test_an_income_in_thousands_is_severe_for_feature_and_score(loans: Monitored) -> None:

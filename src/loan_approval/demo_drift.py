@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from loan_approval.datasets import dataset_folder, load_contract
 from loan_approval.errors import LoanApprovalError, PromotionError
 from loan_approval.flow import model_and_store, run_step, served
 from loan_approval.project import ROOT
 from loan_approval.simulate import simulate
 from serve.contract import Contract
-from serve.errors import ServeError
-from serve.store import Store
 
 ROWS = 2_000  # applications a month
 REFUSED_EVERY = 500  # one in so many is not an application: somebody always sends nonsense
@@ -84,7 +83,9 @@ def run_demo(reports: Path, rows: int = ROWS, time_limit: float = 600) -> list[J
     Raises PromotionError when no model is in production.
     """
     name, store = model_and_store(DATASET)
-    contract = _promoted_contract(store)
+    contract = load_contract(dataset_folder(DATASET))
+    if store.pointer() is None:
+        raise PromotionError(f"{store.path}: no model is in production that could be asked: run `make run` first")
     judged = []
     for number, month in enumerate(MONTHS):
         log = ROOT / "predictions" / "demo-drift" / month.name
@@ -105,14 +106,6 @@ def describe(judged: Judged) -> str:
     month = judged.month
     sign = "as expected" if judged.as_expected else f"NOT as expected ({month.expected})"
     return "\n  - ".join([f"{month.name} ({month.story}): {judged.verdict}, {sign}", *judged.words[1:]])
-
-
-def _promoted_contract(store: Store) -> Contract:
-    try:
-        _, scorer, _ = store.load()
-    except ServeError as err:
-        raise PromotionError(f"no model is in production to ask ({err}): run `make run` first") from err
-    return scorer.contract
 
 
 def _to_documents(applicants: pd.DataFrame, contract: Contract) -> list[dict[str, Any]]:

@@ -23,15 +23,10 @@ from loan_approval.outcomes import describe_outcomes
 from loan_approval.preprocessing_factory import PreprocessorFactory
 from loan_approval.project import ROOT
 from loan_approval.promotion import ALIAS, promote
+from loan_approval.stores import model_and_store
 from serve.store import Store, write_atomically
 
 START_LIMIT = 60  # seconds a server may take until it is ready
-
-
-def model_and_store(dataset: str) -> tuple[str, Store]:
-    """Return the registered model's name of a data set, and the store its server reads (`SERVE_STORE`)."""
-    name = load_contract(dataset_folder(dataset)).model_name
-    return name, Store(Path(os.environ.get("SERVE_STORE") or ROOT / "store" / name))
 
 
 def run_step(notebook: str, texts: Mapping[str, str], folder: Path, time_limit: float) -> dict[str, Any]:

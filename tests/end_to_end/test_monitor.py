@@ -27,7 +27,7 @@ def test_a_severe_month_has_a_report_and_exit_code_one(
     loans.decide(month.assign(Annual_Income=(month["Annual_Income"] / 1000).round(2)), loans.install())
     write_refusals(loans.log, 3)
     chosen = ["--dataset", str(tmp_path / "loans"), "--log", str(loans.log), "--begin", "2026-11-01"]
-    with pytest.raises(SystemExit, match="^severe drift$"):
+    with pytest.raises(SystemExit, match="severe drift"):
         cli.main(["monitor", *chosen])
     assert "severe, distribution: Annual_Income: PSI " in capsys.readouterr().out
     report = tmp_path / "reports/loans/04_monitor_2026-11-01.html"
@@ -39,6 +39,6 @@ def test_without_decisions_the_earlier_report_stays(loans: Monitored, tmp_path: 
     report = tmp_path / "reports/loans/04_monitor.html"
     report.parent.mkdir(parents=True)
     report.write_text("last month's")
-    with pytest.raises(SystemExit, match="LogError: .*nothing was logged"):
+    with pytest.raises(SystemExit, match="nothing was logged"):
         cli.main(["monitor", "--dataset", str(tmp_path / "loans"), "--log", str(loans.log)])
     assert report.read_text() == "last month's"

@@ -8,7 +8,7 @@ VERSION ?= challenger
 READY := $(VENV)/.ready
 RUN := $(VENV)/bin/python -m loan_approval
 # Through the environment, so that a shell takes them as they are: a reason may hold quotes.
-export DATASET MODEL PREPROCESSOR VERSION FORCE
+export DATASET MODEL PREPROCESSOR VERSION FORCE BEGIN END AGAINST
 .DEFAULT_GOAL := help
 .PHONY: help setup run lab explore train validate promote rollback history reproduce monitor demo-drift serve mlflow test test-hard soak bench bench-drift bench-gates bench-reasons lock-bench lint format lock image clean
 
@@ -52,8 +52,8 @@ history: $(READY) ## list what was in production, and who put it there
 reproduce: $(READY) ## make a version again from its commit, data and lock; fails unless the bytes are the same (VERSION=challenger)
 	$(RUN) reproduce "$$VERSION" --dataset "$$DATASET"
 
-monitor: $(READY) ## report how decisions drift from the training data; fails when severe (DATASET=… BEGIN=2026-11-01 END=…)
-	$(RUN) monitor --dataset "$$DATASET" $(if $(BEGIN),--begin "$(BEGIN)") $(if $(END),--end "$(END)")
+monitor: $(READY) ## report how decisions drift from the training data; fails when severe (BEGIN=2026-11-01 END=… AGAINST=2025-11-01/2025-12-01)
+	$(RUN) monitor --dataset "$$DATASET" $(if $(BEGIN),--begin "$$BEGIN") $(if $(END),--end "$$END") $(if $(AGAINST),--against "$$AGAINST")
 
 demo-drift: $(READY) ## three simulated months through the real server: stable, a season, a broken unit
 	$(RUN) demo-drift

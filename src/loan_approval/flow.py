@@ -18,7 +18,7 @@ from loan_approval.datasets import Dataset, dataset_folder, load_contract, load_
 from loan_approval.errors import LoanApprovalError, PromotionError
 from loan_approval.factories import find_factory
 from loan_approval.model_factory import ModelFactory
-from loan_approval.monitoring import load_window, log_folder
+from loan_approval.monitoring import compare_with, load_window, log_folder
 from loan_approval.outcomes import describe_outcomes
 from loan_approval.preprocessing_factory import PreprocessorFactory
 from loan_approval.project import ROOT
@@ -69,6 +69,7 @@ def _check_window(data: Dataset, dataset: str, parameters: Mapping[str, Any]) ->
     texts = [str(parameters.get(name, "")) for name in ("begin", "end", "version")]
     folder = log_folder(data, str(parameters.get("log", "")))
     window = load_window(data, folder, model_and_store(dataset)[1], *texts)
+    compare_with(window, str(parameters.get("against", "")))
     describe_outcomes(str(parameters.get("outcomes", "")), window, seed=0)
 
 

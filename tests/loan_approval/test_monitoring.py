@@ -9,7 +9,7 @@ from loan_approval import monitor_report
 from loan_approval.drift import verdict
 from loan_approval.drift_plots import plot_approvals, plot_score_drift, plot_stability
 from loan_approval.errors import DataError, LogError, ParameterError
-from loan_approval.monitoring import Window, compare_window, load_window, window_scores
+from loan_approval.monitoring import Window, compare_window, compare_with, load_window, window_scores
 from loan_approval.outcomes import describe_outcomes, performance_over_time, read_outcomes
 from loan_approval.simulate import simulate
 from tests.monitored import Monitored, make_loans, make_mixed, mixed_applications, write_refusals, write_review
@@ -54,6 +54,42 @@ def test_an_income_in_thousands_is_severe_for_feature_and_score(loans: Monitored
     assert words[1].startswith("severe, distribution: Annual_Income: PSI ")
     assert words[-1].endswith(f"{sum(f.level != 'ok' for f in findings)} above ok.")
     assert monitor_report.findings_table(findings)["level"].tolist()[:2] == ["severe", "severe"]
+
+
+def test_a_season_is_no_drift_against_the_same_season_of_before(loans: Monitored) -> None:
+    scorer = loans.install()
+    for year, begin in enumerate((NOON - 300 * DAY, NOON)):
+        month = simulate(600, 5 + year)
+        loans.decide(month.assign(Loan_Amount=(month["Loan_Amount"] * 1.4).clip(upper=1e6)), scorer, begin=begin)
+    window = load(loans, "2026-11-23")
+    assert verdict(compare_window(window)) == "drift"
+    findings = compare_window(compare_with(window, "2026-01-01/2026-03-01"))
+    assert verdict(findings) == "stable", [f.words for f in findings if f.level != "ok"]
+    assert monitor_report.group_approvals(compare_with(window, "2026-01-01/2026-03-01"))["decisions"].sum() == 600
+
+
+@pytest.mark.parametrize(
+    ("against", "error", "words"),
+    [
+        ("2026-01-01", ParameterError, "expected BEGIN/END"),
+        ("a/b", ParameterError, "against: expected a date"),
+        ("2020-01-01/2020-02-01", LogError, "nothing was logged from 2020-01-01"),
+    ],
+)
+def test_a_window_to_compare_with_must_be_one(
+    loans: Monitored, against: str, error: type[Exception], words: str
+) -> None:
+    loans.decide(simulate(3, 5), loans.install())
+    with pytest.raises(error, match=words):
+        compare_with(load(loans), against)
+
+
+def test_a_monitored_attribute_that_was_not_told_before_is_grouped_all_the_same(mixed: Monitored) -> None:
+    scorer = mixed.install()
+    mixed.decide(mixed_applications(50, 3), scorer, begin=NOON - 30 * DAY, **{"monitored.region": None})
+    mixed.decide(mixed_applications(50, 4), scorer)
+    window = compare_with(load(mixed, "2026-11-23"), "2026-10-01/2026-11-01")
+    assert set(monitor_report.group_approvals(window)["group"]) == {"north", "south"}
 
 
 def test_each_version_of_the_window_is_compared_with_its_own_scores(loans: Monitored) -> None:

@@ -7,7 +7,7 @@ import sys
 from loan_approval import project
 from loan_approval.commands.parsing import Adder, asks_mlflow
 
-_NAMED = ("dataset", "log", "begin", "end", "version", "outcomes")
+_NAMED = ("dataset", "log", "begin", "end", "version", "against", "outcomes")
 
 
 def add_commands(add: Adder) -> None:
@@ -19,6 +19,9 @@ def add_commands(add: Adder) -> None:
     monitor.add_argument("--begin", help="first moment, UTC, such as 2026-11-01 (default: the log's first)")
     monitor.add_argument("--end", help="the moment after the last (default: everything)")
     monitor.add_argument("--version", help="decisions of this version only (default: of each in the log)")
+    monitor.add_argument(
+        "--against", metavar="BEGIN/END", help="earlier window to compare with (default: training data)"
+    )
     monitor.add_argument("--outcomes", help="CSV of decision_id,outcome")
     monitor.add_argument("--time-limit", type=float, default=1800, help="seconds (default: %(default)s)")
     demo = add("demo-drift", _demo_drift, "three simulated months through the real server; exit 1 unless told apart")

@@ -8,9 +8,9 @@ VERSION ?= challenger
 READY := $(VENV)/.ready
 RUN := $(VENV)/bin/python -m loan_approval
 # Through the environment, so that a shell takes them as they are: a reason may hold quotes.
-export DATASET MODEL PREPROCESSOR VERSION FORCE BEGIN END AGAINST
+export DATASET MODEL PREPROCESSOR VERSION FORCE ID OUTCOME REASON DAYS BEGIN END AGAINST
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab explore train validate promote rollback history reproduce monitor demo-drift serve mlflow test test-hard soak bench bench-drift bench-gates bench-reasons lock-bench lint format lock image clean
+.PHONY: help setup run lab explore train validate promote rollback history reproduce replay review retain erase monitor demo-drift serve mlflow test test-hard soak bench bench-drift bench-gates bench-reasons lock-bench lint format lock image clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,18 @@ monitor: $(READY) ## report how decisions drift from the training data; fails wh
 
 demo-drift: $(READY) ## three simulated months through the real server: stable, a season, a broken unit
 	$(RUN) demo-drift
+
+replay: $(READY) ## make a logged decision again; fails unless it is the same (ID=… DATASET=…)
+	$(RUN) replay "$$ID" --dataset "$$DATASET"
+
+review: $(READY) ## put on record what a person decided (ID=… OUTCOME=approve REASON="…")
+	$(RUN) review "$$ID" --outcome "$$OUTCOME" --reason "$$REASON" --dataset "$$DATASET"
+
+retain: $(READY) ## remove what the prediction log holds of days older than DAYS=…
+	$(RUN) retain --days "$$DAYS" --dataset "$$DATASET"
+
+erase: $(READY) ## remove an applicant from the prediction log; asks for the key
+	$(RUN) erase --dataset "$$DATASET"
 
 serve: $(READY) ## serve what is in production (PORT=8000 DATASET=…)
 	$(RUN) serve --dataset "$$DATASET"

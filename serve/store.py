@@ -53,12 +53,15 @@ class Pointer:
             raise StoreError(f"the verdict is {self.verdict!r}, expected {' or '.join(TRUSTED_VERDICTS)}")
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write beside, flush to the disk, rename: a reader sees the old file or the new one, never a part."""
+def write_atomically(path: Path, data: bytes, mode: int = 0o666) -> None:
+    """Write beside, flush to the disk, rename: a reader sees the old file or the new one, never a part.
+
+    mode: the new file's permissions, less the umask.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with beside.open("xb") as file:
+        with open(beside, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -1,13 +1,20 @@
 """Prediction logs written as the server writes them, for the tests of what reads them."""
 
 import json
-from collections.abc import Mapping, Sequence
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from serve.decision_id import make_decision_id
+from serve.explain import Explainer
+from serve.reasons import principal_reasons
+from serve.scorer import Scorer, name_band
 
+ROOT = Path(__file__).parents[1]
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
@@ -48,3 +55,56 @@ def write_lines(
         with list(files)[-1].open("a", encoding="utf-8") as file:
             file.write(tail)
     return list(files)
+
+
+def decide_line(data: bytes, application: Mapping[str, Any], time: datetime = NOON, **changes: Any) -> dict[str, Any]:
+    """Return the line of a decision that this model file makes."""
+    scorer = Scorer(data)
+    X = scorer.contract.encode(application)
+    decision = scorer.answer_row(X)
+    band = name_band(decision.probability, *scorer.review_band)
+    explanation = Explainer(scorer).explain(X)
+    reasons = principal_reasons(scorer.contract.scored, X, explanation, scorer.background, band == "approve")
+    made = {
+        **{"model_name": scorer.contract.model_name, "model_sha256": scorer.sha256},
+        **{"contract": scorer.contract.fingerprint, "probability": decision.probability, "code": decision.code},
+        **{"label": decision.label, "band": band, "reasons": [reason.code for reason in reasons]},
+    }
+    inputs = {feature.name: application.get(feature.name) for feature in scorer.contract.scored}
+    return make_line(inputs, time, **(made | changes))
+
+
+@contextmanager
+def live_writer(folder: Path, lines: Sequence[Mapping[str, Any]], kind: str = "decisions") -> Iterator[Path]:
+    """Run a process that has written these lines, of one day, and goes on as a server does; yields its first file."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _WRITER, str(folder), kind],
+        **{"cwd": ROOT, "stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True},
+    )
+    try:
+        process.stdin.write("".join(json.dumps(line) + "\n" for line in lines) + "\n")
+        process.stdin.flush()
+        yield Path(process.stdout.readline().strip())
+    finally:
+        process.kill()
+        process.communicate()
+
+
+# Writes again after each file that it was asked to finish: what a server does that is asked meanwhile.
+_WRITER = """
+import sys, time
+from pathlib import Path
+from serve.log_file import LogFile
+
+folder, kind = Path(sys.argv[1]), sys.argv[2]
+file = LogFile(folder, kind, 2**20)
+lines = list(iter(sys.stdin.readline, "\\n"))
+file.append("".join(lines).encode())
+print(next((folder / kind).glob("*/*.jsonl")), flush=True)
+while True:
+    time.sleep(0.02)
+    open_before = file._file is not None
+    file.tick()
+    if open_before and file._file is None:
+        file.append(lines[0].replace("early", "late").encode())
+"""

@@ -6,6 +6,7 @@
 <log>/reviews.jsonl                                     a line a review
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,7 @@ import pyarrow as pa
 from pyarrow.json import ParseOptions, ReadOptions, read_json
 
 from loan_approval.errors import LogError
+from loan_approval.project import ROOT
 from serve import strict_json
 from serve.contract import Contract
 from serve.errors import JSONError
@@ -109,9 +111,9 @@ def as_utc(time: datetime | None) -> pd.Timestamp | None:
 
 def day_files(folder: Path, first: str = "", last: str = "9999") -> Iterator[Path]:
     """Yield the files of the days first to last (YYYY-MM-DD), in order; whatever else lies there is left alone."""
-    for path in sorted(folder.glob("????-??-??/*.jsonl")):
-        if first <= path.parent.name <= last:
-            yield path
+    for day in sorted(folder.glob("????-??-??")):
+        if first <= day.name <= last:
+            yield from sorted(day.glob("*.jsonl"))
 
 
 def split_lines(path: Path) -> tuple[list[bytes], bytes]:
@@ -130,6 +132,16 @@ def loads(line: bytes) -> dict[str, Any] | None:
     except JSONError:
         return None
     return document if isinstance(document, dict) else None
+
+
+def decision_id_of(line: bytes) -> str | None:
+    """Return the decision that a line is about, None where the line is broken."""
+    return (loads(line) or {}).get("decision_id")
+
+
+def log_folder(model_name: str) -> Path:
+    """Return the folder of a model's prediction log: `SERVE_PREDICTION_LOG`, or that of `make serve`."""
+    return Path(os.environ.get("SERVE_PREDICTION_LOG") or ROOT / "predictions" / model_name)
 
 
 def _read_days(folder: Path, schema: Mapping[str, pa.DataType], begin: datetime | None, end: datetime | None) -> Lines:

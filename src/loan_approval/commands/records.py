@@ -1,0 +1,74 @@
+"""Commands on the prediction log: replay, review, retain, erase."""
+
+import argparse
+import getpass
+import sys
+from pathlib import Path
+
+from loan_approval.commands.parsing import Adder, asks_mlflow
+
+
+def add_commands(add: Adder) -> None:
+    """Add replay, review, retain and erase."""
+    replay = add("replay", _replay, "decide again; exit 1 unless the answer is the logged one", dataset="loans")
+    review = add("review", _review, "put on record what a person decided", dataset="loans")
+    for command in (replay, review):
+        command.add_argument("decision_id", metavar="ID", help="the decision's id; of a batch's row, <id>.<row>")
+    review.add_argument("--outcome", required=True, choices=("approve", "decline"))
+    review.add_argument("--reason", required=True)
+    review.add_argument("--reviewer", default=None, help="default: your login name")
+    retain = add("retain", _retain, "remove the days of the log that are older than --days", dataset="loans")
+    retain.add_argument("--days", type=int, required=True)
+    purpose = "remove an applicant from the log; asks for the key, or reads it from a pipe: ps shows arguments"
+    erase = add("erase", _erase, purpose, dataset="loans")
+    for command in (retain, erase):
+        command.add_argument("--time-limit", type=float, default=30, help="seconds (default: %(default)s)")
+    for command in (replay, review, retain, erase):
+        command.add_argument("--log", type=Path, help="folder of the log (default: SERVE_PREDICTION_LOG, or serve's)")
+
+
+def _folder(options: argparse.Namespace) -> Path:
+    from loan_approval.datasets import dataset_folder, load_contract
+    from loan_approval.prediction_log import log_folder
+
+    return options.log or log_folder(load_contract(dataset_folder(options.dataset)).model_name)
+
+
+@asks_mlflow
+def _replay(options: argparse.Namespace) -> None:
+    from loan_approval.flow import model_and_store
+    from loan_approval.logged_decision import find_decision
+    from loan_approval.replay import describe, load_file, replay
+
+    line = find_decision(_folder(options), options.decision_id)
+    receipt = replay(line, load_file(line, model_and_store(options.dataset)[1]))
+    print(*describe(receipt), sep="\n", flush=True)
+    if receipt.differences:
+        sys.exit(f"it differs: {', '.join(receipt.differences)}")
+    print("the same")
+
+
+def _review(options: argparse.Namespace) -> None:
+    from loan_approval.reviews import add_review
+
+    reviewer = getpass.getuser() if options.reviewer is None else options.reviewer
+    review = add_review(_folder(options), options.decision_id, options.outcome, reviewer, options.reason)
+    print(f"{review['decision_id']}: {review['outcome']} by {review['reviewer']}: {review['reason']}")
+
+
+def _retain(options: argparse.Namespace) -> None:
+    from loan_approval.retention import retain
+
+    folder = _folder(options)
+    gone = retain(folder, options.days, options.time_limit)
+    which = f", {gone.days[0]} to {gone.days[-1]}" if gone.days else ""
+    print(f"{folder}: removed {len(gone.days)} days{which}: {gone.decisions:,} decisions, {gone.reviews:,} reviews")
+
+
+def _erase(options: argparse.Namespace) -> None:
+    from loan_approval.erasure import erase, load_secret
+
+    folder = _folder(options)
+    key = getpass.getpass("The applicant's key: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    decisions = erase(folder, load_secret(folder), key, options.time_limit)
+    print(f"{folder}: {decisions:,} decisions erased, with their scores by challengers and their reviews")

@@ -1,0 +1,96 @@
+"""A decision's receipt: the logged decision made again, by the very model file that made it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from loan_approval import tracking
+from loan_approval.errors import LogError, TrackingError
+from serve.explain import Explainer
+from serve.reasons import principal_reasons
+from serve.scorer import TOLERANCE, Scorer, name_band
+from serve.store import Store
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A logged decision beside what the same file says now: `again` has the line's keys that were computed anew.
+
+    `differences` are the keys that differ; reasons that were not logged are computed and differ from nothing.
+    """
+
+    line: Mapping[str, Any]
+    again: Mapping[str, Any]
+    differences: tuple[str, ...]
+
+
+def load_file(line: Mapping[str, Any], store: Store) -> bytes:
+    """Return the model file that made a decision: from the store, else from MLflow. Raises LogError."""
+    sha256, which = line["model_sha256"], f"{line['model_name']} version {line['model_version']}"
+    if data := store.file(sha256):
+        return data
+    try:
+        version = tracking.find_version(line["model_name"], line["model_version"])
+        if version.sha256 != sha256:
+            raise TrackingError(f"its {which} has sha256 {version.sha256 or 'none'}")
+        return tracking.load_model_file(version)
+    except TrackingError as err:
+        raise LogError(
+            f"the model file of {which}, sha256 {sha256}, is no longer in the store {store.path}, nor in MLflow: {err}"
+        ) from err
+
+
+def replay(line: Mapping[str, Any], data: bytes) -> Receipt:
+    """Decide a logged application again with the bytes of its model file, through the server's own code.
+
+    Raises ModelFileError when these are other bytes, LogError when the line lacks what the file scores.
+    """
+    scorer = Scorer(data, line["model_sha256"])
+    X = _encode(line, scorer)
+    decision = scorer.answer_row(X)
+    band = name_band(decision.probability, *scorer.review_band)
+    explanation = Explainer(scorer).explain(X)
+    reasons = principal_reasons(scorer.contract.scored, X, explanation, scorer.background, band == "approve")
+    again = {
+        "contract": scorer.contract.fingerprint,
+        "probability": decision.probability,
+        "code": decision.code,
+        "label": decision.label,
+        "band": band,
+        "reasons": [reason.code for reason in reasons],
+    }
+    return Receipt(line, again, tuple(key for key, value in again.items() if _differs(key, line.get(key), value)))
+
+
+def describe(receipt: Receipt) -> list[str]:
+    """Return the receipt in words, the applicant's values among them: for the terminal only."""
+    line, again = receipt.line, receipt.again
+    who = f"{line['model_name']} version {line['model_version']}, sha256 {line['model_sha256']}"
+    words = [f"{line['decision_id']}, {line['time']}, {line['route']}", who]
+    words += [f"  {key.removeprefix('input.')}: {line[key]}" for key in line if key.startswith("input.")]
+    for key, value in again.items():
+        if key in receipt.differences:
+            words.append(f"{key}: logged {line.get(key)!r}, now {value!r}")
+        elif key == "reasons":
+            words.append(f"reasons{'' if line.get(key) is not None else ' (not logged)'}: {', '.join(value) or 'none'}")
+        else:
+            words.append(f"{key}: {value}")
+    return words
+
+
+def _encode(line: Mapping[str, Any], scorer: Scorer) -> np.ndarray:
+    names = [feature.name for feature in scorer.contract.scored]
+    absent = [name for name in names if f"input.{name}" not in line]
+    if absent:
+        raise LogError(f"the line of {line['decision_id']} lacks what its model scores: {', '.join(absent)}")
+    return scorer.contract.encode({name: line[f"input.{name}"] for name in names})
+
+
+def _differs(key: str, logged: object, again: Any) -> bool:
+    if key == "reasons" and logged is None:
+        return False
+    if key == "probability" and isinstance(logged, float | int):
+        return not abs(logged - again) <= TOLERANCE
+    return logged != again

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from loan_approval.drift import PSI_SEVERE, PSI_WARNING, Finding
+from loan_approval.drift import Finding
+from loan_approval.drift_measures import PSI_SEVERE, PSI_WARNING
 from loan_approval.plots import BLUE, GREY, ORANGE, Figure, make_axes
 
 _COLOURS = {"ok": BLUE, "warning": ORANGE, "severe": "#c53030"}

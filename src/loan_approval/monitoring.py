@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from loan_approval.datasets import Dataset
-from loan_approval.drift import LEVEL, Finding, Share, compare
+from loan_approval.drift import LEVEL, Finding, compare
+from loan_approval.drift_measures import Share
 from loan_approval.errors import LogError, ParameterError
 from loan_approval.prediction_log import as_utc, of_contract, read_decisions, read_refusals, read_reviews, require_rows
 from loan_approval.project import ROOT

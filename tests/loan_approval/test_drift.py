@@ -215,6 +215,13 @@ def test_the_stability_index_is_that_of_the_definition() -> None:
     assert by_chance == pytest.approx(2e-6)
 
 
+def test_what_chance_adds_to_the_stability_index_of_few_rows_is_taken_off() -> None:
+    rng = np.random.default_rng(3)
+    distance = measure_distance(rng.normal(size=60), rng.normal(size=60))
+    assert distance.psi_by_chance == pytest.approx(9 * 2 / 60)  # ten bins
+    assert distance.effect == pytest.approx(distance.psi - 9 * 2 / 60)
+
+
 def test_an_empty_bin_is_no_infinity_and_a_bin_empty_on_both_sides_says_nothing() -> None:
     index, _ = stability_index(np.array([[100, 0], [50, 50]]))
     assert 0 < index < 10

@@ -213,6 +213,16 @@ def test_refusals_are_compared_with_those_of_the_days_before(
     assert f"{count} refused as 'missing'" in found.words
 
 
+def test_a_few_more_refusals_than_the_usual_many_are_chance(loans: Monitored) -> None:
+    scorer = loans.install()
+    loans.decide(simulate(200, 4), scorer, begin=NOON - DAY)
+    loans.decide(simulate(50, 5), scorer)
+    write_refusals(loans.log, 10, NOON - DAY)
+    write_refusals(loans.log, 6)
+    (found,) = monitor_report.refusal_findings(load(loans, "2026-11-23"))
+    assert found.level == "ok"
+
+
 def test_refusals_before_a_window_without_beginning_are_unknown(loans: Monitored) -> None:
     loans.decide(simulate(50, 5), loans.install())
     write_refusals(loans.log, 20)
@@ -225,6 +235,7 @@ def test_reviews_tell_how_often_a_person_decided_otherwise(loans: Monitored) -> 
     window = load(loans)
     assert monitor_report.describe_reviews(window).endswith("no review is recorded.")
     codes = window.decisions.set_index("decision_id")["code"]
+    write_review(loans.log, ids[1], "decline" if codes[ids[1]] else "approve")  # the next one replaces it
     for number, decision in enumerate(ids[:4]):
         same = "approve" if codes[decision] else "decline"
         other = "decline" if codes[decision] else "approve"

@@ -1,18 +1,30 @@
 # The server alone: serve/ and its hashed requirements; no scikit-learn, pandas or mlflow.
-#   docker build -t loan-approval-api:latest .
-#   docker run -p 8000:8000 -v "$PWD/store/loan_approval_model:/store:ro" loan-approval-api:latest
+#   docker build -t loan-approval-api:latest .                                            a model comes at run time
+#   docker build -t loan-approval-api:latest --build-arg MODEL=store/loan_approval_model .   it is baked in
 ARG BASE_IMAGE=python:3.11-slim-bookworm
 
 FROM ${BASE_IMAGE} AS build
+WORKDIR /app
 COPY locks/serve.txt /tmp/serve.txt
 RUN python -m venv /opt/venv \
  && /opt/venv/bin/pip install --no-cache-dir --no-compile --disable-pip-version-check --require-hashes -r /tmp/serve.txt \
  && /opt/venv/bin/pip uninstall --yes --quiet pip setuptools
+COPY serve serve
+# The folder of a promoted store; without one only .dockerignore is copied, since COPY must copy something.
+ARG MODEL=""
+COPY .dockerignore ${MODEL} /model/
+RUN rm /model/.dockerignore && mkdir /store \
+ && ORT_DISABLE_TELEMETRY=1 PYTHONDONTWRITEBYTECODE=1 /opt/venv/bin/python -m serve.bake /model /store
 
 FROM ${BASE_IMAGE}
+ARG VERSION=0.1.0 REVISION=unknown
+LABEL org.opencontainers.image.title="loan-approval-api" \
+      org.opencontainers.image.description="Loan decisions by a promoted ONNX model" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /opt/venv /opt/venv
+COPY --from=build --chown=10001:10001 /store /store
 COPY serve /app/serve
-RUN mkdir /store && chown 10001:10001 /store
 WORKDIR /app
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \

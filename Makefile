@@ -8,9 +8,9 @@ VERSION ?= challenger
 READY := $(VENV)/.ready
 RUN := $(VENV)/bin/python -m loan_approval
 # Through the environment, so that a shell takes them as they are: a reason may hold quotes.
-export DATASET MODEL PREPROCESSOR VERSION FORCE ID OUTCOME REASON DAYS BEGIN END AGAINST
+export DATASET MODEL PREPROCESSOR VERSION FORCE CSV REFERENCE BEGIN END AGAINST ID OUTCOME REASON DAYS STOP
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab explore train validate promote rollback history reproduce replay review retain erase monitor demo-drift serve mlflow test test-hard soak bench bench-drift bench-gates bench-reasons lock-bench lint format lock image clean
+.PHONY: $(shell sed -n 's/^\([a-z][a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,8 +31,15 @@ run: $(READY) ## everything: explore, train, validate, promote, serve, ask (DATA
 lab: $(READY) ## JupyterLab on the notebooks (LAB_OPTIONS=…)
 	$(VENV)/bin/jupyter lab --notebook-dir=. $(LAB_OPTIONS)
 
+# All data sets unless one is named; a version only by name here, as other tools leave a VERSION in the environment.
+data: $(READY) ## bring data to what dvc.lock says, or get the data of a model version (DATASET=… VERSION=3)
+	$(RUN) data $(if $(filter-out file,$(origin DATASET)),--dataset "$$DATASET") $(if $(filter command,$(origin VERSION)),--version "$$VERSION")
+
 explore: $(READY) ## report what is in a data set (DATASET=…)
 	$(RUN) explore --dataset "$$DATASET"
+
+check-data: $(READY) ## check new data against what production was trained on; fails when they break it (CSV=new.csv REFERENCE=old.csv)
+	$(RUN) check-data --dataset "$$DATASET" --csv "$$CSV" --reference "$$REFERENCE"
 
 train: $(READY) ## train, export and register a challenger (MODEL=… PREPROCESSOR=… DATASET=…)
 	$(RUN) train --dataset "$$DATASET" --model-name "$$MODEL" --preprocessor-name "$$PREPROCESSOR"
@@ -42,6 +49,9 @@ validate: $(READY) ## judge a version; fails when its verdict is failed (VERSION
 
 promote: $(READY) ## make a validated version answer (VERSION=challenger, FORCE="reason" against its verdict)
 	$(RUN) promote --dataset "$$DATASET" --version "$$VERSION" $(if $(FORCE),--force "$$FORCE")
+
+shadow: $(READY) ## have a validated version score what is answered, beside it (VERSION=challenger, STOP=1: no more)
+	$(RUN) shadow --dataset "$$DATASET" --version "$$VERSION" $(if $(STOP),--stop)
 
 rollback: $(READY) ## step back to what answered before
 	$(RUN) rollback --dataset "$$DATASET"
@@ -92,6 +102,10 @@ bench: $(READY) $(VENV)-bench/.ready $(VENV)-bench-mlserver/.ready ## compare th
 bench-reasons: $(READY) ## what the reasons of a decision cost
 	$(VENV)/bin/python -m tests.benchmarks.reasons
 
+bench-log: $(READY) ## what the prediction log costs a request (BENCH_OPTIONS="--rounds 9 --seconds 5")
+	sh tests/benchmarks/install_tools.sh
+	$(VENV)/bin/python -m tests.benchmarks.prediction_log $(BENCH_OPTIONS)
+
 # The peers' environments, each from a lock of its own.
 $(VENV)-%/.ready: locks/%.txt $(READY)
 	test -x $(VENV)-$*/bin/python || $(PYTHON) -m venv $(VENV)-$*
@@ -119,11 +133,22 @@ format: $(READY) ## fix what the linter can fix
 
 lock: $(READY) ## make the lock files anew from pyproject.toml
 	$(VENV)/bin/python -m uv pip compile $(LOCK_OPTIONS) --group dev -o locks/dev.txt pyproject.toml
-	for group in serve serve-test uv; do $(VENV)/bin/python -m uv pip compile $(LOCK_OPTIONS) --group $$group -c locks/dev.txt -o locks/$$group.txt pyproject.toml || exit 1; done
+	for group in mlflow serve serve-test uv; do $(VENV)/bin/python -m uv pip compile $(LOCK_OPTIONS) --group $$group -c locks/dev.txt -o locks/$$group.txt pyproject.toml || exit 1; done
 LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
-image: ## build the server's container image
-	docker build -t loan-approval-api:latest .
+image: $(READY) ## build the server's container image (MODEL_STORE=store/loan_approval_model bakes the model in), and list what is in it
+	docker build -t $(IMAGE) --build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg MODEL=$(MODEL_STORE) --build-arg REVISION=$$(git rev-parse HEAD) $(BUILD_OPTIONS) .
+	mkdir -p reports/image
+	$(VENV)/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o reports/image/sbom.cdx.json locks/serve.txt
+IMAGE ?= loan-approval-api:latest
+BASE_IMAGE ?= python:3.11-slim-bookworm
+
+stack: ## MLflow on PostgreSQL and S3, two replicas behind nginx, Prometheus, in containers (needs docker compose)
+	$(PYTHON) deploy/write_env.py
+	docker compose -f deploy/compose.yaml up --build --detach --wait
+
+test-image: $(READY) ## build the image and run it hardened, in every way it gets a model; skips without a container engine
+	$(VENV)/bin/python -m pytest -m hard -rs tests/hard/test_image.py
 
 clean: ## remove the environment, reports and caches; data, MLflow's database and the store stay
 	rm -rf $(VENV) $(VENV)-bench $(VENV)-bench-mlserver .pytest_cache .ruff_cache .import_linter_cache

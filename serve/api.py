@@ -18,6 +18,7 @@ from serve.live import LiveModel, Loaded
 from serve.prediction_log import PredictionLog
 from serve.scorer import Decision
 from serve.settings import Settings
+from serve.shadow import Shadow
 
 NO_MODEL = "Modelo não está disponível. Verifique os logs e se um modelo possui o alias '{alias}'."
 
@@ -85,7 +86,7 @@ def decide_rows(loaded: Loaded, X: np.ndarray, monitored: Mapping[str, np.ndarra
     p = loaded.scorer.score(X)
     codes = loaded.scorer.decide(p)
     decision_id = make_decision_id()
-    _record(loaded, decision_id, X, p.tolist(), codes.tolist(), monitored=monitored, many=True)
+    _record(loaded, decision_id, X, p, codes, monitored=monitored, many=True)
     approved = int(codes.sum())
     for code, count in ((0, len(codes) - approved), (1, approved)):
         if count:
@@ -104,18 +105,25 @@ def settle(
     return decision_id
 
 
-def _record(loaded: Loaded, decision_id: str, X: np.ndarray, p: list[float], codes: list[int], **more: Any) -> None:
-    """Put decisions of this request into the prediction log, where there is one. Raises ServiceUnavailable."""
+def _record(loaded: Loaded, decision_id: str, X: np.ndarray, p: Any, codes: Any, **more: Any) -> None:
+    """Put decisions of this request into the prediction log and before the shadow, where there are such. Raises
+    ServiceUnavailable.
+    """
     log: PredictionLog | None = current_app.extensions["prediction_log"]
-    if log is None:
+    shadow: Shadow | None = current_app.extensions["shadow"]
+    if log is None and shadow is None:
         return
     seconds, key = time.perf_counter() - g.begun, request.headers.get(HEADER)
     applicant = None if key is None else key.encode("latin-1")
+    lists = (np.asarray(p).tolist(), np.asarray(codes).tolist())
     decided = Decided(
-        time.time(), decision_id, request.url_rule.rule, loaded, X, p, codes, seconds, applicant=applicant, **more
+        time.time(), decision_id, request.url_rule.rule, loaded, X, *lists, seconds, applicant=applicant, **more
     )
-    if not log.take(decided):
+    if log and not log.take(decided):
+        log.refuse(len(p))
         raise ServiceUnavailable("the decision can't be put on record, try again later", retry_after=1)
+    if shadow:
+        shadow.put(decided)
 
 
 @blueprint.get("/")

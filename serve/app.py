@@ -20,6 +20,7 @@ from serve.observed_requests import observe
 from serve.prediction_log import PredictionLog
 from serve.recorded_requests import record_refusals
 from serve.settings import Settings
+from serve.shadow import make_shadow
 from serve.store import open_store
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions |= {"settings": settings, "live_model": model, "observer": observer, "keys": keys}
     log_of_predictions = PredictionLog(settings, observer.recorded) if settings.prediction_log else None
     app.extensions["prediction_log"] = log_of_predictions
+    app.extensions["shadow"] = shadow = make_shadow(settings, observer.tallies)
     app.extensions["stopping"] = Event()
     observe(app, observer)
     if keys:
@@ -53,6 +55,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_error_handler(Exception, _internal_error)
     model.refresh()
     model.watch(settings.poll_seconds)
+    if shadow:
+        shadow.start(settings.poll_seconds)
     return app
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, starmap
+from struct import Struct
 from typing import Any
 
 import msgspec
@@ -73,13 +74,16 @@ class Writer:
         fields += [(f"m{number}", Any, msgspec.UNSET) for number in range(len(monitored))]
         keys = dict(zip([field[0] for field in fields], [*names, *monitored], strict=True))
         self._line = msgspec.defstruct("Line", fields, rename=keys, gc=False)
+        self._decoders = [_make_decoder(feature) for feature in contract.scored]
+        self._row = Struct(f"{len(contract.scored)}d")
         self._identity = msgspec.Raw(_write_identity(loaded))
 
     def write(self, parts: Sequence[Decided], hash_key: Callable[[bytes], str]) -> bytes:
         """Return the lines of answers of this model. Raises what `hash_key` raises."""
         counts = [len(part.p) for part in parts]
         spread = _spreader(counts)
-        X = np.frombuffer(b"".join([part.X for part in parts])).reshape(-1, len(self._contract.scored))
+        # numpy is slow to begin: a single line, as mode `required` writes it, would take several times as long.
+        features = zip(*self._row.iter_unpack(b"".join([part.X for part in parts])), strict=True)
         p = list(chain.from_iterable([part.p for part in parts]))
         codes = list(chain.from_iterable([part.codes for part in parts]))
         low, high = self.loaded.scorer.review_band
@@ -90,14 +94,14 @@ class Writer:
             list(chain.from_iterable([part.ids() for part in parts])),
             spread([part.route for part in parts]),
             [self._identity] * len(p),
-            *(_decode(feature, X[:, column]) for column, feature in enumerate(self._contract.scored)),
+            *[decode(numbers) for decode, numbers in zip(self._decoders, features, strict=True)],
             p,
             codes,
             [self._labels[code] for code in codes],
             [name_band(each, low, high) for each in p],
             spread([part.reasons for part in parts]),
             spread(applicants),
-            spread(np.round(np.array([part.seconds for part in parts]) * 1000, 3).tolist()),
+            spread([round(part.seconds * 1000, 3) for part in parts]),
         ]
         if any(part.monitored for part in parts):
             columns += [self._monitored(feature, parts) for feature in self._contract.monitored]
@@ -106,7 +110,7 @@ class Writer:
     def _monitored(self, feature: Feature, parts: Sequence[Decided]) -> list[Any]:
         absent = [np.full(len(part.p), np.nan) for part in parts]
         given = [(part.monitored or {}).get(feature.name, nan) for part, nan in zip(parts, absent, strict=True)]
-        values = _decode(feature, np.concatenate(given))
+        values = _make_decoder(feature)(np.concatenate(given).tolist())
         return [msgspec.UNSET if value is None or value != value else value for value in values]
 
 
@@ -128,13 +132,14 @@ def _spreader(counts: Sequence[int]) -> Callable[[list[Any]], list[Any]]:
     return lambda values: [value for value, count in zip(values, counts, strict=True) for _ in range(count)]
 
 
-def _decode(feature: Feature, numbers: np.ndarray) -> list[Any]:
-    """Return what `Feature.decode` does of (n,) float64, but for a NaN, which is written as null."""
+def _make_decoder(feature: Feature) -> Callable[[Sequence[float]], Sequence[Any]]:
+    """Return what does `Feature.decode` to many floats; a number may stay NaN, which is written as null."""
     if feature.type == "number":
-        return numbers.tolist()
-    if feature.is_category or np.isnan(numbers).any():
-        return [feature.decode(number) for number in numbers.tolist()]
-    return numbers.astype(np.int64).tolist()
+        return lambda numbers: numbers
+    if feature.is_category:
+        names = feature.values
+        return lambda numbers: [None if number != number else names[int(number)] for number in numbers]
+    return lambda numbers: [None if number != number else int(number) for number in numbers]
 
 
 def _write_identity(loaded: Loaded) -> bytes:

@@ -12,7 +12,7 @@ from serve.tallies import Sums
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds
-_LE = [*map(str, BUCKETS), "+Inf"]
+DIFFERENCES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)  # of probabilities
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Metric:
     text: str
     labels: tuple[str, ...] = ()
     together: Callable[[Iterable[float]], float] = sum
+    buckets: tuple[float, ...] = BUCKETS
 
 
 SECONDS, REJECTED, DECISIONS = "loan_request_seconds", "loan_rejected", "loan_decisions"
@@ -32,6 +33,10 @@ LOG_RECORDS = "loan_prediction_log_records"
 WORKERS, CONNECTIONS, IN_FLIGHT = "loan_workers", "loan_connections", "loan_requests_in_flight"
 MODEL_WORKERS, LOADED_AT = "loan_model_workers", "loan_model_loaded_timestamp_seconds"
 REGISTRY_SUCCESS, REGISTRY_FAILURES = "loan_registry_last_success_timestamp_seconds", "loan_registry_failures"
+SHADOW_SCORED, SHADOW_DROPPED, SHADOW_FLIPS = "loan_shadow_scored", "loan_shadow_dropped", "loan_shadow_flips"
+SHADOW_DIFFERENCE, SHADOW_UNLOGGED = "loan_shadow_difference", "loan_shadow_unlogged"
+SHADOW_SWAPS, SHADOW_WORKERS = "loan_shadow_swaps", "loan_shadow_workers"
+_PAIR = ("version", "champion")  # the challenger's version, and that of the model which answered
 _Count, _Gauge, _Histogram = CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 METRICS = (
     Metric(_Histogram, SECONDS, "From a whole request to its answer", ("route", "method", "status")),
@@ -48,6 +53,19 @@ METRICS = (
     Metric(_Gauge, LOADED_AT, "When the oldest model that answers was loaded", together=min),
     Metric(_Gauge, REGISTRY_SUCCESS, "When store and registry last agreed, 0 before they did", together=max),
     Metric(_Gauge, REGISTRY_FAILURES, "Attempts to follow the registry that failed, in a row", together=max),
+    Metric(_Count, SHADOW_SCORED, "Answered applications that the challenger scored too", _PAIR),
+    Metric(_Count, SHADOW_DROPPED, "Answered applications that it did not score", ("reason",)),
+    Metric(_Count, SHADOW_FLIPS, "Of these, those it decides otherwise, by its decision", (*_PAIR, "decision")),
+    Metric(
+        _Histogram,
+        SHADOW_DIFFERENCE,
+        "How far its probability of approval lies above or below",
+        (*_PAIR, "side"),
+        buckets=DIFFERENCES,
+    ),
+    Metric(_Count, SHADOW_UNLOGGED, "Applications that the challenger scored, and whose line in the log was lost"),
+    Metric(_Count, SHADOW_SWAPS, "New challengers taken and refused, by each worker", ("result",)),
+    Metric(_Gauge, SHADOW_WORKERS, "Workers in which this challenger scores", ("version", "sha256")),
 )
 
 
@@ -61,14 +79,14 @@ class _Collector:
             gauge = metric.kind is GaugeMetricFamily
             for (name, *labels), numbers in (self._sums.gauges if gauge else self._sums.counts).items():
                 if name == metric.name:
-                    _add(family, labels, metric.together(numbers) if gauge else numbers)
+                    _add(family, labels, metric.together(numbers) if gauge else numbers, metric.buckets)
             yield family
 
 
-def _add(family: Family, labels: list[str], value: float | list[float]) -> None:
+def _add(family: Family, labels: list[str], value: float | list[float], buckets: tuple[float, ...]) -> None:
     if isinstance(family, HistogramMetricFamily):
         *counts, total = value
-        family.add_metric(labels, list(zip(_LE, accumulate(counts), strict=True)), total)
+        family.add_metric(labels, list(zip([*map(str, buckets), "+Inf"], accumulate(counts), strict=True)), total)
     else:
         family.add_metric(labels, value[0] if isinstance(family, CounterMetricFamily) else value)
 

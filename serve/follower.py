@@ -8,6 +8,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from serve.errors import ModelFileError, RegistryError, ServeError, SignatureError, StoreBusyError, StoreError
@@ -45,6 +46,8 @@ class _Refused:
 
 class Follower:
     """Keeps one store in step with one alias."""
+
+    _without, _level = "there is no model", logging.ERROR
 
     def __init__(self, settings: Settings, beat: Callable[[], None] = lambda: None) -> None:
         """Raises SettingsError."""
@@ -150,8 +153,35 @@ class Follower:
             return
         self._logged = (kind, number)
         what = f"version {number} of {self._name} is not taken" if number else f"can't follow {self._name}"
-        kept = f"version {pointer.version} goes on" if pointer else "there is no model"
-        log.error("%s, %s: %s", what, kept, err)
+        kept = f"version {pointer.version} goes on" if pointer else self._without
+        log.log(self._level, "%s, %s: %s", what, kept, err)
+
+
+class ShadowFollower(Follower):
+    """Keeps the challenger's pointer in step with its alias; where the registry has no such alias, there is none.
+
+    Nobody's answer hangs on it, and an alias may well name what is not validated yet: a warning is enough.
+    """
+
+    _without, _level = "there is no challenger", logging.WARNING
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises SettingsError."""
+        super().__init__(replace(settings, model_alias=settings.shadow_alias))
+
+    def _fail(self, version: Version | None, err: ServeError) -> None:
+        super()._fail(version, err)
+        if kind_of(err) == "alias":
+            with suppress(ServeError):  # told with the next step, if it lasts
+                self._let_go()
+
+    def _let_go(self) -> None:
+        with self._store.locked(wait=False):
+            try:
+                self._ask()  # somebody may have set the alias, and the pointer with it
+            except RegistryError as err:
+                if err.kind == "alias" and self._store.unpoint():
+                    log.info("the challenger is gone with the alias %s of %s", self._alias, self._name)
 
 
 def make_pointer(version: Version, alias: str) -> Pointer:

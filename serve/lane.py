@@ -20,6 +20,7 @@ from serve.keys import Keys
 from serve.live import LiveModel, Loaded
 from serve.observation import Observer
 from serve.prediction_log import PredictionLog
+from serve.shadow import Shadow
 from serve.trace_context import valid_traceparent
 
 ROUTE = "/api/v2/predict"
@@ -34,9 +35,15 @@ class Lane:
     """Answers for the model that is live; `__call__` is the whole interface."""
 
     def __init__(
-        self, live: LiveModel, observer: Observer, keys: Keys | None = None, log: PredictionLog | None = None
+        self,
+        live: LiveModel,
+        observer: Observer,
+        keys: Keys | None = None,
+        log: PredictionLog | None = None,
+        shadow: Shadow | None = None,
     ) -> None:
-        self._live, self._observer, self._keys, self._log = live, observer, keys, log
+        self._live, self._observer, self._keys, self._log, self._shadow = live, observer, keys, log, shadow
+        self._alone = log is None and shadow is None
         self._plain: _Plain | None = None
 
     def __call__(self, body: bytes, headers: Mapping[bytes, bytes] = NO_HEADERS) -> bytes | None:
@@ -57,12 +64,10 @@ class Lane:
         p = loaded.scorer.score_one(X)
         code = 1 if p >= loaded.scorer.threshold else 0
         decision_id = make_decision_id()
-        if self._log is not None:
+        if not self._alone:
             applicant, seconds = headers.get(APPLICANT), perf_counter() - begun
-            if applicant is not None and not is_key(applicant):
-                return None
             decided = Decided(time(), decision_id, ROUTE, loaded, X.tobytes(), [p], [code], seconds, applicant)
-            if not self._log.take(decided):
+            if not self._hand_on(decided):
                 return None
         before, after, end = plain.answers[code]
         trace = valid_traceparent(headers[b"traceparent"].decode("latin-1")) if b"traceparent" in headers else ""
@@ -75,6 +80,17 @@ class Lane:
         version = loaded.pointer.version
         self._observer.answered(ROUTE, "POST", 200, perf_counter() - begun, decision_id, trace, version)
         return answer
+
+    def _hand_on(self, decided: Decided) -> bool:
+        """Put a decision on record and before the shadow; False where it can't be put on record."""
+        if self._log is not None:
+            if decided.applicant is not None and not is_key(decided.applicant):
+                return False
+            if not self._log.take(decided):
+                return False
+        if self._shadow is not None:
+            self._shadow.put(decided)
+        return True
 
 
 class _Plain:

@@ -27,17 +27,21 @@ class Loaded:
 class LiveModel:
     """Holds the loaded model; `current` is replaced in one assignment, so a request sees the old or the new."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, shadow: bool = False) -> None:
+        """shadow: of a challenger that answers nobody; unlike the live model, it goes when its pointer goes."""
         self.current: Loaded | None = None
         # Called with the old model and the new one, or None where the new one was refused.
         self.on_swap: Callable[[Loaded | None, Loaded | None], None] = lambda old, new: None
-        self._store = store
+        self.on_gone: Callable[[], None] = lambda: None
+        self._store, self._shadow = store, shadow
         self._refused: object = None
 
     def refresh(self) -> None:
         """Load what the pointer names, if that changed. A pointer that fails is logged once and changes nothing."""
         try:
             pointer = self._store.pointer()
+            if pointer is None and self._shadow:
+                self._forget()
             if pointer is None or (self.current and self.current.pointer == pointer) or pointer == self._refused:
                 return
             scorer, facts = self._store.load(pointer)
@@ -50,20 +54,31 @@ class LiveModel:
             return
         old, self.current, self._refused = self.current, Loaded(scorer, pointer, facts, explainer), None
         self.on_swap(old, self.current)
-        log.info("answering with %s version %s, sha256 %s", pointer.name, pointer.version, pointer.sha256)
+        does = "scoring in the shadow" if self._shadow else "answering"
+        log.info("%s with %s version %s, sha256 %s", does, pointer.name, pointer.version, pointer.sha256)
+
+    def _forget(self) -> None:
+        if self.current:
+            log.info("version %s no longer scores in the shadow: its pointer is gone", self.current.pointer.version)
+            self.current = None
+            self.on_gone()
+        self._refused = None
 
     def _refuse(self, what: object, why: str) -> None:
         if what != self._refused:
-            log.error("model refused, %s: %s", "the old one goes on" if self.current else "there is none", why)
+            model = "challenger" if self._shadow else "model"
+            log.error("%s refused, %s: %s", model, "the old one goes on" if self.current else "there is none", why)
             self.on_swap(self.current, None)
         self._refused = what
 
-    def watch(self, seconds: float) -> None:
-        """Refresh every `seconds` on a thread that ends with the process."""
-        threading.Thread(target=self._watch, args=(seconds,), name="pointer-watch", daemon=True).start()
+    def watch(self, seconds: float, at_once: bool = False) -> None:
+        """Refresh every `seconds`, and now if at once, on a thread that ends with the process."""
+        threading.Thread(target=self._watch, args=(seconds, at_once), name="pointer-watch", daemon=True).start()
 
-    def _watch(self, seconds: float) -> None:
+    def _watch(self, seconds: float, at_once: bool) -> None:
         ticker = threading.Event()
+        if at_once:
+            self.refresh()
         while not ticker.wait(seconds):
             self.refresh()
 

@@ -95,9 +95,12 @@ class LogFile:
         self._file, self._path, self._day, self._size = file, path, day, 0
 
     def _take_back(self) -> None:
-        """Cut off what a failed write left; where that fails too, leave the file with its torn last line."""
+        """Cut off what a failed write left, or leave it as the file's torn last line; the next write has a new file,
+        as it may be the old one that can't grow.
+        """
         try:
             os.ftruncate(self._file, self._size)
         except OSError:
             self._size = max(self._size, 1)  # it is not empty
+        if self._size:
             self.close()

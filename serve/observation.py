@@ -35,6 +35,11 @@ class Observer:
         tallies.set({(exposition.WORKERS,): 1})
         self.gauge(0, 0)
 
+    @property
+    def tallies(self) -> Tallies:
+        """This worker's tallies, for whoever else counts in it."""
+        return self._tallies
+
     def share(self, path: Path) -> None:
         """Add up with the other workers from now on; `path` is this worker's own, in the folder of all."""
         self._tallies.add((exposition.STARTS,))

@@ -19,7 +19,7 @@ from serve.log_folder import load_secret
 from serve.refusals import Refusals
 from serve.settings import Settings
 
-FLUSH_SECONDS = 0.02
+FLUSH_SECONDS = 0.05
 TICK_SECONDS = 0.5  # for requests to finish a file, and for counts of refusals
 MOST_ROWS = 65_536  # that wait; a single batch may be larger
 PIECE = 256  # rows that are written at once: about a millisecond in which no answer is made
@@ -58,7 +58,9 @@ class PredictionLog:
         self._thread.start()
 
     def take(self, decided: Decided) -> bool:
-        """Put decisions on record; False where they must be and can't, and then nothing of them is."""
+        """Put decisions on record; False where they must be and can't, and then nothing of them is: whoever refuses the
+        answer for it says so by `refuse`.
+        """
         if self.required:
             return self._write_now(decided)
         rows = len(decided.p)
@@ -73,6 +75,10 @@ class PredictionLog:
         elif not fits:
             self._drop(rows, "the disk is too slow")
         return True
+
+    def refuse(self, rows: int) -> None:
+        """Count decisions that nobody was told, since they could not be put on record."""
+        self._count("refused", rows)
 
     def flush(self) -> None:
         """Write what is in the queue."""
@@ -103,12 +109,15 @@ class PredictionLog:
             self._file.close()
 
     def _run(self) -> None:
+        ticks = time.monotonic()
         while not self._ending.is_set():
             if self._filled.wait(TICK_SECONDS):
                 self._ending.wait(FLUSH_SECONDS)
                 self._filled.clear()
                 self.flush()
-            self.tick()
+            if time.monotonic() >= ticks:
+                self.tick()
+                ticks = time.monotonic() + TICK_SECONDS
 
     def tick(self) -> None:
         """Write the counts of refusals, and finish files that are to be finished."""
@@ -120,14 +129,14 @@ class PredictionLog:
         try:
             step()
         except OSError as err:
-            self._drop(0, _name(err))
+            self._fail(_name(err))
 
     def _write_now(self, decided: Decided) -> bool:
         rows = len(decided.p)
         try:
             self._write([decided])
         except (OSError, SettingsError) as err:
-            self._drop(rows, _name(err), "refused")
+            self._fail(_name(err))
             return False
         self._count("logged", rows)
         self._goes_on()
@@ -146,13 +155,16 @@ class PredictionLog:
             self._secret = load_secret(self._folder, self._secret_file)
         return hash_applicant(self._secret, key)
 
-    def _drop(self, rows: int, why: str, result: str = "dropped") -> None:
-        self._count(result, rows)
+    def _drop(self, rows: int, why: str) -> None:
+        self._count("dropped", rows)
         with self._lock:
-            begins, self._fails = not self._fails, True
             self._missing += rows
-        if begins:
-            log.error("the prediction log can't be written, records are %s: %s", result, why)
+        self._fail(why)
+
+    def _fail(self, why: str) -> None:
+        if not self._fails:
+            self._fails = True
+            log.error("the prediction log can't be written: %s", why)
 
     def _goes_on(self) -> None:
         if self._fails:

@@ -1,5 +1,5 @@
-"""Follows an alias in MLflow's registry, in one process: the answering workers see the store's pointer only and never
-talk to MLflow.
+"""Follows aliases in MLflow's registry, in one process: the answering workers see the store's pointers only and never
+talk to MLflow. The challenger's alias has a thread of its own, so that nothing about it holds up the other.
 """
 
 import logging
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from serve.errors import ServeError
-from serve.follower import Follower, Status
+from serve.follower import LONGEST_WAIT, Follower, ShadowFollower, Status
 from serve.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,9 @@ def watch(
     parent = os.getppid()
     follower = Follower(settings, beat)
     log.info("following %s@%s at %s", settings.model_name, settings.model_alias, settings.tracking_uri)
+    if settings.shadow_alias:
+        shadow = ShadowFollower(settings)
+        threading.Thread(target=_follow_shadow, args=(shadow, stopping), name="shadow-watch", daemon=True).start()
     while os.getppid() == parent:
         again = time.monotonic() + follower.step()
         report(follower.status)
@@ -37,6 +40,16 @@ def watch(
             beat()
             if stopping.wait(min(left, 1)):
                 return
+
+
+def _follow_shadow(follower: ShadowFollower, stopping: threading.Event) -> None:
+    wait = 0.0
+    while not stopping.wait(wait):
+        try:
+            wait = follower.step()
+        except Exception as err:  # noqa: BLE001 (whatever it is, the production alias is followed on)
+            log.error("%s in following the challenger", type(err).__name__)
+            wait = LONGEST_WAIT
 
 
 def main() -> None:

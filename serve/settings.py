@@ -97,4 +97,6 @@ class Settings:
         )
         if settings.tls_key and not settings.tls_certificate:
             raise SettingsError("SERVE_TLS_KEY: expected SERVE_TLS_CERTIFICATE beside it")
+        if settings.shadow_alias == settings.model_alias:
+            raise SettingsError("SERVE_SHADOW_ALIAS: expected another alias than SERVE_MODEL_ALIAS")
         return settings

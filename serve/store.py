@@ -146,6 +146,16 @@ class Store:
         except OSError as err:
             raise StoreError(f"{self.pointer_path}: can't write: {err.strerror}") from err
 
+    def unpoint(self) -> bool:
+        """Take the pointer away; False where there was none. Raises StoreError."""
+        try:
+            self.pointer_path.unlink()
+        except FileNotFoundError:
+            return False
+        except OSError as err:
+            raise StoreError(f"{self.pointer_path}: can't be removed: {err.strerror}") from err
+        return True
+
     def pointer(self) -> Pointer | None:
         """Return the pointer, None if there is none. Raises StoreError when it can't be read."""
         try:
@@ -162,7 +172,7 @@ class Store:
         next attempt may mend.
         """
         if self._verifier:
-            self._verifier.check(pointer.sha256, self._signature(pointer.sha256))
+            self._verifier.check(pointer.sha256, self.signature(pointer.sha256))
         try:
             # As strictly as they will be written again: a NaN among them would fail each answer that shows them.
             facts = strict_json.loads(read_regular(self.path / f"{pointer.sha256}.json", LARGEST_FACTS))
@@ -183,7 +193,8 @@ class Store:
                 raise self._too_large() from err
             raise
 
-    def _signature(self, sha256: str) -> str:
+    def signature(self, sha256: str) -> str:
+        """Return the signature beside a file, "" where there is none."""
         try:
             return read_regular(self.path / f"{sha256}.sig", LARGEST_SIGNATURE).decode("ascii", "replace").strip()
         except OSError:

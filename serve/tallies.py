@@ -75,6 +75,11 @@ class Tallies:
             for key in keys:
                 self._gauges.pop(key, None)
 
+    def forget(self, name: str) -> None:
+        """Forget the gauges of one metric."""
+        with self.lock:
+            self._gauges = {key: value for key, value in self._gauges.items() if key[0] != name}
+
     def share(self, path: Path) -> None:
         """Publish in `path`.counts and `path`.gauges from now on, going on from the counts that are there."""
         before = _read(path.with_suffix(COUNTS))

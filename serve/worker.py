@@ -52,7 +52,7 @@ async def _serve(
     observer = app.extensions["observer"]
     if tallies:
         observer.share(tallies)
-    lane = Lane(app.extensions["live_model"], observer, app.extensions["keys"], app.extensions["prediction_log"])
+    lane = Lane(*(app.extensions[each] for each in ("live_model", "observer", "keys", "prediction_log", "shadow")))
     front = Front(app.wsgi_app, settings, observer, lane)
     fronts = [front]
     context = make_context(settings)
@@ -68,8 +68,8 @@ async def _serve(
         await asyncio.sleep(TICK)
     app.extensions["stopping"].set()
     await _drain(front, server, settings.drain_seconds, lambda: _tick(fronts, beat))
-    if app.extensions["prediction_log"]:
-        app.extensions["prediction_log"].close()
+    for background in filter(None, (app.extensions["prediction_log"], app.extensions["shadow"])):
+        background.close()
     front.observe()  # the last counts
 
 

@@ -34,6 +34,7 @@ class FakeRegistry:
 
     address: str = ""
     alias: str | None = None
+    challenger: str | None = None  # the alias of that name
     versions: dict[str, Kept] = field(default_factory=dict)
     faults: dict[str, Fault] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
@@ -59,7 +60,7 @@ class FakeRegistry:
         self.authorizations.append(handler.headers.get("Authorization"))
         if kind in self.faults:
             self.faults[kind](handler)
-        elif kind == "alias" and self.alias is None:
+        elif kind == "alias" and not number:
             handler.send(400, b'{"error_code": "INVALID_PARAMETER_VALUE", "message": "alias not found"}')
         elif number not in self.versions:
             handler.send(404, b'{"error_code": "RESOURCE_DOES_NOT_EXIST"}')
@@ -68,7 +69,8 @@ class FakeRegistry:
 
     def _classify(self, path: str, query: dict[str, str]) -> tuple[str, str]:
         if path == REST + "registered-models/alias":
-            return "alias", (self.alias or "") if query["name"] == NAME else ""
+            alias = self.challenger if query["alias"] == "challenger" else self.alias
+            return "alias", (alias or "") if query["name"] == NAME else "unknown"
         if path == REST + "model-versions/get-download-uri":
             return "uri", query["version"]
         if path == REST + "runs/get":

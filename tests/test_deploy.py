@@ -47,7 +47,7 @@ def exposition(tmp_path_factory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("deploy")
     store = Store(folder / "store")
     promote(store, good_files()["loans"])
-    with observed_server(folder, store.path) as observed:
+    with observed_server(folder, store.path, SERVE_SHADOW_ALIAS="challenger") as observed:
         yield observed.exposition()
 
 

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -83,3 +84,9 @@ def test_make_prints_its_targets_in_the_order_of_the_work() -> None:
     order = ["run", "lab", "explore", "train", "validate", "promote", "rollback", "serve", "mlflow", "lint", "format"]
     assert [target for target in targets if target in order] == order
     assert "clean" in targets
+
+
+def test_the_dockerfile_is_clean_by_hadolint() -> None:
+    hadolint = Path(sys.executable).with_name("hadolint")
+    run = subprocess.run([hadolint, ROOT / "Dockerfile"], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (0, "")

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from serve.scorer import TOLERANCE, Scorer
 
 MOST_ROWS = 60  # of one table; the whole is in the facts
+SHADOW_EVENTS = ("shadow", "shadow ended")  # in the history, but no promotions
 MOST_EVENTS = 50  # of the history, the newest
 # What each topic of the evidence is called where it is said to be missing; the rest of the evidence follows at the end.
 TOPICS = {
@@ -70,6 +71,7 @@ def render_card(documents: Mapping[str, Any], facts: Mapping[str, Any], history:
         earlier=max(0, len(history) - MOST_EVENTS),
         standing=standing(str(facts.get("version")), history),
         points=reliability_points(evidence.get("calibration")),
+        curve=cost_curve_points(evidence.get("costs")),
         most_rows=MOST_ROWS,
         tolerance=TOLERANCE,
         style=Markup(style),  # noqa: S704 (our own file; whole, as the policy holds its hash)
@@ -91,6 +93,8 @@ def standing(version: str, history: Sequence[Mapping[str, str]]) -> dict[str, An
     """Return how a version stands in the record: `state` is current, former or never; `event` put it there."""
     carried_out: list[Mapping[str, str]] = []
     for event in history:
+        if event.get("event") in SHADOW_EVENTS:
+            continue
         if event.get("event") != "not carried out":
             carried_out.append(event)
         elif carried_out:
@@ -107,6 +111,20 @@ def reliability_points(calibration: object) -> list[tuple[float, float]]:
     bins = calibration.get("bins") if isinstance(calibration, Mapping) else None
     pairs = [(b.get("predicted"), b.get("observed")) for b in bins or [] if isinstance(b, Mapping)]
     return [pair for pair in pairs if all(isinstance(x, int | float) and 0 <= x <= 1 for x in pair)]
+
+
+def cost_curve_points(costs: object) -> list[tuple[float, float, float]]:
+    """Return (threshold, cost over the curve's highest, approval rate) of each step that has all three, for the
+    figure; empty where fewer than two have.
+    """
+    steps = costs.get("curve") if isinstance(costs, Mapping) else None
+    keys = ("threshold", "cost", "approval_rate")
+    rows = [tuple(step.get(key) for key in keys) for step in steps or [] if isinstance(step, Mapping)]
+    whole = [row for row in rows if all(isinstance(x, int | float) and math.isfinite(x) and x >= 0 for x in row)]
+    highest = max((cost for _, cost, _ in whole), default=0)
+    if len(whole) < 2 or not highest or any(t > 1 or rate > 1 for t, _, rate in whole):
+        return []
+    return [(t, cost / highest, rate) for t, cost, rate in whole]
 
 
 def shown(value: object) -> str:

@@ -9,7 +9,6 @@ import hashlib
 import io
 import re
 import tomllib
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,14 +16,16 @@ import numpy as np
 import pandas as pd
 
 from loan_approval.boston import write_boston
+from loan_approval.data_versions import Generator, check_generator, settle
+from loan_approval.dvc_objects import md5_of_bytes
 from loan_approval.errors import DataError
-from loan_approval.project import ROOT, sha256_of
+from loan_approval.project import ROOT
 from loan_approval.simulate import write_simulation
 from serve.contract import Contract
 from serve.errors import ContractError
 from serve.feature import Fault
 
-BUILT_IN: dict[str, Callable[[Path], None]] = {"loans": write_simulation, "boston": write_boston}
+BUILT_IN: dict[str, Generator] = {"loans": write_simulation, "boston": write_boston}
 PROBLEMS_SHOWN = 20
 LONGEST_SHOWN = 60  # characters of a cell
 ROLES = ("train", "calibrate", "test")  # calibrate: also chooses the threshold
@@ -37,6 +38,7 @@ class Dataset:
 
     frame: every feature in contract order, NaN or None where missing, and the target as code 1 or 0.
     X: (n, F) float64 as the model file's graph takes them.   y: (n,) codes.   roles: (n,) of `ROLES`.
+    sha256, md5: of the CSV; DVC names it by the md5.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Dataset:
     y: np.ndarray
     roles: np.ndarray
     sha256: str
+    md5: str = ""
 
     def rows(self, role: str) -> tuple[np.ndarray, np.ndarray]:
         """Return X and y of the rows with this role."""
@@ -63,15 +66,43 @@ def dataset_folder(name: str) -> Path:
 
 
 def load_dataset(name: str, draft: bool = False) -> Dataset:
-    """Load `data/<name>` (or a path); a built-in one is made if its CSV is not there.
+    """Load `data/<name>` (or a path); a CSV that is not there is made, or taken from DVC, if it can be.
 
-    draft: a contract whose questions are still open will do. Raises DataError with every problem.
+    draft: a contract whose questions are still open will do, and data of which no version is recorded yet.
+    Raises DataError with every problem, and when the CSV is not the one that DVC's files say.
     """
     folder = dataset_folder(name)
+    return read_dataset(find_csv(folder, keep_edits=draft), load_contract(folder, draft), folder.name)
+
+
+def find_csv(folder: Path, keep_edits: bool = True) -> Path:
+    """Return where a folder's `dataset.csv` is; one that is not there is made, or taken from DVC, if it can be.
+
+    keep_edits: another than DVC's files say will do. Raises DataError as `settle` does.
+    """
     path = folder / "dataset.csv"
-    if not path.exists() and folder.parent == ROOT / "data" and folder.name in BUILT_IN:
-        BUILT_IN[folder.name](path)
-    return read_dataset(path, load_contract(folder, draft), folder.name)
+    settle(path, generator_of(folder), keep_edits=keep_edits)
+    return path
+
+
+def settle_version(name: str) -> str:
+    """Have a data set's CSV be what DVC's files say; return in words what was done.
+
+    Raises DataError as `settle` does, when there is no CSV, and when what makes a built-in one no longer makes it.
+    """
+    folder = dataset_folder(name)
+    path, generator = folder / "dataset.csv", generator_of(folder)
+    words = f"{path}: {settle(path, generator, replace=True)}"
+    if not path.is_file():
+        raise DataError(words)
+    if generator is not None:
+        check_generator(path, generator)
+    return words
+
+
+def generator_of(folder: Path) -> Generator | None:
+    """Return what makes a built-in data set, None for any other."""
+    return BUILT_IN.get(folder.name) if folder.parent == ROOT / "data" else None
 
 
 def load_contract(folder: Path, draft: bool = False) -> Contract:
@@ -100,7 +131,12 @@ def read_dataset(path: Path, contract: Contract, name: str) -> Dataset:
     X = every[:, [feature.scored for feature in contract.features]]
     frame = pd.DataFrame({f.name: _readable(f, every[:, i]) for i, f in enumerate(contract.features)})
     frame[contract.target.name] = y
-    return Dataset(name, contract, frame, X, y, assign_roles(X, contract.split_salt), sha256_of(path))
+    return Dataset(name, contract, frame, X, y, assign_roles(X, contract.split_salt), *_hashes(path))
+
+
+def _hashes(path: Path) -> tuple[str, str]:
+    data = path.read_bytes()
+    return hashlib.sha256(data).hexdigest(), md5_of_bytes(data)
 
 
 def assign_roles(X: np.ndarray, salt: str) -> np.ndarray:
@@ -112,7 +148,8 @@ def assign_roles(X: np.ndarray, salt: str) -> np.ndarray:
     return np.array(ROLES, dtype=object)[np.searchsorted(np.cumsum(_SHARES)[:-1], u, side="right")]
 
 
-def _read_columns(path: Path, contract: Contract) -> dict[str, list[str]]:
+def read_cells(path: Path) -> tuple[list[str], list[list[str]]]:
+    """Return the header and the rows of a CSV, as text. Raises DataError when the file can't be read as one."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -126,9 +163,30 @@ def _read_columns(path: Path, contract: Contract) -> dict[str, list[str]]:
         raise DataError(f"{path}: line {line}: byte {err.start} is not UTF-8, expected a CSV in UTF-8") from err
     except csv.Error as err:
         raise DataError(f"{path}: line {reader.line_num}: not a CSV: {err}") from err
-    _check_header(path, header, [*(f.name for f in contract.features), contract.target.name], contract.refusals)
+    if len(header) == 1 and re.search(r"[;\t|]", header[0]):
+        raise DataError(_summary(path, ["the header is one column, expected commas between the cells"]))
     while rows and not rows[-1]:
         rows.pop()  # empty lines at the end are no rows; one in between is, so that row numbers stay the file's
+    return header, rows
+
+
+def header_problems(header: list[str], contract: Contract) -> list[tuple[str, str]]:
+    """Return each (column, what is wrong with it) by which a header differs from the contract's columns."""
+    expected = [*(feature.name for feature in contract.features), contract.target.name]
+    names = list(dict.fromkeys(header))
+    problems = [(name, "stands twice") for name in names if header.count(name) > 1]
+    problems += [(name, "is missing") for name in expected if name not in names]
+    unknown = [name for name in names if name not in expected]
+    return problems + [(name, f"is {contract.refusals.get(name, 'not in the contract')}") for name in unknown]
+
+
+def _read_columns(path: Path, contract: Contract) -> dict[str, list[str]]:
+    header, rows = read_cells(path)
+    if not header:
+        names = ", ".join([*(feature.name for feature in contract.features), contract.target.name])
+        raise DataError(f"{path}: the file is empty, expected a header with {names}")
+    if problems := header_problems(header, contract):
+        raise DataError(_summary(path, [f"column {name!r} {words}" for name, words in problems]))
     lines = [
         f"row {i}: {len(row)} cells, expected {len(header)}" for i, row in enumerate(rows, 2) if len(row) != len(header)
     ]
@@ -137,19 +195,6 @@ def _read_columns(path: Path, contract: Contract) -> dict[str, list[str]]:
     if not rows:
         raise DataError(f"{path}: no rows below the header")
     return dict(zip(header, map(list, zip(*rows, strict=True)), strict=True))
-
-
-def _check_header(path: Path, header: list[str], expected: list[str], refusals: Mapping[str, str]) -> None:
-    if not header:
-        raise DataError(f"{path}: the file is empty, expected a header with {', '.join(expected)}")
-    problems = [f"column {name!r} stands twice" for name in dict.fromkeys(header) if header.count(name) > 1]
-    problems += [f"column {name!r} is missing" for name in expected if name not in header]
-    unknown = [name for name in dict.fromkeys(header) if name not in expected]
-    problems += [f"column {name!r} is {refusals.get(name, 'not in the contract')}" for name in unknown]
-    if len(header) == 1 and re.search(r"[;\t|]", header[0]):
-        problems = ["the header is one column, expected commas between the cells"]
-    if problems:
-        raise DataError(_summary(path, problems))
 
 
 def _parse(columns: dict[str, list[str]], contract: Contract) -> dict[str, list[object]]:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -112,16 +113,22 @@ def write_sweetviz(dataset: Dataset, folder: Path) -> list[Path]:
         return [_write_page(page, folder / name) for name, page in pages.items()]
 
 
-def write_comparison(reference: tuple[pd.DataFrame, str], current: tuple[pd.DataFrame, str], path: Path) -> Path:
-    """Write the sweetviz page that compares two tables, each with its name, in the columns that both hold values of."""
+def write_comparison(
+    reference: tuple[pd.DataFrame, str], current: tuple[pd.DataFrame, str], path: Path, target: str | None = None
+) -> Path:
+    """Write the sweetviz page that compares two tables, each with its name, in the columns that both hold values of.
+
+    target: a column to show the others' relation to, left aside where they don't both have it.
+    """
     tables = [table.dropna(axis=1, how="all") for table, _ in (reference, current)]
     columns = [name for name in tables[0].columns if name in tables[1].columns]
     before, now = (_plain(table[columns]).reset_index(drop=True) for table in tables)
+    analysed = target if target in columns else None
     with _quiet():
         import sweetviz
 
-        names = (reference[1], current[1])
-        return _write_page(sweetviz.compare([before, names[0]], [now, names[1]], pairwise_analysis="off"), path)
+        pair = [before, reference[1]], [now, current[1]]
+        return _write_page(sweetviz.compare(*pair, analysed, pairwise_analysis="off"), path)
 
 
 @contextmanager
@@ -133,7 +140,9 @@ def _quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
-            yield
+            # sweetviz 2.3.3 asks for this name, which numpy 2 dropped, where a column's mean is 0.
+            with patch.object(np, "NaN", np.nan, create=True):
+                yield
     finally:
         fonts.setLevel(level)
 

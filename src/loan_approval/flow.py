@@ -13,13 +13,14 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from loan_approval import notebooks, reports, tracking, version_record
-from loan_approval.datasets import Dataset, dataset_folder, load_contract, load_dataset
+from loan_approval import data_reference, notebooks, reports, tracking, version_record
+from loan_approval.datasets import Dataset, dataset_folder, load_contract, load_dataset, settle_version
 from loan_approval.errors import LoanApprovalError, PromotionError
 from loan_approval.factories import find_factory
 from loan_approval.model_factory import ModelFactory
 from loan_approval.monitoring import compare_with, load_window, log_folder
 from loan_approval.outcomes import describe_outcomes
+from loan_approval.prediction_log import prediction_log_folder
 from loan_approval.preprocessing_factory import PreprocessorFactory
 from loan_approval.project import ROOT
 from loan_approval.promotion import ALIAS, promote
@@ -38,8 +39,10 @@ def run_step(notebook: str, texts: Mapping[str, str], folder: Path, time_limit: 
     parameters = notebooks.parse_parameters(path, texts)
     dataset = str(parameters.get("dataset", "loans"))
     name = dataset_folder(dataset).name
+    if notebook == "05_check_data":
+        parameters |= data_reference.find_reference(dataset, parameters.get("reference_csv", ""))
     _check_before_kernel(notebook, dataset, parameters)
-    if notebook in ("01_explore", "04_monitor"):
+    if notebook in ("01_explore", "04_monitor", "05_check_data"):
         parameters["reports"] = str(folder)
     _say(f"{notebook} on {name}" + "".join(f", {k} {v}" for k, v in texts.items() if k != "dataset"))
     try:
@@ -55,6 +58,10 @@ def run_step(notebook: str, texts: Mapping[str, str], folder: Path, time_limit: 
 
 def _check_before_kernel(notebook: str, dataset: str, parameters: Mapping[str, Any]) -> None:
     # On the terminal an error may show the values it is about; in a notebook's report it must not.
+    if notebook == "05_check_data":  # it reports what breaks the contract, without values
+        names = ("csv", "reference_csv", "reference_notes")
+        data_reference.read_tables(dataset, **{name: parameters[name] for name in names if name in parameters})
+        return
     data = load_dataset(dataset, draft=notebook == "01_explore")
     if notebook == "04_monitor":
         _check_window(data, dataset, parameters)
@@ -101,6 +108,7 @@ def run_everything(dataset: str, texts: Mapping[str, str], folder: Path, port: i
     """Explore, train, validate, promote, serve, ask one question, stop the server; say what to do next."""
     began = time.monotonic()
     check_port(port)
+    _say(settle_version(dataset))
     chosen = {"dataset": dataset}
     run_step("01_explore", chosen, folder, 1800)
     trained = run_step("02_train", chosen | texts, folder, 1800)
@@ -129,7 +137,9 @@ def served(name: str, store: Store, port: int, settings: Mapping[str, str] | Non
     """
     check_port(port)
     environment = {"SERVE_MODEL_NAME": name, "SERVE_STORE": str(store.path), "PORT": str(port)}
-    environment |= {"SERVE_HOST": "127.0.0.1", "SERVE_MODEL_ALIAS": ALIAS} | dict(settings or {})
+    environment |= {"SERVE_HOST": "127.0.0.1", "SERVE_MODEL_ALIAS": ALIAS}
+    environment |= {"SERVE_PREDICTION_LOG": str(prediction_log_folder(name))}
+    environment |= dict(settings or {})
     _say(f"starting the server on port {port}")
     process = subprocess.Popen([sys.executable, "-m", "serve"], env=os.environ | environment, cwd=ROOT)
     try:

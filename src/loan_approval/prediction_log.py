@@ -139,7 +139,7 @@ def decision_id_of(line: bytes) -> str | None:
     return (loads(line) or {}).get("decision_id")
 
 
-def log_folder(model_name: str) -> Path:
+def prediction_log_folder(model_name: str) -> Path:
     """Return the folder of a model's prediction log: `SERVE_PREDICTION_LOG`, or that of `make serve`."""
     return Path(os.environ.get("SERVE_PREDICTION_LOG") or ROOT / "predictions" / model_name)
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from loan_approval import tracking, version_record
-from loan_approval.card import add_card
+from loan_approval.card import SHADOW_EVENTS, add_card
 from loan_approval.errors import PromotionError, TrackingError
 from loan_approval.file_check import check_file
 from loan_approval.signing import load_signing_key, sign
@@ -32,7 +32,7 @@ def promote(name: str, version: str, store: Store, force_reason: str | None = No
     where there is a key to sign with.
     """
     with store.locked():
-        chosen = _signed(tracking.find_version(name, version))
+        chosen = signed(tracking.find_version(name, version))
         data = tracking.load_model_file(chosen)
         check_file(data, chosen.sha256)
         complete_interrupted(name, store)
@@ -48,7 +48,7 @@ def rollback(name: str, store: Store) -> Version:
         stack = promoted_versions(name)
         if len(stack) < 2:
             raise PromotionError(f"{name}: no version was in production before this one")
-        previous = _signed(_newest_trusted(name, stack[:-1]))
+        previous = signed(_newest_trusted(name, stack[:-1]))
         data = tracking.load_model_file(previous)
         check_file(data, previous.sha256)
         version_record.record_signature(previous)
@@ -62,18 +62,18 @@ def complete_interrupted(name: str, store: Store) -> None:
     behind_alias = [current.number] if current else []
     if behind_alias != after[-1:]:
         if behind_alias == before[-1:]:
-            _record(name, {"event": "not carried out", "version": after[-1]})
+            record_event(name, {"event": "not carried out", "version": after[-1]})
         elif current:
-            _record(name, {"event": "moved by hand", "version": current.number, "sha256": current.sha256})
-    if current and current.verdict in TRUSTED_VERDICTS and _pointed_version(store) != current.number:
+            record_event(name, {"event": "moved by hand", "version": current.number, "sha256": current.sha256})
+    if current and current.verdict in TRUSTED_VERDICTS and pointed_version(store) != current.number:
         data = tracking.load_model_file(current)
         check_file(data, current.sha256)
         facts = version_record.load_facts(current)
-        _install(current, data, _renew_card(current, data, facts, version_record.read_history(name)), store)
+        install(current, data, _renew_card(current, data, facts, version_record.read_history(name)), store)
         store.point(_pointer(current, facts))
 
 
-def _signed(version: Version) -> Version:
+def signed(version: Version) -> Version:
     """Return a version with its file signed, as it is without a key: what somebody chose is signed, nothing else."""
     key = load_signing_key()
     return replace(version, signature=sign(key, version.name, version.sha256)) if key else version
@@ -92,6 +92,8 @@ def _last_step(name: str) -> tuple[list[str], list[str]]:
         match event["event"]:
             case "not carried out":
                 after = before
+            case shadow if shadow in SHADOW_EVENTS:
+                pass
             case "rollback":
                 before, after = after, _down_to(after[:-1], event["version"])
             case _:
@@ -136,7 +138,8 @@ def _judge(version: Version, force_reason: str | None) -> dict[str, Any]:
     return facts
 
 
-def _pointed_version(store: Store) -> str | None:
+def pointed_version(store: Store) -> str | None:
+    """Return the version that the pointer names, None without one that can be read."""
     try:
         pointer = store.pointer()
     except StoreError:  # a damaged pointer is replaced like a missing one
@@ -144,7 +147,8 @@ def _pointed_version(store: Store) -> str | None:
     return pointer.version if pointer else None
 
 
-def _install(version: Version, data: bytes, facts: dict[str, Any], store: Store) -> None:
+def install(version: Version, data: bytes, facts: dict[str, Any], store: Store) -> None:
+    """Put a version's file, facts and signature into the store; the pointer stays."""
     store.install(data, facts | version.identity(), version.signature)
 
 
@@ -156,7 +160,7 @@ def _switch(
     entry = _stamp(entry | ({"reason": reason} if reason else {}))
     new = [entry] if promoted_versions(version.name)[-1:] != [version.number] else []
     facts = _renew_card(version, data, facts, [*version_record.read_history(version.name), *new])
-    _install(version, data, facts, store)
+    install(version, data, facts, store)
     if new:
         # The record comes before the alias, so that it holds who and when even if all that follows is left to others.
         version_record.append_history(version.name, entry)
@@ -183,7 +187,8 @@ def _renew_card(version: Version, data: bytes, facts: dict[str, Any], history: l
     return facts
 
 
-def _record(name: str, event: dict[str, str]) -> None:
+def record_event(name: str, event: dict[str, str]) -> None:
+    """Append an event to the record of a model, with who and when."""
     version_record.append_history(name, _stamp(event))
 
 

@@ -1,20 +1,24 @@
 """Whether the reasons a model file gives add up: what each feature adds, against what the file answers."""
 
+from math import log
 from typing import Any
 
 import numpy as np
 
+from loan_approval.gates import Gate
 from serve.explain import CLIP, MOST_EXACT, Explainer
+from serve.reasons import NOTHING
 from serve.scorer import Scorer
 
 ROWS = 200
+LARGEST_GAP = 1e-6  # log-odds
 
 
 def check_reasons(scorer: Scorer, X: np.ndarray) -> dict[str, Any]:
     """Return, as a JSON document, how the file's reasons for some of (n, F) rows hold.
 
     largest_gap: between log-odds and base plus values, 0 but for rounding.   error: largest standard error of a value,
-    0 where values are exact.
+    0 where values are exact.   base: mean log-odds of the background.   threshold: log-odds of the served one.
     """
     explainer = Explainer(scorer)
     rows = X[:: max(1, len(X) // ROWS)][:ROWS]
@@ -28,4 +32,25 @@ def check_reasons(scorer: Scorer, X: np.ndarray) -> dict[str, Any]:
         "rows": len(rows),
         "largest_gap": float(np.max(np.abs(np.log(p / (1 - p)) - sums))),
         "error": max(explanation.error for explanation in explained),
+        "base": explained[0].base,
+        "threshold": log(scorer.threshold / (1 - scorer.threshold)),
     }
+
+
+def reasons_gate(found: dict[str, Any]) -> Gate:
+    """Pass when reasons add up to the file's answer, and no application can be declined without one.
+
+    found: as `check_reasons` returns it. Values add up to an application's log-odds less the background's mean. Where
+    that mean lies above the threshold, whoever is below the threshold has a negative sum, and so at least one feature
+    that counted against: an adverse-action notice has something to say (12 CFR 1002.9(b)(2)).
+    """
+    least = found["threshold"] + found["features"] * NOTHING  # reasons below that are not told
+    adds_up, always_one = found["largest_gap"] <= LARGEST_GAP, found["base"] > least
+    words = (
+        f"reasons miss the file's log-odds by at most {found['largest_gap']:.1e} (at most {LARGEST_GAP:g} required); "
+        f"the approved applicants they compare with have {found['base']:.3f} on average, "
+        f"{'above' if always_one else 'not above'} the threshold's {found['threshold']:.3f}: "
+        f"{'every decline has' if always_one else 'a decline may lack'} a reason"
+    )
+    numbers = {key: found[key] for key in ("largest_gap", "base", "threshold")}
+    return Gate("reasons", adds_up and always_one, words, numbers)

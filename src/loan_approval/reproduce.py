@@ -6,9 +6,7 @@ the recorded parameters until the file is exported: what is rebuilt is what was 
 
 import hashlib
 import json
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -20,19 +18,19 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from loan_approval import tracking
-from loan_approval.datasets import BUILT_IN
+from loan_approval.data_versions import LOCK as DATA_LOCK
 from loan_approval.errors import RebuildError
 from loan_approval.file_differences import describe_differences, read_documents
 from loan_approval.installed import differs_from_lock
 from loan_approval.project import LOCK, ROOT, platform_state, sha256_of
 from loan_approval.tracking import Version
-from loan_approval.work_tree import checked_out
+from loan_approval.version_data import TrainingData, at_hand, data_of_file, from_commit
+from loan_approval.work_tree import checked_out, run_code
 from serve.contract import Contract
 from serve.errors import ContractError
+from serve.store import write_atomically
 
 _SHOWN = 10  # packages of another version
-_TAIL = 2000  # characters of what a failed training said
-_MAKE_DATA = "import sys; from loan_approval.datasets import load_dataset; load_dataset(sys.argv[1])"
 _RUN_CELLS = """
 import contextlib, json, sys
 from pathlib import Path
@@ -82,9 +80,10 @@ def reproduce(version: Version, folder: Path, time_limit: float = 1800) -> Rebui
         raise RebuildError(f"bytes: the registry's file has sha256 {found}, expected {version.sha256}")
     documents = _documents(recorded)
     provenance = _provenance(documents)
+    recorded_data = data_of_file(provenance, tracking.load_tags(version.run).get("data_md5", ""))
     with checked_out(provenance["commit"]) as tree:
         notes = [*_compare_lock(tree, provenance["lock_sha256"]), *_compare_platform(version)]
-        _place_data(tree, provenance, documents["contract"], folder)
+        _place_data(tree, recorded_data, documents["contract"], folder)
         rebuilt = _train(tree, provenance["dataset"], provenance["parameters"], time_limit)
     return Rebuild(version, hashlib.sha256(rebuilt).hexdigest(), describe_differences(recorded, rebuilt), notes)
 
@@ -135,9 +134,9 @@ def _compare_platform(version: Version) -> list[str]:
     ]
 
 
-def _place_data(tree: Path, provenance: Mapping[str, str], contract: Mapping[str, Any], folder: Path) -> None:
+def _place_data(tree: Path, recorded: TrainingData, contract: Mapping[str, Any], folder: Path) -> None:
     """Put contract and CSV, as recorded, where the commit's code looks for them. Raises RebuildError."""
-    place, expected = tree / "data" / provenance["dataset"], provenance["data_sha256"]
+    place = tree / "data" / recorded.dataset
     source = next((path for path in (place, folder) if _has_contract(path, contract)), None)
     if source is None:
         where = f"neither the commit's data/{place.name} nor {folder} has the one in the file"
@@ -145,13 +144,11 @@ def _place_data(tree: Path, provenance: Mapping[str, str], contract: Mapping[str
     if source != place:
         place.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(folder / "contract.toml", place / "contract.toml")
-    csv, here = place / "dataset.csv", folder / "dataset.csv"
-    if here.is_file() and sha256_of(here) == expected:
-        shutil.copyfile(here, csv)
-    elif not csv.exists() and place.name in BUILT_IN:
-        _run(tree, [sys.executable, "-c", _MAKE_DATA, place.name], b"", 600)
-    if not csv.is_file() or sha256_of(csv) != expected:
-        raise RebuildError(f"data: not found, expected a dataset.csv with sha256 {expected} in {folder}")
+    found = at_hand(recorded, folder) or from_commit(recorded, tree, folder)
+    write_atomically(place / "dataset.csv", found.data)
+    # The recorded sha256 says which data it is; the commit's DVC files may not have known it yet.
+    for file in (tree / DATA_LOCK, place / "dataset.csv.dvc"):
+        file.unlink(missing_ok=True)
 
 
 def _has_contract(folder: Path, contract: Mapping[str, Any]) -> bool:
@@ -169,20 +166,6 @@ def _train(tree: Path, dataset: str, parameters: Mapping[str, Any], time_limit: 
     with tempfile.TemporaryDirectory(prefix="rebuilt-") as folder:
         target = Path(folder, tracking.MODEL_FILE)
         given = json.dumps({**parameters, "dataset": dataset}).encode()
-        _run(tree, [sys.executable, "-c", _RUN_CELLS, str(notebook), str(target)], given, time_limit)
+        command = [sys.executable, "-c", _RUN_CELLS, str(notebook), str(target)]
+        run_code(tree, command, given, time_limit, "training")
         return target.read_bytes()
-
-
-def _run(tree: Path, command: list[str], given: bytes, time_limit: float) -> None:
-    settings = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "PYTHON"))}
-    path = os.pathsep.join([str(tree / "src"), str(tree)])
-    settings |= {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "agg"}
-    settings |= {"MLFLOW_TRACKING_URI": f"sqlite:///{tree / 'unused.db'}"}
-    try:
-        run = subprocess.run(
-            command, input=given, cwd=tree, env=settings, capture_output=True, check=False, timeout=time_limit
-        )
-    except subprocess.TimeoutExpired as err:
-        raise RebuildError(f"training: ended after {time_limit:g} s") from err
-    if run.returncode:
-        raise RebuildError(f"training: that commit's code failed:\n{run.stderr.decode(errors='replace')[-_TAIL:]}")

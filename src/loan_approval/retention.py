@@ -8,7 +8,7 @@ from loan_approval.errors import LogError
 from loan_approval.log_files import WAIT_SECONDS, changing, finish_files, keep_lines, remove_folder
 from loan_approval.prediction_log import DECISIONS, REFUSALS, REVIEWS, SHADOW, day_files, decision_id_of, split_lines
 
-_KINDS = (SHADOW, REFUSALS, DECISIONS)  # the ids last: all else is found by them
+_KINDS = (DECISIONS, SHADOW, REFUSALS)
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ def retain(folder: Path, days: int, seconds: float = WAIT_SECONDS) -> Removed:
         for day in old:
             ids = _ids_of(folder, day)
             decisions += len(ids)
+            # Before the decisions, as it takes their ids to find their reviews.
             reviews += keep_lines(folder / REVIEWS, lambda line, ids=ids: decision_id_of(line) not in ids)
             for kind in _KINDS:
                 if (folder / kind / day).is_dir():

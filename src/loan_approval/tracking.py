@@ -129,6 +129,11 @@ def set_alias(name: str, alias: str, number: str) -> None:
     connect().set_registered_model_alias(name, alias, number)
 
 
+def delete_alias(name: str, alias: str) -> None:
+    """Take an alias away, if it is there."""
+    connect().delete_registered_model_alias(name, alias)
+
+
 def find_version(name: str, version: str) -> Version:
     """Return a version by number or alias. Raises TrackingError when there is none."""
     found = version_of_alias(name, version) if not version.isdigit() else _by_number(name, version)

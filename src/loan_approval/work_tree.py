@@ -1,15 +1,17 @@
-"""A commit of this repository, checked out beside the work at hand and removed afterwards."""
+"""A commit of this repository, checked out beside the work at hand, its code run, and removed afterwards."""
 
 import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from loan_approval.errors import RebuildError
 from loan_approval.project import ROOT
+
+_TAIL = 2000  # characters of what a failed run said
 
 
 @contextmanager
@@ -44,3 +46,23 @@ def _git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
     except FileNotFoundError:
         raise RebuildError("commit: there is no git to check it out with") from None
+
+
+def run_code(tree: Path, command: Sequence[str], given: bytes, time_limit: float, part: str) -> None:
+    """Run a command on the code of a work tree, away from the tracking server that is set here.
+
+    given: its standard input.   time_limit: seconds.   part: what it is for, in the error.
+    Raises RebuildError when it fails, with the end of what it said, or when it takes too long.
+    """
+    settings = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "PYTHON"))}
+    path = os.pathsep.join([str(tree / "src"), str(tree)])
+    settings |= {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "agg"}
+    settings |= {"MLFLOW_TRACKING_URI": f"sqlite:///{tree / 'unused.db'}"}
+    try:
+        run = subprocess.run(
+            command, input=given, cwd=tree, env=settings, capture_output=True, check=False, timeout=time_limit
+        )
+    except subprocess.TimeoutExpired as err:
+        raise RebuildError(f"{part}: ended after {time_limit:g} s") from err
+    if run.returncode:
+        raise RebuildError(f"{part}: that commit's code failed:\n{run.stderr.decode(errors='replace')[-_TAIL:]}")

@@ -113,6 +113,7 @@ def test_a_model_of_noise_fails_says_so_and_cannot_be_promoted(
     folder = str(make_data_set("noise"))
     monkeypatch.setattr(project, "REPORTS", tmp_path / "reports")
     monkeypatch.setenv("SERVE_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("SERVE_PREDICTION_LOG", str(tmp_path / "log"))
     cli.main(["train", "--dataset", folder])
     with pytest.raises(SystemExit, match="the model cannot be told from chance"):
         cli.main(["validate", "--dataset", folder])

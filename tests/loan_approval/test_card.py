@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from loan_approval.card import MOST_EVENTS, TOPICS, add_card, documents_of, render_card, shown, standing, style_hash
+from loan_approval.card import (
+    MOST_EVENTS,
+    TOPICS,
+    add_card,
+    cost_curve_points,
+    documents_of,
+    render_card,
+    shown,
+    standing,
+    style_hash,
+)
 from serve.scorer import Scorer
 from tests.model_files import good_files
 
@@ -239,6 +249,27 @@ def test_a_card_replaces_the_one_before_and_does_not_grow(scorer: Scorer, facts:
     once = add_card(facts, scorer, version, [PROMOTED])
     assert add_card(once, scorer, version, [PROMOTED]) == once
     assert once["card"].count("<html") == 1
+
+
+STEPS = [
+    {"threshold": 0.25, "cost": 0.4, "approval_rate": 0.9},
+    {"threshold": 0.75, "cost": 0.2, "approval_rate": 0.3},
+]
+
+
+def test_the_cost_curve_is_drawn_with_the_threshold_that_is_served(scorer: Scorer, facts: dict[str, Any]) -> None:
+    facts["evidence"]["costs"] = {"threshold": 0.5, "curve": STEPS}
+    card = render_card(documents_of(scorer), facts, [])
+    assert 'points="80.0,10.0 180.0,110.0 "' in card  # cost: the dearest threshold at the top
+    assert 'points="80.0,30.0 180.0,150.0 "' in card  # share approved
+    assert '<line x1="130.0" y1="10"' in card
+
+
+@pytest.mark.parametrize(
+    "costs", [None, {}, {"curve": STEPS[:1]}, {"curve": [*STEPS[:1], {"threshold": 2, "cost": 1, "approval_rate": 1}]}]
+)
+def test_a_curve_that_can_not_be_drawn_is_left_to_the_table(costs: object) -> None:
+    assert cost_curve_points(costs) == []
 
 
 @pytest.mark.parametrize(

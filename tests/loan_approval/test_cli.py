@@ -13,7 +13,9 @@ def test_simulate_writes_the_rows_asked_for(tmp_path: Path, capsys: pytest.Captu
     assert "25 simulated applications" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["explore", "train", "validate", "promote", "rollback", "history", "run"])
+@pytest.mark.parametrize(
+    "command", ["check-data", "explore", "train", "validate", "promote", "rollback", "history", "run"]
+)
 def test_an_unknown_data_set_is_refused_with_the_names_there_are(command: str) -> None:
     with pytest.raises(SystemExit, match="DataError: no data set 'lons', expected boston, loans"):
         cli.main([command, "--dataset", "lons"])

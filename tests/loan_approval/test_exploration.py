@@ -4,7 +4,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from loan_approval.exploration import describe_columns, findings, leakage_hints, target_association, write_sweetviz
+from loan_approval.exploration import (
+    describe_columns,
+    findings,
+    leakage_hints,
+    target_association,
+    write_comparison,
+    write_sweetviz,
+)
 
 
 @pytest.fixture
@@ -101,3 +108,9 @@ def test_a_sweetviz_page_needs_no_other_file(pages, number):
     )
     assert "amount" in text
     assert [address[:60] for address in loaded if not address.startswith(("data:", "#"))] == []
+
+
+def test_a_column_of_zeros_and_a_target_of_one_class_are_compared_too(homes, tmp_path):
+    now = homes.frame.head(50).assign(amount=0.0, granted=1.0)
+    page = write_comparison((homes.frame, "reference"), (now, "new"), tmp_path / "page.html", "granted")
+    assert "amount" in page.read_text(encoding="utf-8")

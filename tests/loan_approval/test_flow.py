@@ -16,7 +16,10 @@ from tests.model_files import LOANS, good_files
 from tests.server_process import find_free_port, promote
 
 
-def test_a_request_is_answered_and_the_server_stopped(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_request_is_answered_and_logged_and_the_server_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SERVE_PREDICTION_LOG", str(tmp_path / "log"))
     store, port = Store(tmp_path / "store"), find_free_port()
     promote(store, good_files()["loans"])
     with flow.served("loan_approval_model", store, port) as address:
@@ -26,6 +29,13 @@ def test_a_request_is_answered_and_the_server_stopped(tmp_path: Path, capfd: pyt
     assert '-> {"prediction":"Approved","prediction_code":1}\n' in shown
     with pytest.raises(urllib.error.URLError):
         flow.ask(f"http://127.0.0.1:{port}", {})
+    (path,) = (tmp_path / "log/decisions").rglob("*.jsonl")
+    assert '"label":"Approved"' in path.read_text()
+
+
+def test_a_log_lies_in_the_project_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SERVE_PREDICTION_LOG", raising=False)
+    assert flow.prediction_log_folder("loan_approval_model") == ROOT / "predictions/loan_approval_model"
 
 
 def test_a_port_in_use_is_refused_before_anything_else(tmp_path: Path) -> None:
@@ -52,6 +62,7 @@ def test_a_data_set_that_breaks_its_contract_stops_before_a_report_could_hold_it
 
 def test_a_server_that_ends_by_itself_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SERVE_THREADS", "many")
+    monkeypatch.setenv("SERVE_PREDICTION_LOG", str(tmp_path / "log"))
     with (
         pytest.raises(LoanApprovalError, match="the server ended with status 1"),
         flow.served("loan_approval_model", Store(tmp_path), find_free_port()),

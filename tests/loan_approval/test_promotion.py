@@ -210,7 +210,7 @@ def die_at(owner: object, method: str, when: str) -> Callable[[pytest.MonkeyPatc
     return patch
 
 
-STEPS = [(Store, "install"), (tracking, "set_alias"), (Store, "point"), (tracking, "append_history")]
+STEPS = [(Store, "install"), (tracking, "set_alias"), (Store, "point"), (version_record, "append_history")]
 KILLS = [pytest.param(step, when, id=f"{when} {step[1]}") for step in STEPS for when in ("before", "after")]
 
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from loan_approval.reasons_check import check_reasons
+from loan_approval.reasons_check import check_reasons, reasons_gate
 from serve.explain import Explainer
 from serve.scorer import Scorer
 
@@ -29,3 +29,24 @@ def test_reasons_that_do_not_add_up_show(make_model: Callable, monkeypatch: pyte
         Explainer, "explain", lambda self, X: replace(honest(self, X), values=honest(self, X).values + 0.1)
     )
     assert check_reasons(Scorer(made.data), made.dataset.rows("test")[0])["largest_gap"] == pytest.approx(0.7)
+
+
+def test_a_file_whose_approved_applicants_lie_above_the_threshold_has_a_reason_for_every_decline(
+    make_model: Callable,
+) -> None:
+    made = make_model("loans", "logistic_regression")
+    gate = reasons_gate(check_reasons(Scorer(made.data), made.dataset.rows("test")[0]))
+    assert gate.passed
+    assert gate.words.endswith("every decline has a reason")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"threshold": 5.0}, "a decline may lack a reason"), ({"largest_gap": 2e-6}, "by at most 2.0e-06")],
+)
+def test_a_file_that_could_decline_without_a_reason_or_misses_its_own_answer_fails(change: dict, words: str) -> None:
+    found = {"largest_gap": 1e-12, "base": 1.0, "threshold": 0.0, "features": 7}
+    assert reasons_gate(found).passed
+    gate = reasons_gate(found | change)
+    assert not gate.passed
+    assert words in gate.words

@@ -18,8 +18,8 @@ def code_cells(path: Path) -> list[nbformat.NotebookNode]:
     return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
 
 
-def test_a_notebook_is_named_by_number_and_verb(path: Path) -> None:
-    assert re.fullmatch(r"\d\d_[a-z]+", path.stem)
+def test_a_notebook_is_named_by_number_and_verb_and_what_it_is_done_to(path: Path) -> None:
+    assert re.fullmatch(r"\d\d_[a-z]+(_[a-z]+)?", path.stem)
 
 
 def test_no_outputs_are_committed(path: Path) -> None:

@@ -142,7 +142,7 @@ def test_nothing_of_a_write_that_was_cut_short_remains(
         log.append(b"a long line\n")
     monkeypatch.undo()
     log.append(b"2\n")
-    assert texts(tmp_path) == [b"1\n2\n"]
+    assert texts(tmp_path) == [b"1\n", b"2\n"]
 
 
 def test_torn_line_that_cannot_be_cut_off_is_the_last_of_its_file(

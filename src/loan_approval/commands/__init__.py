@@ -1,5 +1,16 @@
 """The commands, a module for each part of the work; a new module is one more name here."""
 
-from loan_approval.commands import data, monitor, notebooks, production, records, whole
+from loan_approval.commands import (
+    capacity,
+    check,
+    data,
+    monitor,
+    notebooks,
+    production,
+    records,
+    shadow,
+    versions,
+    whole,
+)
 
-COMMANDS = (data, monitor, notebooks, production, records, whole)
+COMMANDS = (data, versions, check, notebooks, production, shadow, records, monitor, whole, capacity)

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from loan_approval import project
-from loan_approval.commands.parsing import Adder, asks_mlflow
+from loan_approval.commands.parsing import Adder, add_notebook_options, asks_mlflow
 
 
 def add_commands(add: Adder) -> None:
@@ -17,15 +17,7 @@ def add_commands(add: Adder) -> None:
     validate.add_argument("--version", help="number or alias")
     for command, notebook in ((explore, "01_explore"), (train, "02_train"), (validate, "03_validate")):
         command.set_defaults(notebook=notebook)
-        command.add_argument("--time-limit", type=float, default=1800, help="seconds (default: %(default)s)")
-        command.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", type=_name_value)
-
-
-def _name_value(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected NAME=VALUE")
-    return name, value
+        add_notebook_options(command)
 
 
 @asks_mlflow

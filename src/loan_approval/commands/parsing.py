@@ -24,6 +24,19 @@ class Adder:
         return parser
 
 
+def add_notebook_options(parser: argparse.ArgumentParser) -> None:
+    """Add what each command that runs a notebook takes: a time limit, and the notebook's parameters."""
+    parser.add_argument("--time-limit", type=float, default=1800, help="seconds (default: %(default)s)")
+    parser.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", type=_name_value)
+
+
+def _name_value(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected NAME=VALUE")
+    return name, value
+
+
 def asks_mlflow(command: Callable[[argparse.Namespace], None]) -> Callable[[argparse.Namespace], None]:
     """Say in one line what is wrong with MLflow's server, if it is that."""
 

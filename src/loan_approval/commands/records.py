@@ -29,9 +29,9 @@ def add_commands(add: Adder) -> None:
 
 def _folder(options: argparse.Namespace) -> Path:
     from loan_approval.datasets import dataset_folder, load_contract
-    from loan_approval.prediction_log import log_folder
+    from loan_approval.prediction_log import prediction_log_folder
 
-    return options.log or log_folder(load_contract(dataset_folder(options.dataset)).model_name)
+    return options.log or prediction_log_folder(load_contract(dataset_folder(options.dataset)).model_name)
 
 
 @asks_mlflow

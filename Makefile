@@ -8,7 +8,7 @@ VERSION ?= challenger
 READY := $(VENV)/.ready
 RUN := $(VENV)/bin/python -m loan_approval
 # Through the environment, so that a shell takes them as they are: a reason may hold quotes.
-export DATASET MODEL PREPROCESSOR VERSION FORCE CSV REFERENCE BEGIN END ID OUTCOME REASON DAYS STOP
+export DATASET MODEL PREPROCESSOR VERSION FORCE CSV REFERENCE BEGIN END AGAINST ID OUTCOME REASON DAYS STOP
 .DEFAULT_GOAL := help
 .PHONY: $(shell sed -n 's/^\([a-z][a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
@@ -62,6 +62,12 @@ history: $(READY) ## list what was in production, and who put it there
 reproduce: $(READY) ## make a version again from its commit, data and lock; fails unless the bytes are the same (VERSION=challenger)
 	$(RUN) reproduce "$$VERSION" --dataset "$$DATASET"
 
+monitor: $(READY) ## report how decisions drift from the training data; fails when severe (BEGIN=2026-11-01 END=… AGAINST=2025-11-01/2025-12-01)
+	$(RUN) monitor --dataset "$$DATASET" $(if $(BEGIN),--begin "$$BEGIN") $(if $(END),--end "$$END") $(if $(AGAINST),--against "$$AGAINST")
+
+demo-drift: $(READY) ## three simulated months through the real server: stable, a season, a broken unit
+	$(RUN) demo-drift
+
 replay: $(READY) ## make a logged decision again; fails unless it is the same (ID=… DATASET=…)
 	$(RUN) replay "$$ID" --dataset "$$DATASET"
 
@@ -108,6 +114,9 @@ $(VENV)-%/.ready: locks/%.txt $(READY)
 
 bench-gates: $(READY) ## how often noise passes the gates of signal, and weak signal (SETS=200 MODELS="xgboost …")
 	$(VENV)/bin/python -m tests.benchmarks.gates --sets $(or $(SETS),200) $(if $(MODELS),--models $(MODELS))
+
+bench-drift: $(READY) ## how often the drift report cries wolf, and how often it finds what changed (MONTHS=400)
+	$(VENV)/bin/python -m tests.benchmarks.drift --months $(or $(MONTHS),400)
 
 lock-bench: $(READY) ## make the lock files of the peers anew
 	$(VENV)/bin/python -m uv pip compile $(LOCK_OPTIONS) --group bench -c locks/dev.txt -o locks/bench.txt pyproject.toml

@@ -11,23 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from loan_approval.drift_statistics import correct_p_values, measure_distance, share_p_value
+from loan_approval.drift_measures import Measure, Share, measure_feature, measure_score, measure_share, take_sample
+from loan_approval.drift_statistics import correct_p_values
 from loan_approval.errors import DataError
 from serve.contract import Contract
-from serve.feature import Feature
 
 LEVEL = 0.01  # chance of any finding in a report when nothing has changed
-FEWEST_ROWS = 30  # known values, for a distribution to be compared
-# The customary bounds of the stability index are 0.1 and 0.25; a shift by 0.3 standard deviations, which is to be
-# found, has about 0.08.
-PSI_WARNING, PSI_SEVERE = 0.02, 0.25
-MISSING_WARNING, MISSING_SEVERE = 0.02, 0.10  # change of the missing share
-SHARE_WARNING = 0.05  # change of a share of decisions
-OUTSIDE_SHARE = 0.01  # of rows outside of what the reference holds
 LEVELS = ("ok", "warning", "severe")
 VERDICTS = {"ok": "stable", "warning": "drift", "severe": "severe"}
-
-Share = tuple[int, int]  # how many, of how many rows
 
 
 @dataclass(frozen=True)
@@ -43,32 +34,6 @@ class Finding:
     def to_dict(self) -> dict[str, Any]:
         """Return it as a JSON document."""
         return {"kind": self.kind, "subject": self.subject, "level": self.level, "words": self.words, **self.numbers}
-
-
-@dataclass(frozen=True)
-class _Test:
-    """One test: its p-value, the level if that is not chance, and the level whatever it says."""
-
-    kind: str
-    subject: str
-    p_value: float
-    level: str
-    words: str
-    numbers: dict[str, Any]
-    least: str = "ok"
-
-
-@dataclass(frozen=True)
-class _Sample:
-    """A column: n known values as numbers (a category as its index), how many were missing, how many were broken."""
-
-    known: np.ndarray
-    missing: int
-    broken: int
-
-    @property
-    def rows(self) -> int:
-        return len(self.known) + self.missing
 
 
 def compare(
@@ -89,10 +54,13 @@ def compare(
     """
     _check(reference, current, contract)
     compared = [f for f in contract.features if f.name in reference.columns and f.name in current.columns]
-    tests = [t for f in compared for t in _test_feature(f, _sample(f, reference[f.name]), _sample(f, current[f.name]))]
+    tests = []
+    for feature in compared:
+        samples = (take_sample(feature, table[feature.name]) for table in (reference, current))
+        tests += measure_feature(feature, *samples)
     for name, (before, now) in (scores or {}).items():
-        tests.append(_test_score(name, *(np.asarray(p, dtype=np.float64) for p in (before, now))))
-    tests += [_test_share(name, before, now) for name, (before, now) in (shares or {}).items()]
+        tests.append(measure_score(name, *(np.asarray(p, dtype=np.float64) for p in (before, now))))
+    tests += [measure_share(name, before, now) for name, (before, now) in (shares or {}).items()]
     corrected = correct_p_values([test.p_value for test in tests])
     return [_judge(test, p_value, level) for test, p_value in zip(tests, corrected, strict=True)]
 
@@ -116,105 +84,7 @@ def _check(reference: pd.DataFrame, current: pd.DataFrame, contract: Contract) -
             raise DataError(f"the {name} has no rows: nothing to compare")
 
 
-def _sample(feature: Feature, column: pd.Series) -> _Sample:
-    missing = column.isna().to_numpy()
-    if feature.is_category:
-        index = {value: number for number, value in enumerate(feature.values)}
-        numbers = np.array([index.get(value, len(index)) for value in column[~missing]], dtype=np.float64)
-        return _Sample(numbers, int(missing.sum()), int(np.sum(numbers == len(index))))
-    numbers = pd.to_numeric(column[~missing], errors="coerce").to_numpy(dtype=np.float64)
-    within = (numbers >= feature.min) & (numbers <= feature.max)
-    return _Sample(numbers[np.isfinite(numbers)], int(missing.sum()), int(np.sum(~within)))
-
-
-def _test_feature(feature: Feature, reference: _Sample, current: _Sample) -> list[_Test]:
-    return [
-        _test_distribution(feature, reference, current),
-        _test_missing(feature, reference, current),
-        _test_range(feature, reference, current),
-    ]
-
-
-def _test_distribution(feature: Feature, reference: _Sample, current: _Sample) -> _Test:
-    fewest = min(len(reference.known), len(current.known))
-    if fewest < FEWEST_ROWS:
-        words = f"{fewest} known values, expected {FEWEST_ROWS} to compare distributions"
-        return _Test("distribution", feature.name, 1.0, "ok", words, {})
-    missing = (reference.missing, current.missing)
-    distance = measure_distance(reference.known, current.known, missing, feature.is_category)
-    numbers = {"psi": distance.psi, "psi_by_chance": distance.psi_by_chance, "ks": distance.statistic}
-    moved = _what_moved(feature, reference.known, current.known)
-    words = f"PSI {distance.psi:.3f} ({distance.psi_by_chance:.3f} by chance), {moved}"
-    level = _grade(distance.effect, PSI_WARNING, PSI_SEVERE)
-    return _Test("distribution", feature.name, distance.p_value, level, words, numbers)
-
-
-def _what_moved(feature: Feature, reference: np.ndarray, current: np.ndarray) -> str:
-    """Return the median before and after, of a category the value whose share moved most."""
-    if not feature.is_category:
-        quartiles = [np.quantile(sample, [0.25, 0.5, 0.75]) for sample in (reference, current)]
-        if len(np.unique(reference)) > 2:
-            before, now = (f"{middle:,.6g} ({low:,.6g} to {high:,.6g})" for low, middle, high in quartiles)
-            return f"median (quartiles) from {before} to {now}"
-        return f"mean from {np.mean(reference):.3g} to {np.mean(current):.3g}"
-    names = [*feature.values, "(unknown)"]
-    shares = [np.bincount(sample.astype(int), minlength=len(names)) / len(sample) for sample in (reference, current)]
-    most = int(np.argmax(np.abs(shares[1] - shares[0])))
-    return f"share of {names[most]} from {shares[0][most]:.1%} to {shares[1][most]:.1%}"
-
-
-def _test_missing(feature: Feature, reference: _Sample, current: _Sample) -> _Test:
-    counts = [(sample.missing, sample.rows) for sample in (reference, current)]
-    before, now = (count / max(rows, 1) for count, rows in counts)
-    # Whether somebody tells a monitored attribute is their own choice: no fault upstream.
-    severe = MISSING_SEVERE if feature.scored else np.inf
-    level = _grade(abs(now - before), MISSING_WARNING, severe)
-    numbers = {"missing_before": before, "missing_now": now}
-    return _Test(
-        "missing", feature.name, share_p_value(*counts), level, f"missing from {before:.1%} to {now:.1%}", numbers
-    )
-
-
-def _test_range(feature: Feature, reference: _Sample, current: _Sample) -> _Test:
-    """Compare what the reference never held: other categories, numbers below its smallest or above its largest."""
-    if feature.is_category:
-        new = ~np.isin(current.known, reference.known)
-    else:
-        ends = (reference.known.min(), reference.known.max()) if len(reference.known) else (-np.inf, np.inf)
-        new = (current.known < ends[0]) | (current.known > ends[1])
-    count, rows = int(np.sum(new)), max(len(current.known), 1)
-    words = f"{count:,} of {len(current.known):,} values are outside of what the reference holds"
-    if current.broken:
-        words += f", {current.broken:,} break the contract"
-    p_value = share_p_value((0, max(len(reference.known), 1)), (count, rows))
-    level = ("severe" if feature.is_category else "warning") if count / rows >= OUTSIDE_SHARE else "ok"
-    numbers = {"outside_reference": count, "outside_contract": current.broken}
-    return _Test("range", feature.name, p_value, level, words, numbers, "severe" if current.broken else "ok")
-
-
-def _test_score(name: str, reference: np.ndarray, current: np.ndarray) -> _Test:
-    if min(len(reference), len(current)) < FEWEST_ROWS:
-        words = f"{min(len(reference), len(current))} scores, expected {FEWEST_ROWS} to compare"
-        return _Test("score", name, 1.0, "ok", words, {})
-    distance = measure_distance(reference, current)
-    numbers = {"psi": distance.psi, "psi_by_chance": distance.psi_by_chance, "ks": distance.statistic}
-    moved = f"mean from {np.mean(reference):.3f} to {np.mean(current):.3f}"
-    words = f"PSI {distance.psi:.3f} ({distance.psi_by_chance:.3f} by chance), {moved}"
-    return _Test("score", name, distance.p_value, _grade(distance.effect, PSI_WARNING, PSI_SEVERE), words, numbers)
-
-
-def _test_share(name: str, reference: Share, current: Share) -> _Test:
-    before, now = (count / max(rows, 1) for count, rows in (reference, current))
-    level = _grade(abs(now - before), SHARE_WARNING, np.inf)
-    words = f"from {before:.1%} of {reference[1]:,} to {now:.1%} of {current[1]:,}"
-    return _Test("share", name, share_p_value(reference, current), level, words, {"before": before, "now": now})
-
-
-def _grade(size: float, warning: float, severe: float) -> str:
-    return "severe" if size >= severe else "warning" if size >= warning else "ok"
-
-
-def _judge(test: _Test, corrected: float, level: float) -> Finding:
+def _judge(test: Measure, corrected: float, level: float) -> Finding:
     graded = test.level if corrected <= level else "ok"
     words = f"{test.subject}: {test.words}; {_describe_chance(corrected)}"
     numbers = {**test.numbers, "p_value": test.p_value, "p_corrected": corrected}

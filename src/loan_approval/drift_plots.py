@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from loan_approval.drift import PSI_SEVERE, PSI_WARNING, Finding
+from loan_approval.drift import Finding
+from loan_approval.drift_measures import PSI_SEVERE, PSI_WARNING
 from loan_approval.plots import BLUE, GREY, ORANGE, Figure, make_axes
 
 _COLOURS = {"ok": BLUE, "warning": ORANGE, "severe": "#c53030"}
@@ -16,6 +17,8 @@ def plot_approvals(table: pd.DataFrame) -> Figure:
     volume = axes.twinx()
     volume.bar(table["begin"], table["decisions"], width=width, color=GREY, alpha=0.3)
     volume.set_ylabel("decisions (bars)")
+    axes.set_zorder(volume.get_zorder() + 1)  # points before bars
+    axes.patch.set_visible(False)
     ends = [table["approved"] - table["low"], table["high"] - table["approved"]]
     axes.errorbar(table["begin"], table["approved"], yerr=ends, marker="o", color=BLUE, capsize=2)
     axes.set(ylabel="share approved", ylim=(0, 1))
@@ -26,13 +29,17 @@ def plot_approvals(table: pd.DataFrame) -> Figure:
 def plot_stability(findings: list[Finding]) -> Figure:
     """Return the stability index of each feature and score, with the bounds of the levels."""
     shown = [finding for finding in findings if "psi" in finding.numbers]
-    shown.sort(key=lambda finding: finding.numbers["psi"])
-    figure, axes = make_axes("Population stability index", 8.0, height=1.4 + 0.28 * len(shown))
-    sizes = [max(finding.numbers["psi"], 1e-4) for finding in shown]
-    axes.barh([f.subject for f in shown], sizes, color=[_COLOURS[f.level] for f in shown])
+    sizes = {f.subject: max(f.numbers["psi"] - f.numbers["psi_by_chance"], 1e-4) for f in shown}
+    shown.sort(key=lambda finding: sizes[finding.subject])
+    figure, axes = make_axes(
+        "Population stability index, less what chance adds to it", 8.0, height=1.4 + 0.28 * len(shown)
+    )
+    axes.barh([f.subject for f in shown], [sizes[f.subject] for f in shown], color=[_COLOURS[f.level] for f in shown])
     for bound in (PSI_WARNING, PSI_SEVERE):
         axes.axvline(bound, color="k", linestyle=":", linewidth=0.8)
-    axes.set(xscale="log", xlabel=f"PSI; dotted: warning from {PSI_WARNING}, severe from {PSI_SEVERE}, less chance")
+    axes.set(
+        xscale="log", xlabel=f"dotted: warning from {PSI_WARNING}, severe from {PSI_SEVERE}, where it is not chance"
+    )
     return figure
 
 

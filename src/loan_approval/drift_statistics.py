@@ -56,13 +56,16 @@ def measure_distance(
 def quantile_edges(reference: np.ndarray, bins: int = BINS) -> np.ndarray:
     """Return the upper edges of all bins but the last: the reference's quantiles.
 
-    A value that many rows share, which is several quantiles at once, becomes a bin of its own.
+    A value that many rows share, which is several quantiles at once, becomes a bin of its own; the other values are cut
+    at their quartiles too, or they might all lie in one bin.
     """
     edges, times = np.unique(
         np.quantile(reference, np.arange(1, bins) / bins, method="inverted_cdf"), return_counts=True
     )
     shared = edges[(times > 1) | (edges == reference.min()) | (edges == reference.max())]
-    return np.union1d(edges, np.nextafter(shared, -np.inf))
+    others = reference[~np.isin(reference, shared)] if len(shared) else shared
+    quartiles = np.quantile(others, [0.25, 0.5, 0.75], method="inverted_cdf") if len(others) else shared
+    return np.unique(np.concatenate([edges, np.nextafter(shared, -np.inf), quartiles]))
 
 
 def count_bins(sample: np.ndarray, edges: np.ndarray) -> np.ndarray:
@@ -112,8 +115,14 @@ def merge_small_bins(counts: np.ndarray) -> np.ndarray:
 
 
 def share_p_value(reference: tuple[int, int], current: tuple[int, int]) -> float:
-    """Return Fisher's exact two-sided p-value that two shares, each (count, rows), are the same."""
-    table = [[count, rows - count] for count, rows in (reference, current)]
+    """Return the two-sided p-value that two shares, each (count, rows), are the same.
+
+    By chi-square where its cells are large enough, else Fisher's exact test.
+    """
+    table = np.array([[count, rows - count] for count, rows in (reference, current)])
+    totals = table.sum(axis=0)
+    if min(totals) * min(table.sum(axis=1)) >= FEWEST_EXPECTED * totals.sum():
+        return chi_square_p_value(table)
     return float(fisher_exact(table).pvalue)
 
 

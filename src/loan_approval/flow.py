@@ -18,21 +18,16 @@ from loan_approval.datasets import Dataset, dataset_folder, load_contract, load_
 from loan_approval.errors import LoanApprovalError, PromotionError
 from loan_approval.factories import find_factory
 from loan_approval.model_factory import ModelFactory
-from loan_approval.monitoring import load_window, log_folder
+from loan_approval.monitoring import compare_with, load_window, log_folder
 from loan_approval.outcomes import describe_outcomes
 from loan_approval.prediction_log import prediction_log_folder
 from loan_approval.preprocessing_factory import PreprocessorFactory
 from loan_approval.project import ROOT
 from loan_approval.promotion import ALIAS, promote
+from loan_approval.stores import model_and_store
 from serve.store import Store, write_atomically
 
 START_LIMIT = 60  # seconds a server may take until it is ready
-
-
-def model_and_store(dataset: str) -> tuple[str, Store]:
-    """Return the registered model's name of a data set, and the store its server reads (`SERVE_STORE`)."""
-    name = load_contract(dataset_folder(dataset)).model_name
-    return name, Store(Path(os.environ.get("SERVE_STORE") or ROOT / "store" / name))
 
 
 def run_step(notebook: str, texts: Mapping[str, str], folder: Path, time_limit: float) -> dict[str, Any]:
@@ -81,6 +76,7 @@ def _check_window(data: Dataset, dataset: str, parameters: Mapping[str, Any]) ->
     texts = [str(parameters.get(name, "")) for name in ("begin", "end", "version")]
     folder = log_folder(data, str(parameters.get("log", "")))
     window = load_window(data, folder, model_and_store(dataset)[1], *texts)
+    compare_with(window, str(parameters.get("against", "")))
     describe_outcomes(str(parameters.get("outcomes", "")), window, seed=0)
 
 
@@ -134,12 +130,16 @@ def run_everything(dataset: str, texts: Mapping[str, str], folder: Path, port: i
 
 
 @contextmanager
-def served(name: str, store: Store, port: int) -> Iterator[str]:
-    """Start the server as a process; yields its address once it is ready; stops it with SIGTERM."""
+def served(name: str, store: Store, port: int, settings: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Start the server as a process; yields its address once it is ready; stops it with SIGTERM.
+
+    settings: more environment variables for it.
+    """
     check_port(port)
     environment = {"SERVE_MODEL_NAME": name, "SERVE_STORE": str(store.path), "PORT": str(port)}
     environment |= {"SERVE_HOST": "127.0.0.1", "SERVE_MODEL_ALIAS": ALIAS}
     environment |= {"SERVE_PREDICTION_LOG": str(prediction_log_folder(name))}
+    environment |= dict(settings or {})
     _say(f"starting the server on port {port}")
     process = subprocess.Popen([sys.executable, "-m", "serve"], env=os.environ | environment, cwd=ROOT)
     try:

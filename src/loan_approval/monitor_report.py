@@ -84,14 +84,15 @@ def group_approvals(window: Window) -> pd.DataFrame:
     for feature in window.reference.contract.features:
         if not (feature.protected or not feature.scored) or feature.name not in window.current:
             continue
-        before, now = window.reference.frame[feature.name], window.current[feature.name]
+        now = window.current[feature.name]
+        before = window.reference.frame.get(feature.name, now.iloc[:0])  # nobody may have told it then
         # Both tables are cut into groups at once, so that the groups are the same.
         for name, chosen in group_rows(feature, pd.concat([before, now], ignore_index=True)).items():
             reference, made = chosen[: len(before)], window.decisions[chosen[len(before) :]]
             if len(made):
                 approved = int((made["code"] == 1).sum())
                 low, high = wilson_interval(approved, len(made))
-                shares = (len(made) / len(now), float(reference.mean()))
+                shares = (len(made) / len(now), float(reference.mean()) if len(before) else None)
                 rows.append([feature.name, name, len(made), *shares, approved / len(made), low, high])
     names = ["attribute", "group", "decisions", "share", "share of the reference", "approved", "low", "high"]
     return pd.DataFrame(rows, columns=names)

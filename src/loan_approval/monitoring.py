@@ -1,6 +1,6 @@
 """A window of the prediction log beside what its models were trained on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from loan_approval.datasets import Dataset
-from loan_approval.drift import LEVEL, Finding, Share, compare
+from loan_approval.drift import LEVEL, Finding, compare
+from loan_approval.drift_measures import Share
 from loan_approval.errors import LogError, ParameterError
 from loan_approval.prediction_log import as_utc, of_contract, read_decisions, read_refusals, read_reviews, require_rows
 from loan_approval.project import ROOT
@@ -89,6 +90,30 @@ def load_window(dataset: Dataset, folder: Path, store: Store, begin: str, end: s
         begin=since,
         end=until,
     )
+
+
+def compare_with(window: Window, against: str) -> Window:
+    """Return the window with an earlier one of the same log, "BEGIN/END", as its reference: as it is where "" is given.
+
+    The same months of last year are a reference in which the season is in. Their applications are scored anew by the
+    models of the window. Raises ParameterError, LogError.
+    """
+    if not against:
+        return window
+    begin, slash, end = against.partition("/")
+    if not slash:
+        raise ParameterError(f"against is {against!r}, expected BEGIN/END, such as 2025-11-01/2025-12-01")
+    since, until = parse_time("against", begin), parse_time("against", end)
+    lines = require_rows(read_decisions(window.folder, since, until), window.folder, since, until)
+    contract = window.reference.contract
+    frame = feature_columns(of_contract(lines.frame, contract), window.reference)
+    X, _ = contract.encode_table({name: _plain_values(frame[name]) for name in frame})
+    roles, y = np.full(len(frame), "earlier"), lines.frame["code"].to_numpy()
+    return replace(window, reference=Dataset(f"log {against}", contract, frame, X, y, roles, sha256=""))
+
+
+def _plain_values(column: pd.Series) -> list[object]:
+    return [None if missing else value for value, missing in zip(column.tolist(), column.isna(), strict=True)]
 
 
 def feature_columns(decisions: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import brier_score_loss
 
 from loan_approval.errors import DataError
 from loan_approval.evaluation import auc_interval, bootstrap, wilson_interval
@@ -53,7 +52,9 @@ def performance_over_time(outcomes: pd.DataFrame, seed: int) -> pd.DataFrame:
             row |= {
                 "repaid": f"{y.mean():.3f} [{low:.3f}, {high:.3f}]",
                 "AUC": str(auc_interval(y, p, seed)) if 0 < y.sum() < len(y) else "a single outcome",
-                "Brier": str(bootstrap(lambda drawn, y=y, p=p: brier_score_loss(y[drawn], p[drawn]), len(y), seed)),
+                "Brier": str(
+                    bootstrap(lambda drawn, y=y, p=p: float(np.mean((p[drawn] - y[drawn]) ** 2)), len(y), seed)
+                ),
             }
         rows.append(row)
     return pd.DataFrame(rows)

@@ -7,11 +7,11 @@ import sys
 from loan_approval import project
 from loan_approval.commands.parsing import Adder, asks_mlflow
 
-_NAMED = ("dataset", "log", "begin", "end", "version", "outcomes")
+_NAMED = ("dataset", "log", "begin", "end", "version", "against", "outcomes")
 
 
 def add_commands(add: Adder) -> None:
-    """Add monitor."""
+    """Add monitor and demo-drift."""
     monitor = add(
         "monitor", _monitor, "report how decisions drift from the training data; exit 1 when severe", dataset="loans"
     )
@@ -19,8 +19,13 @@ def add_commands(add: Adder) -> None:
     monitor.add_argument("--begin", help="first moment, UTC, such as 2026-11-01 (default: the log's first)")
     monitor.add_argument("--end", help="the moment after the last (default: everything)")
     monitor.add_argument("--version", help="decisions of this version only (default: of each in the log)")
+    monitor.add_argument(
+        "--against", metavar="BEGIN/END", help="earlier window to compare with (default: training data)"
+    )
     monitor.add_argument("--outcomes", help="CSV of decision_id,outcome")
     monitor.add_argument("--time-limit", type=float, default=1800, help="seconds (default: %(default)s)")
+    demo = add("demo-drift", _demo_drift, "three simulated months through the real server; exit 1 unless told apart")
+    demo.add_argument("--rows", type=int, default=2_000, help="applications a month (default: %(default)s)")
 
 
 def report_name(begin: str | None, end: str | None) -> str:
@@ -38,3 +43,13 @@ def _monitor(options: argparse.Namespace) -> None:
     print(*result["words"], sep="\n- ")
     if result["verdict"] == "severe":
         sys.exit("severe drift")
+
+
+@asks_mlflow
+def _demo_drift(options: argparse.Namespace) -> None:
+    from loan_approval.demo_drift import describe, run_demo
+
+    judged = run_demo(project.REPORTS, options.rows)
+    print(*map(describe, judged), sep="\n")
+    if not all(each.as_expected for each in judged):
+        sys.exit("a month was not judged as expected")

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 import pandas as pd
 from scipy.stats import binomtest
 
+from loan_approval.decision_costs import Costs
 from loan_approval.drift import LEVEL, LEVELS, Finding, verdict
 from loan_approval.drift_statistics import correct_p_values
 from loan_approval.evaluation import MISSING_BAND, wilson_interval
 from loan_approval.fairness import group_rows
 from loan_approval.monitoring import Window
 from loan_approval.prediction_log import read_shadow
+from loan_approval.shadow_report import report_shadow
 
 ALLOWED_REFUSALS = 0.01  # share of applications that may be refused for one reason without a word about it
 REFUSALS_WARNING, REFUSALS_SEVERE = 0.02, 0.05
@@ -128,18 +130,14 @@ def describe_reviews(window: Window) -> str:
 
 
 def describe_shadow(window: Window) -> list[str]:
-    """Return a sentence a challenger that scored along in the window; [] if there was none."""
+    """Return what each challenger that scored along in the window would have changed; [] if there was none.
+
+    Costs are those that the newest model of the window was chosen for.
+    """
     lines = read_shadow(window.folder, window.begin, window.end).frame
-    sentences = []
-    for version, rows in lines.groupby("model_version"):
-        other = int((rows["code"] != rows["champion_code"]).sum())
-        low, high = wilson_interval(other, len(rows))
-        apart = (rows["probability"] - rows["champion_probability"]).abs().mean()
-        sentences.append(
-            f"Version {version} scored {len(rows):,} of these applications along: it would have decided {other:,} "
-            f"otherwise ({other / len(rows):.1%} [{low:.1%}, {high:.1%}]), probabilities {apart:.3f} apart on average."
-        )
-    return sentences
+    *_, newest = window.scorers.values()
+    costs, meaning = Costs.of_rule(newest.decision_rule), window.reference.contract.target.meaning
+    return [sentence for report in report_shadow(lines, costs, meaning) for sentence in report.words]
 
 
 def findings_table(findings: Sequence[Finding]) -> pd.DataFrame:

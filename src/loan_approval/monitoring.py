@@ -11,7 +11,15 @@ from loan_approval.datasets import Dataset
 from loan_approval.drift import LEVEL, Finding, compare
 from loan_approval.drift_measures import Share
 from loan_approval.errors import LogError, ParameterError
-from loan_approval.prediction_log import as_utc, of_contract, read_decisions, read_refusals, read_reviews, require_rows
+from loan_approval.prediction_log import (
+    as_utc,
+    of_contract,
+    prediction_log_folder,
+    read_decisions,
+    read_refusals,
+    read_reviews,
+    require_rows,
+)
 from loan_approval.project import ROOT
 from serve.scorer import Scorer
 from serve.store import Store
@@ -51,8 +59,8 @@ class Window:
 
 
 def log_folder(dataset: Dataset, folder: str) -> Path:
-    """Return the folder of a prediction log: `predictions/<model_name>` unless another is named."""
-    return ROOT / (folder or f"predictions/{dataset.contract.model_name}")
+    """Return the folder of a prediction log: the one that `make serve` writes unless another is named."""
+    return ROOT / folder if folder else prediction_log_folder(dataset.contract.model_name)
 
 
 def parse_time(name: str, text: str) -> pd.Timestamp | None:

@@ -249,8 +249,9 @@ def test_the_shadow_is_told_where_there_is_one(loans: Monitored) -> None:
     line = {"time": make_line({})["time"], "decision_id": decision, "model_version": "2", "model_sha256": "b" * 64}
     line |= {"probability": 0.4, "code": 0, "champion_sha256": "a" * 64, "champion_probability": 0.75}
     write_lines(loans.log, [line | {"champion_code": 1}], "shadow")
-    (words,) = monitor_report.describe_shadow(load(loans))
-    assert words.startswith("Version 2 scored 1 of these applications along: it would have decided 1 otherwise")
+    words = " ".join(monitor_report.describe_shadow(load(loans)))
+    assert words.startswith("version 2 in the shadow of aaaaaaaaaaaa: 1 applications")
+    assert "100.0% [20.7%, 100.0%] denied by it alone" in words
 
 
 def test_approvals_over_time_are_by_the_shortest_period_that_fits(loans: Monitored) -> None:

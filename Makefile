@@ -87,7 +87,7 @@ mlflow: $(READY) ## MLflow's UI on port 5000
 	$(RUN) mlflow
 
 test: $(READY) ## all tests but the long ones
-	$(VENV)/bin/python -m pytest -m "not hard"
+	$(VENV)/bin/python -m pytest -m "not hard" -n auto --dist loadfile
 
 test-hard: $(READY) ## the long tests: noise rates, parity on many rows, the image where there is an engine
 	$(VENV)/bin/python -m pytest -m hard -rs -s

@@ -1,5 +1,7 @@
 """The contract: what an application is, for the notebook, the batch and the server alike."""
 
+import hashlib
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -88,6 +90,12 @@ class Contract:
             features.append({"name": feature.name, "type": feature.type} | declared)
         top = {key: getattr(self, key) for key in ("format", "model_name", "experiment", "split_salt")}
         return top | {"target": asdict(self.target), "feature": features}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The SHA-256 of the contract's canonical JSON: the same wherever and however it was read."""
+        text = json.dumps(self.to_dict(), sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @cached_property
     def scored(self) -> tuple[Feature, ...]:

@@ -8,6 +8,7 @@ LoanApprovalError
 ├── NotebookTimeoutError    a notebook ran past its time limit
 ├── ExportError             a pipeline that can't be exported, or an export that decides otherwise
 ├── TrackingError           an MLflow version, alias or artifact that is not there or not as recorded
+├── BatchError              a batch that can't be read, scored or written, or an output that is another job's
 └── PromotionError          a promotion or rollback that is refused
 """
 
@@ -50,3 +51,7 @@ class PromotionError(LoanApprovalError):
 
 class RebuildError(LoanApprovalError):
     """A version can't be made again; the message names what is missing: changes, commit, data, parameters."""
+
+
+class BatchError(LoanApprovalError):
+    """A batch can't be read, scored or written; the message names the file or the shard."""

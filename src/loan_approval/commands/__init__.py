@@ -1,5 +1,5 @@
 """The commands, a module for each part of the work; a new module is one more name here."""
 
-from loan_approval.commands import data, notebooks, production, whole
+from loan_approval.commands import data, notebooks, production, score, whole
 
-COMMANDS = (data, notebooks, production, whole)
+COMMANDS = (data, notebooks, production, score, whole)

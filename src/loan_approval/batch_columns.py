@@ -39,7 +39,7 @@ def check_columns(
     is_csv = where.endswith(".csv")
     for name, kind in columns:
         feature = features.get(name)
-        if feature and not is_csv and not _suits(feature, kind):
+        if feature and not is_csv and not suits(feature, kind):
             expected = "text" if feature.is_category else "integers or floating-point numbers"
             problems.append(f"column {name!r} is {kind}, expected {expected}: {feature.expected}")
     if problems:
@@ -62,7 +62,7 @@ def _by_name(names: Counter, contract: Contract, keep: Sequence[str], ignore: bo
             yield f"column {name!r} stands twice"
 
 
-def _suits(feature: Feature, kind: pa.DataType) -> bool:
+def suits(feature: Feature, kind: pa.DataType) -> bool:
     """Whether a column of this type can hold right values."""
     if types.is_dictionary(kind):
         kind = kind.value_type

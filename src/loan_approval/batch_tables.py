@@ -108,15 +108,17 @@ def _read_csv(shard: Shard, contract: Contract, keep: Sequence[str]) -> Iterator
     with open_file(shard.file.address) as source:
         for block in shard.blocks:
             text = source.read_at(block.size, block.offset)
-            rows = _read_plainly(shard, text, start, contract, keep)
-            rows = rows or _read_exactly(shard, text, start, contract, keep, block.rows)
+            asked = (shard, text, start, contract, keep, block.rows)
+            rows = _read_plainly(*asked) or _read_exactly(*asked)
             if len(rows.X) != block.rows:
                 raise DataError(f"{shard.file.address}: has other rows than when the work was planned")
             yield rows
             start += block.rows
 
 
-def _read_plainly(shard: Shard, text: bytes, start: int, contract: Contract, keep: Sequence[str]) -> Rows | None:
+def _read_plainly(
+    shard: Shard, text: bytes, start: int, contract: Contract, keep: Sequence[str], n: int
+) -> Rows | None:
     """Return the rows of a text whose cells mean to Arrow what they mean to the contract, None of any other."""
     if b'"' in text or len(shard.header) == 1:
         return None
@@ -129,12 +131,14 @@ def _read_plainly(shard: Shard, text: bytes, start: int, contract: Contract, kee
         table = csv.read_csv(
             pa.BufferReader(text),
             csv.ReadOptions(use_threads=False, block_size=len(text) + 1, column_names=shard.header),
-            csv.ParseOptions(quote_char=False, ignore_empty_lines=False),
+            csv.ParseOptions(quote_char=False),
             csv.ConvertOptions(
                 column_types=kinds, include_columns=list(kinds), null_values=[""], strings_can_be_null=True
             ),
         )
     except (pa.ArrowInvalid, UnicodeDecodeError):
+        return None
+    if table.num_rows != n:  # an empty line is a row, if a wrong one, and Arrow passes over it
         return None
     columns = {name: table.column(name).combine_chunks() for name in kinds}
     X, faults = _judge(contract, {feature.name: columns[feature.name] for feature in features}, table.num_rows)

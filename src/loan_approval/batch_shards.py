@@ -94,25 +94,24 @@ def _plan_parquet(file: InputFile, number: int) -> tuple[list[tuple[str, pa.Data
     with open_parquet(file) as source:
         metadata, schema = source.metadata, source.schema_arrow
     groups = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
-    cuts = list(_cut(groups))
-    shards = [Shard(file, number, a, b - a) for a, b in pairwise(cuts) if b > a]
+    shards = [Shard(file, number, begin, end - begin) for begin, end in _cut(groups)]
     return [(field.name, field.type) for field in schema], shards
 
 
-def _cut(groups: Sequence[int]) -> Iterator[int]:
-    """Yield the rows at which shards begin and end: between row groups where these are small, within large ones."""
+def _cut(groups: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield where each shard begins and ends: between row groups where these are small, within large ones."""
     begin = end = 0
-    yield 0
     for rows in groups:
         if end > begin and end + rows - begin > ROWS:
-            yield end
+            yield begin, end
             begin = end
         end += rows
-        pieces = max(min(-(-(end - begin) // ROWS), MOST_PIECES), -(-(end - begin) // MOST_ROWS))
-        if pieces > 1:
-            yield from (begin + (end - begin) * i // pieces for i in range(1, pieces + 1))
+        if end - begin > ROWS:  # one large group
+            pieces = max(min(-(-rows // ROWS), MOST_PIECES), -(-rows // MOST_ROWS))
+            yield from pairwise(begin + rows * piece // pieces for piece in range(pieces + 1))
             begin = end
-    yield end
+    if end > begin:
+        yield begin, end
 
 
 def open_parquet(file: InputFile) -> pq.ParquetFile:

@@ -15,6 +15,7 @@ from loan_approval.errors import BatchError
 from serve.scorer import Scorer
 
 RETRIES = 2
+PATIENCE = 20  # seconds until a scheduler answers
 _LIMITS = {"distributed.scheduler.allowed-failures": RETRIES}
 
 
@@ -48,7 +49,7 @@ def _connect(stack: ExitStack, workers: int) -> Client:
         cluster: Any = LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None)
         return Client(stack.enter_context(cluster))
     try:
-        return Client(address, timeout=20)
+        return Client(address, timeout=PATIENCE)
     except OSError as err:
         raise BatchError(f"DASK_SCHEDULER_ADDRESS={address}: no scheduler answers there") from err
 

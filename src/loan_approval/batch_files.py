@@ -88,7 +88,7 @@ def look_up(address: str, name: str) -> InputFile:
         facts = _attempt(address, os.stat, address)
         return InputFile(address, name, facts.st_size, str(facts.st_mtime_ns))
     with open_file(address) as file:
-        tag = file.metadata().get(b"ETag")
+        tag = file.metadata().get("ETag")
         return InputFile(address, name, file.size(), tag.decode() if tag else _changed_at(address))
 
 
@@ -124,11 +124,14 @@ def write_whole(address: str, data: bytes | pa.Buffer) -> None:
     if not address.startswith(S3):
         _attempt(address, write_atomically, Path(address), data)
         return
-    system, path = _locate(address)
-    # All of it is at hand: an object comes to be when its upload is complete, so a reader never sees a part.
-    with _attempt(address, system.open_output_stream, path) as stream:
-        _attempt(address, stream.write, data)
-        _attempt(address, stream.close)
+    _attempt(address, _put, *_locate(address), data)
+
+
+def _put(system: fs.FileSystem, path: str, data: bytes | pa.Buffer) -> None:
+    # All of it is at hand: an object comes to be when its upload is complete, so nobody sees a part of it.
+    stream = system.open_output_stream(path)
+    stream.write(data)
+    stream.close()
 
 
 def _locate(address: str) -> tuple[fs.FileSystem, str]:
@@ -140,7 +143,14 @@ def _s3() -> fs.S3FileSystem:
     endpoint = urlsplit(os.environ.get("AWS_ENDPOINT_URL", ""))
     place = {"scheme": endpoint.scheme, "endpoint_override": endpoint.netloc} if endpoint.netloc else {}
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ("us-east-1" if place else None)
-    return fs.S3FileSystem(**place, region=region, connect_timeout=WAIT, request_timeout=WAIT, background_writes=False)
+    return fs.S3FileSystem(
+        **place,
+        region=region,
+        connect_timeout=WAIT,
+        request_timeout=WAIT,
+        background_writes=False,
+        allow_delayed_open=True,
+    )
 
 
 def _attempt(address: str, action: Callable[..., Any], *arguments: Any) -> Any:

@@ -8,9 +8,9 @@ VERSION ?= challenger
 READY := $(VENV)/.ready
 RUN := $(VENV)/bin/python -m loan_approval
 # Through the environment, so that a shell takes them as they are: a reason may hold quotes.
-export DATASET MODEL PREPROCESSOR VERSION FORCE
+export DATASET MODEL PREPROCESSOR VERSION FORCE INPUT OUTPUT
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab explore train validate promote rollback history reproduce serve mlflow test test-hard soak bench bench-gates bench-reasons lock-bench lint format lock image clean
+.PHONY: help setup run lab explore train validate promote rollback history reproduce serve score mlflow test test-hard soak bench bench-gates bench-reasons bench-score lock-bench lint format lock image clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ reproduce: $(READY) ## make a version again from its commit, data and lock; fail
 serve: $(READY) ## serve what is in production (PORT=8000 DATASET=…)
 	$(RUN) serve --dataset "$$DATASET"
 
+score: $(READY) ## decide every application of a file, a folder or s3://… (INPUT=… OUTPUT=… SCORE_OPTIONS=… DATASET=…)
+	$(RUN) score "$$INPUT" "$$OUTPUT" --dataset "$$DATASET" $(SCORE_OPTIONS)
+
 mlflow: $(READY) ## MLflow's UI on port 5000
 	$(RUN) mlflow
 
@@ -73,6 +76,9 @@ bench: $(READY) $(VENV)-bench/.ready $(VENV)-bench-mlserver/.ready ## compare th
 
 bench-reasons: $(READY) ## what the reasons of a decision cost
 	$(VENV)/bin/python -m tests.benchmarks.reasons
+
+bench-score: $(READY) ## batch scoring beside a bare loop (ROWS=1000000)
+	$(VENV)/bin/python -m tests.benchmarks.batch --rows $(or $(ROWS),1000000)
 
 # The peers' environments, each from a lock of its own.
 $(VENV)-%/.ready: locks/%.txt $(READY)

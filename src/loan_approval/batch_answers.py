@@ -50,16 +50,17 @@ def decide(rows: Rows, scorer: Scorer, labels: Labels, keep: Sequence[str]) -> p
 
 def reject(rows: Rows, labels: Labels, keep: Sequence[str]) -> pa.Table:
     """Return a line for each fault, by row: which field, what kind of fault and what was expected, never the value."""
-    found = [(row, name, fault) for name, faults in rows.faults.items() for row, fault in faults.items()]
-    found.sort(key=lambda line: line[0])
-    at = np.array([row for row, _, _ in found], dtype=np.int64)
+    at = np.concatenate([np.fromiter(found, np.int64, len(found)) for found in rows.faults.values()])
+    order = np.argsort(at, kind="stable")  # by row, and a row's faults in the contract's order
+    at = at[order]
+    faults = [fault for found in rows.faults.values() for fault in found.values()]
+    names = [name for name, found in rows.faults.items() for _ in found]
+    texts = {"field": names, "kind": [fault.kind for fault in faults], "expected": [fault.expected for fault in faults]}
     columns = {
-        "file": _same(labels.file, len(found)),
+        "file": _same(labels.file, len(at)),
         "row": pa.array(rows.start + at),
         **{name: column.take(pa.array(at)) for name, column in zip(keep, rows.kept, strict=True)},
-        "field": pa.array([name for _, name, _ in found], pa.string()).dictionary_encode(),
-        "kind": pa.array([fault.kind for _, _, fault in found], pa.string()).dictionary_encode(),
-        "expected": pa.array([fault.expected for _, _, fault in found], pa.string()).dictionary_encode(),
+        **{name: pa.array(each, pa.string()).dictionary_encode().take(pa.array(order)) for name, each in texts.items()},
     }
     return pa.table(columns)
 

@@ -57,7 +57,7 @@ def score_batch(batch: Batch, data: bytes, tell: Tell = lambda text: None) -> di
         done = [shard for shard in shards if shard.part(task.job) in there]
         left = [shard for shard in shards if shard.part(task.job) not in there]
         rows = sum(shard.rows for shard in shards)
-        tell(f"{rows:,} rows of {len(files):,} files in {len(shards):,} parts, {len(done):,} of them there already")
+        tell(f"rows: {rows:,}, files: {len(files):,}, parts: {len(shards):,}, done before: {len(done):,}")
         counts = sum((read_counts(output, shard.part(task.job)) for shard in done), Counts())
         counts = _run(batch, data, scorer, task, left, counts, tell)
         summary = _summarise(job, scorer, files, shards, task, counts)
@@ -87,7 +87,7 @@ def _run(
         counts += found
         if time.monotonic() - told > 10:
             told = time.monotonic()
-            tell(f"{number:,} of {len(shards):,} parts after {told - began:.0f} s")
+            tell(f"{number:,} of {len(shards):,} parts done after {told - began:.0f} s")
     return counts
 
 

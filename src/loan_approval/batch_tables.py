@@ -23,7 +23,7 @@ from serve.csv_cells import Cells, read_cells
 from serve.errors import ApplicationError
 from serve.feature import Fault, Feature
 
-BATCH = 65_536  # rows at a time; a multiple of the rows that the scorer takes in one call
+BATCH = 32_768  # rows at a time; a multiple of the rows that the scorer takes in one call
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def _read_parquet(shard: Shard, contract: Contract, keep: Sequence[str]) -> Iter
         start = shard.start
         try:
             for batch in _cut_out(batches, start - first, shard.rows, shard.file.address):
-                X, faults = _judge(contract, {name: batch.column(name) for name in names}, batch.num_rows)
+                X, faults = judge_columns(contract, {name: batch.column(name) for name in names}, batch.num_rows)
                 yield Rows(start, X, faults, [batch.column(name) for name in keep])
                 start += batch.num_rows
         except (pa.ArrowException, OSError) as err:
@@ -91,7 +91,8 @@ def _cut_out(batches: Iterator[pa.RecordBatch], skip: int, rows: int, where: str
     raise DataError(f"{where}: has {rows:,} rows fewer than when the work was planned")
 
 
-def _judge(contract: Contract, columns: Mapping[str, pa.Array], n: int) -> tuple[np.ndarray, dict[str, Faults]]:
+def judge_columns(contract: Contract, columns: Mapping[str, pa.Array], n: int) -> tuple[np.ndarray, dict[str, Faults]]:
+    """Return (n, F) float64 and what is wrong, by field and row; `columns` has each scored feature's."""
     X = np.empty((n, len(contract.scored)))
     position = {feature.name: column for column, feature in enumerate(contract.scored)}
     faults = {}
@@ -141,7 +142,7 @@ def _read_plainly(
     if table.num_rows != n:  # an empty line is a row, if a wrong one, and Arrow passes over it
         return None
     columns = {name: table.column(name).combine_chunks() for name in kinds}
-    X, faults = _judge(contract, {feature.name: columns[feature.name] for feature in features}, table.num_rows)
+    X, faults = judge_columns(contract, {feature.name: columns[feature.name] for feature in features}, table.num_rows)
     # To Arrow "nan" is a number, and a name between blanks another name.
     doubts = {fault.kind for found in faults.values() for fault in found.values()}
     if doubts & {"unknown category", "not a finite number"}:

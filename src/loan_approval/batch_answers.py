@@ -74,7 +74,9 @@ def to_parquet(tables: Sequence[pa.Table], metadata: Mapping[str, str]) -> pa.Bu
         packed["probability"] = "none"  # almost no two are the same: packing them takes time and saves nothing
     sink = pa.BufferOutputStream()
     encodings = {"row": "DELTA_BINARY_PACKED"}
-    pq.write_table(table, sink, compression=packed, use_dictionary=texts, column_encoding=encodings)
+    pq.write_table(
+        table, sink, compression=packed, use_dictionary=texts, column_encoding=encodings, write_page_checksum=True
+    )
     return sink.getvalue()
 
 

@@ -57,12 +57,12 @@ def list_inputs(address: str) -> list[InputFile]:
     Names that begin with `_` or `.` are other programs' marks and are passed over; anything else must be an input.
     """
     system, path = _locate(address)
-    info = _attempt(address, system.get_file_info, path)
+    info = attempt(address, system.get_file_info, path)
     if info.type == fs.FileType.File:
         names = [info.base_name]
         folder = address.removesuffix(f"/{info.base_name}")
     elif info.type == fs.FileType.Directory:
-        found = _attempt(address, system.get_file_info, fs.FileSelector(path, recursive=True))
+        found = attempt(address, system.get_file_info, fs.FileSelector(path, recursive=True))
         names = [each.path[len(path) + 1 :] for each in found if each.type == fs.FileType.File]
         names = sorted(name for name in names if not any(part[0] in "_." for part in name.split("/")))
         folder = address
@@ -85,7 +85,7 @@ def _check_suffixes(address: str, names: list[str]) -> None:
 def look_up(address: str, name: str) -> InputFile:
     """Return what a file is just now. Raises BatchError."""
     if not address.startswith(S3):
-        facts = _attempt(address, os.stat, address)
+        facts = attempt(address, os.stat, address)
         return InputFile(address, name, facts.st_size, str(facts.st_mtime_ns))
     with open_file(address) as file:
         tag = file.metadata().get("ETag")
@@ -94,37 +94,37 @@ def look_up(address: str, name: str) -> InputFile:
 
 def _changed_at(address: str) -> str:
     system, path = _locate(address)
-    return str(_attempt(address, system.get_file_info, path).mtime_ns)
+    return str(attempt(address, system.get_file_info, path).mtime_ns)
 
 
 def open_file(address: str) -> pa.NativeFile:
     """Open a file to read any part of it. Raises BatchError."""
     system, path = _locate(address)
-    return _attempt(address, system.open_input_file, path)
+    return attempt(address, system.open_input_file, path)
 
 
 def read_whole(address: str) -> bytes | None:
     """Return what a file holds, None where there is none. Raises BatchError."""
     system, path = _locate(address)
-    if _attempt(address, system.get_file_info, path).type != fs.FileType.File:
+    if attempt(address, system.get_file_info, path).type != fs.FileType.File:
         return None
     with open_file(address) as file:
-        return file.read()
+        return attempt(address, file.read)
 
 
 def list_names(folder: str) -> set[str]:
     """Return the names of what is in a folder, none where there is no folder. Raises BatchError."""
     system, path = _locate(folder)
-    found = _attempt(folder, system.get_file_info, fs.FileSelector(path, allow_not_found=True))
+    found = attempt(folder, system.get_file_info, fs.FileSelector(path, allow_not_found=True))
     return {info.base_name for info in found}
 
 
 def write_whole(address: str, data: bytes | pa.Buffer) -> None:
     """Write a file that is there whole or not at all. Raises BatchError."""
     if not address.startswith(S3):
-        _attempt(address, write_atomically, Path(address), data)
+        attempt(address, write_atomically, Path(address), data)
         return
-    _attempt(address, _put, *_locate(address), data)
+    attempt(address, _put, *_locate(address), data)
 
 
 def _put(system: fs.FileSystem, path: str, data: bytes | pa.Buffer) -> None:
@@ -153,7 +153,8 @@ def _s3() -> fs.S3FileSystem:
     )
 
 
-def _attempt(address: str, action: Callable[..., Any], *arguments: Any) -> Any:
+def attempt(address: str, action: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what the action does; where it can't, raise BatchError that names the address."""
     try:
         return action(*arguments)
     except OSError as err:

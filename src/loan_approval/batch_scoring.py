@@ -51,7 +51,8 @@ def score_batch(batch: Batch, data: bytes, tell: Tell = lambda text: None) -> di
     shards = plan_shards(files, scorer.contract, batch.keep, batch.ignore_unknown)
     task = Task(output, job["id"], batch.keep)
     with opened(output, job) as there:
-        if there and (summary := read_summary(output)):
+        summary = read_summary(output)
+        if summary and {part["name"] for part in summary["parts"]} == there:
             tell(f"{output}: was finished already")
             return summary
         done = [shard for shard in shards if shard.part(task.job) in there]

@@ -9,7 +9,7 @@ import pyarrow as pa
 from pyarrow import parquet as pq
 
 from loan_approval.batch_columns import check_columns
-from loan_approval.batch_files import InputFile, open_file
+from loan_approval.batch_files import InputFile, attempt, open_file
 from loan_approval.csv_blocks import Block, find_blocks
 from loan_approval.errors import DataError
 from serve.contract import Contract
@@ -69,7 +69,7 @@ def _check_alike(file: InputFile, kept: dict[str, pa.DataType], here: Mapping[st
 
 def _plan_csv(file: InputFile, number: int) -> tuple[list[tuple[str, pa.DataType]], list[Shard]]:
     with open_file(file.address) as source:
-        header, blocks = find_blocks(source, file.size, file.address)
+        header, blocks = attempt(file.address, find_blocks, source, file.size, file.address)
     shards, start = [], 0
     for group in _group(blocks):
         rows = sum(block.rows for block in group)
@@ -118,7 +118,9 @@ def open_parquet(file: InputFile) -> pq.ParquetFile:
     """Open a Parquet file to stream from it. Raises BatchError, DataError."""
     try:
         # A buffer instead of whole column chunks: memory stays flat however large a row group is.
-        return pq.ParquetFile(open_file(file.address), buffer_size=2**20, pre_buffer=False)
+        return pq.ParquetFile(
+            open_file(file.address), buffer_size=2**20, pre_buffer=False, page_checksum_verification=True
+        )
     except (pa.ArrowException, OSError) as err:
         raise DataError(f"{file.address}: not a Parquet file that can be read: {_first_line(err)}") from err
 

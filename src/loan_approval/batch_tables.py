@@ -15,9 +15,9 @@ from pyarrow import csv
 from pyarrow import parquet as pq
 
 from loan_approval.arrow_judging import Faults, encode_arrow
-from loan_approval.batch_files import open_file
+from loan_approval.batch_files import attempt, open_file
 from loan_approval.batch_shards import Shard, open_parquet
-from loan_approval.errors import DataError
+from loan_approval.errors import BatchError, DataError
 from serve.contract import Contract
 from serve.csv_cells import Cells, read_cells
 from serve.errors import ApplicationError
@@ -65,9 +65,9 @@ def _read_parquet(shard: Shard, contract: Contract, keep: Sequence[str]) -> Iter
                 X, faults = judge_columns(contract, {name: batch.column(name) for name in names}, batch.num_rows)
                 yield Rows(start, X, faults, [batch.column(name) for name in keep])
                 start += batch.num_rows
-        except (pa.ArrowException, OSError) as err:
+        except (pa.ArrowException, OSError) as err:  # the disk's or the network's fault, or the file's
             reason = str(err).partition("\n")[0][:200]
-            raise DataError(f"{shard.file.address}: can't be read to its end: {reason}") from err
+            raise BatchError(f"{shard.file.address}: can't be read to its end: {reason}") from err
 
 
 def _groups_of(metadata: pq.FileMetaData, shard: Shard) -> tuple[list[int], int]:
@@ -108,7 +108,7 @@ def _read_csv(shard: Shard, contract: Contract, keep: Sequence[str]) -> Iterator
     start = shard.start
     with open_file(shard.file.address) as source:
         for block in shard.blocks:
-            text = source.read_at(block.size, block.offset)
+            text = attempt(shard.file.address, source.read_at, block.size, block.offset)
             asked = (shard, text, start, contract, keep, block.rows)
             rows = _read_plainly(*asked) or _read_exactly(*asked)
             if len(rows.X) != block.rows:

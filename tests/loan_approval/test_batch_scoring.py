@@ -172,6 +172,31 @@ def test_a_finished_batch_is_not_scored_again(tmp_path, score, monkeypatch):
     assert score() == summary
 
 
+def test_a_part_that_is_gone_is_scored_again(tmp_path, score):
+    summary = score()
+    before = read(tmp_path / "out")
+    (tmp_path / "out/decisions" / summary["parts"][1]["name"]).unlink()
+    assert score() == summary
+    assert read(tmp_path / "out").equals(before)
+
+
+def test_a_part_that_is_not_one_is_named(tmp_path, score):
+    summary = score()
+    (tmp_path / "out/_summary.json").unlink()
+    write_parquet(tmp_path / "out/decisions" / summary["parts"][1]["name"], {"row": [1]})
+    with pytest.raises(BatchError, match="not a part of a batch; remove it"):
+        score()
+
+
+def test_a_file_that_is_spoilt_in_its_middle_is_named(tmp_path, score):
+    data = bytearray((tmp_path / "batch.parquet").read_bytes())
+    data[1000:3000] = bytes(2000)
+    (tmp_path / "batch.parquet").write_bytes(data)
+    with pytest.raises(BatchError, match=r"batch.parquet: can't be read to its end"):
+        score()
+    assert not (tmp_path / "out/_summary.json").exists()
+
+
 def test_another_batch_in_the_same_output_is_refused(tmp_path, score, columns):
     score()
     before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}

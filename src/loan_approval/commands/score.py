@@ -42,8 +42,8 @@ def _score(options: argparse.Namespace) -> None:
     summary = score_batch(batch, data, lambda text: print(text, file=sys.stderr, flush=True))
     seconds = time.monotonic() - began
     print(
-        f"{summary['rows']:,} rows: {summary['approved']:,} approved, {summary['denied']:,} not,"
-        f" {summary['bands'].get('refer', 0):,} of them for review, {summary['rejected']:,} rejected;"
+        f"{summary['rows']:,} rows: {summary['approved']:,} approved, {summary['denied']:,} denied"
+        f" ({summary['bands'].get('refer', 0):,} of both to be reviewed), {summary['rejected']:,} rejected;"
         f" {seconds:.1f} s; model {summary['model_sha256'][:12]}; {options.output}"
     )
     for fault, rows in sorted(summary["faults"].items()):
@@ -89,10 +89,13 @@ def _file_of_version(name: str, version: str) -> bytes:
     from loan_approval.errors import BatchError
     from loan_approval.tracking import find_version, load_model_file
     from loan_approval.tracking_server import plain_errors
+    from serve.store import TRUSTED_VERDICTS
 
     with plain_errors():
         found = find_version(name, version)
         data = load_model_file(found)
+    if found.verdict not in TRUSTED_VERDICTS:
+        print(f"warning: {name} version {found.number} has the verdict {found.verdict!r}", file=sys.stderr)
     if hashlib.sha256(data).hexdigest() != found.sha256:
         raise BatchError(f"{name} version {found.number}: its file is not the one that was registered")
     return data

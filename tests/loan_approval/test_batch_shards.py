@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from loan_approval import batch_shards
+from loan_approval import batch_shards, batch_tables
 from loan_approval.batch_files import absolute, list_inputs
 from loan_approval.batch_shards import Shard, plan_shards
 from loan_approval.errors import BatchError, DataError
@@ -20,6 +20,7 @@ def plan(folder: Path, contract: Contract, **options: object) -> list[Shard]:
 @pytest.mark.parametrize("row_group", [7, 50, 100, 1000])
 def test_shards_cover_each_row_of_parquet_once(tmp_path, homes_contract, monkeypatch, row_group):
     monkeypatch.setattr(batch_shards, "ROWS", 100)
+    monkeypatch.setattr(batch_tables, "BATCH", 30)
     columns = make_columns(homes_contract, 930)
     path = write_parquet(tmp_path / "batch.parquet", columns, row_group)
     shards = plan(path, homes_contract)

@@ -150,6 +150,14 @@ def test_a_block_that_is_not_utf8_is_refused_with_its_rows(tmp_path, homes_contr
         judge(path, homes_contract)
 
 
+def test_so_is_one_whose_fault_is_in_a_column_that_nobody_asked_for(tmp_path, homes_contract):
+    path = tmp_path / "batch.csv"
+    path.write_bytes(b"home,amount,children,note\nown,1,1,\xff\n")
+    (shard,) = plan_shards(list_inputs(absolute(str(path))), homes_contract, ignore_unknown=True)
+    with pytest.raises(DataError, match="rows 0 to 0: not UTF-8"):
+        list(batch_tables.read_rows(shard, homes_contract, []))
+
+
 def test_kept_columns_come_through_as_they_are(tmp_path, homes_contract):
     columns = make_columns(homes_contract, 5) | {"id": ["a", "", " b", '"c,d"', "é"]}
     for text in ({}, {"home": ["own", "Own ", '"own"', "", "rent"]}):

@@ -8,7 +8,7 @@ VERSION ?= challenger
 READY := $(VENV)/.ready
 RUN := $(VENV)/bin/python -m loan_approval
 # Through the environment, so that a shell takes them as they are: a reason may hold quotes.
-export DATASET MODEL PREPROCESSOR VERSION FORCE CSV REFERENCE BEGIN END AGAINST ID OUTCOME REASON DAYS STOP
+export DATASET MODEL PREPROCESSOR VERSION FORCE CSV REFERENCE BEGIN END AGAINST ID OUTCOME REASON DAYS STOP INPUT OUTPUT
 .DEFAULT_GOAL := help
 .PHONY: $(shell sed -n 's/^\([a-z][a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
@@ -83,6 +83,9 @@ erase: $(READY) ## remove an applicant from the prediction log; asks for the key
 serve: $(READY) ## serve what is in production (PORT=8000 DATASET=…)
 	$(RUN) serve --dataset "$$DATASET"
 
+score: $(READY) ## decide every application of a file, a folder or s3://… (INPUT=… OUTPUT=… SCORE_OPTIONS=… DATASET=…)
+	$(RUN) score "$$INPUT" "$$OUTPUT" --dataset "$$DATASET" $(SCORE_OPTIONS)
+
 mlflow: $(READY) ## MLflow's UI on port 5000
 	$(RUN) mlflow
 
@@ -105,6 +108,9 @@ bench-reasons: $(READY) ## what the reasons of a decision cost
 bench-log: $(READY) ## what the prediction log costs a request (BENCH_OPTIONS="--rounds 9 --seconds 5")
 	sh tests/benchmarks/install_tools.sh
 	$(VENV)/bin/python -m tests.benchmarks.prediction_log $(BENCH_OPTIONS)
+
+bench-score: $(READY) ## batch scoring beside a bare loop (ROWS=1000000)
+	$(VENV)/bin/python -m tests.benchmarks.batch --rows $(or $(ROWS),1000000)
 
 # The peers' environments, each from a lock of its own.
 $(VENV)-%/.ready: locks/%.txt $(READY)

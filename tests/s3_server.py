@@ -76,7 +76,8 @@ _PORTS = {
 }
 
 
-_OFF = ("-s3.port.iceberg=0", "-s3.port.lance=0")  # catalogues with fixed ports
+# Catalogues with fixed ports; statistics that would be sent to the program's makers.
+_OFF = ("-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false")
 
 
 @contextmanager

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from loan_approval.boston import write_boston
+from loan_approval.data_folders import dataset_folder
 from loan_approval.data_versions import Generator, check_generator, settle
 from loan_approval.dvc_objects import md5_of_bytes
 from loan_approval.errors import DataError
@@ -54,15 +55,6 @@ class Dataset:
         """Return X and y of the rows with this role."""
         chosen = self.roles == role
         return self.X[chosen], self.y[chosen]
-
-
-def dataset_folder(name: str) -> Path:
-    """Return `data/<name>`, or the folder itself when `name` is a path. Raises DataError with the names there are."""
-    folder = ROOT / name if "/" in name else ROOT / "data" / name
-    if not (folder / "contract.toml").is_file():
-        known = sorted(path.parent.name for path in ROOT.glob("data/*/contract.toml"))
-        raise DataError(f"no data set {name!r}, expected {', '.join(known)}, or a path to a folder with contract.toml")
-    return folder
 
 
 def load_dataset(name: str, draft: bool = False) -> Dataset:

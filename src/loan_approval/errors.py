@@ -9,6 +9,7 @@ LoanApprovalError
 ├── ExportError             a pipeline that can't be exported, or an export that decides otherwise
 ├── TrackingError           an MLflow version, alias or artifact that is not there or not as recorded
 ├── LogError                a prediction log that can't be read or changed, or that lacks what was asked for
+├── BatchError              a batch that can't be read, scored or written, or an output that is another job's
 └── PromotionError          a promotion or rollback that is refused
 """
 
@@ -55,3 +56,7 @@ class PromotionError(LoanApprovalError):
 
 class RebuildError(LoanApprovalError):
     """A version can't be made again; the message names what is missing: changes, commit, data, parameters."""
+
+
+class BatchError(LoanApprovalError):
+    """A batch can't be read, scored or written; the message names the file or the shard."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loan_approval import datasets
+from loan_approval import data_folders, datasets
 from loan_approval.datasets import ROLES, assign_roles, dataset_folder, load_dataset, read_dataset
 from loan_approval.errors import DataError
 from serve.contract import Contract
@@ -213,7 +213,8 @@ def project(tmp_path, monkeypatch, loans_csv):
         (tmp_path / "data" / name).mkdir(parents=True)
         (tmp_path / "data" / name / "contract.toml").write_bytes(contract)
     (tmp_path / "data/mine/dataset.csv").write_bytes(loans_csv.read_bytes())
-    monkeypatch.setattr(datasets, "ROOT", tmp_path)
+    for module in (datasets, data_folders):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
     return tmp_path
 
 

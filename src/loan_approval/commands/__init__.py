@@ -8,9 +8,10 @@ from loan_approval.commands import (
     notebooks,
     production,
     records,
+    score,
     shadow,
     versions,
     whole,
 )
 
-COMMANDS = (data, versions, check, notebooks, production, shadow, records, monitor, whole, capacity)
+COMMANDS = (data, versions, check, notebooks, production, shadow, records, monitor, score, whole, capacity)

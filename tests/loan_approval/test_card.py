@@ -152,6 +152,19 @@ def test_it_is_no_legal_advice_and_names_the_guidance_its_headings_follow(scorer
     assert "SR 26-2" in text
 
 
+def test_a_refused_field_is_listed_as_such_and_counts_as_no_input(scorer: Scorer, facts: dict[str, Any]) -> None:
+    documents = documents_of(scorer)
+    gender = {"name": "Gender", "type": "category", "values": ["f", "m"], "use": "refuse", "protected": True}
+    contract = documents["contract"] | {"feature": [*documents["contract"]["feature"], gender]}
+    page = render_card({**documents, "contract": contract}, facts, [])
+    text = text_of(page)
+    assert "7 scored" in text
+    assert "It knows 7 facts" in text
+    assert "Refused by name, with any application that has one: Gender." in text
+    assert "Protected and scored: Age." in text
+    assert '<th scope="row">Gender</th>' not in page
+
+
 def test_hostile_texts_are_shown_never_run(scorer: Scorer, facts: dict[str, Any]) -> None:
     facts["name"] = facts["evidence"]["slices"][0]["band"] = facts["evidence"]["statement"]["purpose"] = HOSTILE
     facts["evidence"]["fairness"][0]["attribute"] = facts["gates"][0]["words"] = HOSTILE

@@ -38,6 +38,7 @@ EVIDENCE = {
         "bins": [{"predicted": 0.1, "observed": 0.12, "rows": 131}, {"predicted": 0.8, "observed": 0.77, "rows": 317}],
     },
     "slices": [{"feature": "Age", "band": "18 to 21", "rows": 43, "error_rate": 0.3256}],
+    "baseline": {"cost": {"model": 0.1357, "baseline": 0.1468}, "words": "Against the same answer to everybody: so."},
     "costs": {"threshold": 0.55, "band": [0.5, 0.6], "curve": [{"threshold": 0.4, "cost": 0.2345}]},
     "champion": {"auc": {"value": 0.0123, "low": -0.01, "high": 0.02}, "flips": {"approved now": 37}},
     "monotone": [{"feature": "Credit_Score", "direction": 1, "rows": 100, "steps": 12345, "violations": 0}],
@@ -47,6 +48,7 @@ EVIDENCE = {
             "attribute": "Sex",
             "groups": [{"group": "women", "rows": 77, "approval_rate": 0.6543}, {"group": "men", "rows": 78}],
             "ratio": {"value": 0.9123, "low": 0.8, "high": 1.0},
+            "gaps": {"true_positive_rate": {"value": 0.0456, "low": 0.0, "high": 0.1}, "false_positive_rate": None},
         }
     ],
     "reasons": {"method": "exact Shapley values", "background_rows": 53, "features": 7, "error": 1e-12},
@@ -99,6 +101,19 @@ def test_all_that_is_recorded_stands_in_the_card(scorer: Scorer, facts: dict[str
         assert expected in text, expected
     assert "Not examined" not in text
     assert "Every topic of this card was examined." in text
+
+
+def test_the_summary_compares_with_the_same_answer_to_everybody(scorer: Scorer, facts: dict[str, Any]) -> None:
+    summary, _, rest = render_card(documents_of(scorer), facts, []).partition("</section>")
+    assert "Against the same answer to everybody: so." in summary
+    assert "0.1468" in rest
+
+
+def test_gaps_in_error_rates_stand_beside_the_ratio(scorer: Scorer, facts: dict[str, Any]) -> None:
+    assert (
+        "Lowest approval rate over the highest: 0.9123 (0.8 to 1) ; largest difference in true positive rate: "
+        "0.0456 (0 to 0.1) ; largest difference in false positive rate: not known, too few rows."
+    ) in text_of(render_card(documents_of(scorer), facts, []))
 
 
 @pytest.mark.parametrize("topic", TOPICS)

@@ -126,7 +126,7 @@ def test_a_bad_first_pointer_leaves_no_model(live, shelf, caplog):
     break_pointer(shelf, "{")
     live.refresh()
     assert live.current is None
-    assert caplog.messages == ["model refused, there is none: production.json: not a pointer"]
+    assert caplog.messages == ["model refused, there is none: production.json: not a pointer: not JSON"]
 
 
 def test_a_right_pointer_after_a_bad_one_is_followed(live, shelf):

@@ -100,7 +100,7 @@ def test_all_that_is_recorded_stands_in_the_card(scorer: Scorer, facts: dict[str
     ):
         assert expected in text, expected
     assert "Not examined" not in text
-    assert "Every topic of this card was examined." in text
+    assert "Every topic of this card has evidence." in text
 
 
 def test_the_summary_compares_with_the_same_answer_to_everybody(scorer: Scorer, facts: dict[str, Any]) -> None:
@@ -178,6 +178,27 @@ def test_a_refused_field_is_listed_as_such_and_counts_as_no_input(scorer: Scorer
     assert "Refused by name, with any application that has one: Gender." in text
     assert "Protected and scored: Age." in text
     assert '<th scope="row">Gender</th>' not in page
+
+
+@pytest.mark.parametrize(("asked", "told"), [("auto", True), ("none", False)])
+def test_calibration_gained_nothing_only_where_it_was_tried(scorer: Scorer, asked: str, told: bool) -> None:
+    provenance = {"recipe": {"calibration": "none"}, "parameters": {"calibration": asked}}
+    text = text_of(render_card({**documents_of(scorer), "provenance": provenance}, {}, []))
+    assert ("calibrating them gained nothing" in text) == told
+
+
+def test_without_a_comparison_the_gate_says_why(scorer: Scorer, facts: dict[str, Any]) -> None:
+    facts["evidence"]["champion"] = {}
+    facts["gates"][1]["words"] = "production's file is refused here"
+    text = text_of(render_card(documents_of(scorer), facts, []))
+    assert "production's file is refused here No comparison: the gate above says why." in text
+    assert "Nothing was in production" not in text
+
+
+def test_missing_values_are_said_to_lie_outside_both_proofs(scorer: Scorer) -> None:
+    assert "A missing value has no place in the order and lies outside both proofs." in text_of(
+        render_card(documents_of(scorer), {}, [])
+    )
 
 
 def test_hostile_texts_are_shown_never_run(scorer: Scorer, facts: dict[str, Any]) -> None:

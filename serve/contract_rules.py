@@ -154,6 +154,13 @@ def _whole_problems(document: Mapping[str, Any]) -> list[str]:
     scored = [feature for feature in document["feature"] if feature.get("use", "score") == "score"]
     if not scored:
         problems.append("no feature is scored")
+    # The law lets a score use an age that takes nothing from the elderly, which a gate proves; nothing else protected.
+    problems += [
+        f'{feature["name"]}: protected and scored, expected use = "monitor" or "refuse" '
+        "(only an age may be both: a number marked with elderly_from)"
+        for feature in scored
+        if feature.get("protected") and feature.get("elderly_from") is None
+    ]
     codes = [code_feature(feature["name"], feature.get("reason") or {}) for feature in scored]
     if not problems:
         twice = [code for code in dict.fromkeys(codes) if codes.count(code) > 1]

@@ -135,9 +135,17 @@ class _Search:
         return approved if is_integer else self._round(approved, step, side)
 
     def _round(self, approved: float, step: Decimal, side: int) -> float:
-        rounded = float(Decimal(approved).quantize(step, ROUND_CEILING if side > 0 else ROUND_FLOOR))
-        within = self._feature.min <= rounded <= self._feature.max
-        return rounded if within and self._approves(np.array([rounded]))[0] else approved
+        """Return the approved value of few digits that is nearest to the applicant's, or the value itself.
+
+        The search ends a little beyond the edge, so the next value of few digits on its near side may be approved too.
+        """
+        away = Decimal(approved).quantize(step, ROUND_CEILING if side > 0 else ROUND_FLOOR)
+        for rounded in (float(away - side * step), float(away)):
+            is_change = np.isnan(self._now) or (rounded - self._now) * side > 0
+            within = self._feature.min <= rounded <= self._feature.max
+            if is_change and within and self._approves(np.array([rounded]))[0]:
+                return rounded
+        return approved
 
     def _claim(self, value: float, side: int, points: np.ndarray, approved: np.ndarray) -> str:
         """Return "from" or "to" where all that was looked at beyond is approved, and nothing was left out or the

@@ -37,12 +37,18 @@ class LiveModel:
         self._refused: object = None
 
     def refresh(self) -> None:
-        """Load what the pointer names, if that changed. A pointer that fails is logged once and changes nothing."""
+        """Load what the pointer names, if it changed. One that fails or is gone is logged once, and changes nothing."""
         try:
             pointer = self._store.pointer()
             if pointer is None and self._shadow:
                 self._forget()
-            if pointer is None or (self.current and self.current.pointer == pointer) or pointer == self._refused:
+                return
+            if pointer == (self.current.pointer if self.current else None):
+                self._refused = None  # in step: the same trouble, should it come again, is news again
+                return
+            if pointer is None:
+                raise StoreError(f"{self._store.pointer_path.name} is gone")
+            if pointer == self._refused:
                 return
             scorer, facts = self._store.load(pointer)
             explainer = _make_explainer(scorer)

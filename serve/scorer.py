@@ -20,9 +20,11 @@ from serve.settings import LARGEST_FILE
 
 FORMAT = 2
 DOCUMENTS = ("contract", "decision", "provenance", "background", "golden")
+FEWEST_GOLDEN_ROWS = 4  # the example, both ends of every range, and what may be missing missing
 MOST_BACKGROUND_ROWS = 64  # an explanation costs that many times its coalitions
 TOLERANCE = 1e-6  # on probabilities
 OUTPUTS = ["probabilities"]  # the graph's own label is never asked for: at p = 0.5 it depends on the batch
+MOST_REASON = 200  # characters of what onnxruntime says of a file; it has seen nobody's values
 CHUNK = 4096  # rows a call: memory stays flat whatever N is
 
 
@@ -104,13 +106,19 @@ class Scorer:
             p = self.score(X) if len(X) else X
         except Exception as err:  # whatever onnxruntime raises for such rows, the file is at fault
             raise ModelFileError(f"the golden rows can't be scored: {type(err).__name__}") from err
-        if not len(p) or p.shape != recorded.shape:
-            raise ModelFileError("the file has no golden rows, or not a score for each")
+        if len(p) < FEWEST_GOLDEN_ROWS or p.shape != recorded.shape:
+            raise ModelFileError(f"the file has no {FEWEST_GOLDEN_ROWS} golden rows, or not a score for each")
         apart = np.abs(p - recorded)
         if not np.all(apart <= TOLERANCE):
             raise ModelFileError(f"golden row {int(np.argmax(~(apart <= TOLERANCE)))} scores otherwise than recorded")
         if not np.array_equal(self.decide(p), self.decide(recorded)):
             raise ModelFileError("a golden row is decided otherwise than recorded")
+        codes = golden.get("codes")
+        if not isinstance(codes, list) or not all(type(code) is int for code in codes):
+            raise ModelFileError("the file has no decision for each golden row")
+        # Scores alone would not notice a threshold that was moved.
+        if codes != self.decide(p).tolist():
+            raise ModelFileError("the golden rows are not decided as recorded, or not all of them are")
 
 
 def name_band(probability: float, low: float, high: float) -> str:
@@ -134,7 +142,8 @@ def open_session(data: bytes) -> ort.InferenceSession:
     try:
         return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as err:  # onnxruntime has a dozen unrelated exception classes for a bad file
-        raise ModelFileError(f"onnxruntime can't load the file: {type(err).__name__}") from err
+        first = next(iter(str(err).splitlines()), "")[:MOST_REASON]
+        raise ModelFileError(f"onnxruntime can't load the file: {type(err).__name__}: {first}") from err
 
 
 def _read_documents(metadata: Mapping[str, str]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,7 @@ class Store:
         self, path: Path, alias: str = "production", largest: int = LARGEST_FILE, verifier: Verifier | None = None
     ) -> None:
         """largest: bytes a model file may have. verifier: what its signature must satisfy, None where none is asked."""
-        self.path = path
+        self.path, self._alias = path, alias
         self.pointer_path = path / f"{alias}.json"
         self._largest = largest
         self._verifier = verifier
@@ -160,11 +160,17 @@ class Store:
         """Return the pointer, None if there is none. Raises StoreError when it can't be read."""
         try:
             document = strict_json.loads(read_regular(self.pointer_path, LARGEST_POINTER))
-            return Pointer(**document)
         except FileNotFoundError:
             return None
-        except (OSError, JSONError, TypeError) as err:
-            raise StoreError(f"{self.pointer_path.name}: not a pointer") from err
+        except (OSError, JSONError) as err:
+            raise StoreError(f"{self.pointer_path.name}: not a pointer: {_why(err)}") from err
+        problem = _shape_problem(document)
+        if problem:
+            raise StoreError(f"{self.pointer_path.name}: not a pointer: {problem}")
+        pointer = Pointer(**document)
+        if pointer.alias != self._alias:
+            raise StoreError(f"{self.pointer_path.name}: it is of the alias {pointer.alias!r}, not {self._alias!r}")
+        return pointer
 
     def load(self, pointer: Pointer) -> tuple[Scorer, dict[str, Any]]:
         """Return the verified file behind a pointer and its facts. Raises ModelFileError when the file is refused, and
@@ -173,17 +179,28 @@ class Store:
         """
         if self._verifier:
             self._verifier.check(pointer.sha256, self.signature(pointer.sha256))
+        facts = self._read_facts(pointer.sha256)
         try:
-            # As strictly as they will be written again: a NaN among them would fail each answer that shows them.
-            facts = strict_json.loads(read_regular(self.path / f"{pointer.sha256}.json", LARGEST_FACTS))
             data = self._read_file(pointer.sha256)
-        except (OSError, JSONError) as err:
-            raise StoreError(f"{pointer.sha256}: file or facts can't be read") from err
-        if not isinstance(facts, dict):
-            raise StoreError(f"{pointer.sha256}: the facts are not an object")
+        except OSError as err:
+            raise StoreError(f"{pointer.sha256}.onnx: the file can't be read: {_why(err)}") from err
         if hashlib.sha256(data).hexdigest() != pointer.sha256:
             raise StoreError(f"{pointer.sha256}: the file has another hash, it may be half copied")
         return Scorer(data, pointer.sha256), facts
+
+    def _read_facts(self, sha256: str) -> dict[str, Any]:
+        """Return a file's facts. Version and verdict are the pointer's to say: the same bytes may be two versions."""
+        name = f"{sha256}.json"
+        try:
+            # As strictly as they will be written again: a NaN among them would fail each answer that shows them.
+            facts = strict_json.loads(read_regular(self.path / name, LARGEST_FACTS))
+        except (OSError, JSONError) as err:
+            raise StoreError(f"{name}: the facts can't be read: {_why(err)}") from err
+        if not isinstance(facts, dict):
+            raise StoreError(f"{name}: the facts are not an object")
+        if facts.get("sha256", sha256) != sha256:
+            raise StoreError(f"{name}: the facts are of another file, they name another sha256")
+        return facts
 
     def _read_file(self, sha256: str) -> bytes:
         try:
@@ -209,6 +226,23 @@ def open_store(settings: Settings) -> Store:
     key = settings.public_key_file
     verifier = Verifier(key, settings.model_name) if key else None
     return Store(settings.store, settings.model_alias, settings.max_model_bytes, verifier)
+
+
+def _why(err: OSError | JSONError) -> str:
+    if isinstance(err, JSONError):
+        return "not JSON"
+    known = {errno.EFBIG: "too large", errno.EINVAL: "not a regular file"}
+    return known.get(err.errno or 0) or err.strerror or type(err).__name__
+
+
+def _shape_problem(document: object) -> str:
+    """Return why a document from JSON has not the keys of a pointer, "" if it has."""
+    if not isinstance(document, dict):
+        return "not an object"
+    keys = [field.name for field in fields(Pointer)]
+    problems = [f"missing key {key}" for key in keys if key not in document]
+    problems += [f"unknown key {key[:60]!r}" for key in document if key not in keys]
+    return problems[0] if problems else ""
 
 
 def _dump(document: Mapping[str, Any]) -> bytes:

@@ -75,7 +75,9 @@ def make_model(
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
 
 
-def make_documents(model: onnx.ModelProto, contract: Mapping[str, Any], bias: float) -> dict[str, Any]:
+def make_documents(
+    model: onnx.ModelProto, contract: Mapping[str, Any], bias: float, threshold: float = THRESHOLD
+) -> dict[str, Any]:
     """Return the metadata documents; the golden scores are the graph's own."""
     rows = _golden_rows(Contract.from_dict(contract))
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -83,10 +85,10 @@ def make_documents(model: onnx.ModelProto, contract: Mapping[str, Any], bias: fl
     scores = session.run(None, {"X": X})[0][:, 1]
     return {
         "contract": contract,
-        "decision": {"threshold": THRESHOLD, "review_band": [THRESHOLD, THRESHOLD]},
+        "decision": {"threshold": threshold, "review_band": [threshold, threshold]},
         "provenance": PROVENANCE | {"parameters": {"bias": bias}},
         "background": {"rows": _background_rows(Contract.from_dict(contract))},
-        "golden": {"rows": rows, "scores": [float(score) for score in scores]},
+        "golden": {"rows": rows, "scores": [float(s) for s in scores], "codes": [int(s >= threshold) for s in scores]},
     }
 
 
@@ -128,7 +130,7 @@ def make_file(
 ) -> bytes:
     """Return a whole, right model file; `decision` replaces the decision rule."""
     model = make_model(contract, scaling, bias)
-    documents = make_documents(model, contract, bias)
+    documents = make_documents(model, contract, bias, decision.get("threshold", THRESHOLD))
     return to_bytes(model, documents | ({"decision": decision} if decision else {}))
 
 
@@ -158,6 +160,11 @@ def broken_files() -> dict[str, bytes]:
         "golden_score_wrong": {"golden": golden | {"scores": nudged}},
         "golden_score_not_a_number": {"golden": golden | {"scores": [None, *scores[1:]]}},
         "golden_decided_otherwise": {"golden": golden | {"scores": below}, "decision": at_threshold},
+        "golden_codes_absent": {"golden": {"rows": golden["rows"], "scores": scores}},
+        "golden_codes_true": {"golden": golden | {"codes": [True, *golden["codes"][1:]]}},
+        "golden_code_absent": {"golden": golden | {"codes": golden["codes"][1:]}},
+        "golden_rows_few": {"golden": {key: values[:3] for key, values in golden.items()}},
+        "threshold_moved": {"decision": {"threshold": 0.9}},
         "golden_score_absent": {"golden": golden | {"scores": scores[1:]}},
         "golden_rows_none": {"golden": {"rows": [], "scores": []}},
         "golden_rows_narrow": {"golden": golden | {"rows": [row[1:] for row in golden["rows"]]}},

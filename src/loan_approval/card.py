@@ -26,6 +26,7 @@ TOPICS = {
     "signal": "learning curve and repeats",
     "calibration": "calibration",
     "slices": "where it fails",
+    "baseline": "comparison with the same answer to everybody",
     "costs": "thresholds and costs",
     "champion": "comparison with the version in production",
     "monotone": "declared directions",

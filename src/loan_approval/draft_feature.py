@@ -25,6 +25,7 @@ IS_PROTECTED = (
     "Is this, or does it stand in for, what must not be scored: age, sex, race, religion, origin, marital or familial "
     "status? If not: use = 'score' and protected = false."
 )
+IS_AGE = "Only an age may be protected and scored: with use = 'score' and elderly_from = 62, which a gate then proves."
 IS_LEAK = (
     "This column alone tells the labels apart (AUC {:.2f}): was it known before the decision? If so: use = 'score'. "
     "If not: leave it at 'monitor', or delete this table and the column in dataset.csv."
@@ -43,6 +44,7 @@ def draft_feature(name: str, cells: list[str], y: np.ndarray) -> dict[str, Any] 
     kind = _number_keys(numbers) if numbers else {"type": "category", "values": sorted(set(present))}
     auc, is_protected = _separation(cells, numbers, y), _looks_protected(name)
     questions = [IS_LEAK.format(auc)] * (auc >= LEAK_AUC) + [IS_PROTECTED] * is_protected
+    questions += [IS_AGE] * (is_protected and bool(numbers))
     feature = {"name": name, **kind} | ({"missing": True} if len(present) < len(cells) else {})
     feature |= {"use": "monitor" if questions else "score", "protected": is_protected}
     feature |= {"direction": 0} if numbers else {}

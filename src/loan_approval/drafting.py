@@ -23,7 +23,8 @@ POSITIVE = "Is positive the label of an approved (or repaid) loan, and do the la
 HEADER = """\
 # Drafted from the data, and refused while a `question` is left: correct the lines beside it, then delete it.
 # Worth adding to a feature: unit, direction (1 or -1 where the score may only rise or fall with it), actionable = true
-# where an applicant can change it. min and max are what was seen, widened: make them what is possible.
+# where an applicant can change it, elderly_from = 62 on an age: nothing else may be protected and scored, and a gate
+# proves then that no older age scores lower. min and max are what was seen, widened: make them what is possible.
 """
 
 

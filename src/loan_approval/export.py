@@ -41,13 +41,18 @@ def export(
     """
     graph = _convert(pipeline, recipe, contract)
     rows = golden_rows(contract)
+    scores = _score(graph, rows)
     documents = {
         "contract": contract.to_dict(),
         "decision": decision,
         "provenance": provenance | {"recipe": recipe.to_dict()},
         "background": {"rows": _with_nulls(background)},
         # The graph's own scores: that they are the pipeline's is for `parity` to prove.
-        "golden": {"rows": _with_nulls(rows), "scores": _score(graph, rows)},
+        "golden": {
+            "rows": _with_nulls(rows),
+            "scores": scores,
+            "codes": [int(score >= decision["threshold"]) for score in scores],
+        },
     }
     props = {"format": str(FORMAT)} | {name: _dump(document) for name, document in documents.items()}
     onnx.helper.set_model_props(graph, props)

@@ -5,6 +5,7 @@ excuses nothing (the rule of thumb is the employment guidelines', 29 CFR 1607.4(
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from serve.feature import Feature
 FEWEST_ROWS = 30  # of a group, for its approval rate to count in the ratio
 BANDS = 4  # quantile bands of a number that has many values
 FOUR_FIFTHS = 0.8
+_ERROR_RATES = (("true_positive_rate", 1), ("false_positive_rate", 0))  # and the label of the rows they are rates of
 
 
 def measure_fairness(
@@ -29,6 +31,7 @@ def measure_fairness(
     Each document has `attribute`, `use`, `protected`, `groups` (rates of a group without such rows are null), and
     `ratio`: the lowest approval rate over the highest, with its 95 % bootstrap interval, among the groups of at least
     `FEWEST_ROWS` rows whose attribute is known; null if there are not two of them, or if none of them is approved.
+    `gaps`: the largest difference in true and in false positive rate, likewise, among groups of so many rows to err on.
     """
     watched = [feature for feature in contract.features if feature.protected or not feature.scored]
     return [_measure(feature, frame[feature.name], y, p, decided, seed) for feature in watched]
@@ -41,7 +44,7 @@ def fairness_table(fairness: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def describe_fairness(fairness: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return one sentence an attribute on its approval rates and their ratio."""
+    """Return one sentence an attribute on its approval rates, their ratio, and the gaps in its error rates."""
     return [_describe(found) for found in fairness]
 
 
@@ -84,6 +87,7 @@ def _measure(
     counts = np.bincount(codes, minlength=len(names))
     compared = [k for k, name in enumerate(names) if name != MISSING_BAND and counts[k] >= FEWEST_ROWS]
     ratio = approval_ratio(codes, decided, compared, seed)
+    gaps = {kind: rate_gap(codes[y == label], decided[y == label], compared, seed) for kind, label in _ERROR_RATES}
     return {
         "attribute": feature.name,
         "use": feature.use,
@@ -92,7 +96,8 @@ def _measure(
             {"group": name, "rows": int(counts[k]), "compared": k in compared, **_without_nan(measured.loc[k])}
             for k, name in enumerate(names)
         ],
-        "ratio": {"value": ratio.value, "low": ratio.low, "high": ratio.high} if ratio else None,
+        "ratio": asdict(ratio) if ratio else None,
+        "gaps": {kind: asdict(gap) if gap else None for kind, gap in gaps.items()},
     }
 
 
@@ -114,6 +119,25 @@ def approval_ratio(codes: np.ndarray, decided: np.ndarray, compared: Sequence[in
     if len(compared) < 2 or np.isnan(ratio(np.arange(len(codes)))):
         return None
     return bootstrap(ratio, len(codes), seed)
+
+
+def rate_gap(codes: np.ndarray, decided: np.ndarray, compared: Sequence[int], seed: int) -> Interval | None:
+    """Return the highest approval rate less the lowest among the compared groups, with its 95 % bootstrap interval.
+
+    codes, decided: (n,) of the rows with one label.   Groups with fewer than `FEWEST_ROWS` of them are left out; None
+    when two are not left. The largest of many differences is above zero by chance alone, and so is its interval.
+    """
+    counts = np.bincount(codes, minlength=max(compared, default=0) + 1)
+    kept = [k for k in compared if counts[k] >= FEWEST_ROWS]
+    if len(kept) < 2:
+        return None
+
+    def gap(rows: np.ndarray) -> float:
+        count = np.bincount(codes[rows], minlength=len(counts))[kept]
+        rates = np.bincount(codes[rows], decided[rows], minlength=len(counts))[kept] / np.maximum(count, 1)
+        return float(rates.max() - rates.min()) if count.all() else float("nan")
+
+    return bootstrap(gap, len(codes), seed)
 
 
 # Fairlearn's own true and false positive rates say 0 for a group without such rows; there, nothing is known.
@@ -152,5 +176,14 @@ def _describe(found: Mapping[str, Any]) -> str:
     return (
         f"{found['attribute']}: approval rate from {lowest['approval_rate']:.1%} ({lowest['group']}, "
         f"{lowest['rows']:,} rows) to {highest['approval_rate']:.1%} ({highest['group']}, {highest['rows']:,} rows), "
-        f"ratio {ratio['value']:.2f} [{ratio['low']:.2f}, {ratio['high']:.2f}], {side}."
+        f"ratio {ratio['value']:.2f} [{ratio['low']:.2f}, {ratio['high']:.2f}], {side}; {describe_gaps(found['gaps'])}."
+    )
+
+
+def describe_gaps(gaps: Mapping[str, Mapping[str, float] | None]) -> str:
+    """Return in words by how much at most the groups differ in their error rates."""
+    return ", ".join(
+        f"largest difference in {kind.replace('_', ' ')} "
+        + (f"{gap['value']:.3f} [{gap['low']:.3f}, {gap['high']:.3f}]" if gap else "not known (too few rows)")
+        for kind, gap in gaps.items()
     )

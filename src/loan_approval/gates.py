@@ -19,16 +19,21 @@ CHANCE = 0.5  # the AUC of ranking by coins
 
 @dataclass(frozen=True)
 class Gate:
-    """One gate's result. `words` says what was found and what was required."""
+    """One gate's result. `words` says what was found and what was required.
+
+    against: of `not_worse` alone, `version` and `sha256` of what was in production, both "none" where nothing was.
+    """
 
     name: str
     passed: bool
     words: str
     numbers: dict[str, float]
+    against: dict[str, str] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the gate as a JSON document."""
-        return asdict(self)
+        document = asdict(self)
+        return document if self.against else {key: value for key, value in document.items() if key != "against"}
 
 
 def signal_gate(validation: CrossValidation, seed: int) -> Gate:

@@ -28,6 +28,7 @@ MOST_WHOLE_NUMBERS = 1000
 # Sums in a fixed order keep the order of their terms, rounding included, but nobody promises that of an exponential:
 # near the sigmoid's ends a step may lose the last bit or two of a float64. A tree that turns the wrong way loses more.
 NOISE = 1e-12
+UNMARKED = "the contract marks no scored feature with elderly_from: nothing to prove"
 
 
 @dataclass(frozen=True)
@@ -129,9 +130,9 @@ def age_column(contract: Contract) -> int | None:
 
 
 def age_gate(proof: AgeProof | None) -> Gate:
-    """Pass when in no row an elderly age scores lower than a younger one, or when age is not scored."""
+    """Pass when in no row an elderly age scores lower than a younger one, or where no age is marked."""
     if proof is None:
-        return Gate("age", True, "age is not scored: the contract marks no scored feature with `elderly_from`", {})
+        return Gate("age", True, UNMARKED, {})
     numbers = {key: float(value) for key, value in asdict(proof).items() if key != "attribute"}
     if not proof.rows:
         return Gate("age", False, "nothing is proved: there are no rows", numbers)
@@ -144,7 +145,7 @@ def age_gate(proof: AgeProof | None) -> Gate:
 
 
 def to_evidence(sweeps: Sequence[Sweep], proof: AgeProof | None) -> dict[str, Any]:
-    """Return both proofs as JSON documents, `monotone` and `age`; the latter null when age is not scored."""
+    """Return both proofs as JSON documents, `monotone` and `age`; the latter null when no age is marked."""
     return {"monotone": [asdict(sweep) for sweep in sweeps], "age": asdict(proof) if proof else None}
 
 

@@ -6,6 +6,7 @@ Killed at any point, the old or the new model answers; the next promote or rollb
 
 import getpass
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -28,8 +29,8 @@ ALIAS = "production"
 def promote(name: str, version: str, store: Store, force_reason: str | None = None) -> Version:
     """Make a version (number or alias) the one in production. Raises PromotionError, TrackingError, ModelFileError.
 
-    A version without a passed verdict needs `force_reason`, which is recorded with who forced it. Its file is signed
-    where there is a key to sign with.
+    A version without a passed verdict, or with one against what is in production no longer, needs `force_reason`, which
+    is recorded with who forced it. Its file is signed where there is a key to sign with.
     """
     with store.locked():
         chosen = signed(tracking.find_version(name, version))
@@ -126,16 +127,45 @@ def _newest_trusted(name: str, stack: list[str]) -> Version:
 
 
 def _judge(version: Version, force_reason: str | None) -> dict[str, Any]:
+    why = f"has the verdict {version.verdict!r}, expected passed; or force it with a reason"
     if version.verdict in TRUSTED_VERDICTS:
-        return version_record.load_facts(version)
-    which = f"{version.name} version {version.number}"
+        facts = version_record.load_facts(version)
+        why = _outdated(version, facts)
+        if not why:
+            return facts
     if not (force_reason or "").strip():
-        raise PromotionError(f"{which} has the verdict {version.verdict!r}, expected passed; or force it with a reason")
+        raise PromotionError(f"{version.name} version {version.number} {why}")
     facts = version_record.load_facts(version) if version.verdict != "none" else {"metrics": {}, "gates": []}
     by = {"verdict": "forced", "by": getpass.getuser(), "reason": force_reason, "at": _now(), "was": version.verdict}
     facts = facts | {"verdict": by}
     version_record.record_verdict(version, "forced", facts)
     return facts
+
+
+def _outdated(version: Version, facts: Mapping[str, Any]) -> str:
+    """Return why a passed verdict says nothing of what is in production now, "" where it does.
+
+    Nothing can be worse than nothing, or than itself. A record of `not_worse` that doesn't say what it was against is
+    of earlier code; one without that gate compares nothing.
+    """
+    gate = next((gate for gate in facts.get("gates") or [] if gate.get("name") == "not_worse"), None)
+    current = tracking.version_of_alias(version.name, ALIAS)
+    if version.verdict != "passed" or not gate or not current or current.number == version.number:
+        return ""
+    against = gate.get("against") or {"version": "unknown"}
+    if against == identify(current):
+        return ""
+    other = {"none": "nothing", "unknown": "an unknown version"}.get(
+        against["version"], f"version {against['version']}"
+    )
+    return (
+        f"was compared with {other}, production is version {current.number} now: validate again, or force with a reason"
+    )
+
+
+def identify(version: Version | None) -> dict[str, str]:
+    """Return what a comparison records of the version in production, "none" where there is none."""
+    return {"version": version.number, "sha256": version.sha256} if version else {"version": "none", "sha256": "none"}
 
 
 def pointed_version(store: Store) -> str | None:

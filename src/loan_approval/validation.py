@@ -1,7 +1,7 @@
 """Judging a registered version: its file against the rows it never saw, and against what is in production."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ from loan_approval.factories import find_factory
 from loan_approval.gates import Gate, Margins, champion_gate, confirmation_gate, overall, parity_gate, signal_gate
 from loan_approval.model_factory import ModelFactory
 from loan_approval.parity import prove_parity
-from loan_approval.promotion import ALIAS, check_file
+from loan_approval.promotion import ALIAS, check_file, identify
 from loan_approval.tracking import Version
 from loan_approval.training import Recipe
 from serve.contract import Contract
@@ -101,8 +101,21 @@ def judge(
 def compare_with_champion(
     candidate: Candidate, champion: Candidate | None, dataset: Dataset, margins: Margins, seed: int
 ) -> Gate:
-    """Return the gate against production on the test rows, which neither model was trained on."""
+    """Return the gate against production on the test rows, which neither model was trained on; it names production."""
     current = tracking.version_of_alias(candidate.version.name, ALIAS)
+    # What was loaded to be compared with counts, should production have changed in the meantime.
+    against = identify(champion.version if champion else current)
+    return replace(_compare(candidate, champion, current, dataset, margins, seed), against=against)
+
+
+def _compare(
+    candidate: Candidate,
+    champion: Candidate | None,
+    current: Version | None,
+    dataset: Dataset,
+    margins: Margins,
+    seed: int,
+) -> Gate:
     if current and current.number == candidate.version.number:
         return Gate("not_worse", True, "it is the version in production", {})
     if current and champion is None:

@@ -38,6 +38,7 @@ EVIDENCE = {
         "bins": [{"predicted": 0.1, "observed": 0.12, "rows": 131}, {"predicted": 0.8, "observed": 0.77, "rows": 317}],
     },
     "slices": [{"feature": "Age", "band": "18 to 21", "rows": 43, "error_rate": 0.3256}],
+    "baseline": {"cost": {"model": 0.1357, "baseline": 0.1468}, "words": "Against the same answer to everybody: so."},
     "costs": {"threshold": 0.55, "band": [0.5, 0.6], "curve": [{"threshold": 0.4, "cost": 0.2345}]},
     "champion": {"auc": {"value": 0.0123, "low": -0.01, "high": 0.02}, "flips": {"approved now": 37}},
     "monotone": [{"feature": "Credit_Score", "direction": 1, "rows": 100, "steps": 12345, "violations": 0}],
@@ -47,6 +48,7 @@ EVIDENCE = {
             "attribute": "Sex",
             "groups": [{"group": "women", "rows": 77, "approval_rate": 0.6543}, {"group": "men", "rows": 78}],
             "ratio": {"value": 0.9123, "low": 0.8, "high": 1.0},
+            "gaps": {"true_positive_rate": {"value": 0.0456, "low": 0.0, "high": 0.1}, "false_positive_rate": None},
         }
     ],
     "reasons": {"method": "exact Shapley values", "background_rows": 53, "features": 7, "error": 1e-12},
@@ -98,7 +100,20 @@ def test_all_that_is_recorded_stands_in_the_card(scorer: Scorer, facts: dict[str
     ):
         assert expected in text, expected
     assert "Not examined" not in text
-    assert "Every topic of this card was examined." in text
+    assert "Every topic of this card has evidence." in text
+
+
+def test_the_summary_compares_with_the_same_answer_to_everybody(scorer: Scorer, facts: dict[str, Any]) -> None:
+    summary, _, rest = render_card(documents_of(scorer), facts, []).partition("</section>")
+    assert "Against the same answer to everybody: so." in summary
+    assert "0.1468" in rest
+
+
+def test_gaps_in_error_rates_stand_beside_the_ratio(scorer: Scorer, facts: dict[str, Any]) -> None:
+    assert (
+        "Lowest approval rate over the highest: 0.9123 (0.8 to 1) ; largest difference in true positive rate: "
+        "0.0456 (0 to 0.1) ; largest difference in false positive rate: not known, too few rows."
+    ) in text_of(render_card(documents_of(scorer), facts, []))
 
 
 @pytest.mark.parametrize("topic", TOPICS)
@@ -150,6 +165,40 @@ def test_it_is_no_legal_advice_and_names_the_guidance_its_headings_follow(scorer
     text = text_of(render_card(documents_of(scorer), {}, []))
     assert "No legal advice." in text
     assert "SR 26-2" in text
+
+
+def test_a_refused_field_is_listed_as_such_and_counts_as_no_input(scorer: Scorer, facts: dict[str, Any]) -> None:
+    documents = documents_of(scorer)
+    gender = {"name": "Gender", "type": "category", "values": ["f", "m"], "use": "refuse", "protected": True}
+    contract = documents["contract"] | {"feature": [*documents["contract"]["feature"], gender]}
+    page = render_card({**documents, "contract": contract}, facts, [])
+    text = text_of(page)
+    assert "7 scored" in text
+    assert "It knows 7 facts" in text
+    assert "Refused by name, with any application that has one: Gender." in text
+    assert "Protected and scored: Age." in text
+    assert '<th scope="row">Gender</th>' not in page
+
+
+@pytest.mark.parametrize(("asked", "told"), [("auto", True), ("none", False)])
+def test_calibration_gained_nothing_only_where_it_was_tried(scorer: Scorer, asked: str, told: bool) -> None:
+    provenance = {"recipe": {"calibration": "none"}, "parameters": {"calibration": asked}}
+    text = text_of(render_card({**documents_of(scorer), "provenance": provenance}, {}, []))
+    assert ("calibrating them gained nothing" in text) == told
+
+
+def test_without_a_comparison_the_gate_says_why(scorer: Scorer, facts: dict[str, Any]) -> None:
+    facts["evidence"]["champion"] = {}
+    facts["gates"][1]["words"] = "production's file is refused here"
+    text = text_of(render_card(documents_of(scorer), facts, []))
+    assert "production's file is refused here No comparison: the gate above says why." in text
+    assert "Nothing was in production" not in text
+
+
+def test_missing_values_are_said_to_lie_outside_both_proofs(scorer: Scorer) -> None:
+    assert "A missing value has no place in the order and lies outside both proofs." in text_of(
+        render_card(documents_of(scorer), {}, [])
+    )
 
 
 def test_hostile_texts_are_shown_never_run(scorer: Scorer, facts: dict[str, Any]) -> None:

@@ -170,6 +170,12 @@ def test_a_protected_name_is_monitored_and_asked_about(draft, name):
     assert "question" in feature
 
 
+def test_a_protected_number_is_asked_whether_it_is_an_age(draft):
+    drafted = features(draft(Age=lambda row: 20 + row // 2, sex=lambda row: ("f", "m")[row % 2]))
+    assert "elderly_from = 62" in drafted["Age"]["question"]
+    assert "elderly_from" not in drafted["sex"]["question"]
+
+
 @pytest.mark.parametrize("name", ["mileage", "Loan_Amount", "stage", "Essex_Branch"])
 def test_a_name_that_only_contains_a_protected_word_is_scored(draft, name):
     assert features(draft(**{name: lambda row: row // 2}))[name]["use"] == "score"

@@ -12,6 +12,7 @@ from loan_approval.fairness import (
     fairness_table,
     group_rows,
     measure_fairness,
+    rate_gap,
 )
 from loan_approval.fairness_plots import plot_fairness
 from serve.contract import Contract
@@ -98,6 +99,26 @@ def test_a_large_group_that_is_not_compared_does_not_move_the_ratio():
     assert approval_ratio(codes, decided, [1], seed=0) is None
 
 
+def test_the_gaps_are_the_largest_differences_in_error_rates():
+    region, y, p, decided = made()
+    found = measure(region, y, p, decided)
+    north, south = found["groups"]
+    for kind in ("true_positive_rate", "false_positive_rate"):
+        gap = found["gaps"][kind]
+        assert gap["value"] == pytest.approx(abs(north[kind] - south[kind]))
+        assert gap["low"] < gap["value"] < gap["high"]
+    assert "largest difference in true positive rate 0.300 [" in describe_fairness([found])[0]
+
+
+@pytest.mark.parametrize("denied", [FEWEST_ROWS - 1, FEWEST_ROWS])
+def test_a_group_with_few_rows_of_a_label_has_no_gap_in_its_rate(denied):
+    codes, decided = np.repeat([0, 1, 2], [100, denied, 100]), np.ones(200 + denied, dtype=int)
+    decided[100 : 100 + denied] = 0
+    assert rate_gap(codes, decided, [0, 1, 2], seed=0).value == (denied == FEWEST_ROWS)
+    assert rate_gap(codes[:100], decided[:100], [0, 1, 2], seed=0) is None
+    assert rate_gap(codes, decided, [], seed=0) is None
+
+
 def test_protected_and_monitored_attributes_are_measured_and_no_other():
     contract, rows = Contract.from_dict(LOANS), 200
     frame = pd.DataFrame({f.name: np.full(rows, float(f.example)) for f in contract.features})
@@ -153,7 +174,7 @@ def test_words_say_rates_rows_and_on_which_side_of_four_fifths(approved_south, s
     assert words.startswith(
         f"region: approval rate from {approved_south:.1%} (south, 100 rows) to 80.0% (north, 100 rows)"
     )
-    assert words.endswith(f"], {side}.")
+    assert f"], {side}; largest difference in true" in words
 
 
 def test_words_say_when_there_is_nothing_to_compare():

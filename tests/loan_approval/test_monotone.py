@@ -124,15 +124,15 @@ def test_the_boundary_itself_is_elderly(rows):
 
 
 @pytest.mark.parametrize("elderly_from", [None, "monitored"])
-def test_an_age_that_is_not_scored_needs_no_proof(rows, elderly_from):
+def test_without_a_scored_age_that_is_marked_there_is_nothing_to_prove(rows, elderly_from):
     age, *others = LOANS["feature"]
-    change = {"use": "monitor"} if elderly_from else {"elderly_from": None}
+    change = {"use": "monitor"} if elderly_from else {"elderly_from": None, "protected": False}
     contract = {**LOANS, "feature": [{**age, **change}, *others]}
     kept = slice(1, None) if elderly_from else slice(None)
     scaling = {key: values[kept] for key, values in LOANS_SCALING.items()}
     gate = age_gate(prove_age(make_file(contract, scaling), rows[:, kept], FEW))
     assert gate.passed
-    assert "age is not scored" in gate.words
+    assert gate.words == "the contract marks no scored feature with elderly_from: nothing to prove"
 
 
 def test_values_hold_turns_ends_and_both_sides_of_the_boundary():

@@ -2,8 +2,9 @@
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -11,8 +12,10 @@ import pytest
 
 from loan_approval import tracking, version_record
 from loan_approval.errors import PromotionError, TrackingError
+from loan_approval.gates import Gate
 from loan_approval.promotion import (
     complete_interrupted,
+    identify,
     promote,
     promoted_versions,
     rollback,
@@ -39,14 +42,16 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
-def register(name: str, bias: float, verdict: str = "passed") -> Version:
+def register(name: str, bias: float, verdict: str = "passed", gates: Sequence[dict] = ()) -> Version:
     """Register a version whose file differs by its bias."""
     data = make_file(LOANS, LOANS_SCALING, bias)
     with tracking.start_run("promotion_tests", "made by hand") as run:
         pass
     version = tracking.register(name, run, data, promotion_sha256(data))
     if verdict != "none":
-        version_record.record_verdict(version, verdict, {**FACTS, "verdict": {"verdict": verdict}})
+        version_record.record_verdict(
+            version, verdict, {**FACTS, "gates": list(gates), "verdict": {"verdict": verdict}}
+        )
     return tracking.find_version(name, version.number)
 
 
@@ -100,6 +105,72 @@ def test_forcing_without_a_reason_is_refused(name: str, store: Store) -> None:
     register(name, 1.0, "failed")
     with pytest.raises(PromotionError, match="with a reason"):
         promote(name, "1", store, force_reason="  ")
+
+
+def compared(version: Version | None) -> list[dict]:
+    """Return the gates of a version that was compared with this one in production."""
+    return [Gate("not_worse", True, "", {}, identify(version)).to_dict()]
+
+
+@pytest.mark.parametrize("before", [None, 1.0, 0.8])
+def test_a_verdict_against_what_is_in_production_no_longer_is_refused(
+    name: str, store: Store, before: float | None
+) -> None:
+    old = register(name, before) if before else None
+    late = register(name, 0.5, gates=compared(old))
+    promote(name, register(name, 0.0).number, store)
+    number = tracking.find_version(name, "production").number
+    other = "version 1" if before else "nothing"
+    with pytest.raises(PromotionError, match=f"was compared with {other}, production is version {number} now: valid"):
+        promote(name, late.number, store)
+    assert answering(store) == number
+    promote(name, late.number, store, force_reason="the committee knows")
+    assert store.pointer().verdict == "forced"
+    assert version_record.load_facts(late)["verdict"]["was"] == "passed"
+
+
+def test_a_verdict_against_another_file_of_that_number_is_refused(name: str, store: Store) -> None:
+    old = register(name, 1.0)
+    late = register(name, 0.5, gates=compared(replace(old, sha256="f" * 64)))
+    promote(name, "1", store)
+    with pytest.raises(PromotionError, match="was compared with version 1, production is version 1 now"):
+        promote(name, late.number, store)
+
+
+def test_a_verdict_that_does_not_say_what_it_was_against_is_good_only_while_nothing_is_in_production(
+    name: str, store: Store
+) -> None:
+    unknown = [{"name": "not_worse", "passed": True, "words": "", "numbers": {}}]
+    for bias in (1.0, 0.5):
+        register(name, bias, gates=unknown)
+    promote(name, "1", store)
+    with pytest.raises(PromotionError, match="was compared with an unknown version, production is version 1 now"):
+        promote(name, "2", store)
+
+
+def test_a_verdict_against_what_is_in_production_holds_after_a_rollback_too(name: str, store: Store) -> None:
+    first = register(name, 1.0, gates=compared(None))
+    register(name, 0.5, gates=compared(first))
+    for number in ("1", "1", "2", "2"):
+        promote(name, number, store)
+    assert rollback(name, store).number == "1"
+    assert promote(name, "2", store).number == "2"
+    assert answering(store) == "2"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_interrupted_promotion_is_completed_whatever_its_verdict_was_against(
+    name: str, store: Store, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    first = register(name, 1.0, gates=compared(None))
+    register(name, 0.5, gates=compared(first))
+    promote(name, "1", store)
+    with monkeypatch.context() as patch:
+        die_at(tracking, "set_alias", when)(patch)
+        with pytest.raises(Killed):
+            promote(name, "2", store)
+    promote(name, "2", store)
+    assert answering(store) == "2"
 
 
 def test_an_unknown_version_is_named(name: str, store: Store) -> None:

@@ -55,6 +55,13 @@ def test_without_a_champion_the_comparison_passes_and_says_so(dataset: Dataset) 
     gate = validation.compare_with_champion(candidate(LOANS_SCALING), None, dataset, MARGINS, 0)
     assert gate.passed
     assert "nothing is in production" in gate.words
+    assert gate.to_dict()["against"] == {"version": "none", "sha256": "none"}
+
+
+def test_the_gate_names_what_it_compared_with(dataset: Dataset) -> None:
+    champion = candidate(LOANS_SCALING, "1")
+    gate = validation.compare_with_champion(candidate(REVERSED), champion, dataset, MARGINS, 0)
+    assert gate.to_dict()["against"] == {"version": "1", "sha256": champion.version.sha256}
 
 
 def test_a_worse_model_than_the_champion_fails(dataset: Dataset) -> None:
@@ -122,6 +129,7 @@ def test_the_version_in_production_is_not_its_own_champion(mlflow_folder: Path) 
     assert validation.load_champion(own) is None
     gate = validation.compare_with_champion(own, None, made_dataset(Contract.from_dict(LOANS)), MARGINS, 0)
     assert gate.words == "it is the version in production"
+    assert gate.against == {"version": version.number, "sha256": version.sha256}
 
 
 def test_a_champion_whose_file_is_refused_here_cannot_be_compared_with(mlflow_folder: Path) -> None:

@@ -71,6 +71,9 @@ def test_only_a_table_is_a_contract(document):
         ("age", {"elderly_from": float("nan")}, "age.elderly_from: expected an age between min and max"),
         ("age", {"elderly_from": "62"}, "age.elderly_from: expected a whole number or a number"),
         ("top", {"feature": [AGE | {"elderly_from": 62}, AGE | {"name": "b", "elderly_from": 62}]}, "on one feature"),
+        ("age", {"protected": True}, 'age: protected and scored, expected use = "monitor" or "refuse"'),
+        ("home", {"protected": True}, "home: protected and scored"),
+        ("home", {"protected": True, "use": "score"}, "home: protected and scored"),
         ("age", {"values": ["a"]}, "age.values: only a category has them"),
         ("age", {"example": 17}, "age.example: out of range"),
         ("age", {"example": ...}, "age.example: missing"),
@@ -111,6 +114,15 @@ def test_limits_reach_to_the_largest_number_float64_tells_from_its_neighbours():
 @pytest.mark.parametrize("boundary", [19, 62, 61.5, 100])
 def test_an_age_may_say_from_when_on_it_is_elderly(boundary):
     assert problems_with("age", elderly_from=boundary) == []
+
+
+def test_an_age_that_says_when_it_is_elderly_may_be_protected_and_scored():
+    assert problems_with("age", elderly_from=62, protected=True) == []
+
+
+@pytest.mark.parametrize("use", ["monitor", "refuse"])
+def test_what_is_protected_may_be_monitored_or_refused(use):
+    assert problems_with("home", protected=True, use=use) == []
 
 
 def test_all_problems_are_named_at_once():

@@ -76,6 +76,14 @@ def test_a_number_is_rounded_to_the_side_that_is_approved(border, now, direction
     assert find(rule, now) == [expected]
 
 
+@pytest.mark.parametrize(
+    ("border", "now", "direction", "claim"), [(34_500.00004, 85_000, -1, "to"), (34_499.99996, 10_000, 1, "from")]
+)
+def test_the_number_told_is_the_nearest_of_so_many_digits_that_is_approved(border, now, direction, claim):
+    rule = Rule(lambda x: (x - border) * direction >= 0, high=100_000, kind="number", direction=direction)
+    assert find(rule, now) == [(claim, 34_500)]
+
+
 def test_a_number_near_the_end_of_its_range_is_not_rounded_out_of_it():
     ((_, value),) = find(Rule(lambda x: x >= 0.12345678, high=0.12346, kind="number", direction=1), 0.0)
     assert 0.12345678 <= value <= 0.12346

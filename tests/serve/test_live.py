@@ -126,7 +126,7 @@ def test_a_bad_first_pointer_leaves_no_model(live, shelf, caplog):
     break_pointer(shelf, "{")
     live.refresh()
     assert live.current is None
-    assert caplog.messages == ["model refused, there is none: production.json: not a pointer"]
+    assert caplog.messages == ["model refused, there is none: production.json: not a pointer: not JSON"]
 
 
 def test_a_right_pointer_after_a_bad_one_is_followed(live, shelf):
@@ -149,12 +149,35 @@ def test_a_file_that_arrives_after_its_pointer_is_loaded_then(live, shelf):
     assert live.current.pointer == pointer
 
 
-def test_a_pointer_that_goes_away_leaves_the_model(live, shelf):
+def test_a_pointer_that_goes_away_leaves_the_model_and_one_line_that_names_it(live, shelf, caplog):
+    refusals = []
+    live.on_swap = lambda old, new: refusals.append(new) if new is None else None
     shelf.promote("loans")
     live.refresh()
+    caplog.clear()
     shelf.store.pointer_path.unlink()
-    live.refresh()
+    for _ in range(3):
+        live.refresh()
     assert live.current is not None
+    assert caplog.messages == ["model refused, the old one goes on: production.json is gone"]
+    assert refusals == [None]
+
+
+@pytest.mark.parametrize("spoil", [bad_verdict, absent_file, tampered_file, garbage])
+def test_the_same_trouble_after_it_was_mended_is_told_again(live, shelf, caplog, spoil):
+    refusals = []
+    live.on_swap = lambda old, new: refusals.append(new) if new is None else None
+    pointer = shelf.promote("loans")
+    live.refresh()
+    caplog.clear()
+    for _ in range(2):
+        spoil(shelf)
+        live.refresh()
+        shelf.store.point(pointer)
+        live.refresh()
+    first, second = caplog.messages
+    assert first == second
+    assert len(refusals) == 2
 
 
 def test_a_bad_pointer_that_goes_away_is_no_further_trouble(live, shelf, caplog):

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from serve.errors import ModelFileError, StoreBusyError, StoreError
-from serve.store import LARGEST_FACTS, Pointer, write_atomically
+from serve.store import LARGEST_FACTS, LARGEST_POINTER, Pointer, write_atomically
 
 POINTER = Pointer("a" * 64, "loan_approval_model", "production", "1", "run-1", "passed")
 
@@ -104,6 +104,37 @@ def test_a_pointer_that_cannot_be_read_is_an_error_not_an_absence(shelf, text):
         shelf.store.pointer()
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("{", "not JSON"),
+        ("[]", "not an object"),
+        ("{}", "missing key sha256"),
+        (json.dumps(asdict(POINTER) | {"extra": ""}), "unknown key 'extra'"),
+        (" " * (LARGEST_POINTER + 1), "too large"),
+    ],
+)
+def test_a_pointer_that_is_none_says_why(shelf, text, why):
+    shelf.store.path.mkdir()
+    shelf.store.pointer_path.write_text(text)
+    with pytest.raises(StoreError, match=f"production.json: not a pointer: {why}"):
+        shelf.store.pointer()
+
+
+def test_a_pointer_of_another_alias_is_refused(shelf):
+    pointer = shelf.promote("loans")
+    shelf.store.pointer_path.write_text(json.dumps(asdict(replace(pointer, alias="challenger"))))
+    with pytest.raises(StoreError, match="it is of the alias 'challenger', not 'production'"):
+        shelf.store.pointer()
+
+
+def test_facts_of_another_file_are_refused(shelf):
+    pointer = shelf.promote("loans")
+    (shelf.store.path / f"{pointer.sha256}.json").write_text(json.dumps({"sha256": "a" * 64}))
+    with pytest.raises(StoreError, match="the facts are of another file"):
+        shelf.store.load(pointer)
+
+
 def test_a_file_changed_after_its_installation_is_refused(shelf):
     pointer = shelf.promote("loans")
     path = shelf.store.path / f"{pointer.sha256}.onnx"
@@ -145,9 +176,9 @@ def test_nobody_waits_at_a_file_that_has_no_end(shelf, suffix, put):
     for path in (shelf.store.path / f"{pointer.sha256}{suffix}", shelf.store.pointer_path):
         path.unlink()
         put(path)
-    with pytest.raises(StoreError, match="can't be read"):
+    with pytest.raises(StoreError, match="can't be read: not a regular file"):
         shelf.store.load(pointer)
-    with pytest.raises(StoreError, match="not a pointer"):
+    with pytest.raises(StoreError, match="not a pointer: not a regular file"):
         shelf.store.pointer()
     assert suffix == ".json" or shelf.store.file(pointer.sha256) is None
 

@@ -17,7 +17,7 @@ def add_commands(add: Adder) -> None:
     reproduce = add(
         "reproduce", _reproduce, "make a version again; exit 1 unless its bytes are the same", dataset="loans"
     )
-    reproduce.add_argument("version", nargs="?", default="production", help="number or alias (default: %(default)s)")
+    reproduce.add_argument("version", nargs="?", default="challenger", help="number or alias (default: %(default)s)")
     reproduce.add_argument("--time-limit", type=float, default=1800, help="seconds (default: %(default)s)")
 
 

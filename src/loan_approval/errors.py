@@ -9,6 +9,7 @@ LoanApprovalError
 ├── ExportError             a pipeline that can't be exported, or an export that decides otherwise
 ├── TrackingError           an MLflow version, alias or artifact that is not there or not as recorded
 ├── LogError                a prediction log that can't be read or changed, or that lacks what was asked for
+├── SweepError              a sweep that can't run, or trials of it that failed
 └── PromotionError          a promotion or rollback that is refused
 """
 
@@ -47,6 +48,10 @@ class TrackingError(LoanApprovalError):
 
 class LogError(LoanApprovalError):
     """The prediction log can't be read or changed, or lacks what was asked for; the message names file and line."""
+
+
+class SweepError(LoanApprovalError):
+    """A sweep can't run, or some of its trials failed; the message names them."""
 
 
 class PromotionError(LoanApprovalError):

@@ -27,11 +27,21 @@ RESULT_MIME = "application/vnd.loan-approval.result+json"
 # The request comes as JSON and goes to papermill's Python interface: its parameter files are YAML, where 1e-06 is text.
 # A cell's error is in the executed notebook; its traceback need not be printed as well. Encryption, because the kernel
 # listens on ports that other users of the machine can reach (socket files have paths of 100 characters at most).
+# A runner that is killed can't end what it started: the child watches it, and takes the kernel with it.
 _PAPERMILL = """
-import json, sys, papermill, traitlets.config
+import json, os, sys, threading, time, papermill, psutil, traitlets.config
+request = json.load(sys.stdin)
+runner = request.pop("runner")
+def end_with_runner():
+    while os.getppid() == runner:
+        time.sleep(0.5)
+    for member in psutil.Process().children(recursive=True):
+        member.kill()
+    os._exit(1)
+threading.Thread(target=end_with_runner, daemon=True).start()
 try:
     config = traitlets.config.Config(KernelManager={"transport_encryption": "auto"})
-    papermill.execute_notebook(**json.load(sys.stdin), config=config)
+    papermill.execute_notebook(**request, config=config)
 except papermill.PapermillExecutionError:
     sys.exit(1)
 """
@@ -78,12 +88,15 @@ def run_notebook(
     reports: Path,
     time_limit: float = 1800,
     report_name: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    progress: bool = True,
 ) -> NotebookRun:
     """Run a notebook in a process of its own; keep `<report_name>.ipynb` and `.html` below `reports`, however it ends.
 
     The kernel is this interpreter, its working directory the repository's root.
     Parameters end up in the report: never pass a secret; notebooks read those from environment variables.
-    time_limit: seconds, after which the kernel and all it started are killed.
+    time_limit: seconds, after which the kernel and all it started are killed.   environment: variables of the kernel
+    beside this process's own.   progress: whether to show a bar of its cells.
     Raises ParameterError before anything is started, NotebookFailedError, NotebookTimeoutError, and DataError when
     the notebook published no result.
     """
@@ -94,7 +107,7 @@ def run_notebook(
     with tempfile.TemporaryDirectory(prefix="notebook-") as folder:
         executed = Path(folder, "executed", ipynb.name)
         try:
-            status = _execute(notebook, parameters, executed, time_limit)
+            status = _execute(notebook, parameters, executed, time_limit, environment or {}, progress)
         except subprocess.TimeoutExpired as err:
             where, _ = _stopped_at(executed)
             raise NotebookTimeoutError(f"{notebook}, {where}: ended after {time_limit:g} s; kept: {html}") from err
@@ -106,7 +119,14 @@ def run_notebook(
     return NotebookRun(read_result(ipynb), html, ipynb, time.monotonic() - began)
 
 
-def _execute(notebook: Path, parameters: Mapping[str, object], executed: Path, time_limit: float) -> int:
+def _execute(
+    notebook: Path,
+    parameters: Mapping[str, object],
+    executed: Path,
+    time_limit: float,
+    environment: Mapping[str, str],
+    progress: bool,
+) -> int:
     # Names relative to the working folder, because papermill records them in the notebook.
     work = executed.parent.parent
     executed.parent.mkdir()
@@ -118,11 +138,13 @@ def _execute(notebook: Path, parameters: Mapping[str, object], executed: Path, t
         "kernel_name": "python3",
         "language": "python",  # a notebook need not say so
         "cwd": str(ROOT),
+        "progress_bar": progress,
+        "runner": os.getpid(),
     }
     process = subprocess.Popen(
         [sys.executable, "-c", _PAPERMILL],
         cwd=work,
-        env=os.environ | _environment(work),
+        env=os.environ | _environment(work) | dict(environment),
         stdin=subprocess.PIPE,
         stdout=2,  # standard output is the calling command's
         text=True,
@@ -131,7 +153,9 @@ def _execute(notebook: Path, parameters: Mapping[str, object], executed: Path, t
     try:
         process.communicate(json.dumps(request), timeout=time_limit)
     finally:
-        _end(process)  # on Ctrl-C too, which does not reach another session
+        if process.poll() is None:  # on Ctrl-C too, which does not reach another session
+            end_family(process.pid)
+            process.wait()
     return process.returncode
 
 
@@ -148,10 +172,9 @@ def _environment(work: Path) -> dict[str, str]:
     }
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    if process.poll() is not None:
-        return
-    root, family, groups = psutil.Process(process.pid), set(), set()
+def end_family(pid: int) -> None:
+    """Kill a process and all that it started, whatever groups they have made."""
+    root, family, groups = psutil.Process(pid), set(), set()
     # All are stopped first, for one that runs could start another that is not in the list.
     while new := {root, *root.children(recursive=True)} - family:
         family |= new
@@ -163,8 +186,7 @@ def _end(process: subprocess.Popen[str]) -> None:
     for group in groups - {os.getpgrp()}:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)
-    process.wait()
-    psutil.wait_procs(family, timeout=10)
+    psutil.wait_procs(family - {root}, timeout=10)
 
 
 def _keep(executed: Path, ipynb: Path, html: Path) -> None:

@@ -1,5 +1,5 @@
 """The commands, a module for each part of the work; a new module is one more name here."""
 
-from loan_approval.commands import capacity, check, data, monitor, notebooks, production, versions, whole
+from loan_approval.commands import capacity, check, data, monitor, notebooks, production, sweep, versions, whole
 
-COMMANDS = (data, versions, check, monitor, notebooks, production, whole, capacity)
+COMMANDS = (data, versions, check, monitor, notebooks, sweep, production, whole, capacity)

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -45,24 +46,19 @@ def run_sweep(dataset: str, plan: Plan, reports: Path, workers: int | None, time
     keys = [trial.key for trial in trials]
     done = sweep_runs.finished_trials(client, experiment, keys)
     parent = sweep_runs.open_parent(client, experiment, sweep, f"sweep of {data.name}", _tags(data))
-    sweep_runs.adopt(client, done.values(), parent, sweep)
-    missing = [trial for trial in trials if trial.key not in done]
-    print(
-        f"sweep {sweep} on {data.name}: {len(trials)} trials, {len(done)} done before, {len(missing)} to run",
-        flush=True,
-    )
-    failures: list[Failure] = []
     try:
-        if missing:
-            with serving() as address:
-                setting = Setting(dataset, surroundings, address, parent, sweep, time_limit)
-                failures = run_trials(setting, missing, workers)
+        sweep_runs.adopt(client, done.values(), parent, sweep)
+        missing = [trial for trial in trials if trial.key not in done]
+        counts = f"{len(trials)} trials, {len(done)} done before, {len(missing)} to run"
+        print(f"sweep {sweep} on {data.name}: {counts}", flush=True)
+        setting = Setting(dataset, surroundings, tracking_uri(), parent, sweep, time_limit)
+        failures = run_trials(setting, missing, workers) if missing else []
         done = sweep_runs.finished_trials(client, experiment, keys)
         board = make_board(sweep, dataset, parent, trials, done, failures)
         pages = write_board(board, reports / data.name)
         sweep_runs.close_parent(client, parent, "FAILED" if failures else "FINISHED", board.metrics(), pages)
-    except BaseException:
-        client.set_terminated(parent, "KILLED")
+    except BaseException as err:
+        client.set_terminated(parent, "FAILED" if isinstance(err, Exception) else "KILLED")
         raise
     return board
 
@@ -84,7 +80,8 @@ def run_trials(setting: Setting, trials: Sequence[Trial], workers: int | None) -
 
     A trial whose worker dies is run again by another, a trial that fails is not. Ended early, the kernels end too.
     """
-    with _connect(min(workers or CPU_COUNT, len(trials))) as client:
+    with serving() as address, _connect(min(workers or CPU_COUNT, len(trials))) as client:
+        setting = replace(setting, tracking=address)
         submitted = {}
         for trial in trials:
             asked = (setting, trial.key, dict(trial.parameters))

@@ -108,9 +108,10 @@ def make_trials(plan: Plan, surroundings: Surroundings, notebook: Path = NOTEBOO
     _check_size(plan.blocks)
     defaults, chosen = default_parameters(notebook), {}
     for block in plan.blocks:
+        for name, value in ((name, value) for name, values in block.items() for value in values):
+            check_parameters(notebook, {name: value})
         for values in product(*block.values()):
             given = {SEED: defaults[SEED], **dict(zip(block, values, strict=True))}
-            check_parameters(notebook, given)
             # What says a default is the same trial as what leaves it out.
             differing = {name: value for name, value in given.items() if value != defaults[name]}
             recipe = {name: value for name, value in differing.items() if name != SEED}

@@ -12,7 +12,8 @@ from mlflow.tracking import MlflowClient
 
 from loan_approval.datasets import dataset_folder, load_dataset
 from loan_approval.errors import NotebookFailedError, NotebookTimeoutError, SweepError
-from loan_approval.notebooks import end_family, run_notebook
+from loan_approval.notebook_process import end_family
+from loan_approval.notebooks import run_notebook
 from loan_approval.sweep_plan import NOTEBOOK, Surroundings, find_surroundings
 from loan_approval.sweep_runs import family_tags, record_trial
 

@@ -40,7 +40,7 @@ def serving() -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    # By the environment, for a password may stand in the address. Without jobs: their processes cost more than ours.
+    # By the environment, for a password may stand in the address. Without jobs, which a sweep has none of.
     environment = os.environ | {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     environment.pop("MLFLOW_TRACKING_URI", None)
     with tempfile.TemporaryDirectory(prefix="mlflow-") as folder:

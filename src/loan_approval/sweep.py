@@ -27,7 +27,7 @@ from loan_approval.sweep_trial import Setting, end_trials, run_trial
 from loan_approval.tracking_server import tracking_uri
 
 DEATHS = 2  # of workers that a trial may outlive: the third takes it for the cause
-WORKER_LIMIT = 60  # seconds to wait for the first worker of a cluster that is there already
+WORKER_LIMIT = 60  # seconds to wait for a cluster's first worker, or for one in a dead one's place
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -134,6 +134,9 @@ def _connect(workers: int) -> Iterator[Client]:
             Client(cluster) as client,
         ):
             yield client
+            # Closing while a worker that died is being replaced raises: wait until all are there again.
+            with contextlib.suppress(TimeoutError):
+                client.wait_for_workers(workers, timeout=WORKER_LIMIT)
         return
     try:
         client = Client(address)

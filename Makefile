@@ -47,6 +47,9 @@ train: $(READY) ## train, export and register a challenger (MODEL=… PREPROCESS
 validate: $(READY) ## judge a version; fails when its verdict is failed (VERSION=challenger)
 	$(RUN) validate --dataset "$$DATASET" --version "$$VERSION"
 
+sweep: $(READY) ## run data/<DATASET>/sweep.toml on Dask and rank its recipes (DATASET=…, DASK_SCHEDULER_ADDRESS for a cluster)
+	$(RUN) sweep --dataset "$$DATASET" $(SWEEP_OPTIONS)
+
 promote: $(READY) ## make a validated version answer (VERSION=challenger, FORCE="reason" against its verdict)
 	$(RUN) promote --dataset "$$DATASET" --version "$$VERSION" $(if $(FORCE),--force "$$FORCE")
 

@@ -10,6 +10,7 @@ LoanApprovalError
 ├── TrackingError           an MLflow version, alias or artifact that is not there or not as recorded
 ├── LogError                a prediction log that can't be read or changed, or that lacks what was asked for
 ├── BatchError              a batch that can't be read, scored or written, or an output that is another job's
+├── SweepError              a sweep that can't run, or trials of it that failed
 └── PromotionError          a promotion or rollback that is refused
 """
 
@@ -48,6 +49,10 @@ class TrackingError(LoanApprovalError):
 
 class LogError(LoanApprovalError):
     """The prediction log can't be read or changed, or lacks what was asked for; the message names file and line."""
+
+
+class SweepError(LoanApprovalError):
+    """A sweep can't run, or some of its trials failed; the message names them."""
 
 
 class PromotionError(LoanApprovalError):

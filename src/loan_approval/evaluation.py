@@ -46,6 +46,19 @@ def evaluate(y: np.ndarray, p: np.ndarray, decided: np.ndarray) -> dict[str, flo
     }
 
 
+def comparable(metrics: Mapping[str, float], calibration: str) -> dict[str, float]:
+    """Return what runs are compared by before one is chosen: of the cross-validation and the calibrate rows only.
+
+    metrics: `cv_…` and `calibrate_…` as they are, and those measured on the calibrate rows, which get the prefix.
+    The log loss is the cross-fitted one of the calibration taken, for the sigmoid was fitted on the calibrate rows.
+    """
+    compared = {
+        name if name.startswith(("cv_", "calibrate_")) else f"calibrate_{name}": v for name, v in metrics.items()
+    }
+    own = "sigmoid" if calibration == "sigmoid" else "raw"
+    return compared | {"calibrate_log_loss": metrics[f"calibrate_log_loss_{own}"]}
+
+
 def expected_cost(y: np.ndarray, decided: np.ndarray, cost_wrong_approval: float, cost_wrong_denial: float) -> float:
     """Return the mean cost an application."""
     wrong_approval = (decided == 1) & (y == 0)

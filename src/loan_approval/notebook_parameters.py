@@ -45,22 +45,34 @@ def parse_parameters(notebook: Path, texts: Mapping[str, str]) -> dict[str, obje
     return values
 
 
+def default_parameters(notebook: Path) -> dict[str, object]:
+    """Return the values of a notebook's parameters cell, which holds literals. Raises ParameterError."""
+    defaults = {}
+    for statement in _statements(notebook):
+        for name, _ in _assigned(statement):
+            defaults[name] = ast.literal_eval(statement.value)
+    return defaults
+
+
 def _declared(notebook: Path) -> dict[str, ast.expr]:
+    declared = {name: kind for statement in _statements(notebook) for name, kind in _assigned(statement)}
+    for name, kind in declared.items():
+        if not _is_supported(kind):
+            raise ParameterError(f"{notebook}: {name}: {ast.unparse(kind)} is no type a parameter can have")
+    return declared
+
+
+def _statements(notebook: Path) -> list[ast.stmt]:
     import nbformat  # slow to import, and most commands need no notebook
 
     try:
         cells = nbformat.read(notebook, as_version=4).cells
         tagged = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
-        statements = ast.parse(tagged[0], type_comments=True).body if tagged else []
+        return ast.parse(tagged[0], type_comments=True).body if tagged else []
     except SyntaxError as err:
         raise ParameterError(f"{notebook}: the parameters cell is not plain Python: {err}") from err
     except (OSError, ValueError, nbformat.ValidationError) as err:
         raise ParameterError(f"{notebook}: can't be read as a notebook: {err}") from err
-    declared = {name: kind for statement in statements for name, kind in _assigned(statement)}
-    for name, kind in declared.items():
-        if not _is_supported(kind):
-            raise ParameterError(f"{notebook}: {name}: {ast.unparse(kind)} is no type a parameter can have")
-    return declared
 
 
 def _assigned(statement: ast.stmt) -> list[tuple[str, ast.expr]]:

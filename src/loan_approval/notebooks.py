@@ -2,39 +2,22 @@
 
 import contextlib
 import json
-import os
-import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from loan_approval.errors import DataError, NotebookFailedError, NotebookTimeoutError
 from loan_approval.notebook_parameters import check_parameters, parse_parameters
-from loan_approval.project import ROOT
+from loan_approval.notebook_process import execute
 from loan_approval.reports import write_html
 from serve.store import write_atomically
 
 __all__ = ["NotebookRun", "check_parameters", "parse_parameters", "publish", "read_result", "run_notebook"]
 
 RESULT_MIME = "application/vnd.loan-approval.result+json"
-
-# The request comes as JSON and goes to papermill's Python interface: its parameter files are YAML, where 1e-06 is text.
-# A cell's error is in the executed notebook; its traceback need not be printed as well. Encryption, because the kernel
-# listens on ports that other users of the machine can reach (socket files have paths of 100 characters at most).
-_PAPERMILL = """
-import json, sys, papermill, traitlets.config
-try:
-    config = traitlets.config.Config(KernelManager={"transport_encryption": "auto"})
-    papermill.execute_notebook(**json.load(sys.stdin), config=config)
-except papermill.PapermillExecutionError:
-    sys.exit(1)
-"""
 
 
 @dataclass(frozen=True)
@@ -78,12 +61,15 @@ def run_notebook(
     reports: Path,
     time_limit: float = 1800,
     report_name: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    progress: bool = True,
 ) -> NotebookRun:
     """Run a notebook in a process of its own; keep `<report_name>.ipynb` and `.html` below `reports`, however it ends.
 
     The kernel is this interpreter, its working directory the repository's root.
     Parameters end up in the report: never pass a secret; notebooks read those from environment variables.
-    time_limit: seconds, after which the kernel and all it started are killed.
+    time_limit: seconds, after which the kernel and all it started are killed.   environment: variables of the kernel
+    beside this process's own.   progress: whether to show a bar of its cells.
     Raises ParameterError before anything is started, NotebookFailedError, NotebookTimeoutError, and DataError when
     the notebook published no result.
     """
@@ -94,7 +80,7 @@ def run_notebook(
     with tempfile.TemporaryDirectory(prefix="notebook-") as folder:
         executed = Path(folder, "executed", ipynb.name)
         try:
-            status = _execute(notebook, parameters, executed, time_limit)
+            status = execute(notebook, parameters, executed, time_limit, environment or {}, progress)
         except subprocess.TimeoutExpired as err:
             where, _ = _stopped_at(executed)
             raise NotebookTimeoutError(f"{notebook}, {where}: ended after {time_limit:g} s; kept: {html}") from err
@@ -104,67 +90,6 @@ def run_notebook(
             where, error = _stopped_at(executed)
             raise NotebookFailedError(f"{notebook}, {where}: {error}; kept: {html}")
     return NotebookRun(read_result(ipynb), html, ipynb, time.monotonic() - began)
-
-
-def _execute(notebook: Path, parameters: Mapping[str, object], executed: Path, time_limit: float) -> int:
-    # Names relative to the working folder, because papermill records them in the notebook.
-    work = executed.parent.parent
-    executed.parent.mkdir()
-    (work / notebook.name).write_bytes(notebook.read_bytes())
-    request = {
-        "input_path": notebook.name,
-        "output_path": f"{executed.parent.name}/{executed.name}",
-        "parameters": dict(parameters),
-        "kernel_name": "python3",
-        "language": "python",  # a notebook need not say so
-        "cwd": str(ROOT),
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-c", _PAPERMILL],
-        cwd=work,
-        env=os.environ | _environment(work),
-        stdin=subprocess.PIPE,
-        stdout=2,  # standard output is the calling command's
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        process.communicate(json.dumps(request), timeout=time_limit)
-    finally:
-        _end(process)  # on Ctrl-C too, which does not reach another session
-    return process.returncode
-
-
-def _environment(work: Path) -> dict[str, str]:
-    """Make this interpreter the `python3` kernel; the user's kernels and startup files stay out of it."""
-    from ipykernel.kernelspec import write_kernel_spec  # slow to import
-
-    write_kernel_spec(work / "jupyter" / "kernels" / "python3")
-    return {
-        "JUPYTER_PATH": str(work / "jupyter"),
-        "JUPYTER_RUNTIME_DIR": str(work / "runtime"),
-        "IPYTHONDIR": str(work / "ipython"),
-        "PYTHONWARNINGS": "ignore:IProgress not found",  # of a widget that a report could not show
-    }
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    if process.poll() is not None:
-        return
-    root, family, groups = psutil.Process(process.pid), set(), set()
-    # All are stopped first, for one that runs could start another that is not in the list.
-    while new := {root, *root.children(recursive=True)} - family:
-        family |= new
-        for member in new:
-            with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
-                member.suspend()
-                groups.add(os.getpgid(member.pid))
-    # Whole groups (the kernel has one of its own), to reach those whose parent has ended.
-    for group in groups - {os.getpgrp()}:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(group, signal.SIGKILL)
-    process.wait()
-    psutil.wait_procs(family, timeout=10)
 
 
 def _keep(executed: Path, ipynb: Path, html: Path) -> None:

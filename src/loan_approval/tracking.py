@@ -58,12 +58,19 @@ def connect() -> MlflowClient:
 @contextmanager
 def start_run(experiment: str, run_name: str) -> Iterator[str]:
     """Start a run in an experiment (made if it is new); yields the run's id."""
-    client = connect()
-    if client.get_experiment_by_name(experiment) is None:
-        client.create_experiment(experiment, artifact_location=_artifact_folder(experiment))
+    find_experiment(experiment)
     mlflow.set_experiment(experiment)
     with mlflow.start_run(run_name=run_name) as run:
         yield run.info.run_id
+
+
+def find_experiment(experiment: str) -> str:
+    """Return the id of an experiment, made if it is new."""
+    client = connect()
+    found = client.get_experiment_by_name(experiment)
+    if found is not None:
+        return found.experiment_id
+    return client.create_experiment(experiment, artifact_location=_artifact_folder(experiment))
 
 
 def _artifact_folder(experiment: str) -> str | None:

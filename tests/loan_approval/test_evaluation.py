@@ -7,6 +7,7 @@ from loan_approval.evaluation import (
     Interval,
     auc_interval,
     bootstrap,
+    comparable,
     evaluate,
     expected_cost,
     fast_auc,
@@ -155,3 +156,13 @@ def test_intervals_narrow_with_more_rows() -> None:
     p = np.clip(0.3 + 0.4 * y + rng.normal(0, 0.2, 4000), 0.01, 0.99)
     few, many = (metric_intervals(y[:n], p[:n], (p[:n] >= 0.5).astype(int), seed=2) for n in (200, 4000))
     assert all(many[name]["high"] - many[name]["low"] < few[name]["high"] - few[name]["low"] for name in few)
+
+
+@pytest.mark.parametrize(("calibration", "log_loss"), [("none", 0.5), ("sigmoid", 0.4)])
+def test_what_runs_are_compared_by_names_the_rows_and_takes_the_cross_fitted_log_loss(
+    calibration: str, log_loss: float
+) -> None:
+    judged = {"cost": 0.2, "log_loss": 0.1, "cv_roc_auc": 0.8}
+    both = {"calibrate_log_loss_raw": 0.5, "calibrate_log_loss_sigmoid": 0.4}
+    expected = both | {"cv_roc_auc": 0.8, "calibrate_cost": 0.2, "calibrate_log_loss": log_loss}
+    assert comparable(judged | both, calibration) == expected

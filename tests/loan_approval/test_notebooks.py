@@ -1,6 +1,9 @@
 """Notebooks are run by papermill for real; a kernel start costs seconds, so runs are shared."""
 
+import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -18,6 +21,7 @@ from loan_approval.notebooks import (
 )
 from loan_approval.project import ROOT
 
+DEADLINE = 120  # seconds
 PARAMETERS = """\
 seed: int = 7  # which rows are drawn; a == b in a comment hides the line from papermill
 rate = 0.5  # a float by its default
@@ -128,6 +132,35 @@ sleeper.wait()
     assert f"03_hangs.ipynb, cell 3 of 3: ended after {limit} s" in str(caught.value)
     assert [pid for pid in map(int, pids.read_text().split()) if is_running(pid)] == []
     assert (tmp_path / "reports" / "hangs.html").is_file()
+
+
+def test_a_runner_that_is_killed_takes_the_kernel_and_what_it_started_with_it(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    hang = f"""\
+import os, pathlib, subprocess
+sleeper = subprocess.Popen(["sleep", "600"], start_new_session=True)
+pathlib.Path({str(tmp_path / "half")!r}).write_text(f"{{os.getpid()}} {{sleeper.pid}}")
+pathlib.Path({str(tmp_path / "half")!r}).rename({str(pids)!r})
+sleeper.wait()
+"""
+    notebook = write_notebook(tmp_path / "03_hangs.ipynb", "seed = 1", hang)
+    code = f"""\
+from pathlib import Path
+from loan_approval.notebooks import run_notebook
+run_notebook(Path({str(notebook)!r}), {{}}, Path({str(tmp_path / "reports")!r}), {DEADLINE})
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL) as runner:
+        await_that(lambda: pids.exists() or runner.poll() is not None)
+        runner.kill()
+    started = [int(pid) for pid in pids.read_text().split()]
+    await_that(lambda: not any(map(is_running, started)))
+
+
+def await_that(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to be"
+        time.sleep(0.1)
 
 
 def is_running(pid: int) -> bool:

@@ -10,8 +10,9 @@ from loan_approval.commands import (
     records,
     score,
     shadow,
+    sweep,
     versions,
     whole,
 )
 
-COMMANDS = (data, versions, check, notebooks, production, shadow, records, monitor, score, whole, capacity)
+COMMANDS = (data, versions, check, notebooks, sweep, production, shadow, records, monitor, score, whole, capacity)

@@ -1,0 +1,50 @@
+"""The command that runs a sweep."""
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+
+from loan_approval import project
+from loan_approval.commands.parsing import Adder, asks_mlflow
+from loan_approval.errors import SweepError
+
+
+def add_commands(add: Adder) -> None:
+    """Add sweep."""
+    sweep = add(
+        "sweep", _sweep, "run a plan of trainings on Dask and rank them; exit 1 when one failed", dataset="loans"
+    )
+    sweep.add_argument("--plan", type=Path, help="a TOML file (default: sweep.toml beside the data set)")
+    sweep.add_argument("--sample", type=_positive, help="run only so many of the plan, drawn at random")
+    sweep.add_argument("--workers", type=_positive, help="processes on this machine (default: one a core)")
+    sweep.add_argument("--time-limit", type=float, default=1800, help="seconds of a trial (default: %(default)s)")
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number above 0")
+    return int(text)
+
+
+@asks_mlflow
+def _sweep(options: argparse.Namespace) -> None:
+    from dataclasses import replace
+
+    from loan_approval.datasets import dataset_folder
+    from loan_approval.leaderboard import print_board
+    from loan_approval.reports import write_index
+    from loan_approval.sweep import run_sweep
+    from loan_approval.sweep_plan import read_plan
+
+    plan = read_plan(options.plan or dataset_folder(options.dataset) / "sweep.toml")
+    if options.sample:
+        plan = replace(plan, sample=options.sample)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that kernels are ended then too
+    board = run_sweep(options.dataset, plan, project.REPORTS, options.workers, options.time_limit)
+    print_board(board)
+    page = project.REPORTS / dataset_folder(options.dataset).name / "sweep.html"
+    print(f"Leaderboard: {page}, all reports: {write_index(project.REPORTS)}")
+    if board.failures:
+        lines = "".join(f"\n  {failure.trial}: {failure.reason}" for failure in board.failures)
+        raise SweepError(f"{len(board.failures)} of the trials failed:{lines}")

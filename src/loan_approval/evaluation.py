@@ -165,7 +165,10 @@ def bands_of(column: pd.Series, bands: int) -> Mapping[str, np.ndarray]:
     if column.dtype == object or column.nunique() <= bands:
         names = column.astype(object).map(lambda value: f"{value:g}" if isinstance(value, float) else str(value))
     else:
-        names = pd.qcut(column, bands, duplicates="drop").astype(str)
+        # By the values that are there: a person reads "18 to 25", not "(17.999, 25.25]".
+        within = column.groupby(pd.qcut(column, bands, duplicates="drop"), observed=True)
+        low, high = within.transform("min"), within.transform("max")
+        names = low.map("{:g}".format) + " to " + high.map("{:g}".format)
     names = names.mask(missing, MISSING_BAND)
     return {str(name): (names == name).to_numpy() for name in dict.fromkeys(names)}
 

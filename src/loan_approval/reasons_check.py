@@ -1,12 +1,13 @@
 """Whether the reasons a model file gives add up: what each feature adds, against what the file answers."""
 
+from collections.abc import Sequence
 from math import log
 from typing import Any
 
 import numpy as np
 
 from loan_approval.gates import Gate
-from serve.explain import CLIP, MOST_EXACT, Explainer
+from serve.explain import CLIP, MOST_EXACT, Explainer, Explanation
 from serve.reasons import NOTHING
 from serve.scorer import Scorer
 
@@ -19,6 +20,7 @@ def check_reasons(scorer: Scorer, X: np.ndarray) -> dict[str, Any]:
 
     largest_gap: between log-odds and base plus values, 0 but for rounding.   error: largest standard error of a value,
     0 where values are exact.   base: mean log-odds of the background.   threshold: log-odds of the served one.
+    mean_contribution: of each feature to these rows' log-odds, regardless of its sign.
     """
     explainer = Explainer(scorer)
     rows = X[:: max(1, len(X) // ROWS)][:ROWS]
@@ -32,9 +34,17 @@ def check_reasons(scorer: Scorer, X: np.ndarray) -> dict[str, Any]:
         "rows": len(rows),
         "largest_gap": float(np.max(np.abs(np.log(p / (1 - p)) - sums))),
         "error": max(explanation.error for explanation in explained),
+        "mean_contribution": _mean_contributions(scorer, explained),
         "base": explained[0].base,
         "threshold": log(scorer.threshold / (1 - scorer.threshold)),
     }
+
+
+def _mean_contributions(scorer: Scorer, explained: Sequence[Explanation]) -> dict[str, float]:
+    """Return how much each feature moves the log-odds of these rows, on average and either way; the most first."""
+    sizes = np.mean([np.abs(explanation.values) for explanation in explained], axis=0)
+    order = np.argsort(-sizes, kind="stable")
+    return {scorer.contract.scored[column].name: float(sizes[column]) for column in order}
 
 
 def reasons_gate(found: dict[str, Any]) -> Gate:

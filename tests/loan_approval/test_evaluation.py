@@ -6,6 +6,7 @@ from sklearn.metrics import roc_auc_score
 from loan_approval.evaluation import (
     Interval,
     auc_interval,
+    bands_of,
     bootstrap,
     comparable,
     evaluate,
@@ -166,3 +167,7 @@ def test_what_runs_are_compared_by_names_the_rows_and_takes_the_cross_fitted_log
     both = {"calibrate_log_loss_raw": 0.5, "calibrate_log_loss_sigmoid": 0.4}
     expected = both | {"cv_roc_auc": 0.8, "calibrate_cost": 0.2, "calibrate_log_loss": log_loss}
     assert comparable(judged | both, calibration) == expected
+
+
+def test_a_band_of_numbers_is_named_by_the_values_in_it() -> None:
+    assert list(bands_of(pd.Series([18.0, 25.0, 26.5, 70.0, 33.0, 40.0]), 3)) == ["18 to 25", "26.5 to 33", "40 to 70"]

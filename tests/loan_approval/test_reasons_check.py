@@ -19,6 +19,10 @@ def test_the_reasons_of_a_file_add_up(make_model: Callable, dataset: str) -> Non
     assert found["largest_gap"] < 1e-9
     assert 0 < found["rows"] <= 200
     assert found["features"] == X.shape[1]
+    sizes = list(found["mean_contribution"].values())
+    assert len(sizes) == X.shape[1]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] > 0
 
 
 def test_reasons_that_do_not_add_up_show(make_model: Callable, monkeypatch: pytest.MonkeyPatch) -> None:

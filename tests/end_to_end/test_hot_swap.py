@@ -110,5 +110,5 @@ def test_a_deleted_pointer_leaves_the_old_model_answering(refusing):
         with load(server.port, 1, PREDICT, pause=0.05) as asked:  # longer than the poll
             wait_until(lambda asked=asked: len(asked.answers) > 3)
         assert {answer.header("x-model-sha256") for answer in asked.answers} == {right.sha256}
-    assert refusals(metrics) == before
+    assert refusals(metrics) == before + 1  # told once, however often it is looked for
     store.point(right)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from loan_approval import data_versions, datasets, dvc_objects
+from loan_approval import data_folders, data_versions, datasets, dvc_objects
 from loan_approval.data_versions import Record, check_generator, keep, read_record, settle
 from loan_approval.datasets import load_dataset, settle_version
 from loan_approval.dvc_objects import md5_of_bytes
@@ -51,7 +51,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     (root / "data/loans").mkdir(parents=True)
     (root / ".dvc").mkdir()
     (root / ".dvc/config").write_bytes((ROOT / ".dvc/config").read_bytes())
-    for module in (data_versions, datasets, dvc_objects):
+    for module in (data_folders, data_versions, datasets, dvc_objects):
         monkeypatch.setattr(module, "ROOT", root)
     monkeypatch.setenv("DVC_GLOBAL_CONFIG_DIR", str(tmp_path))
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))

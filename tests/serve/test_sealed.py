@@ -165,8 +165,8 @@ TAMPERED = [
     (weight_changed_and_signed_for_before, "wrong signature"),
     *[(changed_at(place), "the file has another hash") for place in (0, 0.1, 0.5, 0.9, 1)],
     (other_file_of_the_name, "the file has another hash"),
-    (pointer_to_what_is_not_there, "file or facts can't be read"),
-    (file_is_a_folder, "file or facts can't be read"),
+    (pointer_to_what_is_not_there, "the facts can't be read: No such file"),
+    (file_is_a_folder, "the file can't be read: Is a directory"),
 ]
 
 

@@ -10,10 +10,10 @@ RUN python -m venv /opt/venv \
  && /opt/venv/bin/pip install --no-cache-dir --no-compile --disable-pip-version-check --require-hashes -r /tmp/serve.txt \
  && /opt/venv/bin/pip uninstall --yes --quiet pip setuptools
 COPY serve serve
-# The folder of a promoted store; without one only .dockerignore is copied, since COPY must copy something.
-ARG MODEL=""
-COPY .dockerignore ${MODEL} /model/
-RUN rm /model/.dockerignore && mkdir /store \
+# The folder of a promoted store; by default a file that means nothing, since COPY must copy something.
+ARG MODEL=.dockerignore
+COPY ${MODEL} /model/
+RUN rm -f /model/.dockerignore && mkdir /store \
  && ORT_DISABLE_TELEMETRY=1 PYTHONDONTWRITEBYTECODE=1 /opt/venv/bin/python -m serve.bake /model /store
 
 FROM ${BASE_IMAGE}

@@ -146,7 +146,7 @@ lock: $(READY) ## make the lock files anew from pyproject.toml
 LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
 image: $(READY) ## build the server's container image (MODEL_STORE=store/loan_approval_model bakes the model in), and list what is in it
-	docker build -t $(IMAGE) --build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg MODEL=$(MODEL_STORE) --build-arg REVISION=$$(git rev-parse HEAD) $(BUILD_OPTIONS) .
+	docker build -t $(IMAGE) --build-arg BASE_IMAGE=$(BASE_IMAGE) $(if $(MODEL_STORE),--build-arg MODEL=$(MODEL_STORE)) --build-arg REVISION=$$(git rev-parse HEAD) $(BUILD_OPTIONS) .
 	mkdir -p reports/image
 	$(VENV)/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o reports/image/sbom.cdx.json locks/serve.txt
 IMAGE ?= loan-approval-api:latest

@@ -1,5 +1,6 @@
 """The README says what is true: its commands exist, its request, answers and messages are the service's."""
 
+import gc
 import json
 import re
 import subprocess
@@ -121,6 +122,8 @@ def test_the_model_of_the_readme_is_found_trained_stored_and_exported_without_a_
     stored = skops.io.dumps(pipeline)
     untrusted = set(skops.io.get_untrusted_types(data=stored))
     assert untrusted <= {*tracking.TRUSTED_TYPES, *recipe.model_factory().trusted_types}
-    for subclass in ModelFactory.__subclasses__():
-        if subclass.__module__.endswith("readme_example"):
-            sys.modules.pop(subclass.__module__)
+    sys.modules.pop("loan_approval.factories.readme_example")
+    vars(factories).pop("readme_example")
+    del recipe, pipeline
+    gc.collect()  # a class without users is no subclass any more
+    assert "gradient_boosting" not in {factory.name for factory in ModelFactory.__subclasses__()}

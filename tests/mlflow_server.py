@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -26,6 +26,7 @@ class MLflowServer:
     process: subprocess.Popen | None = None
     database: str = ""
     artifacts: str = ""
+    environment: dict[str, str] = field(default_factory=dict)  # beside this process's own
 
     def __post_init__(self) -> None:
         self.database = self.database or f"sqlite:///{self.folder / 'mlflow.db'}"
@@ -43,6 +44,7 @@ class MLflowServer:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "mlflow", "server", *options, "--port", str(self.port), "--workers", "1"],
                 cwd=self.folder,
+                env=os.environ | self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

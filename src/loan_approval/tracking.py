@@ -181,7 +181,9 @@ def load_model_file(version: Version) -> bytes:
     try:
         return Path(mlflow.artifacts.download_artifacts(f"{source}/{MODEL_FILE}")).read_bytes()
     except (MlflowException, OSError) as err:
-        raise TrackingError(f"{version.name} version {version.number}: no {MODEL_FILE} in its artifacts") from err
+        raise TrackingError(
+            f"{version.name} version {version.number}: no {MODEL_FILE} in its artifacts, or they can't be reached"
+        ) from err
 
 
 def load_pipeline(version: Version, trusted_types: tuple[str, ...]) -> Pipeline:

@@ -1,6 +1,5 @@
 """The prediction log of a real server process: every answered decision, whatever happens to process and disk."""
 
-import fcntl
 import json
 import os
 import resource
@@ -14,6 +13,7 @@ from urllib.request import urlopen
 import pytest
 
 from serve.store import Store
+from tests.file_locks import is_locked
 from tests.load import EXAMPLE, PREDICT, load, wait_until, worker_pids
 from tests.model_files import good_files
 from tests.raw_http import post
@@ -120,15 +120,6 @@ def full_disk(server: Server) -> Iterator[None]:
         yield
     finally:
         resource.prlimit(worker, resource.RLIMIT_FSIZE, before)
-
-
-def is_locked(path: Path) -> bool:
-    with path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def ask(server: Server) -> tuple[int, str | None, str | None]:

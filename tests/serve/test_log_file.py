@@ -1,7 +1,6 @@
 """Files of a log: whole lines, one day and one writer a file, a lock for as long as it is written to."""
 
 import errno
-import fcntl
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from serve.log_file import DAY, LogFile
+from tests.file_locks import is_locked
 
 NOON = 1_795_435_200.0  # 2026-11-23T12:00:00Z
 
@@ -19,15 +19,6 @@ def names(folder: Path) -> list[str]:
 
 def texts(folder: Path) -> list[bytes]:
     return [path.read_bytes() for path in sorted(folder.rglob("*.jsonl"))]
-
-
-def is_locked(path: Path) -> bool:
-    with path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 @pytest.fixture

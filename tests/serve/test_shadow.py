@@ -195,24 +195,26 @@ def test_without_a_challenger_nothing_is_scored_and_one_line_says_so(stage, rows
     assert stage.lines() == []
 
 
-def test_the_champion_itself_is_not_scored_again(stage, challenge, rows, caplog):
-    challenge("loans")
+@pytest.mark.parametrize(
+    ("challenger", "reason", "words"),
+    [
+        ("loans", "same model", "version 8, is the file that answers"),
+        (
+            *("mixed", "other contract"),
+            "version 8 can't score in the shadow of version 7, its scored features are others",
+        ),
+    ],
+)
+def test_a_challenger_that_can_not_differ_or_not_read_is_not_asked_and_one_line_says_why(
+    stage, challenge, rows, caplog, challenger, reason, words
+):
+    challenge(challenger)
     for _ in range(2):
         stage.put(rows)
         score(stage)
-    assert stage.dropped() == {"same model": 2 * len(rows)}
+    assert stage.dropped() == {reason: 2 * len(rows)}
     assert len(caplog.records) == 1
-    assert "version 8, is the file that answers" in caplog.text
-
-
-def test_a_challenger_with_other_features_is_not_asked_and_one_line_says_why(stage, challenge, rows, caplog):
-    challenge("mixed")
-    for _ in range(2):
-        stage.put(rows)
-        score(stage)
-    assert stage.dropped() == {"other contract": 2 * len(rows)}
-    assert len(caplog.records) == 1
-    assert "version 8 can't score in the shadow of version 7, its scored features are others" in caplog.text
+    assert words in caplog.text
 
 
 @pytest.mark.parametrize(("part", "value"), [("max", 120), ("missing", False), ("unit", "months"), ("type", "number")])

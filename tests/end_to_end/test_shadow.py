@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -98,16 +97,20 @@ def test_both_models_are_swapped_under_load_and_no_line_mixes_them(beside: tuple
     server, store, folder = beside
     before = dealt_with(server)
 
-    def answering_with(name: str, sha256: str) -> bool:
-        return server.series(name, "version", "sha256").get(("v3", sha256)) == 2
+    def wait_for_pair(challenger: str, champion: str) -> None:
+        server.wait_until(lambda: workers("shadow", challenger) == workers("model", champion) == 2)
+        server.wait_until(lambda: server.series("loan_shadow_scored_total", *PAIR).get((challenger, champion), 0) > 0)
+
+    def workers(kind: str, version: str) -> float:
+        series = server.series(f"loan_{kind}_workers", "version", "sha256")
+        return sum(count for (of, _), count in series.items() if of == version)
 
     with load(server.server.port, 2, PREDICT, pause=0.002) as asked:
-        pointer = promote(store, FILES["loans_lenient"], "v3")
-        server.wait_until(lambda: answering_with("loan_model_workers", pointer.sha256))
-        pointer = challenge(store, "loans", "v3")
-        server.wait_until(lambda: answering_with("loan_shadow_workers", pointer.sha256))
-        seen = len(asked.answers)
-        server.wait_until(lambda: len(asked.answers) > seen + 50)
+        wait_for_pair("v2", "v1")
+        promote(store, FILES["loans_lenient"], "v3")
+        wait_for_pair("v2", "v3")
+        challenge(store, "loans", "v4")
+        wait_for_pair("v4", "v3")
     assert asked.broken == []
     assert {answer.status for answer in asked.answers} == {200}
     server.wait_until(lambda: dealt_with(server) == before + len(asked.answers))
@@ -116,7 +119,7 @@ def test_both_models_are_swapped_under_load_and_no_line_mixes_them(beside: tuple
     for answer in asked.answers:
         line = lines.get(answer.header("x-decision-id"))
         assert line is None or line["champion_sha256"] == answer.header("x-model-sha256")
-    assert len(Counter((line["model_sha256"], line["champion_sha256"]) for line in lines.values())) >= 3
+    assert len({(line["model_sha256"], line["champion_sha256"]) for line in lines.values()}) == 3
 
 
 def test_a_broken_challenger_touches_neither_answers_nor_the_challenger_before_it(
@@ -125,6 +128,7 @@ def test_a_broken_challenger_touches_neither_answers_nor_the_challenger_before_i
     server, store, _ = beside
     shadow = Store(store.path, "challenger")
     right, answering = shadow.pointer(), store.pointer()
+    before = dealt_with(server)
     (store.path / f"{'0' * 64}.json").write_text("{}")
     (store.path / f"{'0' * 64}.onnx").write_bytes(b"not a model")
     with load(server.server.port, 1, PREDICT, pause=0.002) as asked:
@@ -132,6 +136,7 @@ def test_a_broken_challenger_touches_neither_answers_nor_the_challenger_before_i
         server.wait_until(lambda: server.series("loan_shadow_swaps_total", "result")["refused",] == 2)
         shadow.pointer_path.write_text("{")
         server.wait_until(lambda: server.series("loan_shadow_swaps_total", "result")["refused",] == 4)
+    server.wait_until(lambda: dealt_with(server) == before + len(asked.answers))
     assert asked.broken == []
     assert {answer.header("x-model-sha256") for answer in asked.answers} == {answering.sha256}
     assert server.series("loan_shadow_workers", "version", "sha256") == {(right.version, right.sha256): 2}

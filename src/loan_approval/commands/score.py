@@ -32,7 +32,7 @@ def _workers(text: str) -> int:
 
 
 def _score(options: argparse.Namespace) -> None:
-    from loan_approval.batch_scoring import Batch, score_batch
+    from loan_approval.batch.scoring import Batch, score_batch
 
     data = _model_file(options)
     batch = Batch(
@@ -52,7 +52,7 @@ def _score(options: argparse.Namespace) -> None:
 
 def _model_file(options: argparse.Namespace) -> bytes:
     """Return the bytes of the model file to score with. Raises LoanApprovalError, ServeError."""
-    from loan_approval.data_folders import dataset_folder
+    from loan_approval.data.folders import dataset_folder
     from loan_approval.errors import BatchError
     from serve.contract import Contract
     from serve.scorer import LARGEST_FILE

@@ -26,7 +26,8 @@ from loan_approval.project import ROOT
 from loan_approval.promotion import ALIAS, promote
 from loan_approval.records.prediction_log import prediction_log_folder
 from loan_approval.stores import model_and_store
-from serve.store import Store, write_atomically
+from serve.atomic_file import write_atomically
+from serve.store import Store
 
 START_LIMIT = 60  # seconds a server may take until it is ready
 

@@ -18,8 +18,9 @@ from loan_approval.file_check import check_file
 from loan_approval.signing import load_signing_key, sign
 from loan_approval.tracking import Version
 from serve.errors import StoreError
+from serve.pointer import TRUSTED_VERDICTS, Pointer
 from serve.scorer import Scorer
-from serve.store import TRUSTED_VERDICTS, Pointer, Store
+from serve.store import Store
 
 log = logging.getLogger(__name__)
 

@@ -26,9 +26,9 @@ from loan_approval.installed import differs_from_lock
 from loan_approval.project import LOCK, ROOT, platform_state, sha256_of
 from loan_approval.tracking import Version
 from loan_approval.work_tree import checked_out, run_code
+from serve.atomic_file import write_atomically
 from serve.contract import Contract
 from serve.errors import ContractError
-from serve.store import write_atomically
 
 _SHOWN = 10  # packages of another version
 _RUN_CELLS = """

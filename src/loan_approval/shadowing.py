@@ -10,7 +10,8 @@ from loan_approval.file_check import check_file
 from loan_approval.promotion import ALIAS, install, pointed_version, record_event, signed
 from loan_approval.tracking import Version
 from loan_approval.tracking_server import tracking_uri
-from serve.store import TRUSTED_VERDICTS, Pointer, Store
+from serve.pointer import TRUSTED_VERDICTS, Pointer
+from serve.store import Store
 
 CHALLENGER = "challenger"
 

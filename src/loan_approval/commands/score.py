@@ -89,7 +89,7 @@ def _file_of_version(name: str, version: str) -> bytes:
     from loan_approval.errors import BatchError
     from loan_approval.tracking import find_version, load_model_file
     from loan_approval.tracking_server import plain_errors
-    from serve.store import TRUSTED_VERDICTS
+    from serve.pointer import TRUSTED_VERDICTS
 
     with plain_errors():
         found = find_version(name, version)

@@ -13,7 +13,7 @@ from loan_approval.datasets import BUILT_IN
 from loan_approval.errors import RebuildError
 from loan_approval.tracking import Version
 from loan_approval.work_tree import checked_out, run_code
-from serve.store import write_atomically
+from serve.atomic_file import write_atomically
 
 _MAKE_DATA = "import sys; from loan_approval.datasets import load_dataset; load_dataset(sys.argv[1])"
 _MAKE_LIMIT = 600  # seconds

@@ -18,7 +18,7 @@ from loan_approval.card import style_hash
 from loan_approval.evaluation import Interval
 from loan_approval.sweep.plan import SEED, Trial, canonical, train_command
 from loan_approval.sweep.runs import SECONDS, Finished
-from serve.store import write_atomically
+from serve.atomic_file import write_atomically
 
 
 @dataclass(frozen=True)

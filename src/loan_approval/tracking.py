@@ -23,6 +23,13 @@ from loan_approval.tracking_server import check_reachable, tracking_uri
 MODEL_FILE = "model.onnx"
 _MODEL_FOLDER = "model"
 _PIPELINE = "pipeline.skops"
+# A bar for one small file is one too many. And files go through MLflow: its client would fetch them from S3 itself, at
+# the address by which MLflow knows it and this machine may not, and try again for minutes.
+_CLIENT = {
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
+}
 TRUSTED_TYPES = (
     "numpy.dtype",
     "skl2onnx.sklapi.cast_transformer.CastTransformer",
@@ -50,7 +57,8 @@ class Version:
 def connect() -> MlflowClient:
     """Return a client of the tracking server that the environment names. Raises TrackingError when nobody is there."""
     check_reachable(tracking_uri())
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar for one small file
+    for name, value in _CLIENT.items():
+        os.environ.setdefault(name, value)
     mlflow.set_tracking_uri(tracking_uri())
     return MlflowClient()
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from mlflow.environment_variables import MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD, MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD
+from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from skops.io.exceptions import UntrustedTypesFoundException
@@ -99,3 +101,14 @@ def test_a_file_that_is_gone_is_named(mlflow_folder: Path) -> None:
     Path(source.removeprefix("file://"), tracking.MODEL_FILE).unlink()
     with pytest.raises(TrackingError, match=f"gone_model version {version.number}: no model.onnx"):
         tracking.load_model_file(version)
+
+
+def test_files_go_through_mlflow_and_never_straight_to_the_storage_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for switch in (MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD, MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD):
+        monkeypatch.delenv(switch.name, raising=False)
+    tracking.connect()
+    files = MlflowArtifactsRepository("mlflow-artifacts:/x", tracking_uri="http://127.0.0.1:9")
+    says_yes = dict.fromkeys(("multipart_uploads_enabled", "multipart_downloads_enabled"), True)
+    monkeypatch.setattr(files, "_fetch_server_capabilities", lambda: says_yes)
+    assert not files._is_multipart_download_enabled()
+    assert not files._is_multipart_upload_enabled()

@@ -13,7 +13,7 @@ COPY serve serve
 # The folder of a promoted store; by default a file that means nothing, since COPY must copy something.
 ARG MODEL=.dockerignore
 COPY ${MODEL} /model/
-RUN rm -f /model/.dockerignore && mkdir /store \
+RUN rm -f /model/.dockerignore && mkdir /store /predictions \
  && ORT_DISABLE_TELEMETRY=1 PYTHONDONTWRITEBYTECODE=1 /opt/venv/bin/python -m serve.bake /model /store
 
 FROM ${BASE_IMAGE}
@@ -24,6 +24,8 @@ LABEL org.opencontainers.image.title="loan-approval-api" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build --chown=10001:10001 /store /store
+# Empty: a new volume for the prediction log (SERVE_PREDICTION_LOG=/predictions) gets its owner from here.
+COPY --from=build --chown=10001:10001 /predictions /predictions
 COPY serve /app/serve
 WORKDIR /app
 ENV PATH=/opt/venv/bin:$PATH \
@@ -36,5 +38,5 @@ ENV PATH=/opt/venv/bin:$PATH \
 USER 10001:10001
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ['PORT'] + '/health/live', timeout=2)"]
+    CMD ["python", "-m", "serve.healthcheck"]
 ENTRYPOINT ["python", "-m", "serve"]

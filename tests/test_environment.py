@@ -73,6 +73,15 @@ def test_the_image_installs_the_lock_of_the_server_with_its_hashes() -> None:
     assert "--require-hashes -r /tmp/serve.txt" in (ROOT / "Dockerfile").read_text()
 
 
+def test_the_image_runs_as_nobody_in_exec_form_on_a_base_that_is_named() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    assert "ARG BASE_IMAGE=python:3.11-slim-bookworm\n" in text
+    last = text.rpartition("\nFROM ")[2]
+    assert re.findall(r"^USER (.*)$", last, re.MULTILINE) == ["10001:10001"]
+    assert re.findall(r"^ENTRYPOINT (.*)$", last, re.MULTILINE) == ['["python", "-m", "serve"]']
+    assert re.findall(r"^ +CMD (.*)$", last, re.MULTILINE) == ['["python", "-m", "serve.healthcheck"]']
+
+
 def test_the_serving_lock_holds_no_training_library() -> None:
     heavy = {"scikit-learn", "pandas", "mlflow", "mlflow-skinny", "skl2onnx", "onnx", "scipy", "joblib"}
     assert not heavy & set(pins(ROOT / "locks/serve.txt"))

@@ -79,6 +79,18 @@ def connect_with_tls(port: int, certificate: Path) -> ssl.SSLSocket:
     return context.wrap_socket(connect(port), server_hostname="localhost")
 
 
+def test_the_images_health_check_speaks_tls_where_the_server_does(port, pair):
+    assert check_health(port, SERVE_TLS_CERTIFICATE=str(pair[0])) == 0
+    assert check_health(port) == 1
+    assert check_health(find_free_port()) == 1
+
+
+def check_health(port: int, **told: str) -> int:
+    environment = {"PATH": os.environ["PATH"], "PORT": str(port), **told}
+    command = [sys.executable, "-m", "serve.healthcheck"]
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False, stderr=subprocess.DEVNULL).returncode
+
+
 def test_a_prediction_is_answered_over_tls(port, pair):
     with connect_with_tls(port, pair[0]) as client, client.makefile("rb") as stream:
         for _ in range(3):

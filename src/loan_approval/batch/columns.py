@@ -18,6 +18,8 @@ def check_keep(keep: Sequence[str], contract: Contract) -> None:
     """Raise DataError when a column can't be passed through: the output has no applicant's values."""
     known = {feature.name for feature in contract.features}
     for name in keep:
+        if keep.count(name) > 1:
+            raise DataError(f"--keep {name}: stands twice")
         if name in known:
             raise DataError(f"--keep {name}: a feature of the contract, whose values the output does not repeat")
         if name in WRITTEN:

@@ -62,7 +62,9 @@ def _whole_rows(file: BinaryIO, end: int, where: str) -> Iterator[tuple[int, byt
             yield offset, text[:stop], ends
             offset, text, lines = offset + stop, text[stop:], lines + len(ends)
         elif last or len(text) > LONGEST_ROW:
-            raise DataError(f"{where}: line {lines + 1}: a quote that is never closed, or over {LONGEST_ROW:,} bytes")
+            raise DataError(
+                f"{where}: line {lines + 1} or later: a quote that is never closed, or over {LONGEST_ROW:,} bytes"
+            )
 
 
 def _content_end(file: BinaryIO, size: int) -> int:

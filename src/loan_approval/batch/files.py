@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from serve.atomic_file import write_atomically
 
 S3 = "s3://"
 SUFFIXES = (".csv", ".parquet")
+_MARKS = "_."  # how the names of other programs' marks begin
 WAIT = 20  # seconds for a connection to S3, and for an answer
 
 
@@ -54,7 +56,8 @@ def join(folder: str, name: str) -> str:
 def list_inputs(address: str) -> list[InputFile]:
     """Return the files at an address, a file or a folder with any depth, by name. Raises BatchError.
 
-    Names that begin with `_` or `.` are other programs' marks and are passed over; anything else must be an input.
+    Names that begin with `_` or `.` are other programs' marks and are passed over; anything else must be an input, and
+    each a file of its own: what is left out, or there twice, would be decided never or twice.
     """
     system, path = _locate(address)
     info = attempt(address, system.get_file_info, path)
@@ -62,16 +65,44 @@ def list_inputs(address: str) -> list[InputFile]:
         names = [info.base_name]
         folder = address.removesuffix(f"/{info.base_name}")
     elif info.type == fs.FileType.Directory:
-        found = attempt(address, system.get_file_info, fs.FileSelector(path, recursive=True))
-        names = [each.path[len(path) + 1 :] for each in found if each.type == fs.FileType.File]
-        names = sorted(name for name in names if not any(part[0] in "_." for part in name.split("/")))
+        names = sorted(attempt(address, _names_below, system, path))
         folder = address
     else:
         raise BatchError(f"{address}: no such file or folder")
     if not names:
         raise BatchError(f"{address}: the folder is empty, expected files that end in .csv or .parquet")
     _check_suffixes(address, names)
-    return [look_up(join(folder, name), name) for name in names]
+    files = [look_up(join(folder, name), name) for name in names]
+    if not address.startswith(S3):
+        _check_different(files)
+    return files
+
+
+def _names_below(system: fs.FileSystem, path: str) -> list[str]:
+    if isinstance(system, fs.LocalFileSystem):
+        return _names_on_disk(path)
+    found = system.get_file_info(fs.FileSelector(path, recursive=True))
+    names = [each.path[len(path) + 1 :] for each in found if each.type == fs.FileType.File]
+    return [name for name in names if not any(part[0] in _MARKS for part in name.split("/"))]
+
+
+def _names_on_disk(path: str) -> list[str]:
+    """Return the names of all that is no folder: Arrow's listing leaves out links that lead nowhere, and pipes."""
+
+    def fail(err: OSError) -> None:
+        raise err
+
+    names, seen = [], set()
+    for folder, below, files in os.walk(path, followlinks=True, onerror=fail):
+        below[:] = [name for name in below if name[0] not in _MARKS]
+        if (real := os.path.realpath(folder)) in seen:
+            raise BatchError(f"{folder}: is there twice, by a link; each row is to be decided once")
+        seen.add(real)
+        names += [os.path.relpath(join(folder, name), path) for name in files if name[0] not in _MARKS]
+    for name in names:
+        if not name.isascii() and name.encode(errors="replace").decode() != name:
+            raise BatchError(f"{path}: holds a name that is not UTF-8: {name!a}")
+    return names
 
 
 def _check_suffixes(address: str, names: list[str]) -> None:
@@ -82,10 +113,20 @@ def _check_suffixes(address: str, names: list[str]) -> None:
         raise BatchError(f"{address}: holds both CSV and Parquet, expected one of them")
 
 
+def _check_different(files: list[InputFile]) -> None:
+    seen: dict[str, InputFile] = {}
+    for file in files:
+        same = seen.setdefault(os.path.realpath(file.address), file)
+        if same is not file:
+            raise BatchError(f"{file.address}: is the same file as {same.name}; each row is to be decided once")
+
+
 def look_up(address: str, name: str) -> InputFile:
     """Return what a file is just now. Raises BatchError."""
     if not address.startswith(S3):
-        facts = attempt(address, os.stat, address)
+        facts = attempt(address, os.stat, address)  # not there: a link that leads nowhere
+        if not S_ISREG(facts.st_mode):
+            raise BatchError(f"{address}: not a file")
         return InputFile(address, name, facts.st_size, str(facts.st_mtime_ns))
     with open_file(address) as file:
         tag = file.metadata().get("ETag")

@@ -63,11 +63,17 @@ def _read_parquet(shard: Shard, contract: Contract, keep: Sequence[str]) -> Iter
         try:
             for batch in _cut_out(batches, start - first, shard.rows, shard.file.address):
                 X, faults = judge_columns(contract, {name: batch.column(name) for name in names}, batch.num_rows)
-                yield Rows(start, X, faults, [batch.column(name) for name in keep])
+                yield Rows(start, X, faults, [_without_view(batch.column(name)) for name in keep])
                 start += batch.num_rows
         except (pa.ArrowException, OSError) as err:  # the disk's or the network's fault, or the file's
             reason = str(err).partition("\n")[0][:200]
             raise BatchError(f"{shard.file.address}: can't be read to its end: {reason}") from err
+
+
+def _without_view(values: pa.Array) -> pa.Array:
+    """Return what rows can be taken of: Arrow can't take any of a string view, which is what Polars writes."""
+    plain = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}.get(values.type)
+    return values if plain is None else values.cast(plain)
 
 
 def _groups_of(metadata: pq.FileMetaData, shard: Shard) -> tuple[list[int], int]:

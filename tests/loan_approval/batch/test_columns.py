@@ -73,6 +73,11 @@ def test_an_applicants_values_and_the_outputs_own_names_are_not_kept(name, contr
         check_keep([name], contract)
 
 
+def test_a_column_is_kept_once(contract):
+    with pytest.raises(DataError, match="--keep id: stands twice"):
+        check_keep(["id", "shoe", "id"], contract)
+
+
 def test_a_column_to_keep_that_is_not_there_is_named(contract):
     with pytest.raises(DataError, match="'id' is missing, which --keep asks for"):
         check_columns("batch.parquet", RIGHT, contract, ["id"], False)

@@ -71,6 +71,6 @@ def test_a_row_without_an_end_is_not_read_into_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(csv_blocks, "LONGEST_ROW", 1000)
     (tmp_path / "batch.csv").write_bytes(b'a,b\n1,"' + b"x\n" * 100_000)
     with (tmp_path / "batch.csv").open("rb") as file:
-        with pytest.raises(DataError, match="line 2: a quote that is never closed, or over 1,000 bytes"):
+        with pytest.raises(DataError, match="line 2 or later: a quote that is never closed, or over 1,000 bytes"):
             find_blocks(file, 200_007, "batch.csv")
         assert file.tell() < 2_000

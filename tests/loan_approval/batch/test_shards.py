@@ -1,5 +1,6 @@
 """Shards cover every row once, whatever the files look like."""
 
+import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -76,6 +77,20 @@ def write_odd(folder: Path, contract: Contract, what: str) -> Path:
     elif what == "half of a Parquet file":
         data = write_parquet(folder / "a.parquet", columns).read_bytes()
         (folder / "a.parquet").write_bytes(data[: len(data) // 2])
+    elif what == "a link that leads nowhere":
+        write_csv(folder / "a.csv", columns)
+        (folder / "b.csv").symlink_to(folder / "gone.csv")
+    elif what == "a link to a file beside it":
+        (folder / "b.csv").symlink_to(write_csv(folder / "a.csv", columns))
+    elif what == "a link back":
+        write_csv(folder / "a.csv", columns)
+        (folder / "round").symlink_to(folder)
+    elif what == "a pipe":
+        write_csv(folder / "a.csv", columns)
+        os.mkfifo(folder / "b.csv")
+    elif what == "a name of other bytes":
+        write_csv(folder / "a.csv", columns)
+        Path(os.fsdecode(os.fsencode(folder) + b"/\xff.csv")).touch()
     elif what == "no rows":
         write_csv(folder / "a.csv", {name: [] for name in columns})
     elif what == "kept columns of two types":
@@ -93,6 +108,11 @@ def write_odd(folder: Path, contract: Contract, what: str) -> Path:
         ("another kind of file", "notes.txt: expected a name that ends in .csv or .parquet"),
         ("not Parquet", "a.parquet: not a Parquet file that can be read"),
         ("half of a Parquet file", "a.parquet: not a Parquet file that can be read"),
+        ("a link that leads nowhere", "b.csv: No such file"),
+        ("a link to a file beside it", "b.csv: is the same file as a.csv; each row is"),
+        ("a link back", "round: is there twice, by a link"),
+        ("a pipe", "b.csv: not a file"),
+        ("a name of other bytes", "holds a name that is not UTF-8"),
         ("no rows", "no rows, expected at least one application"),
         ("an empty folder", "the folder is empty"),
         ("kept columns of two types", "b.parquet: column 'id' is string, expected int64 as in the first file"),

@@ -166,3 +166,14 @@ def test_kept_columns_come_through_as_they_are(tmp_path, homes_contract):
         (shard,) = plan_shards(list_inputs(absolute(str(path))), homes_contract, ["id"])
         (rows,) = batch_tables.read_rows(shard, homes_contract, ["id"])
         assert rows.kept[0].to_pylist() == ["a", None, " b", "c,d", "é"]
+
+
+@pytest.mark.parametrize("kind", [pa.string_view(), pa.binary_view()], ids=str)
+def test_a_kept_column_of_views_comes_through_as_what_rows_can_be_taken_of(tmp_path, homes_contract, kind):
+    ids = ["a", None, "longer than a view holds by itself"]
+    columns = make_columns(homes_contract, 3) | {"id": pa.array(ids).cast(kind)}
+    path = write_parquet(tmp_path / "batch.parquet", columns)
+    (shard,) = plan_shards(list_inputs(absolute(str(path))), homes_contract, ["id"])
+    (rows,) = batch_tables.read_rows(shard, homes_contract, ["id"])
+    taken = rows.kept[0].take(pa.array([2, 1])).cast(pa.large_string())
+    assert taken.to_pylist() == [ids[2], ids[1]]

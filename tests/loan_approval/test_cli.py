@@ -48,3 +48,12 @@ def test_a_wrong_call_exits_with_two(capsys: pytest.CaptureFixture[str]) -> None
         cli.main(["promote", "--versoin", "3"])
     assert stopped.value.code == 2
     assert "unrecognized arguments" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["train", "validate", "sweep", "monitor", "reproduce 1", "retain --days 3"])
+def test_a_time_limit_that_is_none_is_refused(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for text in ("0", "-5", "nan", "inf", "soon"):
+        with pytest.raises(SystemExit) as ended:
+            cli.main([*command.split(), f"--time-limit={text}"])
+        assert ended.value.code == 2
+        assert f"'{text}': expected a number above 0" in capsys.readouterr().err

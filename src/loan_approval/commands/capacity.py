@@ -3,7 +3,7 @@
 import argparse
 
 from loan_approval.capacity import describe, meanings, replace_figures
-from loan_approval.commands.parsing import Adder
+from loan_approval.commands.parsing import Adder, positive
 
 
 def add_commands(add: Adder) -> None:
@@ -11,17 +11,7 @@ def add_commands(add: Adder) -> None:
     capacity = add("capacity", _capacity, "what a load takes in machines and money, as Markdown")
     for name, (default, meaning) in meanings().items():
         option = "--" + name.replace("_", "-")
-        capacity.add_argument(option, type=_positive, metavar="NUMBER", help=f"{meaning} (default: {default:g})")
-
-
-def _positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a number above 0")
-    return number
+        capacity.add_argument(option, type=positive, metavar="NUMBER", help=f"{meaning} (default: {default:g})")
 
 
 def _capacity(options: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ import re
 import sys
 
 from loan_approval import project
-from loan_approval.commands.parsing import Adder, asks_mlflow
+from loan_approval.commands.parsing import Adder, asks_mlflow, positive
 
 _NAMED = ("dataset", "log", "begin", "end", "version", "against", "outcomes")
 
@@ -23,7 +23,7 @@ def add_commands(add: Adder) -> None:
         "--against", metavar="BEGIN/END", help="earlier window to compare with (default: training data)"
     )
     monitor.add_argument("--outcomes", help="CSV of decision_id,outcome")
-    monitor.add_argument("--time-limit", type=float, default=1800, help="seconds (default: %(default)s)")
+    monitor.add_argument("--time-limit", type=positive, default=1800, help="seconds (default: %(default)s)")
     demo = add("demo-drift", _demo_drift, "three simulated months through the real server; exit 1 unless told apart")
     demo.add_argument("--rows", type=int, default=2_000, help="applications a month (default: %(default)s)")
 

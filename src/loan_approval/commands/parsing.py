@@ -26,8 +26,19 @@ class Adder:
 
 def add_notebook_options(parser: argparse.ArgumentParser) -> None:
     """Add what each command that runs a notebook takes: a time limit, and the notebook's parameters."""
-    parser.add_argument("--time-limit", type=float, default=1800, help="seconds (default: %(default)s)")
+    parser.add_argument("--time-limit", type=positive, default=1800, help="seconds (default: %(default)s)")
     parser.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", type=_name_value)
+
+
+def positive(text: str) -> float:
+    """Return a finite number above 0. Raises ArgumentTypeError."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number above 0")
+    return number
 
 
 def _name_value(text: str) -> tuple[str, str]:

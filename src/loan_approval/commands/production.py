@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from loan_approval import project
-from loan_approval.commands.parsing import Adder, asks_mlflow
+from loan_approval.commands.parsing import Adder, asks_mlflow, positive
 
 
 def add_commands(add: Adder) -> None:
@@ -18,7 +18,7 @@ def add_commands(add: Adder) -> None:
         "reproduce", _reproduce, "make a version again; exit 1 unless its bytes are the same", dataset="loans"
     )
     reproduce.add_argument("version", nargs="?", default="challenger", help="number or alias (default: %(default)s)")
-    reproduce.add_argument("--time-limit", type=float, default=1800, help="seconds (default: %(default)s)")
+    reproduce.add_argument("--time-limit", type=positive, default=1800, help="seconds (default: %(default)s)")
 
 
 @asks_mlflow

@@ -5,7 +5,7 @@ import getpass
 import sys
 from pathlib import Path
 
-from loan_approval.commands.parsing import Adder, asks_mlflow
+from loan_approval.commands.parsing import Adder, asks_mlflow, positive
 
 
 def add_commands(add: Adder) -> None:
@@ -22,7 +22,7 @@ def add_commands(add: Adder) -> None:
     purpose = "remove an applicant from the log; asks for the key, or reads it from a pipe: ps shows arguments"
     erase = add("erase", _erase, purpose, dataset="loans")
     for command in (retain, erase):
-        command.add_argument("--time-limit", type=float, default=30, help="seconds (default: %(default)s)")
+        command.add_argument("--time-limit", type=positive, default=30, help="seconds (default: %(default)s)")
     for command in (replay, review, retain, erase):
         command.add_argument("--log", type=Path, help="folder of the log (default: SERVE_PREDICTION_LOG, or serve's)")
 

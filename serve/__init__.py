@@ -9,7 +9,8 @@ To read it in order:
     store, live                             which model answers
 Beside them, each on its own: batch, many_rows, tables, csv_cells; decision; page, card, docs, openapi*; open_inference,
 tensors, invocations (standard protocols); registry, follower, registry_client, deadline_http (an alias over
-HTTP); keys, keyed_requests; observation, tallies, exposition, observed_requests, log_format, trace_context.
+HTTP); keys, keyed_requests; observation, tallies, exposition, observed_requests, log_format, trace_context; bake,
+healthcheck (the image's).
 """
 
 import os

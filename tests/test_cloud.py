@@ -103,6 +103,7 @@ def test_an_app_on_azure_sends_its_traffic_to_the_servers_port() -> None:
 def test_a_task_on_ecs_runs_hardened_and_mounts_what_it_declares() -> None:
     task = json.loads((CLOUD / "ecs-task.json").read_text())
     container = task["containerDefinitions"][0]
+    assert (task["cpu"], task["memory"]) == ("1024", "2048")  # a core for the one worker, and Fargate's least for it
     assert container["readonlyRootFilesystem"] is True
     assert container["user"] == "10001:10001"
     assert container["linuxParameters"]["capabilities"] == {"drop": ["ALL"]}

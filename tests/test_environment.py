@@ -82,6 +82,15 @@ def test_the_image_runs_as_nobody_in_exec_form_on_a_base_that_is_named() -> None
     assert re.findall(r"^ +CMD (.*)$", last, re.MULTILINE) == ['["python", "-m", "serve.healthcheck"]']
 
 
+def test_an_image_is_built_from_code_pages_locks_and_a_store_alone() -> None:
+    rules = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
+    assert rules[0] == "*"
+    allowed = {rule[1:] for rule in rules if rule.startswith("!")}
+    code, locks = {"serve/**/*.py", "serve/page/*"}, {"locks/serve.txt", "locks/mlflow.txt"}
+    assert allowed == {".dockerignore", "store/**", *code, *locks}
+    assert {"serve/**/.*", "store/**/.*"} <= set(rules[len(allowed) :])  # the last rule that fits counts
+
+
 def test_the_serving_lock_holds_no_training_library() -> None:
     heavy = {"scikit-learn", "pandas", "mlflow", "mlflow-skinny", "skl2onnx", "onnx", "scipy", "joblib"}
     assert not heavy & set(pins(ROOT / "locks/serve.txt"))

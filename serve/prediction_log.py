@@ -7,22 +7,26 @@ Mode `required`: the line is written before its answer is sent, and where it can
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable
 from threading import Event, Lock, Thread
 from typing import Protocol
 
 from serve.applicant import hash_applicant
-from serve.decided import Decided, Writer
+from serve.decided import Decided, Row
+from serve.decision_lines import LineWriter
 from serve.errors import SettingsError
+from serve.live import Loaded
 from serve.log_file import DAY, LogFile
 from serve.log_folder import load_secret
 from serve.refusals import Refusals
 from serve.settings import Settings
 
-FLUSH_SECONDS = 0.05
+FLUSH_SECONDS = 0.25
 TICK_SECONDS = 0.5  # for requests to finish a file, and for counts of refusals
 MOST_ROWS = 65_536  # that wait; a single batch may be larger
-PIECE = 256  # rows that are written at once: about a millisecond in which no answer is made
+PIECE = 128  # rows of a batch that are written at once: a fraction of a millisecond in which no answer is made
+PIECES, FEWEST = 32, 64  # pieces of a flush at the most, and single rows of a piece at the least
 log = logging.getLogger(__name__)
 
 
@@ -43,12 +47,13 @@ class PredictionLog:
         self._count, self._clock = count, clock
         self._file = LogFile(self._folder, "decisions", settings.prediction_log_bytes, clock)
         self.refusals = Refusals(LogFile(self._folder, "refusals", settings.prediction_log_bytes, clock))
-        self._queue: list[Decided] = []
-        self._rows = 0  # in the queue and being written
+        self._plain: deque[Row] = deque()  # what waits: single rows,
+        self._queue: list[Decided] = []  # and everything else
+        self._rows = 0  # of the queue, and being written
         self._lock = Lock()  # of the queue
-        self._writing = Lock()
-        self._filled, self._ending = Event(), Event()
-        self._writer: Writer | None = None
+        self._writing = Lock()  # of the file
+        self._ending = Event()
+        self._writer: LineWriter | None = None
         self._secret: bytes | None = None
         self._fails = False
         self._missing = 0  # records, since it fails
@@ -62,18 +67,25 @@ class PredictionLog:
         answer for it says so by `refuse`.
         """
         if self.required:
-            return self._write_now(decided)
+            return self._try_now(len(decided.p), lambda: self._writer_of(decided.loaded).write(decided), decided.at)
         rows = len(decided.p)
         with self._lock:
             fits = not self._rows or self._rows + rows <= MOST_ROWS
-            first = fits and not self._queue
             if fits:
                 self._queue.append(decided)
                 self._rows += rows
-        if first:
-            self._filled.set()
-        elif not fits:
+        if not fits:
             self._drop(rows, "the disk is too slow")
+        return True
+
+    def take_row(self, row: Row) -> bool:
+        """Do the same with one decision, in as few steps as can be."""
+        if self.required:
+            return self._try_now(1, lambda: self._writer_of(row[3]).write_one(row), row[0])
+        if len(self._plain) < MOST_ROWS:
+            self._plain.append(row)
+        else:
+            self._drop(1, "the disk is too slow")
         return True
 
     def refuse(self, rows: int) -> None:
@@ -81,27 +93,37 @@ class PredictionLog:
         self._count("refused", rows)
 
     def flush(self) -> None:
-        """Write what is in the queue."""
+        """Write what waits."""
+        waiting = len(self._plain)
+        # In small pieces, as nothing is answered meanwhile; in few, as each waits for whoever answers to pause.
+        most = max(FEWEST, -(-waiting // PIECES))
+        while waiting > 0:
+            rows = [self._plain.popleft() for _ in range(min(most, waiting))]
+            waiting -= len(rows)
+            for piece in _cut(rows):
+                self._put(len(piece), lambda piece=piece: self._writer_of(piece[0][3]).write_rows(piece), piece[0][0])
         with self._lock:
             queue, self._queue = self._queue, []
-        for piece in _cut(queue):
-            rows = sum(len(part.p) for part in piece)
-            try:
-                self._write(piece)
-            except (OSError, SettingsError) as err:
-                self._drop(rows, _name(err))
-            except Exception as err:  # noqa: BLE001 (whatever is wrong with a record, the next are written)
-                self._drop(rows, type(err).__name__)
-            else:
-                self._count("logged", rows)
-                self._goes_on()
-            with self._lock:
-                self._rows -= rows
+        for decided in queue:
+            for part in decided.split(PIECE):
+                self._put(len(part.p), lambda part=part: self._writer_of(part.loaded).write(part), part.at)
+                with self._lock:
+                    self._rows -= len(part.p)
+
+    def _put(self, rows: int, write: Callable[[], bytes], at: float) -> None:
+        try:
+            self._append(write(), at)
+        except (OSError, SettingsError) as err:
+            self._drop(rows, _name(err))
+        except Exception as err:  # noqa: BLE001 (whatever is wrong with a record, the next are written)
+            self._drop(rows, type(err).__name__)
+        else:
+            self._count("logged", rows)
+            self._goes_on()
 
     def close(self) -> None:
         """Write everything and end; decisions after this are not taken."""
         self._ending.set()
-        self._filled.set()
         self._thread.join()
         self.flush()
         self._keep(self.refusals.close)
@@ -110,10 +132,8 @@ class PredictionLog:
 
     def _run(self) -> None:
         ticks = time.monotonic()
-        while not self._ending.is_set():
-            if self._filled.wait(TICK_SECONDS):
-                self._ending.wait(FLUSH_SECONDS)
-                self._filled.clear()
+        while not self._ending.wait(TICK_SECONDS if self.required else FLUSH_SECONDS):
+            if self._plain or self._queue:
                 self.flush()
             if time.monotonic() >= ticks:
                 self.tick()
@@ -131,10 +151,9 @@ class PredictionLog:
         except OSError as err:
             self._fail(_name(err))
 
-    def _write_now(self, decided: Decided) -> bool:
-        rows = len(decided.p)
+    def _try_now(self, rows: int, write: Callable[[], bytes], at: float) -> bool:
         try:
-            self._write([decided])
+            self._append(write(), at)
         except (OSError, SettingsError) as err:
             self._fail(_name(err))
             return False
@@ -142,13 +161,15 @@ class PredictionLog:
         self._goes_on()
         return True
 
-    def _write(self, piece: Sequence[Decided]) -> None:
-        """Write decisions of one model and one day. Raises OSError, SettingsError."""
+    def _append(self, lines: bytes, at: float) -> None:
         with self._writing:
-            loaded = piece[0].loaded
-            if self._writer is None or self._writer.loaded is not loaded:
-                self._writer = Writer(loaded)
-            self._file.append(self._writer.write(piece, self._hash), piece[0].at)
+            self._file.append(lines, at)
+
+    def _writer_of(self, loaded: Loaded) -> LineWriter:
+        writer = self._writer
+        if writer is None or writer.loaded is not loaded:
+            writer = self._writer = LineWriter(loaded, self._hash)
+        return writer
 
     def _hash(self, key: bytes) -> str:
         if self._secret is None:
@@ -173,20 +194,12 @@ class PredictionLog:
             log.warning("the prediction log goes on, records missing: %d", missing)
 
 
-def _cut(queue: Sequence[Decided]) -> Iterator[list[Decided]]:
-    """Yield the queue in pieces of few rows, each of one model and one day, in order."""
-    piece: list[Decided] = []
-    rows = 0
-    for decided in queue:
-        for part in decided.split(PIECE):
-            last = piece[-1] if piece else part
-            if rows + len(part.p) > PIECE or part.loaded is not last.loaded or part.at // DAY != last.at // DAY:
-                yield piece
-                piece, rows = [], 0
-            piece.append(part)
-            rows += len(part.p)
-    if piece:
-        yield piece
+def _cut(rows: list[Row]) -> list[list[Row]]:
+    """Return the rows in pieces of one model and one day each."""
+    first, last = rows[0], rows[-1]
+    if first[0] // DAY == last[0] // DAY and all(row[3] is first[3] for row in rows):
+        return [rows]
+    return [[row] for row in rows]
 
 
 def _name(err: Exception) -> str:

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from serve.live import Loaded
+from serve.log_file import DAY
 
 # One decision, as the lane makes thousands a second: the first fields of `Decided`, with a single p and code.
 Row = tuple[float, str, str, Loaded, bytes, float, int, float, bytes | None]
@@ -63,3 +64,13 @@ def show_times(times: Iterable[float]) -> list[datetime | str]:
     found = [*map(datetime.fromtimestamp, times, repeat(UTC))]
     # msgspec would leave out a fraction of zero.
     return [each if each.microsecond else f"{each:%Y-%m-%dT%H:%M:%S}.000000Z" for each in found]
+
+
+def cut(rows: list[Row]) -> list[list[Row]]:
+    """Return the rows in pieces of one model and one day each."""
+    if not rows:
+        return []
+    first, last = rows[0], rows[-1]
+    if first[0] // DAY == last[0] // DAY and all(row[3] is first[3] for row in rows):
+        return [rows]
+    return [[row] for row in rows]  # a few times a day

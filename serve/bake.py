@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from serve.errors import ServeError, StoreError
-from serve.store import Pointer, Store
+from serve.pointer import Pointer
+from serve.store import Store
 
 
 def bake(source: Path, target: Path, alias: str = "production") -> Pointer | None:

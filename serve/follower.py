@@ -12,9 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from serve.errors import ModelFileError, RegistryError, ServeError, SignatureError, StoreBusyError, StoreError
+from serve.pointer import TRUSTED_VERDICTS, Pointer
 from serve.registry_client import RegistryClient, Version
 from serve.settings import Settings
-from serve.store import TRUSTED_VERDICTS, Pointer, open_store
+from serve.store import open_store
 
 LONGEST_WAIT = 300.0  # seconds between two attempts, however often they failed
 MOST_POLLS = 30  # nor more than so many times the usual

@@ -8,8 +8,9 @@ from typing import Any
 
 from serve.errors import ModelFileError, StoreError
 from serve.explain import Explainer
+from serve.pointer import Pointer
 from serve.scorer import Scorer
-from serve.store import Pointer, Store
+from serve.store import Store
 
 log = logging.getLogger(__name__)
 

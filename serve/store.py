@@ -10,69 +10,22 @@ import errno
 import fcntl
 import hashlib
 import json
-import os
-import re
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from serve import strict_json
+from serve.atomic_file import write_atomically
 from serve.errors import JSONError, ModelFileError, StoreBusyError, StoreError
+from serve.pointer import LARGEST_POINTER, Pointer, read_pointer
 from serve.regular_file import read_regular
 from serve.scorer import Scorer
 from serve.settings import LARGEST_FILE, Settings
 from serve.signature import LARGEST_SIGNATURE, Verifier
 
-TRUSTED_VERDICTS = ("passed", "forced")
 LARGEST_FACTS = 16 * 2**20  # bytes
-LARGEST_POINTER = 65_536
-
-
-@dataclass(frozen=True)
-class Pointer:
-    """Which file answers: its sha256 and what it is in the registry."""
-
-    sha256: str
-    name: str
-    alias: str
-    version: str
-    run: str
-    verdict: str
-
-    def __post_init__(self) -> None:
-        if not all(isinstance(value, str) for value in asdict(self).values()):
-            raise StoreError("a pointer holds text only")
-        if not (self.version and self.version.isprintable() and self.version.isascii()):  # it stands in a header
-            raise StoreError("the pointer's version is not printable ASCII")
-        if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
-            raise StoreError("the pointer's sha256 is not 64 hexadecimal digits")
-        if self.verdict not in TRUSTED_VERDICTS:
-            raise StoreError(f"the verdict is {self.verdict!r}, expected {' or '.join(TRUSTED_VERDICTS)}")
-
-
-def write_atomically(path: Path, data: bytes, mode: int = 0o666) -> None:
-    """Write beside, flush to the disk, rename: a reader sees the old file or the new one, never a part.
-
-    mode: the new file's permissions, less the umask.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with open(beside, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 class Store:
@@ -164,10 +117,7 @@ class Store:
             return None
         except (OSError, JSONError) as err:
             raise StoreError(f"{self.pointer_path.name}: not a pointer: {_why(err)}") from err
-        problem = _shape_problem(document)
-        if problem:
-            raise StoreError(f"{self.pointer_path.name}: not a pointer: {problem}")
-        pointer = Pointer(**document)
+        pointer = read_pointer(document, self.pointer_path.name)
         if pointer.alias != self._alias:
             raise StoreError(f"{self.pointer_path.name}: it is of the alias {pointer.alias!r}, not {self._alias!r}")
         return pointer
@@ -233,16 +183,6 @@ def _why(err: OSError | JSONError) -> str:
         return "not JSON"
     known = {errno.EFBIG: "too large", errno.EINVAL: "not a regular file"}
     return known.get(err.errno or 0) or err.strerror or type(err).__name__
-
-
-def _shape_problem(document: object) -> str:
-    """Return why a document from JSON has not the keys of a pointer, "" if it has."""
-    if not isinstance(document, dict):
-        return "not an object"
-    keys = [field.name for field in fields(Pointer)]
-    problems = [f"missing key {key}" for key in keys if key not in document]
-    problems += [f"unknown key {key[:60]!r}" for key in document if key not in keys]
-    return problems[0] if problems else ""
 
 
 def _dump(document: Mapping[str, Any]) -> bytes:

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet as pq
 
-from loan_approval.batch_files import absolute, list_inputs
-from loan_approval.batch_shards import plan_shards
-from loan_approval.batch_tables import read_rows
+from loan_approval.batch.files import absolute, list_inputs
+from loan_approval.batch.shards import plan_shards
+from loan_approval.batch.tables import read_rows
 from serve.contract import Contract
 from serve.feature import Feature
 

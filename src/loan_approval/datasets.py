@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 
 from loan_approval.boston import write_boston
-from loan_approval.data_folders import dataset_folder
-from loan_approval.data_versions import Generator, check_generator, settle
-from loan_approval.dvc_objects import md5_of_bytes
+from loan_approval.data.dvc_objects import md5_of_bytes
+from loan_approval.data.folders import dataset_folder
+from loan_approval.data.versions import Generator, check_generator, settle
 from loan_approval.errors import DataError
 from loan_approval.project import ROOT
 from loan_approval.simulate import write_simulation

@@ -13,7 +13,7 @@ import pandas as pd
 
 from loan_approval.datasets import ROLES, Dataset
 from loan_approval.evaluation import fast_auc
-from serve.store import write_atomically
+from serve.atomic_file import write_atomically
 
 LEAK_AUC = 0.95
 STRONG_AUC = 0.6

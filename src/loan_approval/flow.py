@@ -13,19 +13,21 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from loan_approval import data_reference, notebooks, reports, tracking, version_record
+from loan_approval import notebooks, reports, tracking, version_record
+from loan_approval.data import reference
 from loan_approval.datasets import Dataset, dataset_folder, load_contract, load_dataset, settle_version
 from loan_approval.errors import LoanApprovalError, PromotionError
 from loan_approval.factories import find_factory
 from loan_approval.model_factory import ModelFactory
-from loan_approval.monitoring import compare_with, load_window, log_folder
-from loan_approval.outcomes import describe_outcomes
-from loan_approval.prediction_log import prediction_log_folder
+from loan_approval.monitor.monitoring import compare_with, load_window, log_folder
+from loan_approval.monitor.outcomes import describe_outcomes
 from loan_approval.preprocessing_factory import PreprocessorFactory
 from loan_approval.project import ROOT
 from loan_approval.promotion import ALIAS, promote
+from loan_approval.records.prediction_log import prediction_log_folder
 from loan_approval.stores import model_and_store
-from serve.store import Store, write_atomically
+from serve.atomic_file import write_atomically
+from serve.store import Store
 
 START_LIMIT = 60  # seconds a server may take until it is ready
 
@@ -40,7 +42,7 @@ def run_step(notebook: str, texts: Mapping[str, str], folder: Path, time_limit: 
     dataset = str(parameters.get("dataset", "loans"))
     name = dataset_folder(dataset).name
     if notebook == "05_check_data":
-        parameters |= data_reference.find_reference(dataset, parameters.get("reference_csv", ""))
+        parameters |= reference.find_reference(dataset, parameters.get("reference_csv", ""))
     _check_before_kernel(notebook, dataset, parameters)
     if notebook in ("01_explore", "04_monitor", "05_check_data"):
         parameters["reports"] = str(folder)
@@ -60,7 +62,7 @@ def _check_before_kernel(notebook: str, dataset: str, parameters: Mapping[str, A
     # On the terminal an error may show the values it is about; in a notebook's report it must not.
     if notebook == "05_check_data":  # it reports what breaks the contract, without values
         names = ("csv", "reference_csv", "reference_notes")
-        data_reference.read_tables(dataset, **{name: parameters[name] for name in names if name in parameters})
+        reference.read_tables(dataset, **{name: parameters[name] for name in names if name in parameters})
         return
     data = load_dataset(dataset, draft=notebook == "01_explore")
     if notebook == "04_monitor":

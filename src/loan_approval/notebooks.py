@@ -13,7 +13,7 @@ from loan_approval.errors import DataError, NotebookFailedError, NotebookTimeout
 from loan_approval.notebook_parameters import check_parameters, parse_parameters
 from loan_approval.notebook_process import execute
 from loan_approval.reports import write_html
-from serve.store import write_atomically
+from serve.atomic_file import write_atomically
 
 __all__ = ["NotebookRun", "check_parameters", "parse_parameters", "publish", "read_result", "run_notebook"]
 

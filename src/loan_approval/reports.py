@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from serve.store import write_atomically
+from serve.atomic_file import write_atomically
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup

@@ -18,17 +18,17 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from loan_approval import tracking
-from loan_approval.data_versions import LOCK as DATA_LOCK
+from loan_approval.data.version_data import TrainingData, at_hand, data_of_file, from_commit
+from loan_approval.data.versions import LOCK as DATA_LOCK
 from loan_approval.errors import RebuildError
 from loan_approval.file_differences import describe_differences, read_documents
 from loan_approval.installed import differs_from_lock
 from loan_approval.project import LOCK, ROOT, platform_state, sha256_of
 from loan_approval.tracking import Version
-from loan_approval.version_data import TrainingData, at_hand, data_of_file, from_commit
 from loan_approval.work_tree import checked_out, run_code
+from serve.atomic_file import write_atomically
 from serve.contract import Contract
 from serve.errors import ContractError
-from serve.store import write_atomically
 
 _SHOWN = 10  # packages of another version
 _RUN_CELLS = """

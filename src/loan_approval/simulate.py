@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.special import expit
 from scipy.stats import rankdata
 
-from serve.store import write_atomically
+from serve.atomic_file import write_atomically
 
 ROWS = 20_000
 SEED = 20_260_101

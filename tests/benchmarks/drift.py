@@ -18,8 +18,8 @@ from scipy.special import ndtr, ndtri
 from tqdm import tqdm
 
 from loan_approval.datasets import Dataset, load_dataset
-from loan_approval.drift import compare, verdict
 from loan_approval.evaluation import wilson_interval
+from loan_approval.monitor.drift import compare, verdict
 from loan_approval.simulate import simulate
 from serve.feature import Feature
 

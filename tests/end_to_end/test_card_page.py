@@ -8,8 +8,9 @@ import pytest
 from playwright.sync_api import Browser
 
 from loan_approval.card import add_card
+from serve.pointer import Pointer
 from serve.scorer import Scorer
-from serve.store import Pointer, Store
+from serve.store import Store
 from tests.browser import running_browser, watched_page
 from tests.loan_approval.test_card import EVIDENCE, GATES, PROMOTED
 from tests.model_files import good_files

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from loan_approval.dvc_objects import md5_of_bytes
+from loan_approval.data.dvc_objects import md5_of_bytes
 from loan_approval.simulate import write_simulation
 from tests.server_process import find_free_port
 

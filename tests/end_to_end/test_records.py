@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from loan_approval import cli
-from loan_approval.erasure import erase
-from loan_approval.prediction_log import of_contract, read_decisions, read_reviews
-from loan_approval.reviews import with_reviews
+from loan_approval.records.erasure import erase
+from loan_approval.records.prediction_log import of_contract, read_decisions, read_reviews
+from loan_approval.records.reviews import with_reviews
 from serve.applicant import read_secret
 from serve.contract import Contract
 from serve.store import Store

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from serve.store import Pointer, Store
+from serve.pointer import Pointer
+from serve.store import Store
 from tests.model_files import LOANS, good_files
 from tests.server_process import DEADLINE, Server, running_server
 from tests.signing_keys import make_keys

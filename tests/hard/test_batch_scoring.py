@@ -15,8 +15,8 @@ import pytest
 from distributed import LocalCluster
 from pyarrow import parquet as pq
 
-from loan_approval.batch_files import join, list_inputs, list_names, open_file, read_whole
-from loan_approval.batch_scoring import Batch, score_batch
+from loan_approval.batch.files import join, list_inputs, list_names, open_file, read_whole
+from loan_approval.batch.scoring import Batch, score_batch
 from loan_approval.errors import BatchError
 from serve.contract import Contract
 from tests.batches import make_columns, write_csv, write_parquet
@@ -188,7 +188,7 @@ def test_dask_makes_a_cluster_of_its_own(tmp_path, source, whole, monkeypatch):
 
 def test_a_scheduler_that_does_not_answer_is_named(tmp_path, source, monkeypatch):
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "tcp://127.0.0.1:1")
-    monkeypatch.setattr("loan_approval.batch_dask.PATIENCE", 1)
+    monkeypatch.setattr("loan_approval.batch.dask_engine.PATIENCE", 1)
     with pytest.raises(BatchError, match=r"DASK_SCHEDULER_ADDRESS=tcp://127.0.0.1:1: no scheduler answers there"):
         score_batch(
             Batch(str(source / "in"), str(tmp_path / "out"), ("id",), engine="dask"),

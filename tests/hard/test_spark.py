@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pyarrow import dataset
 
-from loan_approval.batch_scoring import Batch, score_batch
+from loan_approval.batch.scoring import Batch, score_batch
 from serve.contract import Contract
 from tests.batches import make_columns, write_parquet
 from tests.model_files import LOANS, good_files

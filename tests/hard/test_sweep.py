@@ -15,9 +15,9 @@ from distributed import LocalCluster
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from loan_approval import sweep
 from loan_approval.project import REPORTS, ROOT
 from loan_approval.simulate import write_simulation
+from loan_approval.sweep import running
 
 pytestmark = pytest.mark.hard
 
@@ -176,7 +176,7 @@ def test_a_sweep_that_is_stopped_leaves_no_kernel_and_no_key(
 
 def test_a_trial_that_kills_each_worker_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
-    with sweep._connect(1) as client:
+    with running._connect(1) as client:
         future = client.submit(os.abort, key="trial-x", pure=False)
-        (done,) = sweep.as_completed([future])
-        assert sweep._reason(done) == "each worker that ran it died"
+        (done,) = running.as_completed([future])
+        assert running._reason(done) == "each worker that ran it died"

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loan_approval import data_folders, datasets
+from loan_approval import datasets
+from loan_approval.data import folders
 from loan_approval.datasets import ROLES, assign_roles, dataset_folder, load_dataset, read_dataset
 from loan_approval.errors import DataError
 from serve.contract import Contract
@@ -213,7 +214,7 @@ def project(tmp_path, monkeypatch, loans_csv):
         (tmp_path / "data" / name).mkdir(parents=True)
         (tmp_path / "data" / name / "contract.toml").write_bytes(contract)
     (tmp_path / "data/mine/dataset.csv").write_bytes(loans_csv.read_bytes())
-    for module in (datasets, data_folders):
+    for module in (datasets, folders):
         monkeypatch.setattr(module, "ROOT", tmp_path)
     return tmp_path
 

@@ -12,8 +12,9 @@ from loan_approval.model_factory import ModelFactory
 from loan_approval.preprocessing_factory import PreprocessorFactory
 from loan_approval.training import Recipe
 from serve.app import create_app
+from serve.pointer import Pointer
 from serve.settings import Settings
-from serve.store import Pointer, Store
+from serve.store import Store
 
 NEW_MODEL = """
     from sklearn.neural_network import MLPClassifier

@@ -13,8 +13,9 @@ from hypothesis import settings
 
 from serve.app import create_app
 from serve.contract import Contract
+from serve.pointer import Pointer
 from serve.settings import Settings
-from serve.store import Pointer, Store
+from serve.store import Store
 
 settings.register_profile("untimed", deadline=None)  # how long an example takes is the machine's affair
 settings.load_profile("untimed")

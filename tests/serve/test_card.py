@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from serve.card import policy_of
-from serve.store import Pointer
+from serve.pointer import Pointer
 from tests.serve.conftest import FACTS, Shelf
 
 PATH = "/api/v2/model/card"

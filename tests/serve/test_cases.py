@@ -7,8 +7,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from serve.app import create_app
+from serve.pointer import Pointer
 from serve.settings import Settings
-from serve.store import Pointer, Store
+from serve.store import Store
 
 CASES = json.loads((Path(__file__).parents[1] / "cases.json").read_text(encoding="utf-8"))["cases"]
 

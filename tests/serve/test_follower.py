@@ -8,10 +8,11 @@ import pytest
 
 from serve import follower as following
 from serve.follower import Follower, wait_after
+from serve.pointer import Pointer
 from serve.registry_client import LARGEST_DOCUMENT
 from serve.scorer import LARGEST_FILE
 from serve.settings import Settings
-from serve.store import Pointer, Store, open_store
+from serve.store import Store, open_store
 from tests.fake_registry import NAME, FakeRegistry, Handler, fake_registry
 from tests.signing_keys import Keys, make_keys
 

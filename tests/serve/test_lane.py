@@ -14,8 +14,9 @@ from serve.app import create_app
 from serve.front import Front
 from serve.http_request import Request
 from serve.lane import Lane
+from serve.pointer import Pointer
 from serve.settings import Settings
-from serve.store import Pointer, Store
+from serve.store import Store
 from tests.raw_http import RawAnswer, connect, post, read_answer
 from tests.serve.front_server import FrontServer, serving
 

@@ -11,9 +11,10 @@ import pytest
 
 from serve.errors import ModelFileError, SettingsError, SignatureError
 from serve.live import LiveModel
+from serve.pointer import Pointer
 from serve.settings import Settings
 from serve.signature import Verifier
-from serve.store import Pointer, Store, open_store
+from serve.store import Store, open_store
 from tests.signing_keys import Keys, make_keys
 
 NAME = "loan_approval_model"

@@ -16,10 +16,11 @@ from serve.lane import Lane
 from serve.live import LiveModel, Loaded
 from serve.log_file import LogFile
 from serve.observation import Observer
+from serve.pointer import Pointer
 from serve.shadow import Shadow, make_shadow
 from serve.shadow_counts import REASONS, ShadowCounts
 from serve.shadow_lines import find_difference
-from serve.store import Pointer, Store
+from serve.store import Store
 from tests.exposition import read_series
 
 AT = 1795435200.25  # 2026-11-23T12:00:00.250Z

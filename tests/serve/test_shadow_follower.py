@@ -8,9 +8,10 @@ import pytest
 
 from serve.errors import SettingsError
 from serve.follower import Follower, ShadowFollower
+from serve.pointer import Pointer
 from serve.registry import watch
 from serve.settings import Settings
-from serve.store import Pointer, Store
+from serve.store import Store
 from tests.fake_registry import FakeRegistry, Handler, fake_registry
 from tests.load import wait_until
 

@@ -6,7 +6,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from serve.errors import ModelFileError, StoreBusyError, StoreError
-from serve.store import LARGEST_FACTS, LARGEST_POINTER, Pointer, write_atomically
+from serve.pointer import LARGEST_POINTER, Pointer
+from serve.store import LARGEST_FACTS
 
 POINTER = Pointer("a" * 64, "loan_approval_model", "production", "1", "run-1", "passed")
 
@@ -67,29 +68,6 @@ def test_the_pointer_is_read_back_as_it_was_written(shelf):
 def test_what_is_not_installed_cannot_be_pointed_at(shelf):
     with pytest.raises(StoreError, match="no file"):
         shelf.store.point(POINTER)
-
-
-@pytest.mark.parametrize("version", ["1\r\nX-Evil: 1", "1\n", "é", "1\0", ""])
-def test_a_version_that_fits_no_header_is_refused(version):
-    with pytest.raises(StoreError, match="version is not printable ASCII"):
-        replace(POINTER, version=version)
-
-
-@pytest.mark.parametrize("verdict", ["failed", "", "Passed"])
-def test_a_pointer_takes_trusted_verdicts_only(verdict):
-    with pytest.raises(StoreError, match="expected passed or forced"):
-        replace(POINTER, verdict=verdict)
-
-
-@pytest.mark.parametrize("sha256", ["", "a" * 63, "A" * 64, "../" + "a" * 61, "a" * 64 + "\n"])
-def test_a_pointer_names_a_hash_and_no_path(sha256):
-    with pytest.raises(StoreError, match="64 hexadecimal digits"):
-        replace(POINTER, sha256=sha256)
-
-
-def test_a_pointer_holds_text_only():
-    with pytest.raises(StoreError, match="text only"):
-        replace(POINTER, version=1)
 
 
 @pytest.mark.parametrize(
@@ -181,32 +159,6 @@ def test_nobody_waits_at_a_file_that_has_no_end(shelf, suffix, put):
     with pytest.raises(StoreError, match="not a pointer: not a regular file"):
         shelf.store.pointer()
     assert suffix == ".json" or shelf.store.file(pointer.sha256) is None
-
-
-def test_a_write_replaces_the_whole_file(tmp_path):
-    path = tmp_path / "new" / "file"
-    write_atomically(path, b"a longer first version")
-    write_atomically(path, b"second")
-    assert (path.read_bytes(), names_in(path.parent)) == (b"second", ["file"])
-
-
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside(tmp_path, monkeypatch):
-    def fail(_descriptor):
-        raise OSError(28, "No space left on device")
-
-    path = tmp_path / "file"
-    write_atomically(path, b"old")
-    monkeypatch.setattr("serve.store.os.fsync", fail)
-    with pytest.raises(OSError, match="No space left"):
-        write_atomically(path, b"new")
-    assert (path.read_bytes(), names_in(tmp_path)) == (b"old", ["file"])
-
-
-def test_a_rename_that_fails_leaves_nothing_beside(tmp_path):
-    (tmp_path / "file").mkdir()
-    with pytest.raises(IsADirectoryError):
-        write_atomically(tmp_path / "file", b"new")
-    assert names_in(tmp_path) == ["file"]
 
 
 def test_a_store_that_cannot_be_written_says_so(shelf, model_file):

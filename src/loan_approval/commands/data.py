@@ -21,7 +21,7 @@ def add_commands(add: Adder) -> None:
 
 
 def _init(options: argparse.Namespace) -> None:
-    from loan_approval.drafting import draft_data_set
+    from loan_approval.data.drafting import draft_data_set
 
     draft = draft_data_set(options.folder, options.csv, options.target)
     print(f"{draft.dataset}: {draft.rows:,} rows", *draft.notes, sep="\n- ")

@@ -47,7 +47,7 @@ def _monitor(options: argparse.Namespace) -> None:
 
 @asks_mlflow
 def _demo_drift(options: argparse.Namespace) -> None:
-    from loan_approval.demo_drift import describe, run_demo
+    from loan_approval.monitor.demo_drift import describe, run_demo
 
     judged = run_demo(project.REPORTS, options.rows)
     print(*map(describe, judged), sep="\n")

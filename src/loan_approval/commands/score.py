@@ -32,7 +32,7 @@ def _workers(text: str) -> int:
 
 
 def _score(options: argparse.Namespace) -> None:
-    from loan_approval.batch_scoring import Batch, score_batch
+    from loan_approval.batch.scoring import Batch, score_batch
 
     data = _model_file(options)
     batch = Batch(
@@ -52,7 +52,7 @@ def _score(options: argparse.Namespace) -> None:
 
 def _model_file(options: argparse.Namespace) -> bytes:
     """Return the bytes of the model file to score with. Raises LoanApprovalError, ServeError."""
-    from loan_approval.data_folders import dataset_folder
+    from loan_approval.data.folders import dataset_folder
     from loan_approval.errors import BatchError
     from serve.contract import Contract
     from serve.scorer import LARGEST_FILE
@@ -89,7 +89,7 @@ def _file_of_version(name: str, version: str) -> bytes:
     from loan_approval.errors import BatchError
     from loan_approval.tracking import find_version, load_model_file
     from loan_approval.tracking_server import plain_errors
-    from serve.store import TRUSTED_VERDICTS
+    from serve.pointer import TRUSTED_VERDICTS
 
     with plain_errors():
         found = find_version(name, version)

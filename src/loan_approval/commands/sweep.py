@@ -32,10 +32,10 @@ def _sweep(options: argparse.Namespace) -> None:
     from dataclasses import replace
 
     from loan_approval.datasets import dataset_folder
-    from loan_approval.leaderboard import print_board
     from loan_approval.reports import write_index
-    from loan_approval.sweep import run_sweep
-    from loan_approval.sweep_plan import read_plan
+    from loan_approval.sweep.leaderboard import print_board
+    from loan_approval.sweep.plan import read_plan
+    from loan_approval.sweep.running import run_sweep
 
     plan = read_plan(options.plan or dataset_folder(options.dataset) / "sweep.toml")
     if options.sample:

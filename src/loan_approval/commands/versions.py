@@ -26,7 +26,7 @@ def _data(options: argparse.Namespace) -> None:
 
 
 def _settle(dataset: str | None) -> None:
-    from loan_approval.data_versions import keep
+    from loan_approval.data.versions import keep
     from loan_approval.datasets import dataset_folder, settle_version
 
     names = [dataset] if dataset else sorted(path.parent.name for path in project.ROOT.glob("data/*/contract.toml"))
@@ -43,10 +43,10 @@ def _settle(dataset: str | None) -> None:
 
 @asks_mlflow
 def _fetch(options: argparse.Namespace) -> None:
+    from loan_approval.data.version_data import find_data, place_for, recorded_data, write_data
     from loan_approval.datasets import dataset_folder
     from loan_approval.flow import model_and_store
     from loan_approval.tracking import find_version
-    from loan_approval.version_data import find_data, place_for, recorded_data, write_data
 
     name, _ = model_and_store(options.dataset or "loans")
     version, folder = find_version(name, options.version), dataset_folder(options.dataset or "loans")

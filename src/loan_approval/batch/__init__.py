@@ -1,0 +1,1 @@
+"""Batch scoring: many applications from files to files, in bounded memory, each part of the output whole or absent."""

@@ -1,0 +1,162 @@
+"""Where a batch's files are, a local disk or S3: listing, reading, and writing that shows whole files only.
+
+An address is a local path or `s3://bucket/key`; AWS_ENDPOINT_URL names an S3 other than Amazon's.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+from pyarrow import fs
+
+from loan_approval.errors import BatchError
+from serve.atomic_file import write_atomically
+
+S3 = "s3://"
+SUFFIXES = (".csv", ".parquet")
+WAIT = 20  # seconds for a connection to S3, and for an answer
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file to score. name: below the input. version: what changes when its content does, an ETag or a time."""
+
+    address: str
+    name: str
+    size: int
+    version: str
+
+    @property
+    def is_csv(self) -> bool:
+        """Whether it holds text rather than Parquet."""
+        return self.name.endswith(".csv")
+
+
+def absolute(address: str) -> str:
+    """Return an address that means the same in every process."""
+    if address.startswith(S3):
+        return address.rstrip("/")
+    if "://" in address:
+        raise BatchError(f"{address}: expected a local path or s3://bucket/prefix")
+    return str(Path(address).resolve())
+
+
+def join(folder: str, name: str) -> str:
+    """Return the address of a file in a folder."""
+    return f"{folder}/{name}"
+
+
+def list_inputs(address: str) -> list[InputFile]:
+    """Return the files at an address, a file or a folder with any depth, by name. Raises BatchError.
+
+    Names that begin with `_` or `.` are other programs' marks and are passed over; anything else must be an input.
+    """
+    system, path = _locate(address)
+    info = attempt(address, system.get_file_info, path)
+    if info.type == fs.FileType.File:
+        names = [info.base_name]
+        folder = address.removesuffix(f"/{info.base_name}")
+    elif info.type == fs.FileType.Directory:
+        found = attempt(address, system.get_file_info, fs.FileSelector(path, recursive=True))
+        names = [each.path[len(path) + 1 :] for each in found if each.type == fs.FileType.File]
+        names = sorted(name for name in names if not any(part[0] in "_." for part in name.split("/")))
+        folder = address
+    else:
+        raise BatchError(f"{address}: no such file or folder")
+    if not names:
+        raise BatchError(f"{address}: the folder is empty, expected files that end in .csv or .parquet")
+    _check_suffixes(address, names)
+    return [look_up(join(folder, name), name) for name in names]
+
+
+def _check_suffixes(address: str, names: list[str]) -> None:
+    others = [name for name in names if not name.endswith(SUFFIXES)]
+    if others:
+        raise BatchError(f"{address}: {others[0]}: expected a name that ends in .csv or .parquet")
+    if len({Path(name).suffix for name in names}) > 1:
+        raise BatchError(f"{address}: holds both CSV and Parquet, expected one of them")
+
+
+def look_up(address: str, name: str) -> InputFile:
+    """Return what a file is just now. Raises BatchError."""
+    if not address.startswith(S3):
+        facts = attempt(address, os.stat, address)
+        return InputFile(address, name, facts.st_size, str(facts.st_mtime_ns))
+    with open_file(address) as file:
+        tag = file.metadata().get("ETag")
+        return InputFile(address, name, file.size(), tag.decode() if tag else _changed_at(address))
+
+
+def _changed_at(address: str) -> str:
+    system, path = _locate(address)
+    return str(attempt(address, system.get_file_info, path).mtime_ns)
+
+
+def open_file(address: str) -> pa.NativeFile:
+    """Open a file to read any part of it. Raises BatchError."""
+    system, path = _locate(address)
+    return attempt(address, system.open_input_file, path)
+
+
+def read_whole(address: str) -> bytes | None:
+    """Return what a file holds, None where there is none. Raises BatchError."""
+    system, path = _locate(address)
+    if attempt(address, system.get_file_info, path).type != fs.FileType.File:
+        return None
+    with open_file(address) as file:
+        return attempt(address, file.read)
+
+
+def list_names(folder: str) -> set[str]:
+    """Return the names of what is in a folder, none where there is no folder. Raises BatchError."""
+    system, path = _locate(folder)
+    found = attempt(folder, system.get_file_info, fs.FileSelector(path, allow_not_found=True))
+    return {info.base_name for info in found}
+
+
+def write_whole(address: str, data: bytes | pa.Buffer) -> None:
+    """Write a file that is there whole or not at all. Raises BatchError."""
+    if not address.startswith(S3):
+        attempt(address, write_atomically, Path(address), data)
+        return
+    attempt(address, _put, *_locate(address), data)
+
+
+def _put(system: fs.FileSystem, path: str, data: bytes | pa.Buffer) -> None:
+    # All of it is at hand: an object comes to be when its upload is complete, so nobody sees a part of it.
+    stream = system.open_output_stream(path)
+    stream.write(data)
+    stream.close()
+
+
+def _locate(address: str) -> tuple[fs.FileSystem, str]:
+    return (_s3(), address.removeprefix(S3)) if address.startswith(S3) else (fs.LocalFileSystem(), address)
+
+
+@cache
+def _s3() -> fs.S3FileSystem:
+    endpoint = urlsplit(os.environ.get("AWS_ENDPOINT_URL", ""))
+    place = {"scheme": endpoint.scheme, "endpoint_override": endpoint.netloc} if endpoint.netloc else {}
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ("us-east-1" if place else None)
+    return fs.S3FileSystem(
+        **place,
+        region=region,
+        connect_timeout=WAIT,
+        request_timeout=WAIT,
+        background_writes=False,
+        allow_delayed_open=True,
+    )
+
+
+def attempt(address: str, action: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what the action does; where it can't, raise BatchError that names the address."""
+    try:
+        return action(*arguments)
+    except OSError as err:
+        reason = err.strerror or str(err).partition("\n")[0]
+        raise BatchError(f"{address}: {reason}") from err

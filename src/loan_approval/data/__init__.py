@@ -1,0 +1,1 @@
+"""Data sets as they change: drafted, versioned, checked, and found again."""

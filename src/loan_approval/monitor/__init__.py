@@ -1,0 +1,1 @@
+"""Live traffic against what the model was trained on."""

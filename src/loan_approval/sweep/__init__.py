@@ -1,0 +1,1 @@
+"""Sweeps: a plan of trainings, run on Dask, each once, and ranked."""

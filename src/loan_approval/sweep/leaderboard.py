@@ -1,0 +1,164 @@
+"""The leaderboard of a sweep: recipes ranked by what they do on rows they did not learn from, test rows left alone.
+
+Runs that differ in their seed alone are one recipe, ranked by their mean: a seed picked for its score is luck.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from loan_approval.card import style_hash
+from loan_approval.evaluation import Interval
+from loan_approval.sweep.plan import SEED, Trial, canonical, train_command
+from loan_approval.sweep.runs import SECONDS, Finished
+from serve.atomic_file import write_atomically
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A trial that gave nothing, and why."""
+
+    trial: Trial
+    reason: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A recipe's place: the mean over its seeds of each measure, and its runs in MLflow.
+
+    auc: out of fold, with the mean of the seeds' 95 % intervals.   spread: between the seeds' AUCs, None for one seed.
+    cost: an application on the calibrate rows, on which the threshold was chosen.   log_loss: on the same rows,
+    cross-fitted.   seconds: of one run.
+    """
+
+    parameters: Mapping[str, Any]
+    seeds: tuple[int, ...]
+    auc: Interval
+    spread: float | None
+    cost: float
+    log_loss: float
+    seconds: float
+    runs: tuple[str, ...]
+
+    def __str__(self) -> str:
+        named = {name: value for name, value in self.parameters.items() if name != SEED}
+        return " ".join(f"{name}={canonical(value)}" for name, value in named.items()) or "the defaults"
+
+
+@dataclass(frozen=True)
+class Board:
+    """What a sweep gave: standings, best first, and failures. `parent`: the id of its MLflow run."""
+
+    sweep: str
+    dataset: str
+    parent: str
+    standings: tuple[Standing, ...]
+    failures: tuple[Failure, ...]
+
+    def command(self) -> str:
+        """Return the command that trains the best recipe for real; "" when no trial has finished."""
+        return train_command(self.dataset, self.standings[0].parameters) if self.standings else ""
+
+    def metrics(self) -> dict[str, float]:
+        """Return what the parent run says in numbers."""
+        best = {"best_cv_roc_auc": self.standings[0].auc.value} if self.standings else {}
+        return best | {"recipes": len(self.standings), "failed_trials": len(self.failures)}
+
+
+def make_board(
+    sweep: str,
+    dataset: str,
+    parent: str,
+    trials: Sequence[Trial],
+    done: Mapping[str, Finished],
+    failures: Sequence[Failure],
+) -> Board:
+    """Rank the finished trials of a sweep by mean out-of-fold AUC; equal ones by log loss, then in the plan's order."""
+    recipes: dict[str, list[Trial]] = {}
+    for trial in trials:
+        if trial.key in done:
+            recipes.setdefault(trial.recipe, []).append(trial)
+    standings = [_standing(members, [done[trial.key] for trial in members]) for members in recipes.values()]
+    standings.sort(key=lambda standing: (-standing.auc.value, standing.log_loss))
+    return Board(sweep, dataset, parent, tuple(standings), tuple(failures))
+
+
+def _standing(trials: Sequence[Trial], finished: Sequence[Finished]) -> Standing:
+    def mean(name: str) -> float:
+        return fmean(run.metrics[name] for run in finished)
+
+    aucs = [run.metrics["cv_roc_auc"] for run in finished]
+    return Standing(
+        parameters=trials[0].parameters,
+        seeds=tuple(trial.parameters[SEED] for trial in trials),
+        auc=Interval(mean("cv_roc_auc"), mean("cv_roc_auc_low"), mean("cv_roc_auc_high")),
+        spread=max(aucs) - min(aucs) if len(aucs) > 1 else None,
+        cost=mean("calibrate_cost"),
+        log_loss=mean("calibrate_log_loss"),
+        seconds=mean(SECONDS),
+        runs=tuple(run.run_id for run in finished),
+    )
+
+
+def describe_lead(standings: Sequence[Standing]) -> str:
+    """Return in words whether the best is told from the others, or may have been lucky."""
+    if len(standings) < 2:
+        return "There is nothing to compare." if standings else "No trial has finished."
+    best, second = standings[:2]
+    lead, half = best.auc.value - second.auc.value, (best.auc.high - best.auc.low) / 2
+    within = sum(standing.auc.high >= best.auc.value for standing in standings[1:])
+    words = f"The best leads the second by {lead:.4f} of AUC; its own 95 % interval reaches {half:.4f} either side."
+    if not within:
+        return f"{words} It lies above the interval of every other."
+    others = f"{within} of the {len(standings) - 1} others"
+    return (
+        f"{words} It lies within the interval of {others}: these are not told apart here, so the simplest or "
+        "fastest of them will do. The best of many is also flattered by having been picked."
+    )
+
+
+def write_board(board: Board, folder: Path) -> list[Path]:
+    """Write `sweep.html`, which loads nothing, and the same as `sweep.json`; return their paths."""
+    page, document = folder / "sweep.html", folder / "sweep.json"
+    write_atomically(document, (json.dumps(asdict(board), indent=1, ensure_ascii=False) + "\n").encode())
+    write_atomically(page, render_board(board).encode())
+    return [page, document]
+
+
+def render_board(board: Board) -> str:
+    """Return the leaderboard as HTML; the same board gives the same text."""
+    environment = Environment(
+        loader=PackageLoader("loan_approval"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = files("loan_approval").joinpath("templates/card.css").read_text(encoding="utf-8")
+    page = environment.get_template("sweep.html.j2").render(
+        board=board,
+        lead=describe_lead(board.standings),
+        style=Markup(style),  # noqa: S704 (our own file; whole, as the policy holds its hash)
+        style_hash=Markup(style_hash(style)),  # noqa: S704 (base64 between the quotes that a policy wants)
+    )
+    return page.strip() + "\n"
+
+
+def print_board(board: Board, most: int = 10) -> None:
+    """Print the best recipes, how far they are apart, and the command that trains the first."""
+    for place, standing in enumerate(board.standings[:most], 1):
+        seeds = f", {len(standing.runs)} seeds" if len(standing.runs) > 1 else ""
+        print(
+            f"{place:3}. AUC {standing.auc}, cost {standing.cost:.4f}, log loss {standing.log_loss:.4f}, "
+            f"{standing.seconds:.0f} s{seeds}: {standing}"
+        )
+    print(describe_lead(board.standings))
+    if board.standings:
+        print(f"To train the best for 03_validate to judge: {board.command()}")

@@ -1,0 +1,168 @@
+"""A batch judges a table as the server judges the same one in a request."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from loan_approval.batch import csv_blocks
+from loan_approval.batch import tables as batch_tables
+from loan_approval.batch.columns import suits
+from loan_approval.batch.files import absolute, list_inputs
+from loan_approval.batch.shards import plan_shards
+from loan_approval.errors import DataError
+from serve import tables
+from serve.contract import Contract
+from serve.errors import ApplicationError
+from serve.tables import encode_columns, encode_csv
+from tests.batches import ODD_CELLS, judge, make_columns, write_csv, write_parquet
+
+CASES = json.loads((Path(__file__).parents[2] / "cases.json").read_text(encoding="utf-8"))["cases"]
+IN_CELLS = [case for case in CASES if case["csv"] != "not expressible"]
+
+
+def as_the_server(encode: Any, contract: Contract, table: Any) -> tuple[np.ndarray | None, dict[tuple[int, str], str]]:
+    """Return what the batch route makes of a table: its rows, or what is wrong by row and field."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables, "MOST_FIELDS_NAMED", 10**9)
+        try:
+            return encode(contract, table), {}
+        except ApplicationError as err:
+            places = {tuple(place.partition(".")[::2]): text for place, text in err.fields.items()}
+    return None, {(int(row), name): text for (row, name), text in places.items()}
+
+
+def check_alike(path: Path, contract: Contract, encode: Any, table: Any) -> None:
+    X, faults = judge(path, contract)
+    expected, wrong = as_the_server(encode, contract, table)
+    in_rows = {place: text for place, text in faults.items() if place[1]}
+    assert in_rows == {place: text for place, text in wrong.items() if place[1]}
+    # Of a row with other than the header's cells the server gives their number.
+    assert {row for row, name in faults if not name} == {row for row, name in wrong if not name}
+    if expected is not None:
+        np.testing.assert_array_equal(X, expected)
+
+
+@pytest.fixture(params=["loans", "homes"])
+def contract(request, loans_contract, homes_contract) -> Contract:
+    return {"loans": loans_contract, "homes": homes_contract}[request.param]
+
+
+@pytest.mark.parametrize("case", IN_CELLS, ids=lambda case: case["name"])
+def test_a_csv_is_judged_by_the_cases_that_the_server_is_judged_by(tmp_path, loans_contract, case):
+    columns = {
+        f.name: [loans_contract.example()[f.name], case["application"].get(f.name)] for f in loans_contract.scored
+    }
+    cells = {name: [_cell(value) for value in values] for name, values in columns.items()}
+    path = write_csv(tmp_path / "batch.csv", cells)
+    faults = judge(path, loans_contract)[1]
+    if case["csv"] == "same":
+        assert {name for _, name in faults} == set(case["fields"])
+        assert all(part in faults[1, name] for name, part in case["fields"].items())
+    check_alike(path, loans_contract, encode_csv, path.read_bytes())
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else json.dumps(value) if not isinstance(value, str) else value
+    return f'"{text}"' if "," in text else text
+
+
+def as_columns(case: dict[str, Any], contract: Contract) -> dict[str, pa.Array] | None:
+    """Return the case as a table of one row, None where no column holds what it says."""
+    application = case["application"]
+    if not isinstance(application, dict):
+        return None
+    absent = {} if set(application) - set(_names(contract)) else dict.fromkeys(_names(contract))
+    try:
+        return {name: pa.array([value]) for name, value in (absent | application).items()}
+    except (OverflowError, pa.ArrowException):
+        return None
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_parquet_is_judged_by_the_cases_that_the_server_is_judged_by(tmp_path, loans_contract, case):
+    columns = as_columns(case, loans_contract)
+    if columns is None:
+        return
+    path = write_parquet(tmp_path / "batch.parquet", columns)
+    features = {feature.name: feature for feature in loans_contract.features}
+    kinds = [name in features and suits(features[name], column.type) for name, column in columns.items()]
+    if not all(kinds) or len(columns) < len(features):  # whatever is in its rows, nothing in this column is right
+        assert case["fields"]
+        with pytest.raises(DataError, match="|".join(repr(name) for name in case["fields"])):
+            judge(path, loans_contract)
+        return
+    faults = {name: text for (_, name), text in judge(path, loans_contract)[1].items()}
+    assert set(faults) == set(case["fields"])
+    assert all(part in faults[name] for name, part in case["fields"].items())
+
+
+def _names(contract: Contract) -> list[str]:
+    return [feature.name for feature in contract.features]
+
+
+@pytest.mark.parametrize("odd", [0, 0.002, 0.3])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_random_csv_is_judged_as_the_server_judges_it(tmp_path, contract, seed, odd, monkeypatch):
+    monkeypatch.setattr(csv_blocks, "BLOCK", 700)
+    rng = np.random.default_rng(seed)
+    columns = make_columns(contract, 120, seed)
+    for values in columns.values():
+        for row in np.flatnonzero(rng.random(len(values)) < odd):
+            values[row] = rng.choice(ODD_CELLS)
+            values[row] = f'"{values[row]}"' if seed % 2 else values[row]
+    path = write_csv(tmp_path / "batch.csv", columns, "\r\n" if seed > 1 else "\n")
+    check_alike(path, contract, encode_csv, path.read_bytes())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_with_other_than_the_headers_cells_are_rejected_alone(tmp_path, homes_contract, seed, monkeypatch):
+    monkeypatch.setattr(csv_blocks, "BLOCK", 60)
+    rng = np.random.default_rng(seed)
+    lines = [
+        rng.choice(["own,5,north,1", "own,5,north", "", "own,5,north,1,", '"own",5,,'], p=[0.6, *[0.1] * 4])
+        for _ in range(80)
+    ]
+    path = tmp_path / "batch.csv"
+    path.write_text("\n".join(["home,amount,region,children", *lines, "rent,101,x,3", ""]))
+    check_alike(path, homes_contract, encode_csv, path.read_bytes())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_parquet_is_judged_as_the_server_judges_the_columns(tmp_path, contract, seed, monkeypatch):
+    monkeypatch.setattr(batch_tables, "BATCH", 17)
+    rng = np.random.default_rng(seed)
+    columns = make_columns(contract, 200, seed, absent=0.2)
+    for feature in contract.features:
+        for row in np.flatnonzero(rng.random(200) < 0.05):
+            columns[feature.name][row] = "Own" if feature.is_category else float(rng.choice([-1, 1e9, 0.5]))
+    path = write_parquet(tmp_path / "batch.parquet", columns, row_group=60)
+    columns = {name: pa.array(values).to_pylist() for name, values in columns.items()}  # 5 as 5.0 beside 0.5
+    check_alike(path, contract, encode_columns, columns)
+
+
+def test_a_block_that_is_not_utf8_is_refused_with_its_rows(tmp_path, homes_contract):
+    path = tmp_path / "batch.csv"
+    path.write_bytes(b"home,amount,children,region\nown,1,1,north\nown,1,1,no\xffrth\n")
+    with pytest.raises(DataError, match="rows 0 to 1: not UTF-8"):
+        judge(path, homes_contract)
+
+
+def test_so_is_one_whose_fault_is_in_a_column_that_nobody_asked_for(tmp_path, homes_contract):
+    path = tmp_path / "batch.csv"
+    path.write_bytes(b"home,amount,children,note\nown,1,1,\xff\n")
+    (shard,) = plan_shards(list_inputs(absolute(str(path))), homes_contract, ignore_unknown=True)
+    with pytest.raises(DataError, match="rows 0 to 0: not UTF-8"):
+        list(batch_tables.read_rows(shard, homes_contract, []))
+
+
+def test_kept_columns_come_through_as_they_are(tmp_path, homes_contract):
+    columns = make_columns(homes_contract, 5) | {"id": ["a", "", " b", '"c,d"', "é"]}
+    for text in ({}, {"home": ["own", "Own ", '"own"', "", "rent"]}):
+        path = write_csv(tmp_path / "batch.csv", columns | text)
+        (shard,) = plan_shards(list_inputs(absolute(str(path))), homes_contract, ["id"])
+        (rows,) = batch_tables.read_rows(shard, homes_contract, ["id"])
+        assert rows.kept[0].to_pylist() == ["a", None, " b", "c,d", "é"]

@@ -1,0 +1,168 @@
+import fcntl
+import io
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from loan_approval import cli
+from loan_approval.errors import LogError
+from loan_approval.records import erasure
+from loan_approval.records.erasure import erase
+from loan_approval.records.prediction_log import read_decisions, read_reviews, read_shadow
+from loan_approval.records.reviews import add_review
+from serve.applicant import hash_applicant
+from tests.prediction_logs import NOON, live_writer, make_line, write_lines
+
+SECRET = b"0123456789abcdef"
+ANA, RUI = (hash_applicant(SECRET, key) for key in (b"ana", b"rui"))
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """Two files of decisions about Ana, Rui and somebody unnamed, all scored by a challenger and reviewed."""
+    for writer in ("w1-000000", "w2-000000"):
+        lines = [make_line({"n": n}, NOON, applicant=who) for n, who in enumerate((ANA, RUI, None))]
+        scores = [{"time": line["time"], "decision_id": line["decision_id"], "code": 1} for line in lines]
+        write_lines(tmp_path, lines, writer=writer)
+        write_lines(tmp_path, scores, "shadow", writer)
+        for line in lines:
+            add_review(tmp_path, line["decision_id"], "approve", "eva", "because")
+    return tmp_path
+
+
+def ids(log: Path) -> list[set[str]]:
+    """Return the ids that decisions, challengers' scores and reviews are about."""
+    return [set(read(log).frame["decision_id"]) for read in (read_decisions, read_shadow, read_reviews)]
+
+
+def test_an_applicant_goes_from_decisions_scores_and_reviews_and_nobody_else_does(log: Path) -> None:
+    frame = read_decisions(log).frame
+    others = set(frame["decision_id"][frame["applicant"] != ANA])
+    assert erase(log, SECRET, "ana") == 2
+    assert ids(log) == [others] * 3
+    assert ANA not in "".join(path.read_text() for path in log.rglob("*.jsonl"))
+
+
+def test_the_lines_that_stay_keep_their_bytes_and_the_file_its_permissions(log: Path) -> None:
+    (path, untouched) = sorted((log / "decisions").glob("*/*"))
+    untouched.write_bytes(b"".join(untouched.read_bytes().splitlines(keepends=True)[1:]))
+    path.chmod(0o600)
+    before = path.read_bytes().splitlines(keepends=True), untouched.stat().st_ino
+    erase(log, SECRET, "ana")
+    assert path.read_bytes() == b"".join(before[0][1:])
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert untouched.stat().st_ino == before[1]
+
+
+def test_an_erasure_is_recorded_without_key_or_hash(log: Path) -> None:
+    erase(log, SECRET, "ana")
+    text = (log / "erasures.jsonl").read_text()
+    begun, done = map(json.loads, text.splitlines())
+    assert begun.keys() == done.keys() == {"time", "by", "event", "decisions"}
+    assert (begun["event"], done["event"], begun["decisions"], done["decisions"]) == ("begun", "done", 2, 2)
+    assert "ana" not in text
+    assert ANA not in text
+
+
+@pytest.mark.parametrize("key", ["", "é", "a,b", "a" * 257])
+def test_what_can_not_be_a_key_is_refused_without_showing_it(log: Path, key: str) -> None:
+    with pytest.raises(LogError, match="the applicant's key: expected 1 to 256 printable") as caught:
+        erase(log, SECRET, key)
+    assert not key or key not in str(caught.value).replace("a comma", "")
+    assert not (log / "erasures.jsonl").exists()
+
+
+def test_a_torn_line_may_be_anybodys_and_goes_too(log: Path) -> None:
+    (path, _) = sorted((log / "decisions").glob("*/*"))
+    path.write_bytes(path.read_bytes() + b'{"time":"2026-11-23T12:00:00Z","input.n":7')
+    erase(log, SECRET, "nobody")
+    assert len(read_decisions(log).frame) == 6
+    assert read_decisions(log).torn == 0
+
+
+@pytest.mark.parametrize("step", range(5))  # reviews, two files of scores, two of decisions
+def test_an_erasure_that_was_killed_is_completed_by_the_next(
+    log: Path, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = read_decisions(log).frame
+    others = set(frame["decision_id"][frame["applicant"] != ANA])
+    left = iter(range(step, -1, -1))
+    keep_lines = erasure.keep_lines
+
+    def dying(path: Path, keep: object) -> int:
+        if next(left) == 0:
+            path.with_name(f".{path.name}.0a1b2c3d").write_text(ANA)  # what a kill leaves beside
+            raise KeyboardInterrupt
+        return keep_lines(path, keep)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(erasure, "keep_lines", dying)
+        with pytest.raises(KeyboardInterrupt):
+            erase(log, SECRET, "ana")
+    assert all(some >= others for some in ids(log))
+    erase(log, SECRET, "ana")
+    assert ids(log) == [others] * 3
+    assert not [path for path in log.rglob(".*") if path.name != ".lock"]
+
+
+def test_a_server_goes_on_in_a_new_file_and_loses_nothing(tmp_path: Path) -> None:
+    lines = [make_line({"n": n}, decision_id=f"early-{n}", applicant=(RUI, ANA)[n % 2]) for n in range(10)]
+    with live_writer(tmp_path, lines) as live:
+        erase(tmp_path, SECRET, "ana")
+        assert {line["decision_id"] for line in lines if line["applicant"] == RUI} | {"late-0"} == ids(tmp_path)[0]
+        assert live.exists()
+        assert len(list(live.parent.glob("*"))) == 2  # and no request is left
+
+
+@pytest.mark.parametrize("kind", ["decisions", "shadow"])
+def test_a_server_that_does_not_go_on_is_named_and_nothing_is_removed(log: Path, kind: str) -> None:
+    before = ids(log)
+    path = min((log / kind).glob("*/*"))
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(LogError, match=rf"{path}: its server still writes to it after 0\.1 s"):
+            erase(log, SECRET, "ana", seconds=0.1)
+    assert ids(log) == before
+    assert not list(log.rglob("*.rotate"))
+
+
+def test_a_reader_sees_old_or_new_files_whole(log: Path) -> None:
+    seen: list[int] = []
+    ended = threading.Event()
+
+    def read() -> None:
+        while not ended.is_set():
+            seen.append(len(read_decisions(log).frame))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for _ in range(5):
+        write_lines(log, [make_line({"n": 0}, applicant=ANA) for _ in range(200)], writer="w3-000000")
+        erase(log, SECRET, "ana")
+    ended.set()
+    reader.join()
+    assert set(seen) <= {4, 5, 6, *range(4, 207)}
+
+
+def test_a_log_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LogError, match="nowhere: not there"):
+        erase(tmp_path / "nowhere", SECRET, "ana")
+
+
+def test_the_command_reads_the_key_from_a_pipe_and_the_secret_from_the_log(
+    log: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (log / "applicant.secret").write_bytes(SECRET + b"\n")
+    monkeypatch.delenv("SERVE_APPLICANT_SECRET_FILE", raising=False)
+    monkeypatch.setattr("sys.stdin", io.StringIO("ana\n"))
+    cli.main(["erase", "--log", str(log)])
+    assert ": 2 decisions erased" in capsys.readouterr().out
+
+
+def test_a_log_without_a_secret_is_named(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SERVE_APPLICANT_SECRET_FILE", raising=False)
+    monkeypatch.setattr("sys.stdin", io.StringIO("ana\n"))
+    with pytest.raises(SystemExit, match=r"applicant\.secret: "):
+        cli.main(["erase", "--log", str(log)])

@@ -1,0 +1,55 @@
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from loan_approval.errors import LogError
+from loan_approval.records.logged_decision import find_decision
+from serve.decision_id import make_decision_id
+from tests.prediction_logs import NOON, make_id, make_line, write_lines
+
+DAY = timedelta(days=1)
+
+
+def test_a_row_of_a_batch_is_found_by_its_number(tmp_path: Path) -> None:
+    batch = make_id()
+    write_lines(tmp_path, [make_line({"n": n}, decision_id=f"{batch}.{n}") for n in range(12)])
+    assert find_decision(tmp_path, f"{batch}.1")["input.n"] == 1
+    assert find_decision(tmp_path, f"{batch}.11")["input.n"] == 11
+    with pytest.raises(LogError, match="no decision"):
+        find_decision(tmp_path, batch)
+
+
+def test_an_id_in_another_field_is_not_the_decision(tmp_path: Path) -> None:
+    wanted = make_line({"n": 2})
+    write_lines(tmp_path, [make_line({"n": 1}, label=wanted["decision_id"]), wanted])
+    assert find_decision(tmp_path, wanted["decision_id"])["input.n"] == 2
+
+
+@pytest.mark.parametrize(
+    "decision_id",
+    [make_decision_id(), "made-by-hand", "ffffffff-ffff-7fff-bfff-ffffffffffff"],
+    ids=["of today", "of no time", "of a time to come"],
+)
+def test_a_decision_is_found_on_whichever_day_it_was_logged(tmp_path: Path, decision_id: str) -> None:
+    write_lines(tmp_path, [make_line({}, NOON - 90 * DAY, decision_id=decision_id), make_line({})])
+    assert find_decision(tmp_path, decision_id)["decision_id"] == decision_id
+
+
+def test_the_day_of_the_id_is_looked_through_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = make_line({})
+    other, day = write_lines(tmp_path, [make_line({}, NOON - 30 * DAY), wanted])
+    opened = []
+    read = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: (opened.append(path), read(path))[1])
+    find_decision(tmp_path, wanted["decision_id"])
+    assert opened == [day]
+    assert other != day
+
+
+def test_a_torn_line_is_no_decision(tmp_path: Path) -> None:
+    line = make_line({})
+    write_lines(tmp_path, [make_line({})], tail=json.dumps(line)[:-1])
+    with pytest.raises(LogError, match="no decision"):
+        find_decision(tmp_path, line["decision_id"])

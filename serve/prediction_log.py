@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from threading import Event, Lock, Thread
-from typing import Protocol
+from typing import Any, Protocol
 
 from serve.applicant import hash_applicant
 from serve.background_thread import stay_behind
@@ -69,7 +69,7 @@ class PredictionLog:
         answer for it says so by `refuse`.
         """
         if self.required:
-            return self._write_now(len(decided.p), lambda: self._writer_of(decided.loaded).write(decided), decided.at)
+            return self._must(LineWriter.write, decided, decided.loaded, decided.at, len(decided.p))
         rows = len(decided.p)
         with self._lock:
             fits = not self._rows or self._rows + rows <= MOST_ROWS
@@ -83,18 +83,12 @@ class PredictionLog:
     def take_row(self, row: Row) -> bool:
         """Do the same with one decision, in as few steps as can be."""
         if self.required:
-            return self._write_now(1, lambda: self._writer_of(row[3]).write_one(row), row[0])
+            return self._must(LineWriter.write_one, row, row[3], row[0], 1)
         if len(self._plain) < MOST_ROWS:
             self._plain.append(row)
         else:
             self._drop(1, "the disk is too slow")
         return True
-
-    def _write_now(self, rows: int, write: Callable[[], bytes], at: float) -> bool:
-        why = self._try(rows, write, at)
-        if why:
-            self._fail(why)
-        return not why
 
     def refuse(self, rows: int) -> None:
         """Count decisions that nobody was told, since they could not be put on record."""
@@ -109,23 +103,31 @@ class PredictionLog:
             with self._lock:
                 rows = [self._plain.popleft() for _ in range(min(most, len(self._plain)))]
             for piece in cut(rows):
-                self._put(len(piece), lambda piece=piece: self._writer_of(piece[0][3]).write_rows(piece), piece[0][0])
+                first = piece[0]
+                if why := self._try(LineWriter.write_rows, piece, first[3], first[0], len(piece)):
+                    self._drop(len(piece), why)
         with self._lock:
             queue, self._queue = self._queue, []
         for decided in queue:
             for part in decided.split(PIECE):
-                self._put(len(part.p), lambda part=part: self._writer_of(part.loaded).write(part), part.at)
+                if why := self._try(LineWriter.write, part, part.loaded, part.at, len(part.p)):
+                    self._drop(len(part.p), why)
                 with self._lock:
                     self._rows -= len(part.p)
 
-    def _put(self, rows: int, write: Callable[[], bytes], at: float) -> None:
-        if why := self._try(rows, write, at):
-            self._drop(rows, why)
+    def _must(self, *record: Any) -> bool:
+        why = self._try(*record)
+        if why:
+            self._fail(why)
+        return not why
 
-    def _try(self, rows: int, write: Callable[[], bytes], at: float) -> str:
-        """Write the lines that `write` returns to the file of a day; return why it can't be done, "" where it is."""
+    def _try(self, write: Callable[[LineWriter, Any], bytes], what: Any, loaded: Loaded, at: float, rows: int) -> str:
+        """Write the lines of some decisions of one model and one day; return why it can't be done, "" where it is."""
         try:
-            lines = write()
+            writer = self._writer
+            if writer is None or writer.loaded is not loaded:
+                writer = self._writer = LineWriter(loaded, self._hash)
+            lines = write(writer, what)
             with self._writing:
                 self._file.append(lines, at)
         except (OSError, SettingsError) as err:
@@ -167,12 +169,6 @@ class PredictionLog:
             step()
         except OSError as err:
             self._fail(_name(err))
-
-    def _writer_of(self, loaded: Loaded) -> LineWriter:
-        writer = self._writer
-        if writer is None or writer.loaded is not loaded:
-            writer = self._writer = LineWriter(loaded, self._hash)
-        return writer
 
     def _hash(self, key: bytes) -> str:
         if self._secret is None:

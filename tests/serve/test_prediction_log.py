@@ -232,20 +232,29 @@ def test_without_a_log_the_key_is_not_looked_at(client: FlaskClient, application
     assert client.post(ROUTE, json=application, headers={"X-Applicant-Key": "k" * 257}).status_code == 200
 
 
+@pytest.mark.parametrize("way", ["lane", "flask"])
 def test_disk_that_refuses_costs_records_and_one_line_when_it_begins_and_ends(
     make_logged: Callable[..., Flask],
     application: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
+    way: str,
 ) -> None:
+    monkeypatch.setattr(prediction_log, "FLUSH_SECONDS", 600)
     app = make_logged()
-    client, log = app.test_client(), app.extensions["prediction_log"]
+    client, lane, log = app.test_client(), lane_of(app), app.extensions["prediction_log"]
+
+    def answers() -> bool:
+        if way == "lane":
+            return lane(json.dumps(application).encode()) is not None
+        return client.post(ROUTE, json=application).status_code == 200
+
     with monkeypatch.context() as patch:
         refuse_writes(patch)
         for _ in range(3):
-            assert client.post(ROUTE, json=application).status_code == 200
+            assert answers()
             log.flush()
-    client.post(ROUTE, json=application)
+    assert answers()
     assert len(logged_by(app)) == 1
     assert records(app) == {"logged": 1, "dropped": 3, "refused": 0}
     told = [record.getMessage() for record in caplog.records if record.name == "serve.prediction_log"]

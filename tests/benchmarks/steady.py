@@ -26,6 +26,8 @@ def main() -> None:
     requests = [f"{head}{len(body)}\r\n\r\n".encode() + body for body in Path(bodies).read_bytes().splitlines()]
     with ExitStack() as stack:
         callers = [stack.enter_context(socket.create_connection(("127.0.0.1", int(port)))) for _ in range(CONNECTIONS)]
+        for caller in callers:
+            caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         times, failed = ask(callers, requests, draw_moments(float(rate), float(seconds)))
     times.sort()
     said = {"requests": len(times), "failed": failed}
@@ -46,7 +48,6 @@ def ask(callers: list[socket.socket], requests: list[bytes], moments: list[float
     free, poll, times = deque(callers), select.epoll(), []
     known = {caller.fileno(): caller for caller in callers}
     for caller in callers:
-        caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         poll.register(caller, select.EPOLLIN)
     due: dict[int, float] = {}
     begun, turn = time.perf_counter(), 0
@@ -58,10 +59,12 @@ def ask(callers: list[socket.socket], requests: list[bytes], moments: list[float
             turn += 1
         for number, _ in poll.poll(0):
             answer = known[number].recv(65_536)  # whole: the server writes an answer at once, and it is short
-            at = due.pop(number)
             if answer.startswith(b"HTTP/1.1 200"):
-                times.append(time.perf_counter() - begun - at)
+                times.append(time.perf_counter() - begun - due.pop(number))
                 free.append(known[number])
+            else:  # this caller asks no more
+                due.pop(number, None)
+                poll.unregister(number)
     return times, len(moments) - len(times)
 
 

@@ -108,7 +108,7 @@ bench: $(READY) $(VENV)-bench/.ready $(VENV)-bench-mlserver/.ready ## compare th
 bench-reasons: $(READY) ## what the reasons of a decision cost
 	$(VENV)/bin/python -m tests.benchmarks.reasons
 
-bench-log: $(READY) ## what the prediction log costs a request (BENCH_OPTIONS="--rounds 9 --seconds 5")
+bench-log: $(READY) ## what the prediction log costs a request (BENCH_OPTIONS="--rounds 6 --seconds 3")
 	sh tests/benchmarks/install_tools.sh
 	$(VENV)/bin/python -m tests.benchmarks.prediction_log $(BENCH_OPTIONS)
 

@@ -56,7 +56,7 @@ FIGURES: dict[str, Callable[[Round], float]] = {
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--seconds", type=int, default=3, help="of each load")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

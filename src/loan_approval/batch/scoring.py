@@ -26,7 +26,7 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Batch:
-    """What to score and how. workers: threads, one a processor where it is None, but see `workers`."""
+    """What to score and how. workers: threads, as `count_workers` says where it is None."""
 
     input: str
     output: str

@@ -57,3 +57,16 @@ def test_a_time_limit_that_is_none_is_refused(command: str, capsys: pytest.Captu
             cli.main([*command.split(), f"--time-limit={text}"])
         assert ended.value.code == 2
         assert f"'{text}': expected a number above 0" in capsys.readouterr().err
+
+
+def test_a_command_that_is_interrupted_says_so_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("loan_approval.simulate.write_simulation", interrupt)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["simulate", str(tmp_path / "new.csv")])
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"

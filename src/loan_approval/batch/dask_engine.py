@@ -51,7 +51,13 @@ def _connect(stack: ExitStack, workers: int) -> Client:
     address = os.environ.get("DASK_SCHEDULER_ADDRESS")
     if not address:
         # One process, which is started again if it dies: another costs 190 MB, a thread costs what it scores.
-        cluster: Any = LocalCluster(n_workers=1, threads_per_worker=workers, processes=True, dashboard_address=None)
+        cluster: Any = LocalCluster(
+            n_workers=1,
+            threads_per_worker=workers,
+            processes=True,
+            dashboard_address=None,
+            security=True,  # other users of this machine could have the worker run anything
+        )
         return Client(stack.enter_context(cluster))
     try:
         return Client(address, timeout=PATIENCE)

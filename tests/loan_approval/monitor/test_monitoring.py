@@ -56,6 +56,25 @@ def test_an_income_in_thousands_is_severe_for_feature_and_score(loans: Monitored
     assert monitor_report.findings_table(findings)["level"].tolist()[:2] == ["severe", "severe"]
 
 
+def test_a_change_in_one_protected_group_alone_is_found_and_named(loans: Monitored) -> None:
+    month, rng = simulate(1500, 5), np.random.default_rng(1)
+    elderly = month["Age"] >= 62
+    poorer = (month["Credit_Score"] - rng.uniform(0, 240, len(month))).clip(lower=300).round()
+    loans.decide(month.assign(Credit_Score=month["Credit_Score"].mask(elderly, poorer)), loans.install())
+    findings = compare_window(load(loans))
+    named = [f for f in findings if f.kind == "share" and f.level != "ok"]
+    assert [f.subject for f in named] == ["approvals by version 1, Age 62 and over"]
+
+
+def test_groups_of_few_people_and_of_those_who_did_not_tell_are_not_compared(mixed: Monitored) -> None:
+    month = mixed_applications(300, 5).assign(
+        region=pd.Series(["south"] * 10 + ["north"] * 100 + [None] * 190, dtype=object)
+    )
+    mixed.decide(month, mixed.install())
+    shares = {f.subject for f in compare_window(load(mixed)) if f.kind == "share" and "," in f.subject}
+    assert shares == {"approvals by version 1, region north"}
+
+
 def test_a_season_is_no_drift_against_the_same_season_of_before(loans: Monitored) -> None:
     scorer = loans.install()
     for year, begin in enumerate((NOON - 300 * DAY, NOON)):

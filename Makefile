@@ -96,7 +96,8 @@ test: $(READY) ## all tests but the long ones
 	$(VENV)/bin/python -m pytest -m "not hard" -n auto --dist loadfile
 
 test-hard: $(READY) ## the long tests: noise rates, parity on many rows, the image where there is an engine
-	$(VENV)/bin/python -m pytest -m hard -rs -s
+	$(VENV)/bin/python -m pytest -m hard -rs -n auto --dist loadfile --ignore tests/hard/test_holding.py
+	$(VENV)/bin/python -m pytest -m hard -rs -s tests/hard/test_holding.py # measures: alone
 
 soak: $(READY) ## mixed traffic and swaps for MINUTES=10; fails when memory, threads or descriptors grow
 	$(VENV)/bin/python -m tests.soak --minutes $(or $(MINUTES),10)
@@ -108,7 +109,7 @@ bench: $(READY) $(VENV)-bench/.ready $(VENV)-bench-mlserver/.ready ## compare th
 bench-reasons: $(READY) ## what the reasons of a decision cost
 	$(VENV)/bin/python -m tests.benchmarks.reasons
 
-bench-log: $(READY) ## what the prediction log costs a request (BENCH_OPTIONS="--rounds 9 --seconds 5")
+bench-log: $(READY) ## what the prediction log costs a request (BENCH_OPTIONS="--rounds 6 --seconds 3")
 	sh tests/benchmarks/install_tools.sh
 	$(VENV)/bin/python -m tests.benchmarks.prediction_log $(BENCH_OPTIONS)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from serve import strict_json
 from serve.applicant import HEADER, is_key
-from serve.decided import Decided
+from serve.decided import Decided, Row
 from serve.decision_id import make_decision_id
 from serve.feature import NAN, Feature
 from serve.keys import Keys
@@ -66,8 +66,7 @@ class Lane:
         decision_id = make_decision_id()
         if not self._alone:
             applicant, seconds = headers.get(APPLICANT), perf_counter() - begun
-            decided = Decided(time(), decision_id, ROUTE, loaded, X.tobytes(), [p], [code], seconds, applicant)
-            if not self._hand_on(decided):
+            if not self._hand_on((time(), decision_id, ROUTE, loaded, X.tobytes(), p, code, seconds, applicant)):
                 return None
         before, after, end = plain.answers[code]
         trace = valid_traceparent(headers[b"traceparent"].decode("latin-1")) if b"traceparent" in headers else ""
@@ -81,15 +80,17 @@ class Lane:
         self._observer.answered(ROUTE, "POST", 200, perf_counter() - begun, decision_id, trace, version)
         return answer
 
-    def _hand_on(self, decided: Decided) -> bool:
+    def _hand_on(self, row: Row) -> bool:
         """Put a decision on record and before the shadow; False where it can't be put on record."""
         if self._log is not None:
-            if decided.applicant is not None and not is_key(decided.applicant):
+            applicant = row[-1]
+            if applicant is not None and not is_key(applicant):
                 return False
-            if not self._log.take(decided):
+            if not self._log.take_row(row):
                 return False
         if self._shadow is not None:
-            self._shadow.put(decided)
+            at, decision_id, route, loaded, X, p, code, seconds, _ = row
+            self._shadow.put(Decided(at, decision_id, route, loaded, X, [p], [code], seconds))
         return True
 
 

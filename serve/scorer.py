@@ -1,30 +1,29 @@
 """A model file that has proved itself: its contract, its decision rule, and probabilities for encoded rows.
 
 The file is an ONNX graph (double input `X [N, F]`, output `probabilities [N, 2]`) whose metadata carries the JSON
-documents in `DOCUMENTS`. Nothing in it is believed before it has replayed its own golden rows.
+documents of `serve.model_documents`. Nothing in it is believed before it has replayed its own golden rows.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Timer
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 
-from serve import strict_json
 from serve.contract import Contract
-from serve.errors import ContractError, JSONError, ModelFileError
-from serve.feature import Fault, Feature
+from serve.errors import ContractError, ModelFileError
+from serve.model_documents import read_background, read_documents, read_review_band, read_threshold
 from serve.settings import LARGEST_FILE
 
-FORMAT = 2
-DOCUMENTS = ("contract", "decision", "provenance", "background", "golden")
 FEWEST_GOLDEN_ROWS = 4  # the example, both ends of every range, and what may be missing missing
-MOST_BACKGROUND_ROWS = 64  # an explanation costs that many times its coalitions
 TOLERANCE = 1e-6  # on probabilities
 OUTPUTS = ["probabilities"]  # the graph's own label is never asked for: at p = 0.5 it depends on the batch
 MOST_REASON = 200  # characters of what onnxruntime says of a file; it has seen nobody's values
+REPLAY_SECONDS = 10  # takes milliseconds
 CHUNK = 4096  # rows a call: memory stays flat whatever N is
 
 
@@ -49,19 +48,19 @@ class Scorer:
         if sha256 not in (None, self.sha256):
             raise ModelFileError(f"the file has sha256 {self.sha256}, expected {sha256}")
         self._session = open_session(data)
-        documents = _read_documents(self._session.get_modelmeta().custom_metadata_map)
+        documents = read_documents(self._session.get_modelmeta().custom_metadata_map)
         try:
             self.contract = Contract.from_dict(documents["contract"], where="the contract in the file")
         except ContractError as err:
             raise ModelFileError(str(err)) from err
         self.provenance: dict[str, Any] = documents["provenance"]
         self.decision_rule: dict[str, Any] = documents["decision"]
-        self.threshold = _threshold(self.decision_rule)
-        self.review_band = _review_band(self.decision_rule, self.threshold)
+        self.threshold = read_threshold(self.decision_rule)
+        self.review_band = read_review_band(self.decision_rule, self.threshold)
         self._options = ort.RunOptions()
         self._options.log_severity_level = 4
         self._check_shape()
-        self.background = _background(documents["background"], self.contract)
+        self.background = read_background(documents["background"], self.contract)
         self._replay(documents["golden"])
 
     def score(self, X: np.ndarray) -> np.ndarray:
@@ -103,9 +102,11 @@ class Scorer:
         try:
             X = np.array(golden["rows"], dtype=np.float64)
             recorded = np.array(golden["scores"], dtype=np.float64)
-            p = self.score(X) if len(X) else X
+            with _no_longer_than(REPLAY_SECONDS, self._options):
+                p = self.score(X) if len(X) else X
         except Exception as err:  # whatever onnxruntime raises for such rows, the file is at fault
-            raise ModelFileError(f"the golden rows can't be scored: {type(err).__name__}") from err
+            late = f" within {REPLAY_SECONDS} s" if self._options.terminate else ""
+            raise ModelFileError(f"the golden rows can't be scored{late}: {type(err).__name__}") from err
         if len(p) < FEWEST_GOLDEN_ROWS or p.shape != recorded.shape:
             raise ModelFileError(f"the file has no {FEWEST_GOLDEN_ROWS} golden rows, or not a score for each")
         apart = np.abs(p - recorded)
@@ -119,6 +120,21 @@ class Scorer:
         # Scores alone would not notice a threshold that was moved.
         if codes != self.decide(p).tolist():
             raise ModelFileError("the golden rows are not decided as recorded, or not all of them are")
+
+
+@contextmanager
+def _no_longer_than(seconds: float, options: ort.RunOptions) -> Iterator[None]:
+    """Have onnxruntime give up what it runs with these options after some time: a graph may loop for ever."""
+    watch = Timer(seconds, setattr, (options, "terminate", True))
+    watch.daemon = True
+    watch.start()
+    try:
+        yield
+    finally:
+        watch.cancel()
+    watch.join()
+    if options.terminate:  # as the last row was done
+        raise TimeoutError
 
 
 def name_band(probability: float, low: float, high: float) -> str:
@@ -144,64 +160,3 @@ def open_session(data: bytes) -> ort.InferenceSession:
     except Exception as err:  # onnxruntime has a dozen unrelated exception classes for a bad file
         first = next(iter(str(err).splitlines()), "")[:MOST_REASON]
         raise ModelFileError(f"onnxruntime can't load the file: {type(err).__name__}: {first}") from err
-
-
-def _read_documents(metadata: Mapping[str, str]) -> dict[str, Any]:
-    version = metadata.get("format")
-    if version != str(FORMAT):
-        raise ModelFileError(f"the file has format {version!r}, expected {str(FORMAT)!r}")
-    documents = {}
-    for name in DOCUMENTS:
-        try:
-            documents[name] = strict_json.loads(metadata[name].encode())
-        except (KeyError, UnicodeError, JSONError) as err:
-            raise ModelFileError(f"the metadata document {name!r} is missing or not JSON") from err
-        if not isinstance(documents[name], dict):
-            raise ModelFileError(f"the metadata document {name!r} is not an object")
-    return documents
-
-
-def _background(document: Mapping[str, Any], contract: Contract) -> np.ndarray:
-    """Return (B, F) encoded rows, NaN = missing: what an application is compared with. Raises ModelFileError."""
-    rows = document.get("rows")
-    if not isinstance(rows, list) or not 1 <= len(rows) <= MOST_BACKGROUND_ROWS:
-        raise ModelFileError(f"the file has no list of 1 to {MOST_BACKGROUND_ROWS} background rows")
-    for number, row in enumerate(rows):
-        if not isinstance(row, list) or len(row) != len(contract.scored):
-            raise ModelFileError(f"background row {number} is not a value for each of {len(contract.scored)} features")
-        for feature, value in zip(contract.scored, row, strict=True):
-            if not _keeps(feature, value):
-                raise ModelFileError(f"background row {number} breaks the contract at {feature.name}")
-    background = np.array(rows, dtype=np.float64)
-    background.setflags(write=False)
-    return background
-
-
-def _keeps(feature: Feature, value: object) -> bool:
-    """Whether a value from JSON is an encoded one of this feature, or null where it may be missing."""
-    if feature.is_category and value is not None:
-        return type(value) in (int, float) and value in range(len(feature.values))
-    try:
-        feature.encode(value)
-    except Fault:
-        return False
-    return True
-
-
-def _threshold(rule: Mapping[str, Any]) -> float:
-    threshold = rule.get("threshold")
-    if not isinstance(threshold, float) or not 0 < threshold < 1:
-        raise ModelFileError("the decision rule has no threshold between 0 and 1")
-    return threshold
-
-
-def _review_band(rule: Mapping[str, Any], threshold: float) -> tuple[float, float]:
-    """Return low and high: a person looks at what lies in [low, high). Empty, at the threshold, unless declared."""
-    band = rule.get("review_band", [threshold, threshold])
-    if not isinstance(band, list) or [type(end) in (int, float) for end in band] != [True, True]:
-        raise ModelFileError("the review band is not two numbers")
-    low, high = map(float, band)
-    # With the threshold outside, one answer could say "approved" and "decline".
-    if not 0 <= low <= threshold <= high <= 1:
-        raise ModelFileError("the review band is not low <= threshold <= high between 0 and 1")
-    return low, high

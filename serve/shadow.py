@@ -5,7 +5,6 @@ there is no challenger or when it can't read these rows, they are dropped and co
 """
 
 import logging
-import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -15,6 +14,7 @@ from threading import Event, Lock, Thread
 
 import numpy as np
 
+from serve.background_thread import stay_behind
 from serve.decided import Decided
 from serve.live import LiveModel, Loaded
 from serve.log_file import DAY, LogFile
@@ -75,10 +75,7 @@ class Shadow:
         self._thread.join(CLOSE_SECONDS)
 
     def _run(self) -> None:
-        # Wakes without pushing aside a thread that answers. A lower share of the processor would do harm: whoever
-        # waits for it may hold the interpreter's lock, and then all wait.
-        with suppress(OSError, AttributeError):  # where it is not allowed, and where there is no such thing
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        stay_behind()
         while not self._closing.is_set():
             if self._filled.wait(TICK_SECONDS):
                 self._closing.wait(GATHER_SECONDS)

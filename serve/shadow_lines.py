@@ -1,11 +1,12 @@
 """A challenger beside a champion: whether it can read the rows that the other encoded, and the line of each row."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 
 from serve.contract import Contract
-from serve.decided import Decided, write_times
+from serve.decided import Decided, show_time
 from serve.live import Loaded
 
 # What says which applications a feature lets in, and which number the model sees for them.
@@ -16,7 +17,7 @@ _encode_lines = msgspec.json.Encoder().encode_lines
 class _Line(msgspec.Struct, gc=False):
     """A line; its time is that of the decision, so that both lines about it lie in the folder of one day."""
 
-    time: str
+    time: datetime | str
     decision_id: str
     model_version: str
     model_sha256: str
@@ -42,7 +43,7 @@ def find_difference(champion: Contract, challenger: Contract) -> str:
 def write_lines(challenger: Loaded, parts: Sequence[Decided], p: Sequence[float], codes: Sequence[int]) -> bytes:
     """Return a line for each row of these decisions, with the challenger's probabilities and codes."""
     version, sha256, champion = challenger.pointer.version, challenger.scorer.sha256, parts[0].loaded.scorer.sha256
-    times = write_times([part.at for part in parts])
+    times = [show_time(part.at) for part in parts]
     rows = [
         (time, *row)
         for time, part in zip(times, parts, strict=True)

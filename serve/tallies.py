@@ -60,9 +60,8 @@ class Tallies:
 
     def add(self, key: Key, amount: float = 1) -> None:
         """Count."""
-        row = self.row(key)
         with self.lock:
-            row[0] += amount
+            self._counts.setdefault(key, [0])[0] += amount
 
     def set(self, gauges: dict[Key, float]) -> None:
         """Set gauges."""

@@ -18,7 +18,7 @@ from onnx.external_data_helper import set_external_data
 
 from serve.contract import Contract
 from serve.feature import Feature
-from serve.scorer import LARGEST_FILE
+from serve.settings import LARGEST_FILE
 
 ROOT = Path(__file__).parents[1]
 THRESHOLD = 0.55
@@ -219,6 +219,7 @@ def _broken_graphs(right: Mapping[str, Any]) -> dict[str, bytes]:
         "input_float": to_bytes(make_model(LOANS, LOANS_SCALING, kind=TensorProto.FLOAT), right),
         "output_renamed": to_bytes(make_model(LOANS, LOANS_SCALING, output="label"), right),
         "weight_changed": to_bytes(make_model(LOANS, LOANS_SCALING, bias=1.01), right),
+        "graph_without_end": to_bytes(_without_end(make_model(LOANS, LOANS_SCALING)), right),
         "weights_outside": to_bytes(_with_weights_outside(make_model(LOANS, LOANS_SCALING)), right),
     }
 
@@ -234,6 +235,22 @@ def _with_weights_outside(model: onnx.ModelProto) -> onnx.ModelProto:
     slope = next(tensor for tensor in model.graph.initializer if tensor.name == "slope")
     set_external_data(slope, "weights.bin")
     slope.ClearField("raw_data")
+    return model
+
+
+def _without_end(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the graph with a loop before its output that never comes to an end."""
+    kept = helper.make_tensor_value_info("kept", TensorProto.DOUBLE, None)
+    going, still = (helper.make_tensor_value_info(name, TensorProto.BOOL, []) for name in ("going", "still"))
+    count, before = (
+        helper.make_tensor_value_info("count", TensorProto.INT64, []),
+        helper.make_tensor_value_info("before", TensorProto.DOUBLE, None),
+    )
+    steps = [helper.make_node("Identity", ["going"], ["still"]), helper.make_node("Identity", ["before"], ["kept"])]
+    body = helper.make_graph(steps, "body", [count, going, before], [still, kept])
+    model.graph.node[-1].output[0] = "done"
+    model.graph.initializer.append(numpy_helper.from_array(np.array(True), "for_ever"))
+    model.graph.node.append(helper.make_node("Loop", ["", "for_ever", "done"], ["probabilities"], body=body))
     return model
 
 

@@ -21,7 +21,8 @@ from loan_approval.training import Recipe
 from serve.contract import Contract
 from serve.errors import ModelFileError
 from serve.feature import Feature
-from serve.scorer import FORMAT, Scorer, open_session
+from serve.model_documents import FORMAT
+from serve.scorer import Scorer, open_session
 
 GOLDEN_ROWS = 32
 _OPSETS = {"": 21, "ai.onnx.ml": 3}

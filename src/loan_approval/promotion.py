@@ -4,15 +4,13 @@ The file goes into the store, the intent into the record, then the alias moves (
 Killed at any point, the old or the new model answers; the next promote or rollback completes what was left.
 """
 
-import getpass
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
-from loan_approval import tracking, version_record
-from loan_approval.card import SHADOW_EVENTS, add_card
+from loan_approval import history, tracking, version_record
+from loan_approval.card import add_card
 from loan_approval.errors import PromotionError, TrackingError
 from loan_approval.file_check import check_file
 from loan_approval.signing import load_signing_key, sign
@@ -47,7 +45,7 @@ def rollback(name: str, store: Store) -> Version:
     """Step back to the version that was in production before. Raises PromotionError when there is none."""
     with store.locked():
         complete_interrupted(name, store)
-        stack = promoted_versions(name)
+        stack = history.promoted_versions(name)
         if len(stack) < 2:
             raise PromotionError(f"{name}: no version was in production before this one")
         previous = signed(_newest_trusted(name, stack[:-1]))
@@ -60,18 +58,18 @@ def rollback(name: str, store: Store) -> Version:
 def complete_interrupted(name: str, store: Store) -> None:
     """Bring record and pointer in step with the alias, the truth, after a kill or a move by hand."""
     current = tracking.version_of_alias(name, ALIAS)
-    before, after = _last_step(name)
+    before, after = history.last_step(name)
     behind_alias = [current.number] if current else []
     if behind_alias != after[-1:]:
         if behind_alias == before[-1:]:
-            record_event(name, {"event": "not carried out", "version": after[-1]})
+            history.record(name, {"event": "not carried out", "version": after[-1]})
         elif current:
-            record_event(name, {"event": "moved by hand", "version": current.number, "sha256": current.sha256})
+            history.record(name, {"event": "moved by hand", "version": current.number, "sha256": current.sha256})
     if current and current.verdict in TRUSTED_VERDICTS and pointed_version(store) != current.number:
         data = tracking.load_model_file(current)
         check_file(data, current.sha256)
         facts = version_record.load_facts(current)
-        install(current, data, _renew_card(current, data, facts, version_record.read_history(name)), store)
+        install(current, data, _renew_card(current, data, facts, history.read(name)), store)
         store.point(_pointer(current, facts))
 
 
@@ -81,38 +79,10 @@ def signed(version: Version) -> Version:
     return replace(version, signature=sign(key, version.name, version.sha256)) if key else version
 
 
-def promoted_versions(name: str) -> list[str]:
-    """Return the stack of versions in production, the current one last: a rollback takes the top off."""
-    return _last_step(name)[1]
-
-
-def _last_step(name: str) -> tuple[list[str], list[str]]:
-    """Return the stack before and after the last event of the record."""
-    before: list[str] = []
-    after: list[str] = []
-    for event in version_record.read_history(name):
-        match event["event"]:
-            case "not carried out":
-                after = before
-            case shadow if shadow in SHADOW_EVENTS:
-                pass
-            case "rollback":
-                before, after = after, _down_to(after[:-1], event["version"])
-            case _:
-                before, after = after, [*after, event["version"]]
-    return before, after
-
-
 def uncommitted_code(store: Store) -> str:
     """Return the hash of the uncommitted code that the file in production was made with, "" if there was none."""
     pointer = store.pointer()
     return store.load(pointer)[0].provenance.get("changes", "") if pointer else ""
-
-
-def _down_to(stack: list[str], version: str) -> list[str]:
-    while stack and stack[-1] != version:
-        stack = stack[:-1]
-    return stack
 
 
 def _newest_trusted(name: str, stack: list[str]) -> Version:
@@ -137,8 +107,8 @@ def _judge(version: Version, force_reason: str | None) -> dict[str, Any]:
     if not (force_reason or "").strip():
         raise PromotionError(f"{version.name} version {version.number} {why}")
     facts = version_record.load_facts(version) if version.verdict != "none" else {"metrics": {}, "gates": []}
-    by = {"verdict": "forced", "by": getpass.getuser(), "reason": force_reason, "at": _now(), "was": version.verdict}
-    facts = facts | {"verdict": by}
+    by = {"verdict": "forced", "reason": force_reason, "was": version.verdict}
+    facts = facts | {"verdict": history.stamp(by)}
     version_record.record_verdict(version, "forced", facts)
     return facts
 
@@ -188,13 +158,13 @@ def _switch(
 ) -> Version:
     pointer = _pointer(version, facts)
     entry = {"event": event, "version": version.number, "sha256": version.sha256, "verdict": pointer.verdict}
-    entry = _stamp(entry | ({"reason": reason} if reason else {}))
-    new = [entry] if promoted_versions(version.name)[-1:] != [version.number] else []
-    facts = _renew_card(version, data, facts, [*version_record.read_history(version.name), *new])
+    entry = history.stamp(entry | ({"reason": reason} if reason else {}))
+    new = [entry] if history.promoted_versions(version.name)[-1:] != [version.number] else []
+    facts = _renew_card(version, data, facts, [*history.read(version.name), *new])
     install(version, data, facts, store)
     if new:
         # The record comes before the alias, so that it holds who and when even if all that follows is left to others.
-        version_record.append_history(version.name, entry)
+        history.append(version.name, entry)
     current = tracking.version_of_alias(version.name, ALIAS)
     if current is None or current.number != version.number:
         tracking.set_alias(version.name, ALIAS, version.number)
@@ -207,25 +177,12 @@ def _pointer(version: Version, facts: dict[str, Any]) -> Pointer:
     return Pointer(version.sha256, version.name, ALIAS, version.number, version.run, verdict)
 
 
-def _renew_card(version: Version, data: bytes, facts: dict[str, Any], history: list[dict[str, str]]) -> dict[str, Any]:
+def _renew_card(version: Version, data: bytes, facts: dict[str, Any], events: list[dict[str, str]]) -> dict[str, Any]:
     """Return the facts with a card that knows this history, recorded so that a server that follows the alias has it."""
     try:
-        facts = add_card(facts, Scorer(data, version.sha256), version.identity(), history)
+        facts = add_card(facts, Scorer(data, version.sha256), version.identity(), events)
     except Exception:  # evidence may be of any age and shape, and a rollback must not wait for a document
         log.exception("%s version %s goes without a model card", version.name, version.number)
         return {key: value for key, value in facts.items() if key != "card"}
     version_record.record_facts(version, facts)
     return facts
-
-
-def record_event(name: str, event: dict[str, str]) -> None:
-    """Append an event to the record of a model, with who and when."""
-    version_record.append_history(name, _stamp(event))
-
-
-def _stamp(event: dict[str, str]) -> dict[str, str]:
-    return event | {"by": getpass.getuser(), "at": _now()}
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

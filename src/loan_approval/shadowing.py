@@ -4,10 +4,10 @@ The order is that of a promotion: file into the store, alias, pointer. Servers t
 neither does this.
 """
 
-from loan_approval import tracking, version_record
+from loan_approval import history, tracking, version_record
 from loan_approval.errors import PromotionError
 from loan_approval.file_check import check_file
-from loan_approval.promotion import ALIAS, install, pointed_version, record_event, signed
+from loan_approval.promotion import ALIAS, install, pointed_version, signed
 from loan_approval.tracking import Version
 from loan_approval.tracking_server import tracking_uri
 from serve.pointer import TRUSTED_VERDICTS, Pointer
@@ -33,7 +33,7 @@ def start_shadow(name: str, version: str, store: Store, alias: str = CHALLENGER)
         install(chosen, data, version_record.load_facts(chosen), shadow)
         if pointed_version(shadow) != chosen.number:
             event = {"event": "shadow", "version": chosen.number, "sha256": chosen.sha256, "verdict": chosen.verdict}
-            record_event(name, event)
+            history.record(name, event)
         behind_alias = tracking.version_of_alias(name, alias)
         if behind_alias is None or behind_alias.number != chosen.number:
             tracking.set_alias(name, alias, chosen.number)
@@ -56,7 +56,7 @@ def stop_shadow(name: str, store: Store, alias: str = CHALLENGER) -> str:
         if not shadow.unpoint() and not behind_alias:
             raise PromotionError(f"{name}: nothing is scored in the shadow")
         version = version or (behind_alias.number if behind_alias else "")
-        record_event(name, {"event": "shadow ended", "version": version})
+        history.record(name, {"event": "shadow ended", "version": version})
     return version
 
 

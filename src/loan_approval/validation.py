@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from loan_approval import tracking, version_record
+from loan_approval import history, tracking, version_record
 from loan_approval.card import add_card
 from loan_approval.champion import Answers, Comparison, compare
 from loan_approval.cross_validation import CrossValidation
@@ -175,6 +175,6 @@ def record(
         "validated": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     version = candidate.version
-    history = version_record.read_history(version.name)
-    version_record.record_verdict(version, verdict, add_card(facts, candidate.scorer, version.identity(), history))
+    events = history.read(version.name)
+    version_record.record_verdict(version, verdict, add_card(facts, candidate.scorer, version.identity(), events))
     return verdict

@@ -1,8 +1,6 @@
-"""What MLflow keeps of a version beside its file: facts, verdict, signature; and the history of promotions."""
+"""What MLflow keeps of a version beside its file: facts, verdict, signature."""
 
 import json
-import secrets
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -41,20 +39,3 @@ def load_facts(version: Version) -> dict[str, Any]:
         return json.loads(Path(mlflow.artifacts.download_artifacts(path)).read_bytes())
     except (MlflowException, OSError) as err:
         raise TrackingError(f"{version.name} version {version.number} was not validated") from err
-
-
-def append_history(name: str, event: Mapping[str, str]) -> None:
-    """Append one event to the record of promotions, which lives beside the alias it tells of."""
-    key = f"history.{time.time_ns():020d}.{secrets.token_hex(2)}"  # no two writers share one
-    connect().set_registered_model_tag(name, key, json.dumps(event, ensure_ascii=False))
-
-
-def read_history(name: str) -> list[dict[str, str]]:
-    """Return the record of promotions, oldest first."""
-    try:
-        tags = connect().get_registered_model(name).tags
-    except MlflowException as err:
-        if err.error_code == "RESOURCE_DOES_NOT_EXIST":
-            return []
-        raise
-    return [json.loads(tags[key]) for key in sorted(tags) if key.startswith("history.")]

@@ -36,8 +36,9 @@ MISSING = 0.03  # share of Annual_Income that is null
 OURS = ("-m", "loan_approval", "score", "in.parquet", "out", "--model", "./model.onnx")
 WAYS = {
     "bare loop": ("-m", "tests.benchmarks.batch_bare", "model.onnx", "in.parquet", "out.parquet"),
-    "score, 1 process": (*OURS, "--workers", "1"),
-    "score, 2 processes": (*OURS, "--workers", "2"),
+    "score, 1 worker": (*OURS, "--workers", "1"),
+    "score, 2 workers": (*OURS, "--workers", "2"),
+    "score, 8 workers": (*OURS, "--workers", "8"),
     "score, Dask with 2": (*OURS, "--workers", "2", "--engine", "dask"),
 }
 
@@ -65,7 +66,7 @@ def main() -> None:
         runs: dict[str, list[Run]] = {way: [] for way in WAYS}
         for _ in range(options.rounds):
             for way, arguments in WAYS.items():
-                runs[way].append(_measure(arguments, folder))
+                runs[way].append(measure(arguments, folder))
     print(f"{describe_machine()}, {options.rows:,} rows, {options.rounds} rounds, load average before it {load:.1f}\n")
     print(_table(runs, options.rows))
 
@@ -88,7 +89,8 @@ def _write_input(path: Path, rows: int) -> None:
     writer.close()
 
 
-def _measure(arguments: Sequence[str], folder: Path) -> Run:
+def measure(arguments: Sequence[str], folder: Path) -> Run:
+    """Run Python in a folder, whose `out` goes before."""
     shutil.rmtree(folder / "out", ignore_errors=True)
     began = time.perf_counter()
     process = subprocess.Popen(

@@ -29,6 +29,7 @@ class Point:
     per_second: float
     cpu_us: float
     busy: float
+    p50_ms: float
     p99_ms: float
     failed: int
 
@@ -61,6 +62,7 @@ def read_point(printed: str, cpu_seconds: float) -> Point:
         requests / seconds,
         cpu_seconds / requests * 1e6 if requests else math.nan,
         cpu_seconds / seconds,
+        said["p50_ms"],
         said["p99_ms"],
         said["failed"] + said["broken"],
     )

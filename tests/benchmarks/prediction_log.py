@@ -1,15 +1,21 @@
-"""`python -m tests.benchmarks.prediction_log`: what the prediction log costs the lane, in interleaved rounds; Markdown.
+"""`python -m tests.benchmarks.prediction_log`: what the prediction log costs, in interleaved rounds; Markdown.
 
 The same server three times, each with one worker on one core: without a log, with one in mode drop, in mode required.
-All of them run all the time, and each is asked for a few seconds a round: whatever else the machine does hits all.
-The ratios are medians over the rounds, of each round's figure to that of the server without a log.
+All of them run all the time, and each is asked in turn, a few seconds a round in each of three ways: as fast as it can
+(16 connections), at a fixed rate that leaves half of it idle (open loop), and by a single caller that waits for each
+answer. Whatever else the machine does hits all. The ratios are medians over the rounds, of each round's figure to that
+of the server without a log.
 """
 
 import argparse
+import json
 import os
+import subprocess
+import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -17,7 +23,7 @@ from statistics import median
 from tests.benchmarks.facts import describe_machine
 from tests.benchmarks.load import Point, check_answers, put_load
 from tests.benchmarks.model import Made, make_model, make_questions
-from tests.benchmarks.process import Running, running
+from tests.benchmarks.process import LOAD_CORE, Running, running
 from tests.benchmarks.rounds import SINGLE_ROWS
 from tests.benchmarks.servers import LOGISTIC, PYTHON, Server, Start
 from tests.server_process import ROOT
@@ -25,27 +31,47 @@ from tests.server_process import ROOT
 MODES = {"off": None, "drop": "drop", "required": "required"}
 CONNECTIONS = 16
 WARM_UP = 1  # second
-COLUMNS = ("log", "requests/s", "to off", "CPU us a request", "to off", "p99 ms", "failed")
+MODERATE = 0.5  # of the requests a second that the server without a log answered
+
+
+@dataclass(frozen=True)
+class Round:
+    """One server in one round: under full load, at the moderate rate, and with one caller."""
+
+    full: Point
+    steady: Mapping[str, float]
+    single: Point
+
+
+FIGURES: dict[str, Callable[[Round], float]] = {
+    "requests/s": lambda one: one.full.per_second,
+    "CPU us a request": lambda one: one.full.cpu_us,
+    "p50 ms, half load": lambda one: one.steady["p50_ms"],
+    "p99 ms, half load": lambda one: one.steady["p99_ms"],
+    "p50 ms, one caller": lambda one: one.single.p50_ms,
+    "p99 ms, one caller": lambda one: one.single.p99_ms,
+}
 
 
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--seconds", type=int, default=3, help="of each load")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        points = _measure(Path(folder), options.rounds, options.seconds)
-    print(f"{describe_machine()}, load average after it {os.getloadavg()[0]:.1f}; {options.rounds} rounds\n")
-    print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
+        rate, rounds = _measure(Path(folder), options.rounds, options.seconds)
+    print(f"{describe_machine()}, load average after it {os.getloadavg()[0]:.1f}; {options.rounds} rounds; ", end="")
+    print(f"half load: {rate:,.0f} requests/s\n")
+    print(f"| log | {' | to off | '.join(FIGURES)} | to off | failed |\n{'|---' * (2 * len(FIGURES) + 2)}|")
     for mode in MODES:
-        print(f"| {' | '.join(_row(mode, points))} |")
+        print(f"| {' | '.join(_row(mode, rounds))} |")
 
 
-def _measure(folder: Path, rounds: int, seconds: int) -> dict[str, list[Point]]:
+def _measure(folder: Path, number: int, seconds: int) -> tuple[float, dict[str, list[Round]]]:
     made = make_model(LOGISTIC, folder / "model")
     questions = make_questions(made, SINGLE_ROWS)
-    points: dict[str, list[Point]] = {mode: [] for mode in MODES}
+    rounds: dict[str, list[Round]] = {mode: [] for mode in MODES}
     with ExitStack() as stack:
         servers: dict[str, tuple[Server, Running]] = {}
         for mode in MODES:
@@ -55,11 +81,32 @@ def _measure(folder: Path, rounds: int, seconds: int) -> dict[str, list[Point]]:
             check_answers(servers[mode][1], server.wire, made, questions)
         path = folder / "bodies"
         path.write_bytes(b"\n".join(bodies) + b"\n")
-        for number in range(rounds + 1):
-            for mode, (server, process) in servers.items():
-                point = put_load(process, server.wire, path, CONNECTIONS, seconds if number else WARM_UP)
-                points[mode] += [point] if number else []
-    return points
+        warm = {
+            mode: put_load(process, server.wire, path, CONNECTIONS, WARM_UP)
+            for mode, (server, process) in servers.items()
+        }
+        rate = MODERATE * warm["off"].per_second
+        for _ in range(number):
+            full = {
+                mode: put_load(process, server.wire, path, CONNECTIONS, seconds)
+                for mode, (server, process) in servers.items()
+            }
+            steady = {
+                mode: _ask_steadily(process, server, path, rate, seconds) for mode, (server, process) in servers.items()
+            }
+            single = {
+                mode: put_load(process, server.wire, path, 1, seconds) for mode, (server, process) in servers.items()
+            }
+            for mode in MODES:
+                rounds[mode].append(Round(full[mode], steady[mode], single[mode]))
+    return rate, rounds
+
+
+def _ask_steadily(process: Running, server: Server, bodies: Path, rate: float, seconds: int) -> dict[str, float]:
+    command = ["taskset", "-c", LOAD_CORE, sys.executable, "-m", "tests.benchmarks.steady", process.port]
+    command += [server.wire.path, bodies, rate, seconds]
+    done = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
 
 
 def _start(mode: str, made: Made, port: int, folder: Path) -> Start:
@@ -69,19 +116,14 @@ def _start(mode: str, made: Made, port: int, folder: Path) -> Start:
     return Start([str(PYTHON), "-m", "serve"], environment)
 
 
-def _row(mode: str, points: Mapping[str, list[Point]]) -> list[str]:
-    own, off = points[mode], points["off"]
-    speed = median(one.per_second / other.per_second for one, other in zip(own, off, strict=True))
-    cpu = median(one.cpu_us / other.cpu_us for one, other in zip(own, off, strict=True))
-    return [
-        mode,
-        f"{median(point.per_second for point in own):,.0f}",
-        f"{speed:.2f}",
-        f"{median(point.cpu_us for point in own):.1f}",
-        f"{cpu:.2f}",
-        f"{median(point.p99_ms for point in own):.2f}",
-        str(sum(point.failed for point in own)),
-    ]
+def _row(mode: str, rounds: Mapping[str, list[Round]]) -> list[str]:
+    own, off = rounds[mode], rounds["off"]
+    cells = [mode]
+    for figure in FIGURES.values():
+        value = median(map(figure, own))
+        ratio = median(figure(one) / figure(other) for one, other in zip(own, off, strict=True))
+        cells += [f"{value:,.0f}" if value >= 1000 else f"{value:.3g}", f"{ratio:.2f}"]
+    return [*cells, str(sum(one.full.failed + one.steady["failed"] + one.single.failed for one in own))]
 
 
 if __name__ == "__main__":

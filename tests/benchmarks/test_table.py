@@ -13,7 +13,7 @@ def make_server(name: str, **rest: object) -> Server:
 
 
 def make_sample(per_second: float, failed: int = 0, busy: float = 1.0, **rest: object) -> Sample:
-    point = Point(int(per_second), per_second, 1e6 / per_second, busy, 2.0, failed)
+    point = Point(int(per_second), per_second, 1e6 / per_second, busy, 1.0, 2.0, failed)
     return Sample(first_answer=0.5, points=dict.fromkeys((1, 16, 64), point), rss=80.0, pss=60.0, **rest)
 
 

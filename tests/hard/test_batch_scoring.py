@@ -13,19 +13,23 @@ import psutil
 import pyarrow as pa
 import pytest
 from distributed import LocalCluster
+from pyarrow import csv
 from pyarrow import parquet as pq
 
 from loan_approval.batch.files import join, list_inputs, list_names, open_file, read_whole
 from loan_approval.batch.scoring import Batch, score_batch
+from loan_approval.batch.workers import MOST_WORKERS
 from loan_approval.errors import BatchError
 from serve.contract import Contract
 from tests.batches import make_columns, write_csv, write_parquet
+from tests.benchmarks.batch import measure
 from tests.model_files import LOANS, good_files
 from tests.s3_server import S3Server, s3_server
 from tests.server_process import ROOT
 
 pytestmark = pytest.mark.hard
 FILES, ROWS = 30, 20_000
+MOST_MEMORY = 600  # MB, of all processes together
 
 
 @pytest.fixture(scope="module")
@@ -91,14 +95,23 @@ def test_nothing_is_lost_or_doubled_by_a_run_that_is_killed_again_and_again(tmp_
     assert not list(output.glob("*/.*"))
 
 
-def test_a_worker_that_is_killed_costs_nothing_but_time(tmp_path, source, whole):
-    process = start(source / "in", tmp_path / "out", source / "model.onnx", "--workers", "2")
-    wait_for_parts(process, str(tmp_path / "out"), 3)
-    for child in psutil.Process(process.pid).children():
-        if "spawn_main" in " ".join(child.cmdline()):
-            child.kill()
-    assert process.wait(300) == 0
-    assert read(str(tmp_path / "out")).equals(whole)
+@pytest.fixture(scope="module")
+def large(source: Path) -> Path:
+    """Two million rows with an id, as one Parquet file and as one CSV with quotes, and the model file beside them."""
+    table = pa.concat_tables([pq.read_table(source / "in/000.parquet")] * 100)
+    table = table.set_column(table.column_names.index("id"), "id", pa.array(map(str, range(len(table)))))
+    pq.write_table(table, source / "large.parquet")
+    csv.write_csv(table, source / "large.csv", csv.WriteOptions(quoting_style="all_valid"))
+    return source
+
+
+@pytest.mark.parametrize("name", ["large.parquet", "large.csv"])
+@pytest.mark.parametrize("engine", ["local", "dask"])
+def test_memory_is_bounded_with_as_many_workers_as_there_may_be(large, name, engine, monkeypatch):
+    monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
+    command = ("-m", "loan_approval", "score", name, "out", "--model", "./model.onnx", "--keep", "id")
+    run = measure((*command, "--engine", engine, "--workers", str(MOST_WORKERS)), large)
+    assert run.memory < MOST_MEMORY
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +196,17 @@ def test_dask_makes_a_cluster_of_its_own(tmp_path, source, whole, monkeypatch):
         start(source / "in", tmp_path / "out", source / "model.onnx", "--engine", "dask", "--workers", "2").wait(300)
         == 0
     )
+    assert read(str(tmp_path / "out")).equals(whole)
+
+
+def test_a_worker_of_that_cluster_that_is_killed_costs_nothing_but_time(tmp_path, source, whole, monkeypatch):
+    monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
+    options = ("--engine", "dask", "--workers", "2")
+    process = start(source / "in", tmp_path / "out", source / "model.onnx", *options)
+    wait_for_parts(process, str(tmp_path / "out"), 3)
+    (worker,) = [child for child in psutil.Process(process.pid).children() if "spawn_main" in " ".join(child.cmdline())]
+    worker.kill()
+    assert process.wait(300) == 0
     assert read(str(tmp_path / "out")).equals(whole)
 
 

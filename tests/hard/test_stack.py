@@ -7,7 +7,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from loan_approval import cli, project, tracking, version_record
+from loan_approval import cli, history, project, tracking
 from loan_approval.datasets import dataset_folder, load_contract
 from serve.store import Store
 from tests.load import wait_until
@@ -91,14 +91,14 @@ def test_the_line_runs_and_a_server_on_another_machine_follows(two_versions: Sta
 def test_without_s3_a_rollback_fails_whole_and_later_it_goes_through(two_versions: Stack) -> None:
     stack = two_versions
     cli.main(["promote", "--dataset", "loans", "--version", "2"])
-    before, events = stack.store.pointer(), version_record.read_history(NAME)
+    before, events = stack.store.pointer(), history.read(NAME)
 
     stack.s3.stop()
     with pytest.raises(SystemExit, match="they can't be reached"):
         cli.main(["rollback", "--dataset", "loans"])
     assert stack.store.pointer() == before
     assert tracking.version_of_alias(NAME, "production").number == "2"
-    assert version_record.read_history(NAME) == events
+    assert history.read(NAME) == events
 
     stack.s3.start()
     cli.main(["rollback", "--dataset", "loans"])

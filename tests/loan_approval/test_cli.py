@@ -48,3 +48,16 @@ def test_a_wrong_call_exits_with_two(capsys: pytest.CaptureFixture[str]) -> None
         cli.main(["promote", "--versoin", "3"])
     assert stopped.value.code == 2
     assert "unrecognized arguments" in capsys.readouterr().err
+
+
+def test_a_command_that_is_interrupted_says_so_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("loan_approval.simulate.write_simulation", interrupt)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["simulate", str(tmp_path / "new.csv")])
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"

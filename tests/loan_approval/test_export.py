@@ -16,7 +16,9 @@ from loan_approval.export import GOLDEN_ROWS, draw_from_range, export, golden_ro
 from loan_approval.factories import factory_names
 from loan_approval.model_factory import ModelFactory
 from loan_approval.training import Recipe, score
-from serve.scorer import DOCUMENTS, LARGEST_FILE, TOLERANCE, Scorer
+from serve.model_documents import DOCUMENTS
+from serve.scorer import TOLERANCE, Scorer
+from serve.settings import LARGEST_FILE
 
 ROOT = Path(__file__).parents[2]
 EXPORT_AGAIN = """

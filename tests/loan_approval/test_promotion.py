@@ -10,14 +10,14 @@ from pathlib import Path
 import onnx
 import pytest
 
-from loan_approval import tracking, version_record
+from loan_approval import history, tracking, version_record
 from loan_approval.errors import PromotionError, TrackingError
 from loan_approval.gates import Gate
+from loan_approval.history import promoted_versions
 from loan_approval.promotion import (
     complete_interrupted,
     identify,
     promote,
-    promoted_versions,
     rollback,
     uncommitted_code,
 )
@@ -80,7 +80,7 @@ def test_promoting_again_changes_nothing(name: str, store: Store) -> None:
     register(name, 1.0)
     promote(name, "1", store)
     promote(name, "1", store)
-    assert [event["event"] for event in version_record.read_history(name)] == ["promote"]
+    assert [event["event"] for event in history.read(name)] == ["promote"]
 
 
 @pytest.mark.parametrize("verdict", ["none", "failed"])
@@ -281,7 +281,7 @@ def die_at(owner: object, method: str, when: str) -> Callable[[pytest.MonkeyPatc
     return patch
 
 
-STEPS = [(Store, "install"), (tracking, "set_alias"), (Store, "point"), (version_record, "append_history")]
+STEPS = [(Store, "install"), (tracking, "set_alias"), (Store, "point"), (history, "append")]
 KILLS = [pytest.param(step, when, id=f"{when} {step[1]}") for step in STEPS for when in ("before", "after")]
 
 
@@ -330,7 +330,7 @@ def test_a_promotion_killed_before_the_alias_moved_is_told_as_not_carried_out(
         with pytest.raises(Killed):
             promote(name, "2", store)
     promote(name, "2", store)
-    events = [(event["event"], event["version"]) for event in version_record.read_history(name)]
+    events = [(event["event"], event["version"]) for event in history.read(name)]
     assert events == [("promote", "1"), ("promote", "2"), ("not carried out", "2"), ("promote", "2")]
 
 
@@ -344,7 +344,7 @@ def test_a_promotion_killed_after_the_alias_moved_is_told_once_as_what_it_was(
         with pytest.raises(Killed):
             promote(name, "1", store)
     complete_interrupted(name, store)
-    assert [event["event"] for event in version_record.read_history(name)] == ["promote", "promote", "promote"]
+    assert [event["event"] for event in history.read(name)] == ["promote", "promote", "promote"]
     assert promoted_versions(name) == ["1", "2", "1"]
     assert answering(store) == "1"
 
@@ -355,7 +355,7 @@ def test_two_promotions_at_once_leave_alias_pointer_and_record_agreed(name: str,
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda number: promote(name, number, store), ["1", "2"]))
     assert answering(store) == tracking.find_version(name, "production").number == promoted_versions(name)[-1]
-    assert len(version_record.read_history(name)) == 2
+    assert len(history.read(name)) == 2
 
 
 def card_in(store: Store) -> str:
@@ -366,7 +366,7 @@ def card_in(store: Store) -> str:
 def test_the_card_names_who_promoted_and_when_in_the_store_and_in_the_registry(name: str, store: Store) -> None:
     version = register(name, 1.0)
     promote(name, "1", store)
-    [event] = version_record.read_history(name)
+    [event] = history.read(name)
     expected = f"<strong>{event['by']}</strong> (promote), <strong>{event['at']}</strong>"
     assert expected in card_in(store)
     assert version_record.load_facts(version)["card"] == card_in(store)

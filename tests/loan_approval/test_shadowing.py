@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from loan_approval import shadowing, tracking, version_record
+from loan_approval import history, shadowing, tracking, version_record
 from loan_approval.card import standing
 from loan_approval.cli import main
 from loan_approval.errors import PromotionError, TrackingError
-from loan_approval.promotion import promote, promoted_versions, rollback
+from loan_approval.history import promoted_versions
+from loan_approval.promotion import promote, rollback
 from loan_approval.shadowing import start_shadow, stop_shadow
 from loan_approval.tracking import Version
 from serve.errors import ModelFileError
@@ -59,7 +60,7 @@ def shadowed(store: Store, alias: str = "challenger") -> str | None:
 
 
 def events(name: str) -> list[tuple[str, str]]:
-    return [(event["event"], event["version"]) for event in version_record.read_history(name)]
+    return [(event["event"], event["version"]) for event in history.read(name)]
 
 
 def test_the_challenger_scores_in_the_shadow_and_production_stays(name, store, register):
@@ -150,9 +151,9 @@ def test_the_shadow_stands_in_the_history_and_in_no_ones_way_back(name, store, r
     promote(name, "2", store)
     start_shadow(name, "3", store)
     assert promoted_versions(name) == ["1", "2"]
-    history = version_record.read_history(name)
-    assert standing("3", history)["state"] == "never"
-    assert standing("2", history)["state"] == "current"
+    past = history.read(name)
+    assert standing("3", past)["state"] == "never"
+    assert standing("2", past)["state"] == "current"
     assert rollback(name, store).number == "1"
     stop_shadow(name, store)
     assert promoted_versions(name) == ["1"]

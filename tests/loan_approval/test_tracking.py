@@ -99,10 +99,3 @@ def test_a_file_that_is_gone_is_named(mlflow_folder: Path) -> None:
     Path(source.removeprefix("file://"), tracking.MODEL_FILE).unlink()
     with pytest.raises(TrackingError, match=f"gone_model version {version.number}: no model.onnx"):
         tracking.load_model_file(version)
-
-
-def test_history_is_read_in_the_order_it_was_written() -> None:
-    tracking.register("history_model", log(fitted(LogisticRegression())), b"", "0" * 64)
-    for number in range(12):
-        version_record.append_history("history_model", {"event": "promote", "version": str(number)})
-    assert [event["version"] for event in version_record.read_history("history_model")] == [str(n) for n in range(12)]

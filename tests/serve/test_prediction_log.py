@@ -194,6 +194,27 @@ def test_lines_of_two_models_name_each_its_own(
     assert [(line["model_version"], line.get("input.amount")) for line in logged_by(app)] == [("7", None), ("8", 10.0)]
 
 
+def test_rows_of_the_lane_go_to_the_files_of_their_model_and_day(
+    make_logged: Callable[..., Flask], shelf: Shelf, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prediction_log, "FLUSH_SECONDS", 600)  # all wait in one queue
+    app = make_logged("mixed")
+    lane, midnight = lane_of(app), 1_795_478_400.0  # 2026-11-24T00:00:00Z
+    for version, at in (("7", midnight - 0.5), ("8", midnight - 0.25), ("8", midnight + 0.5)):
+        shelf.promote("mixed", version=version)
+        app.extensions["live_model"].refresh()
+        monkeypatch.setattr("serve.lane.time", lambda at=at: at)
+        assert lane(json.dumps(MIXED).encode())
+    told = [(line["model_version"], line["time"]) for line in logged_by(app)]
+    assert [version for version, _ in told] == ["7", "8", "8"]
+    days = {day.name: day for day in (folder / "decisions").iterdir()}
+    assert set(days) == {"2026-11-23", "2026-11-24"}
+    for day, path in days.items():
+        text = "".join(each.read_text() for each in path.iterdir())
+        assert all(json.loads(line)["time"].startswith(day) for line in text.splitlines())
+    assert [time[:10] for _, time in told] == ["2026-11-23", "2026-11-23", "2026-11-24"]
+
+
 @pytest.mark.parametrize("key", ["", "k" * 257, "tab\there", "São Paulo", "one, two"])
 def test_what_cannot_be_an_applicants_key_is_refused_without_repeating_it(
     make_logged: Callable[..., Flask], application: dict[str, Any], key: str
@@ -211,20 +232,29 @@ def test_without_a_log_the_key_is_not_looked_at(client: FlaskClient, application
     assert client.post(ROUTE, json=application, headers={"X-Applicant-Key": "k" * 257}).status_code == 200
 
 
+@pytest.mark.parametrize("way", ["lane", "flask"])
 def test_disk_that_refuses_costs_records_and_one_line_when_it_begins_and_ends(
     make_logged: Callable[..., Flask],
     application: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
+    way: str,
 ) -> None:
+    monkeypatch.setattr(prediction_log, "FLUSH_SECONDS", 600)
     app = make_logged()
-    client, log = app.test_client(), app.extensions["prediction_log"]
+    client, lane, log = app.test_client(), lane_of(app), app.extensions["prediction_log"]
+
+    def answers() -> bool:
+        if way == "lane":
+            return lane(json.dumps(application).encode()) is not None
+        return client.post(ROUTE, json=application).status_code == 200
+
     with monkeypatch.context() as patch:
         refuse_writes(patch)
         for _ in range(3):
-            assert client.post(ROUTE, json=application).status_code == 200
+            assert answers()
             log.flush()
-    client.post(ROUTE, json=application)
+    assert answers()
     assert len(logged_by(app)) == 1
     assert records(app) == {"logged": 1, "dropped": 3, "refused": 0}
     told = [record.getMessage() for record in caplog.records if record.name == "serve.prediction_log"]
@@ -245,6 +275,31 @@ def test_full_queue_drops_what_comes_and_no_more(
         assert client.post(ROUTE, json=application).status_code == 200
     assert records(app) == {"logged": 0, "dropped": 2, "refused": 0}
     assert len(logged_by(app)) == 3
+
+
+def test_full_queue_of_the_lane_drops_what_comes_and_no_more(
+    make_logged: Callable[..., Flask], application: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prediction_log, "MOST_ROWS", 3)
+    monkeypatch.setattr(prediction_log, "FLUSH_SECONDS", 600)  # nobody empties it
+    app = make_logged()
+    lane = lane_of(app)
+    for _ in range(5):
+        assert lane(json.dumps(application).encode())
+    assert records(app) == {"logged": 0, "dropped": 2, "refused": 0}
+    assert len(logged_by(app)) == 3
+
+
+def test_more_rows_than_a_piece_are_written_in_order_and_whole(
+    make_logged: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prediction_log, "FLUSH_SECONDS", 600)
+    app, n = make_logged("mixed"), 3 * prediction_log.FEWEST + 1
+    lane = lane_of(app)
+    for number in range(n):
+        assert lane(json.dumps(MIXED | {"amount": number % 101}).encode())
+    assert [line["input.amount"] for line in logged_by(app)] == [number % 101 for number in range(n)]
+    assert records(app) == {"logged": n, "dropped": 0, "refused": 0}
 
 
 def test_batch_larger_than_the_queue_is_taken_by_an_empty_one(

@@ -49,6 +49,7 @@ REASONS = {
     "golden_score_absent": "or not a score for each",
     "golden_score_not_a_number": "golden row 0 scores otherwise than recorded",
     "golden_score_wrong": "golden row 0 scores otherwise than recorded",
+    "graph_without_end": "the golden rows can't be scored within 1 s: Fail",
     "input_float": r"the graph takes .*tensor\(float\).*, expected .*tensor\(double\)",
     "input_narrow": r"the graph takes .*\[6\].*, expected .*\[7\]",
     "output_renamed": "the graph has no output 'probabilities'",
@@ -80,6 +81,7 @@ def test_every_broken_file_has_a_reason(model_folder):
 @pytest.mark.parametrize("name", REASONS)
 def test_a_broken_file_is_refused_with_the_reason(model_file, name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("serve.scorer.REPLAY_SECONDS", 1)
     (tmp_path / "weights.bin").write_bytes(np.ones(7).tobytes())  # within reach of the file that asks for it
     with pytest.raises(ModelFileError, match=REASONS[name]):
         Scorer(model_file(f"broken/{name}"))

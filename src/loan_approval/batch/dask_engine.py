@@ -1,4 +1,4 @@
-"""A batch's shards on Dask: the scheduler that DASK_SCHEDULER_ADDRESS names, or a cluster of processes made here."""
+"""A batch's shards on Dask: the scheduler that DASK_SCHEDULER_ADDRESS names, or one made here."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,10 @@ from serve.scorer import Scorer
 
 RETRIES = 2
 PATIENCE = 20  # seconds until a scheduler answers
-_LIMITS = {"distributed.scheduler.allowed-failures": RETRIES}
+_LIMITS = {
+    "distributed.scheduler.allowed-failures": RETRIES,
+    "distributed.admin.large-graph-warning-threshold": "1 GB",  # a model file in it is not too large
+}
 
 
 def run_on_dask(data: bytes, task: Task, shards: Sequence[Shard], workers: int) -> Iterator[tuple[Shard, Counts]]:
@@ -28,7 +31,8 @@ def run_on_dask(data: bytes, task: Task, shards: Sequence[Shard], workers: int) 
     with ExitStack() as stack:
         stack.enter_context(config.set(_LIMITS))
         client = stack.enter_context(_connect(stack, workers))
-        model = client.scatter(data, broadcast=True, hash=False)
+        # A task's result, not scattered data: what dies with its last worker is made again.
+        model = client.submit(bytes, data, key=f"model-{task.job}", retries=RETRIES)
         futures = {
             client.submit(_score, shard, task, model, key=shard.part(task.job), retries=RETRIES): shard
             for shard in shards
@@ -46,7 +50,8 @@ def run_on_dask(data: bytes, task: Task, shards: Sequence[Shard], workers: int) 
 def _connect(stack: ExitStack, workers: int) -> Client:
     address = os.environ.get("DASK_SCHEDULER_ADDRESS")
     if not address:
-        cluster: Any = LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None)
+        # One process, which is started again if it dies: another costs 190 MB, a thread costs what it scores.
+        cluster: Any = LocalCluster(n_workers=1, threads_per_worker=workers, processes=True, dashboard_address=None)
         return Client(stack.enter_context(cluster))
     try:
         return Client(address, timeout=PATIENCE)

@@ -5,20 +5,17 @@ A run that was ended goes on where it was: parts are named by what they follow f
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
-
-import pyarrow as pa
 
 from loan_approval.batch.columns import check_keep
 from loan_approval.batch.files import InputFile, absolute, list_inputs
 from loan_approval.batch.output import opened, read_summary, write_summary
 from loan_approval.batch.part import Counts, Task, read_counts, score_shard
 from loan_approval.batch.shards import Shard, plan_shards
-from loan_approval.batch.workers import run_on_workers
+from loan_approval.batch.workers import count_workers, run_on_workers
 from loan_approval.errors import BatchError
 from serve.scorer import Scorer
 
@@ -29,7 +26,7 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Batch:
-    """What to score and how. workers: processes, as many as there are processors where it is None."""
+    """What to score and how. workers: threads, as `count_workers` says where it is None."""
 
     input: str
     output: str
@@ -41,6 +38,7 @@ class Batch:
 
 def score_batch(batch: Batch, data: bytes, tell: Tell = lambda text: None) -> dict[str, Any]:
     """Score a batch with a model file and return its summary. Raises BatchError, DataError, ModelFileError."""
+    batch = replace(batch, workers=count_workers(batch.workers))
     scorer = Scorer(data)
     source, output = absolute(batch.input), absolute(batch.output)
     if output == source or output.startswith(f"{source}/"):
@@ -95,21 +93,11 @@ def _run(
 def _results(
     batch: Batch, data: bytes, scorer: Scorer, task: Task, shards: Sequence[Shard]
 ) -> Iterator[tuple[Shard, Counts]]:
-    workers = batch.workers or len(os.sched_getaffinity(0))
     if batch.engine == "dask":
         from loan_approval.batch.dask_engine import run_on_dask
 
-        return run_on_dask(data, task, shards, workers)
-    if min(workers, len(shards)) < 2:
-        return ((shard, score_shard(shard, task, scorer)) for shard in shards)
-    return run_on_workers(make_work, (data, task), shards, workers)
-
-
-def make_work(data: bytes, task: Task) -> Callable[[Shard], Counts]:
-    """Return what scores a shard, in a process of its own."""
-    pa.set_cpu_count(1)
-    scorer = Scorer(data)
-    return lambda shard: score_shard(shard, task, scorer)
+        return run_on_dask(data, task, shards, batch.workers)
+    return run_on_workers(lambda shard: score_shard(shard, task, scorer), shards, batch.workers)
 
 
 def _summarise(

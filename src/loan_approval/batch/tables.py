@@ -14,6 +14,7 @@ import pyarrow as pa
 from pyarrow import csv
 from pyarrow import parquet as pq
 
+from loan_approval.batch.csv_blocks import ends_quotes_with_cells
 from loan_approval.batch.files import attempt, open_file
 from loan_approval.batch.judging import Faults, encode_arrow
 from loan_approval.batch.shards import Shard, open_parquet
@@ -121,7 +122,7 @@ def _read_plainly(
     shard: Shard, text: bytes, start: int, contract: Contract, keep: Sequence[str], n: int
 ) -> Rows | None:
     """Return the rows of a text whose cells mean to Arrow what they mean to the contract, None of any other."""
-    if b'"' in text or len(shard.header) == 1:
+    if not ends_quotes_with_cells(text) or len(shard.header) == 1:
         return None
     features = [feature for feature in contract.features if feature.name in shard.header]
     kinds = {f.name: pa.string() if f.is_category else pa.float64() for f in features} | dict.fromkeys(
@@ -132,7 +133,7 @@ def _read_plainly(
         table = csv.read_csv(
             pa.BufferReader(text),
             csv.ReadOptions(use_threads=False, block_size=len(text) + 1, column_names=shard.header),
-            csv.ParseOptions(quote_char=False),
+            csv.ParseOptions(newlines_in_values=True),
             csv.ConvertOptions(
                 column_types=kinds, include_columns=list(kinds), null_values=[""], strings_can_be_null=True
             ),

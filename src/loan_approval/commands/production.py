@@ -48,11 +48,11 @@ def _rollback(options: argparse.Namespace) -> None:
 
 @asks_mlflow
 def _history(options: argparse.Namespace) -> None:
+    from loan_approval import history
     from loan_approval.flow import model_and_store
-    from loan_approval.version_record import read_history
 
     name, _ = model_and_store(options.dataset)
-    for event in read_history(name):
+    for event in history.read(name):
         what = f"{event['event']} version {event['version']} {event.get('verdict', '')}".rstrip()
         print(event["at"], what, f"by {event['by']}" + (f": {event['reason']}" if "reason" in event else ""))
 

@@ -122,7 +122,7 @@ def test_rejected_rows_are_named_with_their_faults_and_no_value(tmp_path, score)
     assert summary["faults"] == {"Age: out of range": 9, "Loan_Amount: missing": 1}
 
 
-def test_csv_parquet_one_process_and_two_give_the_same(tmp_path, score, columns, files):
+def test_csv_parquet_one_worker_and_two_give_the_same(tmp_path, score, columns, files):
     score()
     score(output="two", workers=2)
     write_csv(tmp_path / "batch.csv", columns)

@@ -166,3 +166,26 @@ def test_kept_columns_come_through_as_they_are(tmp_path, homes_contract):
         (shard,) = plan_shards(list_inputs(absolute(str(path))), homes_contract, ["id"])
         (rows,) = batch_tables.read_rows(shard, homes_contract, ["id"])
         assert rows.kept[0].to_pylist() == ["a", None, " b", "c,d", "é"]
+
+
+def test_a_csv_whose_cells_are_quoted_is_read_by_column(tmp_path, homes_contract, monkeypatch):
+    notes = ["plain", "a,b", 'a "b"', "two\nlines", "", '"']
+    columns = make_columns(homes_contract, len(notes))
+    quoted = {name: [f'"{"" if v is None else v}"' for v in values] for name, values in columns.items()}
+    quoted["note"] = ['"' + note.replace('"', '""') + '"' for note in notes]
+    path = write_csv(tmp_path / "batch.csv", quoted, "\r\n")
+    expected = judge(write_csv(tmp_path / "plain.csv", columns), homes_contract)
+    monkeypatch.setattr(batch_tables, "_read_exactly", None)
+    (shard,) = plan_shards(list_inputs(absolute(str(path))), homes_contract, ["note"])
+    (rows,) = batch_tables.read_rows(shard, homes_contract, ["note"])
+    assert rows.kept[0].to_pylist() == [note or None for note in notes]
+    np.testing.assert_array_equal(rows.X, expected[0])
+    assert not rows.faults
+    assert not expected[1]
+
+
+def test_text_after_a_closing_quote_is_refused_with_its_rows(tmp_path, homes_contract):
+    path = tmp_path / "batch.csv"
+    path.write_text('home,amount,children,region\nown,1,1,"north"\nown,1,1,"no"rth\n')
+    with pytest.raises(DataError, match="rows 0 to 1: not a CSV at line 3"):
+        judge(path, homes_contract)

@@ -1,66 +1,74 @@
-"""Workers that fail: what is tried again, how often, and what is said then."""
+"""Workers that fail: what is tried again, how often, what is said then, and how many there may be."""
 
-import os
-import signal
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from loan_approval.batch.workers import ATTEMPTS, run_on_workers
+from loan_approval.batch.workers import ATTEMPTS, MOST_WORKERS, count_workers, run_on_workers
 from loan_approval.errors import BatchError, DataError
 
 
 @dataclass(frozen=True)
 class Errand:
-    """A task that goes wrong in a way until it has been tried `failures` times; `folder` keeps the tries."""
+    """A task that raises an error until it has been tried `failures` times."""
 
     words: str
-    way: str = "well"
+    trouble: type[Exception] = OSError
     failures: int = 0
 
 
-def make_errands(folder: Path) -> Callable[[Errand], int]:
-    """Return what does an errand in a worker: its answer is the worker's process."""
+@pytest.fixture
+def tries() -> list[str]:
+    """Return the words of every errand that was tried, in order."""
+    return []
+
+
+@pytest.fixture
+def run(tries) -> Callable[[Errand], int]:
+    """Return what does an errand: its answer is the thread."""
 
     def run(errand: Errand) -> int:
-        (folder / f"{errand.words}-{len(list(folder.glob(f'{errand.words}-*')))}").touch()
-        if len(list(folder.glob(f"{errand.words}-*"))) <= errand.failures:
-            if errand.way == "killed":
-                os.kill(os.getpid(), signal.SIGKILL)
-            if errand.way == "data":
-                raise DataError("the file is not what it was")
-            raise OSError("the disk is gone")
-        return os.getpid()
+        tries.append(errand.words)
+        if tries.count(errand.words) <= errand.failures:
+            raise errand.trouble("the disk is gone")
+        return threading.get_ident()
 
     return run
 
 
-def tries(folder: Path, words: str) -> int:
-    return len(list(folder.glob(f"{words}-*")))
+@pytest.mark.parametrize("trouble", [OSError, BatchError, MemoryError])
+def test_each_task_is_done_once_and_a_failed_one_again(run, tries, trouble):
+    errands = [Errand("first", trouble, 1), *(Errand(f"task{i}") for i in range(5)), Errand("last", trouble, 2)]
+    assert set(dict(run_on_workers(run, errands, 2))) == set(errands)
+    assert [tries.count(errand.words) for errand in errands] == [2, 1, 1, 1, 1, 1, 3]
 
 
-def test_each_task_is_done_once_and_a_failed_one_again(tmp_path):
-    errands = [Errand("first", "killed", 1), *(Errand(f"task{i}") for i in range(5)), Errand("last", "disk", 2)]
-    results = dict(run_on_workers(make_errands, (tmp_path,), errands, 2))
-    assert set(results) == set(errands)
-    assert [tries(tmp_path, errand.words) for errand in errands] == [2, 1, 1, 1, 1, 1, 3]
-    for process in set(results.values()):
-        with pytest.raises(ProcessLookupError):
-            os.kill(process, 0)
+def test_tasks_are_done_at_the_same_time():
+    meeting = threading.Barrier(2, timeout=30)
+    assert len(dict(run_on_workers(lambda _: meeting.wait(), [Errand("a"), Errand("b")], 2))) == 2
 
 
-@pytest.mark.parametrize(
-    ("way", "reason"), [("killed", "its worker ended with status -9"), ("disk", "the disk is gone")]
-)
-def test_a_task_that_goes_on_failing_is_named(tmp_path, way, reason):
-    with pytest.raises(BatchError, match=f"worst: failed {ATTEMPTS} times, at last: .*{reason}"):
-        list(run_on_workers(make_errands, (tmp_path,), [Errand("worst", way, 99), Errand("other")], 2))
-    assert tries(tmp_path, "worst") == ATTEMPTS
+def test_a_task_that_goes_on_failing_is_named(run, tries):
+    with pytest.raises(BatchError, match=f"worst: failed {ATTEMPTS} times, at last: the disk is gone"):
+        list(run_on_workers(run, [Errand("worst", failures=99), Errand("other")], 2))
+    assert tries.count("worst") == ATTEMPTS
 
 
-def test_data_at_fault_are_not_tried_again(tmp_path):
-    with pytest.raises(DataError, match="the file is not what it was"):
-        list(run_on_workers(make_errands, (tmp_path,), [Errand("wrong", "data", 99)], 1))
-    assert tries(tmp_path, "wrong") == 1
+def test_data_at_fault_are_not_tried_again_and_what_waits_is_not_begun(run, tries):
+    with pytest.raises(DataError, match="the disk is gone"):
+        list(run_on_workers(run, [Errand(f"wrong{i}", DataError, 99) for i in range(50)], 1))
+    assert tries.count("wrong0") == 1
+    assert len(tries) < 50
+
+
+def test_there_are_as_many_workers_as_processors_but_no_more_than_memory_has_room_for(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(3))
+    assert count_workers(None) == 3
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(64))
+    assert count_workers(None) == MOST_WORKERS
+    assert count_workers(2) == 2
+    for asked in (0, MOST_WORKERS + 1):
+        with pytest.raises(BatchError, match=f"--workers {asked}: expected 1 to {MOST_WORKERS}"):
+            count_workers(asked)

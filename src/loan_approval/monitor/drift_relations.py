@@ -108,11 +108,17 @@ def _relate(X: np.ndarray) -> _Relations:
             rank = (np.cumsum(counts) - (counts - 1) / 2)[place]  # ties share their mean rank
             ranks[rows, column] = (rank - rank.mean()) / rank.std()
             rare[column] = len(place) - counts.max()
-    rows = known.astype(float).T @ known
+    told = known.astype(np.float64)
+    square, rows = ranks * ranks, _multiply(told, told)
     with np.errstate(invalid="ignore", divide="ignore"):
-        spread = (ranks**2).T @ known / rows
-        rho = ranks.T @ ranks / rows / np.sqrt(spread * spread.T)
-        third = (ranks**3).T @ ranks / rows
-        fourth, both = (ranks**4).T @ known / rows, (ranks**2).T @ ranks**2 / rows
+        spread = _multiply(square, told) / rows
+        rho = _multiply(ranks, ranks) / rows / np.sqrt(spread * spread.T)
+        third = _multiply(square * ranks, ranks) / rows
+        fourth, both = _multiply(square * square, told) / rows, _multiply(square, square) / rows
         variance = both - rho * (third + third.T) + rho**2 / 4 * (fourth + 2 * both + fourth.T)
         return _Relations(rho, variance, rows, np.outer(rare, rare) / rows)
+
+
+def _multiply(A: np.ndarray, B: np.ndarray) -> np.ndarray:
+    """Return A.T @ B of small tables; BLAS would wake all cores for it, and have them wait for each other."""
+    return np.einsum("ni,nj->ij", A, B)

@@ -85,8 +85,11 @@ def supervise(settings: Settings, public: socket.socket, metrics: socket.socket 
 
         stopping = threading.Event()
         signal.signal(signal.SIGTERM, lambda *_: stopping.set())
-        report = RegistryObserver(folder / WATCHER).report if folder else lambda status: None
-        watch(settings, stopping, report, beat)
+        reports = {}
+        if folder:
+            observer = RegistryObserver(folder / WATCHER)
+            reports = {"report": observer.report, "report_shadow": observer.report_shadow}
+        watch(settings, stopping, beat=beat, **reports)
 
     names = [f"worker {number}" for number in range(1, settings.workers + 1)]
     children = [Child(name, partial(run_worker, name)) for name in names]

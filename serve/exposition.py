@@ -35,6 +35,8 @@ MODEL_WORKERS, LOADED_AT = "loan_model_workers", "loan_model_loaded_timestamp_se
 REGISTRY_SUCCESS, REGISTRY_FAILURES = "loan_registry_last_success_timestamp_seconds", "loan_registry_failures"
 SHADOW_SCORED, SHADOW_DROPPED, SHADOW_FLIPS = "loan_shadow_scored", "loan_shadow_dropped", "loan_shadow_flips"
 SHADOW_DIFFERENCE, SHADOW_UNLOGGED = "loan_shadow_difference", "loan_shadow_unlogged"
+SHADOW_REGISTRY_SUCCESS = "loan_shadow_registry_last_success_timestamp_seconds"
+SHADOW_REGISTRY_FAILURES = "loan_shadow_registry_failures"
 SHADOW_SWAPS, SHADOW_WORKERS = "loan_shadow_swaps", "loan_shadow_workers"
 _PAIR = ("version", "champion")  # the challenger's version, and that of the model which answered
 _Count, _Gauge, _Histogram = CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -65,6 +67,8 @@ METRICS = (
     ),
     Metric(_Count, SHADOW_UNLOGGED, "Applications that the challenger scored, and whose line in the log was lost"),
     Metric(_Count, SHADOW_SWAPS, "New challengers taken and refused, by each worker", ("result",)),
+    Metric(_Gauge, SHADOW_REGISTRY_SUCCESS, "When the challenger was last as its alias says, 0 before", together=max),
+    Metric(_Gauge, SHADOW_REGISTRY_FAILURES, "Attempts to follow its alias that failed, in a row", together=max),
     Metric(_Gauge, SHADOW_WORKERS, "Workers in which this challenger scores", ("version", "sha256")),
 )
 

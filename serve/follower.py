@@ -175,6 +175,8 @@ class ShadowFollower(Follower):
         if kind_of(err) == "alias":
             with suppress(ServeError):  # told with the next step, if it lasts
                 self._let_go()
+                if self._pointer() is None:  # which is what the registry says
+                    self.status = Status(time.time())
 
     def _let_go(self) -> None:
         with self._store.locked(wait=False):

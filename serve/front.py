@@ -12,6 +12,7 @@ from serve.http_connection import Connection
 from serve.http_request import Request
 from serve.lane import CONTENT_TYPES, TARGET, Lane
 from serve.observation import Observer
+from serve.refusals import Refusals
 from serve.settings import Settings
 
 MANY_ROWS = re.compile(rb"(/api/v2/predict/batch|/invocations|/v2/models/.*/infer)(\?.*)?")
@@ -29,6 +30,7 @@ class Front:
         settings: Settings,
         observer: Observer,
         lane: Lane | None = None,
+        refusals: Refusals | None = None,
     ) -> None:
         self.settings, self.observer = settings, observer
         self.connections: set[Connection] = set()
@@ -36,7 +38,7 @@ class Front:
         self.in_flight = 0
         self.body_bytes = 0  # of the requests that are being received or answered
         self._application = application
-        self._lane = lane
+        self._lane, self._refusals = lane, refusals
         self._loop = asyncio.get_running_loop()
         self._small = ThreadPoolExecutor(settings.threads, "small")
         # Large bodies wait in a line of their own, so that no small request and no health check stands behind them.
@@ -71,6 +73,12 @@ class Front:
         """Count a connection in; False when it is one too many."""
         self.connections.add(connection)
         return len(self.connections) <= self.settings.max_connections
+
+    def rejected(self, status: int) -> None:
+        """Count a request that reaches no route."""
+        self.observer.rejected(status)
+        if self._refusals:
+            self._refusals.count_early(status)
 
     def body_limit(self, target: bytes) -> int:
         """Return how many bytes the body of a request to this target may have."""

@@ -170,7 +170,7 @@ class Connection(RequestReader, asyncio.Protocol):
         """Answer what never reaches the application, and close."""
         self.fault = (status, text)
         self.release()
-        self.front.observer.rejected(status)
+        self.front.rejected(status)
         body = strict_json.dumps({"error": text})
         retry = "Retry-After: 1\r\n" if status == 503 else ""
         head = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n{retry}\r\n"

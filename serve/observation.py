@@ -141,10 +141,12 @@ class RegistryObserver:
 
     def report(self, status: RegistryStatus) -> None:
         """Publish how the following goes."""
-        self._tallies.set(
-            {
-                (exposition.REGISTRY_SUCCESS,): status.last_success,
-                (exposition.REGISTRY_FAILURES,): status.failures,
-            }
-        )
+        self._publish(exposition.REGISTRY_SUCCESS, exposition.REGISTRY_FAILURES, status)
+
+    def report_shadow(self, status: RegistryStatus) -> None:
+        """Publish how the following of the challenger's alias goes."""
+        self._publish(exposition.SHADOW_REGISTRY_SUCCESS, exposition.SHADOW_REGISTRY_FAILURES, status)
+
+    def _publish(self, success: str, failures: str, status: RegistryStatus) -> None:
+        self._tallies.set({(success,): status.last_success, (failures,): status.failures})
         self._tallies.publish()

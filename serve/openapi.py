@@ -9,6 +9,7 @@ from serve.contract import Contract
 from serve.feature import Feature
 from serve.openapi_decision import decision_schemas, describe_operation
 from serve.openapi_parts import (
+    APPLICANT,
     HEADERS,
     error_answers,
     get,
@@ -96,6 +97,7 @@ def _batch(example: dict[str, Any] | None) -> dict[str, Any]:
     return {
         "summary": "Decide many applications, or none of them",
         "operationId": "predict_batch",
+        "parameters": [APPLICANT],
         "requestBody": {"required": True, "content": body},
         "responses": {
             "200": {"description": "The decisions, in the order of rows", "content": answer, "headers": headers},

@@ -25,7 +25,7 @@ def describe_operation(operation: dict[str, Any]) -> dict[str, Any]:
     language = {"description": "The language of the texts, or all of them", "schema": {"type": "string"}}
     headers = answers["200"]["headers"] | {"Content-Language": language}
     return operation | {
-        "parameters": parameters,
+        "parameters": [*operation["parameters"], *parameters],
         "responses": answers | {"200": answers["200"] | {"headers": headers}},
     }
 

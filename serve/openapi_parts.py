@@ -15,6 +15,14 @@ HEADERS = {
     "X-Model-Version": {"description": "Version in the registry", "schema": {"type": "string"}},
     "X-Model-Sha256": {"description": "Hash of the model file", "schema": {"type": "string"}},
 }
+# Where decisions are logged; elsewhere it is not looked at.
+APPLICANT = {
+    **{"name": "X-Applicant-Key", "in": "header", "required": False},
+    "description": "Who applies, by a key of the caller's: the prediction log keeps its keyed hash, by which what is "
+    "known of an applicant can be erased",
+    # Printable ASCII without a comma: of a header that stands twice one could not say which was meant.
+    "schema": {"type": "string", "minLength": 1, "maxLength": 256, "pattern": r"^[!-+\--~]([ -+\--~]*[!-+\--~])?$"},
+}
 
 
 def typed(kind: str, values: list[Any] | None = None) -> dict[str, Any]:
@@ -66,6 +74,7 @@ def post(
     return {
         "summary": title,
         "operationId": operation,
+        "parameters": [APPLICANT],
         "requestBody": {"required": True, "content": content},
         "responses": {"200": answer(*answers) | {"headers": HEADERS}} | error_answers(*errors),
     }

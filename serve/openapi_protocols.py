@@ -38,7 +38,7 @@ def _open_inference_paths(contract: Contract | None) -> dict[str, Any]:
         ready = get("Open Inference Protocol: this model answers", "ModelReady", missing)
         infer = _infer(contract, "infer" if parameters is names else "infer_version")
         for path, method, operation in (("", "get", metadata), ("/ready", "get", ready), ("/infer", "post", infer)):
-            paths[model + path] = {method: operation | {"parameters": parameters}}
+            paths[model + path] = {method: operation | {"parameters": [*operation.get("parameters", []), *parameters]}}
     return paths
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from serve.log_file import LogFile
 
+EARLY_KINDS = {408: "too slow", 413: "too large", 431: "long headers"}  # of requests that reach no route
 MOST_COUNTS = 10_000  # that wait for a disk
 _encode_lines = msgspec.json.Encoder().encode_lines
 
@@ -27,6 +28,11 @@ class Refusals:
         with self._lock:
             for (field, kind), count in faults.items():
                 self._counts[minute, route, field, kind] += count
+
+    def count_early(self, status: int) -> None:
+        """Count a request that was refused before it had a route, unless the service itself was the reason."""
+        if kind := EARLY_KINDS.get(status):
+            self.count("", {("", kind): 1}, time.time())
 
     def write(self, before: float) -> None:
         """Write the counts of the minutes that were over at a unix time. Raises OSError, and keeps them then."""

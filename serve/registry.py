@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from serve.errors import ServeError
 from serve.follower import LONGEST_WAIT, Follower, ShadowFollower, Status
@@ -22,17 +23,20 @@ def watch(
     stopping: threading.Event,
     report: Callable[[Status], None] = lambda status: None,
     beat: Callable[[], None] = lambda: None,
+    report_shadow: Callable[[Status], None] = lambda status: None,
 ) -> None:
     """Follow the alias until `stopping` is set or the parent process is gone. Raises SettingsError.
 
-    Each attempt is followed by a report; beats come every second while waiting, and whenever something arrives.
+    Each attempt is followed by a report, those on the challenger's alias by one of their own; beats come every second
+    while waiting, and whenever something arrives.
     """
     parent = os.getppid()
     follower = Follower(settings, beat)
     log.info("following %s@%s at %s", settings.model_name, settings.model_alias, settings.tracking_uri)
     if settings.shadow_alias:
         shadow = ShadowFollower(settings)
-        threading.Thread(target=_follow_shadow, args=(shadow, stopping), name="shadow-watch", daemon=True).start()
+        following = (shadow, stopping, report_shadow)
+        threading.Thread(target=_follow_shadow, args=following, name="shadow-watch", daemon=True).start()
     while os.getppid() == parent:
         again = time.monotonic() + follower.step()
         report(follower.status)
@@ -42,14 +46,16 @@ def watch(
                 return
 
 
-def _follow_shadow(follower: ShadowFollower, stopping: threading.Event) -> None:
+def _follow_shadow(follower: ShadowFollower, stopping: threading.Event, report: Callable[[Status], None]) -> None:
     wait = 0.0
     while not stopping.wait(wait):
         try:
             wait = follower.step()
         except Exception as err:  # noqa: BLE001 (whatever it is, the production alias is followed on)
             log.error("%s in following the challenger", type(err).__name__)
+            follower.status = replace(follower.status, failures=follower.status.failures + 1)
             wait = LONGEST_WAIT
+        report(follower.status)
 
 
 def main() -> None:

@@ -53,7 +53,8 @@ async def _serve(
     if tallies:
         observer.share(tallies)
     lane = Lane(*(app.extensions[each] for each in ("live_model", "observer", "keys", "prediction_log", "shadow")))
-    front = Front(app.wsgi_app, settings, observer, lane)
+    log = app.extensions["prediction_log"]
+    front = Front(app.wsgi_app, settings, observer, lane, log.refusals if log else None)
     fronts = [front]
     context = make_context(settings)
     tls = {"ssl": context, "ssl_handshake_timeout": settings.receive_seconds} if context else {}

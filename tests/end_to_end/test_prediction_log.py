@@ -16,7 +16,7 @@ from serve.store import Store
 from tests.file_locks import is_locked
 from tests.load import EXAMPLE, PREDICT, load, wait_until, worker_pids
 from tests.model_files import good_files
-from tests.raw_http import post
+from tests.raw_http import exchange, post
 from tests.server_process import Server, find_free_port, promote, running_server
 
 KEYED = post(json.dumps(EXAMPLE).encode(), "X-Applicant-Key: customer-85125")
@@ -200,6 +200,18 @@ def test_nothing_of_an_applicant_is_in_logs_metrics_and_refusals(tmp_path: Path,
     assert len(line["applicant"]) == 64
     kinds = {(each["field"], each["kind"]) for each in lines(folder, "refusals")}
     assert kinds == {("Age", "out_of_range"), ("(unknown)", "unknown_field")}
+
+
+def test_requests_refused_before_they_have_a_route_are_among_the_refusals(tmp_path: Path, store: Store) -> None:
+    folder = tmp_path / "log"
+    head = b"POST /api/v2/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    with running_server(tmp_path, store.path, SERVE_PREDICTION_LOG=str(folder), SERVE_RECEIVE_SECONDS="0.5") as server:
+        early = (b"Content-Length: 99999999\r\n\r\n", b"A: " + b"secret" * 9999 + b"\r\n\r\n", b"Content-Length: 9\r\n")
+        statuses = [exchange(server.port, head + rest)[0].status for rest in (*early, b"Content-Length: x\r\n\r\n")]
+        assert statuses == [413, 431, 408, 400]
+        assert server.stop() == 0
+    found = [(line["route"], line["field"], line["kind"], line["count"]) for line in lines(folder, "refusals")]
+    assert sorted(found) == [("", "", kind, 1) for kind in ("long_headers", "too_large", "too_slow")]
 
 
 def test_folder_that_cannot_be_written_stops_the_start_in_mode_required(tmp_path: Path, store: Store) -> None:

@@ -146,6 +146,11 @@ def test_the_following_of_the_registry_is_told_beside_the_workers(tmp_path):
     assert read(observer, "loan_registry_last_success_timestamp_seconds") == {(): 1_700_000_000.5}
     assert read(observer, "loan_registry_failures") == {(): 3}
     assert read(observer, "loan_workers") == {(): 1}
+    assert read(observer, "loan_shadow_registry_failures") == {}
+    registry.report_shadow(FollowerStatus(1_700_000_001.5, 4))
+    assert read(observer, "loan_shadow_registry_last_success_timestamp_seconds") == {(): 1_700_000_001.5}
+    assert read(observer, "loan_shadow_registry_failures") == {(): 4}
+    assert read(observer, "loan_registry_failures") == {(): 3}
 
 
 def ask(observer: Observer, method: str, path: str) -> tuple[str, dict[str, str], bytes]:

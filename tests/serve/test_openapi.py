@@ -3,6 +3,7 @@ import re
 
 import pytest
 
+from serve.applicant import is_key
 from serve.openapi import make_document
 from serve.scorer import Scorer
 
@@ -74,6 +75,20 @@ def test_a_batch_of_columns_wants_every_scored_feature_as_a_list(mixed):
     assert mixed["Columns"]["additionalProperties"] is False
     assert mixed["Columns"]["properties"]["home"]["items"] == mixed["Application"]["properties"]["home"]
     assert mixed["PredictionColumns"]["properties"]["prediction"]["items"]["enum"] == ["Granted", "Denied"]
+
+
+def test_whatever_decides_documents_the_applicant_key_and_nothing_else_does(client):
+    told = {}
+    for path, operations in client.get("/openapi.json").json["paths"].items():
+        for operation in operations.values():
+            named = [each for each in operation.get("parameters", []) if each["name"] == "X-Applicant-Key"]
+            told[operation.get("operationId", path)] = named
+    deciding = {"predict", "decide", "predict_batch", "invocations", "infer", "infer_version"}
+    assert {operation for operation, named in told.items() if named} == deciding
+    schema = told["predict"][0]["schema"]
+    for key in ("a", "person 7", "~!+-", "x" * 256, "", " a", "a,b", "é", "x" * 257):
+        fits = len(key) <= schema["maxLength"] and re.fullmatch(schema["pattern"], key)
+        assert bool(fits) == (is_key(key.encode()) and key == key.strip()), key
 
 
 def test_the_application_schema_says_what_the_contract_says(client):

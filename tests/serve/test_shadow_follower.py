@@ -77,6 +77,7 @@ def test_an_alias_that_is_taken_away_takes_the_challenger_along(registry, store,
         follower.step()
     assert store.pointer() is None
     assert len(said(caplog)) == 1
+    assert (follower.status.failures, follower.status.error, follower.status.version) == (0, "", "")  # as it should be
     registry.challenger = "2"
     follower.step()
     assert store.pointer().version == "2"
@@ -88,6 +89,7 @@ def test_a_registry_in_trouble_leaves_the_challenger(registry, store, follower, 
     registry.faults["alias"] = lambda handler: handler.send(503, b"")
     follower.step()
     assert store.pointer().version == "2"
+    assert follower.status.failures == 1
 
 
 def test_an_alias_set_meanwhile_keeps_its_pointer(registry, store, follower, model_file, monkeypatch):
@@ -121,6 +123,22 @@ def test_a_challenger_that_is_not_validated_is_a_warning_and_not_taken(
     assert "version 2 of loan_approval_model is not taken, there is no challenger" in said(caplog)[0]
 
 
+def test_the_following_of_the_challengers_alias_is_reported_by_itself(registry, settings, model_file):
+    challenge(registry, "2", model_file("loans_strict"))
+    stopping, reports = threading.Event(), []
+    thread = threading.Thread(target=watch, args=(settings, stopping), kwargs={"report_shadow": reports.append})
+    thread.start()
+    try:
+        wait_until(lambda: reports and reports[-1].version == "2")
+        registry.faults["alias"] = lambda handler: handler.send(503, b"")
+        wait_until(lambda: reports[-1].failures > 1)
+        del registry.faults["alias"]
+        wait_until(lambda: reports[-1].failures == 0)
+    finally:
+        stopping.set()
+        thread.join()
+
+
 def test_a_challenger_that_never_arrives_does_not_hold_up_production(registry, settings, model_file):
     challenge(registry, "2", model_file("loans_strict"))
 
@@ -149,11 +167,12 @@ def test_whatever_goes_wrong_with_the_challenger_production_is_followed_on(
     registry, settings, model_file, monkeypatch, caplog
 ):
     monkeypatch.setattr(ShadowFollower, "step", lambda self: 1 / 0)
-    stopping = threading.Event()
-    thread = threading.Thread(target=watch, args=(settings, stopping))
+    stopping, reports = threading.Event(), []
+    thread = threading.Thread(target=watch, args=(settings, stopping), kwargs={"report_shadow": reports.append})
     thread.start()
     try:
         wait_until(lambda: Store(settings.store).pointer() is not None)
+        wait_until(lambda: reports and reports[0].failures == 1)
         wait_until(lambda: "ZeroDivisionError in following the challenger" in caplog.text)
         registry.register("3", model_file("loans_reviewed"))
         wait_until(lambda: Store(settings.store).pointer().version == "3")

@@ -50,7 +50,8 @@ def check(current: Table, reference: Table, contract: Contract, limits: Limits) 
             found += _check_target(before[contract.target.name], now[contract.target.name], contract, limits)
         found += _check_emptied(before[features], now[features])
         found += _check_categories(before, now, only(contract, features), limits)
-        found += drift.compare(before, now, only(contract, features), level=limits.chance)
+        target = contract.target.name if contract.target.name in names else ""
+        found += drift.compare(before, now, only(contract, features), level=limits.chance, target=target)
     return sorted(found, key=lambda finding: -LEVELS.index(finding.level))
 
 

@@ -20,6 +20,7 @@ from loan_approval.monitor.drift_measures import (
     measure_share,
     take_sample,
 )
+from loan_approval.monitor.drift_relations import measure_relations
 from loan_approval.monitor.drift_statistics import correct_p_values
 from serve.contract import Contract
 
@@ -50,12 +51,15 @@ def compare(
     scores: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
     shares: Mapping[str, tuple[Share, Share]] | None = None,
     level: float = LEVEL,
+    target: str = "",
 ) -> list[Finding]:
-    """Return a finding on distribution, missing share and range of each feature, on each score and share; "ok" too.
+    """Return a finding on distribution, missing share, range and relations of each feature, on each score and share;
+    "ok" too.
 
     reference, current: columns named by the contract's features, NaN or None where missing; a monitored feature that
     is no column of both was not given, and is not compared. scores: name -> (m,) and (n,) probabilities, of the
     reference and now. shares: name -> (count, rows) of the reference and now, of approvals say.
+    target: a column of both whose relations to the features are compared too, as numbers.
     level: chance of any finding above "ok" when nothing has changed, over all tests together (Holm).
     Raises DataError when either has no rows, or lacks a scored feature.
     """
@@ -65,6 +69,7 @@ def compare(
     for feature in compared:
         samples = (take_sample(feature, table[feature.name]) for table in (reference, current))
         tests += measure_feature(feature, *samples)
+    tests += measure_relations(reference, current, compared, target)
     for name, (before, now) in (scores or {}).items():
         tests.append(measure_score(name, *(np.asarray(p, dtype=np.float64) for p in (before, now))))
     tests += [measure_share(name, before, now) for name, (before, now) in (shares or {}).items()]

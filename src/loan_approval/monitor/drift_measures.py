@@ -81,7 +81,7 @@ def _measure_distribution(feature: Feature, reference: Sample, current: Sample) 
     numbers = {"psi": distance.psi, "psi_by_chance": distance.psi_by_chance, "ks": distance.statistic}
     moved = _what_moved(feature, reference.known, current.known)
     words = f"PSI {distance.psi:.3f} ({distance.psi_by_chance:.3f} by chance), {moved}"
-    level = _grade(distance.effect, PSI_WARNING, PSI_SEVERE)
+    level = grade(distance.effect, PSI_WARNING, PSI_SEVERE)
     return Measure("distribution", feature.name, distance.p_value, level, words, numbers)
 
 
@@ -104,7 +104,7 @@ def _measure_missing(feature: Feature, reference: Sample, current: Sample) -> Me
     before, now = (count / max(rows, 1) for count, rows in counts)
     # Whether somebody tells a monitored attribute is their own choice: no fault upstream.
     severe = MISSING_SEVERE if feature.scored else np.inf
-    level = _grade(abs(now - before), MISSING_WARNING, severe)
+    level = grade(abs(now - before), MISSING_WARNING, severe)
     numbers = {"missing_before": before, "missing_now": now}
     return Measure(
         "missing", feature.name, share_p_value(*counts), level, f"missing from {before:.1%} to {now:.1%}", numbers
@@ -137,16 +137,17 @@ def measure_score(name: str, reference: np.ndarray, current: np.ndarray) -> Meas
     numbers = {"psi": distance.psi, "psi_by_chance": distance.psi_by_chance, "ks": distance.statistic}
     moved = f"mean from {np.mean(reference):.3f} to {np.mean(current):.3f}"
     words = f"PSI {distance.psi:.3f} ({distance.psi_by_chance:.3f} by chance), {moved}"
-    return Measure("score", name, distance.p_value, _grade(distance.effect, PSI_WARNING, PSI_SEVERE), words, numbers)
+    return Measure("score", name, distance.p_value, grade(distance.effect, PSI_WARNING, PSI_SEVERE), words, numbers)
 
 
 def measure_share(name: str, reference: Share, current: Share) -> Measure:
     """Return what is measured of a share of decisions."""
     before, now = (count / max(rows, 1) for count, rows in (reference, current))
-    level = _grade(abs(now - before), SHARE_WARNING, np.inf)
+    level = grade(abs(now - before), SHARE_WARNING, np.inf)
     words = f"from {before:.1%} of {reference[1]:,} to {now:.1%} of {current[1]:,}"
     return Measure("share", name, share_p_value(reference, current), level, words, {"before": before, "now": now})
 
 
-def _grade(size: float, warning: float, severe: float) -> str:
+def grade(size: float, warning: float, severe: float) -> str:
+    """Return the level of a difference of this size."""
     return "severe" if size >= severe else "warning" if size >= warning else "ok"

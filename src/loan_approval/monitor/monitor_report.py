@@ -10,14 +10,17 @@ from loan_approval.evaluation import MISSING_BAND, wilson_interval
 from loan_approval.fairness import group_rows
 from loan_approval.monitor.drift import LEVEL, LEVELS, Finding, verdict
 from loan_approval.monitor.drift_statistics import correct_p_values
-from loan_approval.monitor.monitoring import Window
+from loan_approval.monitor.monitoring import EARLIER, Window
 from loan_approval.monitor.shadow_report import report_shadow
-from loan_approval.records.prediction_log import read_shadow
+from loan_approval.records.prediction_log import DECISIONS, read_shadow
 
 ALLOWED_REFUSALS = 0.01  # share of applications that may be refused for one reason without a word about it
 REFUSALS_WARNING, REFUSALS_SEVERE = 0.02, 0.05
+VOLUME_TIMES = 2  # as many decisions a day, or as few
+FEWEST_DECISIONS = 100  # before, or expected, for their number to say something
 MOST_PERIODS = 60
 _PERIODS = ("min", "h", "D", "7D", "30D")
+_DAY, _WEEK = pd.Timedelta(days=1), 7
 _SEVERE_TIMES, _WARNING_TIMES = 3, 2  # as many as before
 
 
@@ -40,6 +43,28 @@ def approvals_over_time(decisions: pd.DataFrame) -> pd.DataFrame:
 
 def _length(period: str) -> pd.Timedelta:
     return pd.Timedelta(period if period[0].isdigit() else f"1{period}")
+
+
+def volume_findings(window: Window, version: str = "", now: pd.Timestamp | None = None) -> list[Finding]:
+    """Return a finding on how many decisions a day there were, beside the 30 days before; [] where that says nothing.
+
+    So with less than a week on either side, as weekends differ; of one version alone; and beside another season. A
+    window whose end is to come ends `now`.
+    """
+    rows, begin = window.earlier[0], window.begin
+    if version or not window.reference.sha256 or begin is None or not rows:
+        return []
+    last = window.decisions["time"].iloc[-1]
+    end = last if window.end is None else max(last, min(window.end, now or pd.Timestamp.now("UTC")))
+    first = pd.Timestamp(min(path.name for path in (window.folder / DECISIONS).glob("????-??-??")), tz="UTC")
+    days, days_before = (end - begin) / _DAY, (begin - max(first, begin - EARLIER)) / _DAY
+    if min(days, days_before) < _WEEK:
+        return []
+    a_day, before = len(window.decisions) / days, rows / days_before
+    far = not 1 / VOLUME_TIMES < a_day / before < VOLUME_TIMES and max(rows, before * days) >= FEWEST_DECISIONS
+    words = f"{a_day:,.1f} decisions a day in {days:,.0f} days, {before:,.1f} in the {days_before:,.0f} days before"
+    numbers = {"a_day": a_day, "a_day_before": before}
+    return [Finding("volume", "decisions", "warning" if far else "ok", words, numbers)]
 
 
 def refusal_findings(window: Window, level: float = LEVEL) -> list[Finding]:

@@ -11,6 +11,7 @@ from loan_approval.datasets import Dataset
 from loan_approval.errors import LogError, ParameterError
 from loan_approval.monitor.drift import LEVEL, Finding, compare
 from loan_approval.monitor.drift_measures import Share
+from loan_approval.monitor.group_shares import group_shares
 from loan_approval.project import ROOT
 from loan_approval.records.prediction_log import (
     as_utc,
@@ -164,9 +165,9 @@ def window_shares(window: Window) -> dict[str, tuple[Share, Share]]:
 
 
 def compare_window(window: Window, level: float = LEVEL) -> list[Finding]:
-    """Return what drifted: features over the whole window, scores and shares of decisions by version."""
+    """Return what drifted: features over the whole window, scores and shares of decisions by version and group."""
     tables = window.reference.frame, window.current, window.reference.contract
-    return compare(*tables, window_scores(window), window_shares(window), level)
+    return compare(*tables, window_scores(window), window_shares(window) | group_shares(window), level)
 
 
 def _of_version(decisions: pd.DataFrame, version: str, folder: Path) -> pd.DataFrame:

@@ -59,7 +59,8 @@ def _marked(path: Path, mark: bytes) -> list[bytes]:
 
 
 def _is_of_others(ids: set[str | None]) -> Callable[[bytes], bool]:
-    return lambda line: decision_id_of(line) not in ids - {None}
+    known = ids - {None}  # once: one key may stand in a whole batch, and a copy of its ids a line adds up
+    return lambda line: decision_id_of(line) not in known
 
 
 def _record(folder: Path, event: str, decisions: int) -> None:

@@ -13,7 +13,10 @@ _UUIDV7 = re.compile(r"([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3
 
 
 def find_decision(folder: Path, decision_id: str) -> dict[str, Any]:
-    """Return the line of a decision, the values as they were scored. Raises LogError when the log has none."""
+    """Return the line of a decision, the values as they were scored. Raises LogError when the log has none, or has it
+    on a line that is broken.
+    """
+    broken = ""
     for path in _files_by_nearness(folder / DECISIONS, decision_id):
         try:
             data = path.read_bytes()
@@ -23,6 +26,9 @@ def find_decision(folder: Path, decision_id: str) -> dict[str, Any]:
             raise LogError(f"{path}: can't be read: {err.strerror}") from err
         if line := _find_line(data, decision_id):
             return line
+        broken = broken or _find_broken(path, data, decision_id)
+    if broken:
+        raise LogError(f"{broken} is broken, expected the JSON object of {decision_id!r}")
     raise LogError(
         f"{folder}: no decision {decision_id!r}, expected the id of an answer (a row of a batch: <id>.<row>)"
     )
@@ -62,3 +68,13 @@ def _find_line(data: bytes, decision_id: str) -> dict[str, Any] | None:
             return line
         start = end
     return None
+
+
+def _find_broken(path: Path, data: bytes, decision_id: str) -> str:
+    """Name the finished line that has this id and is no JSON object, "" where there is none."""
+    found = data.find(f'"decision_id":"{decision_id}"'.encode())
+    end = data.find(b"\n", found)
+    if found < 0 or end < 0 or loads(data[data.rfind(b"\n", 0, found) + 1 : end]):
+        return ""
+    number = data.count(b"\n", 0, found) + 1
+    return f"{path}: line {number}"

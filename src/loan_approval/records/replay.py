@@ -8,10 +8,13 @@ import numpy as np
 
 from loan_approval import tracking
 from loan_approval.errors import LogError, TrackingError
+from serve.errors import ApplicationError
 from serve.explain import Explainer
 from serve.reasons import principal_reasons
 from serve.scorer import TOLERANCE, Scorer, name_band
 from serve.store import Store
+
+_NEEDED = ("time", "route", "model_name", "model_version", "model_sha256")
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,9 @@ class Receipt:
 
 def load_file(line: Mapping[str, Any], store: Store) -> bytes:
     """Return the model file that made a decision: from the store, else from MLflow. Raises LogError."""
+    lost = [name for name in _NEEDED if not isinstance(line.get(name), str)]
+    if lost:
+        raise LogError(f"the line of {line['decision_id']} has no text as {', '.join(lost)}: no server has left it so")
     sha256, which = line["model_sha256"], f"{line['model_name']} version {line['model_version']}"
     if data := store.file(sha256):
         return data
@@ -85,7 +91,10 @@ def _encode(line: Mapping[str, Any], scorer: Scorer) -> np.ndarray:
     absent = [name for name in names if f"input.{name}" not in line]
     if absent:
         raise LogError(f"the line of {line['decision_id']} lacks what its model scores: {', '.join(absent)}")
-    return scorer.contract.encode({name: line[f"input.{name}"] for name in names})
+    try:
+        return scorer.contract.encode({name: line[f"input.{name}"] for name in names})
+    except ApplicationError as err:
+        raise LogError(f"the line of {line['decision_id']}, as it stands in the log: {err}") from err
 
 
 def _differs(key: str, logged: object, again: Any) -> bool:

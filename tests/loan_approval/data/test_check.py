@@ -72,6 +72,11 @@ BREAKING = {
     "a monitored feature has no value any more": (put("region", "north", slice(None)), "constant", "region"),
     "a category is gone": (lambda frame: frame[frame["home"] != "other"], "category gone", "home"),
     "a feature drifts far": (scale_amounts(0.3), "distribution", "amount"),
+    "the labels are swapped": (
+        lambda frame: frame.assign(granted=frame["granted"].map({"yes": "no", "no": "yes"})),
+        "relation",
+        "granted",
+    ),
     "the target has one class": (lambda frame: frame[frame["granted"] == "yes"], "target", "granted"),
     "too few rows": (lambda frame: frame.head(199), "rows", "rows"),
     "no rows": (lambda frame: frame.head(0), "rows", "rows"),

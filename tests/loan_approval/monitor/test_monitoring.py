@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -54,6 +55,57 @@ def test_an_income_in_thousands_is_severe_for_feature_and_score(loans: Monitored
     assert words[1].startswith("severe, distribution: Annual_Income: PSI ")
     assert words[-1].endswith(f"{sum(f.level != 'ok' for f in findings)} above ok.")
     assert monitor_report.findings_table(findings)["level"].tolist()[:2] == ["severe", "severe"]
+
+
+def test_a_change_in_one_protected_group_alone_is_found_and_named(loans: Monitored) -> None:
+    month, rng = simulate(1500, 5), np.random.default_rng(1)
+    elderly = month["Age"] >= 62
+    poorer = (month["Credit_Score"] - rng.uniform(0, 240, len(month))).clip(lower=300).round()
+    loans.decide(month.assign(Credit_Score=month["Credit_Score"].mask(elderly, poorer)), loans.install())
+    findings = compare_window(load(loans))
+    named = [f for f in findings if f.kind == "share" and f.level != "ok"]
+    assert [f.subject for f in named] == ["approvals by version 1, Age 62 and over"]
+
+
+def test_groups_of_few_people_and_of_those_who_did_not_tell_are_not_compared(mixed: Monitored) -> None:
+    month = mixed_applications(300, 5).assign(
+        region=pd.Series(["south"] * 10 + ["north"] * 100 + [None] * 190, dtype=object)
+    )
+    mixed.decide(month, mixed.install())
+    shares = {f.subject for f in compare_window(load(mixed)) if f.kind == "share" and "," in f.subject}
+    assert shares == {"approvals by version 1, region north"}
+
+
+@pytest.mark.parametrize(("days", "level"), [(range(10), "ok"), ([0], "warning")])
+def test_a_tenth_of_the_usual_volume_is_a_warning(loans: Monitored, days: Sequence[int], level: str) -> None:
+    scorer = loans.install()
+    for day in [*range(-20, 0), *days]:
+        loans.decide(simulate(20, 100 + day), scorer, begin=NOON + day * DAY)
+    window = load(loans, "2026-11-23", "2026-12-03")
+    (found,) = monitor_report.volume_findings(window, now=window.end)
+    assert found.level == level
+    assert found.words.endswith(" in 10 days, 20.0 in the 20 days before")
+
+
+def test_a_window_that_is_not_over_has_lost_no_volume(loans: Monitored) -> None:
+    scorer = loans.install()
+    for day in range(-20, 8):
+        loans.decide(simulate(20, 100 + day), scorer, begin=NOON + day * DAY)
+    window = load(loans, "2026-11-23", "2027-01-01")
+    (found,) = monitor_report.volume_findings(window, now=window.begin + 8 * DAY)
+    assert (found.level, found.words[:27]) == ("ok", "20.0 decisions a day in 8 d")
+
+
+def test_volume_is_not_judged_by_what_can_not_tell(loans: Monitored) -> None:
+    scorer = loans.install()
+    for day in (-20, 0, 8):
+        loans.decide(simulate(150, 100 + day), scorer, begin=NOON + day * DAY)
+    whole = load(loans, "2026-11-23T12:00")
+    assert [f.kind for f in monitor_report.volume_findings(whole)] == ["volume"]
+    assert monitor_report.volume_findings(load(loans)) == []
+    assert monitor_report.volume_findings(load(loans, "2026-11-23T12:00", "2026-11-25")) == []
+    assert monitor_report.volume_findings(whole, version="1") == []
+    assert monitor_report.volume_findings(compare_with(whole, "2026-11-01/2026-11-20")) == []
 
 
 def test_a_season_is_no_drift_against_the_same_season_of_before(loans: Monitored) -> None:

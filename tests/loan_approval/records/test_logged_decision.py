@@ -53,3 +53,12 @@ def test_a_torn_line_is_no_decision(tmp_path: Path) -> None:
     write_lines(tmp_path, [make_line({})], tail=json.dumps(line)[:-1])
     with pytest.raises(LogError, match="no decision"):
         find_decision(tmp_path, line["decision_id"])
+
+
+def test_a_decision_on_a_broken_line_is_not_said_to_be_unknown(tmp_path: Path) -> None:
+    lines = [make_line({"n": n}) for n in range(3)]
+    (path,) = write_lines(tmp_path, lines)
+    path.write_bytes(path.read_bytes().replace(b'"input.n":1', b'"input.n":1,,'))
+    with pytest.raises(LogError, match=r"w1-000000.jsonl: line 2 is broken"):
+        find_decision(tmp_path, lines[1]["decision_id"])
+    assert find_decision(tmp_path, lines[2]["decision_id"])["input.n"] == 2

@@ -140,3 +140,18 @@ def test_the_command_prints_the_receipt_and_fails_when_it_differs(
     assert "band: logged 'decline', now 'approve'" in out
     assert "reasons (not logged): " in out
     assert f"  Age: {EXAMPLE['Age']}" in out
+
+
+@pytest.mark.parametrize("name", ["model_sha256", "model_name", "model_version", "time", "route"])
+def test_a_line_that_lost_what_says_who_decided_is_named(files: list[bytes], store: Store, name: str) -> None:
+    line = decide_line(files[0], EXAMPLE)
+    for changed in ({key: value for key, value in line.items() if key != name}, line | {name: 3}):
+        with pytest.raises(LogError, match=f"the line of {line['decision_id']} has no text as {name}"):
+            load_file(changed, store)
+
+
+def test_an_input_that_no_server_has_scored_is_named_without_its_value(files: list[bytes]) -> None:
+    line = decide_line(files[0], EXAMPLE) | {"input.Age": 777}
+    with pytest.raises(LogError, match=f"the line of {line['decision_id']}.*Age") as caught:
+        replay(line, files[0])
+    assert "777" not in str(caught.value)

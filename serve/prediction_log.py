@@ -28,7 +28,8 @@ FLUSH_SECONDS = 0.25
 TICK_SECONDS = 0.5  # for requests to finish a file, and for counts of refusals
 MOST_ROWS = 65_536  # that wait; a single batch may be larger
 PIECE = 128  # rows of a batch that are written at once: a fraction of a millisecond in which no answer is made
-PIECES, FEWEST = 32, 64  # pieces of a flush at the most, and single rows of a piece at the least
+PIECES, FEWEST = 128, 32  # pieces of a flush at the most, single rows of a piece at the least
+PAUSE_SECONDS = 0.0005  # between two pieces: without it the system may run them all before a thread that answers
 log = logging.getLogger(__name__)
 
 
@@ -106,6 +107,7 @@ class PredictionLog:
                 first = piece[0]
                 if why := self._try(LineWriter.write_rows, piece, first[3], first[0], len(piece)):
                     self._drop(len(piece), why)
+            time.sleep(PAUSE_SECONDS)
         with self._lock:
             queue, self._queue = self._queue, []
         for decided in queue:
@@ -114,6 +116,7 @@ class PredictionLog:
                     self._drop(len(part.p), why)
                 with self._lock:
                     self._rows -= len(part.p)
+                time.sleep(PAUSE_SECONDS)
 
     def _must(self, *record: Any) -> bool:
         why = self._try(*record)

@@ -72,13 +72,13 @@ demo-drift: $(READY) ## three simulated months through the real server: stable, 
 	$(RUN) demo-drift
 
 replay: $(READY) ## make a logged decision again; fails unless it is the same (ID=… DATASET=…)
-	$(RUN) replay "$$ID" --dataset "$$DATASET"
+	$(RUN) replay "$${ID:?say which decision: make replay ID=...}" --dataset "$$DATASET"
 
 review: $(READY) ## put on record what a person decided (ID=… OUTCOME=approve REASON="…")
-	$(RUN) review "$$ID" --outcome "$$OUTCOME" --reason "$$REASON" --dataset "$$DATASET"
+	$(RUN) review "$${ID:?say which decision: make review ID=... OUTCOME=approve REASON=...}" --outcome "$${OUTCOME:?approve or decline}" --reason "$$REASON" --dataset "$$DATASET"
 
 retain: $(READY) ## remove what the prediction log holds of days older than DAYS=…
-	$(RUN) retain --days "$$DAYS" --dataset "$$DATASET"
+	$(RUN) retain --days "$${DAYS:?say how many days are kept: make retain DAYS=365}" --dataset "$$DATASET"
 
 erase: $(READY) ## remove an applicant from the prediction log; asks for the key
 	$(RUN) erase --dataset "$$DATASET"
@@ -87,7 +87,7 @@ serve: $(READY) ## serve what is in production (PORT=8000 DATASET=…)
 	$(RUN) serve --dataset "$$DATASET"
 
 score: $(READY) ## decide every application of a file, a folder or s3://… (INPUT=… OUTPUT=… SCORE_OPTIONS=… DATASET=…)
-	$(RUN) score "$$INPUT" "$$OUTPUT" --dataset "$$DATASET" $(SCORE_OPTIONS)
+	$(RUN) score "$${INPUT:?say what to score: make score INPUT=... OUTPUT=...}" "$${OUTPUT:?say where to: make score INPUT=... OUTPUT=...}" --dataset "$$DATASET" $(SCORE_OPTIONS)
 
 mlflow: $(READY) ## MLflow's UI on port 5000
 	$(RUN) mlflow

@@ -17,6 +17,7 @@ from serve.wording import code_feature, name_feature
 MOST_REASONS = 4
 NOTHING = 1e-6  # log-odds: what adds no more than this is no reason, and reasons no further apart are tied
 _DIGITS = 6  # of `NOTHING`
+LEAST_SHARE = 0.02  # of the weightiest: what adds less is true, but no principal reason
 _TEXTS = {
     "en": {"missing": "{}: not given", "low": "{}: too low", "high": "{}: too high", "for": "{}: favourable"},
     "pt": {
@@ -58,14 +59,16 @@ def principal_reasons(
     """Return up to four reasons, the weightiest first: for an approval what spoke for it, else what counted against.
 
     features: the F scored ones.   X: (1, F).   background: (B, F), what X was compared with.
-    Ties are broken by the order of the contract. Empty only where nothing counted on that side.
+    Ties are broken by the order of the contract. What adds less than a fiftieth of the weightiest is left out. Empty
+    only where nothing counted on that side.
     Raises ArithmeticError where the explanation is not finite.
     """
     if not np.all(np.isfinite(explanation.values)):
         raise ArithmeticError("the explanation is not finite")
     effect, sign = ("for", 1) if approved else ("against", -1)
     weights = sign * explanation.values
-    weighty = [column for column, weight in enumerate(weights) if weight > NOTHING]
+    least = max(NOTHING, LEAST_SHARE * float(weights.max()))
+    weighty = [column for column, weight in enumerate(weights) if weight > least]
     weighty.sort(key=lambda column: (-round(float(weights[column]), _DIGITS), column))
     return [
         Reason(features[column], effect, _kind(features[column], effect, X[0, column], background[:, column]))

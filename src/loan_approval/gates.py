@@ -99,8 +99,9 @@ def champion_gate(comparison: Comparison | None, margins: Margins) -> Gate:
 
 
 def _against_production(found: Interval, margin: float) -> str:
-    better = "better than" if found.low > 0 else "not worse than" if found.low >= -margin else "may be worse than"
-    return f"{better} production, difference {found} (lower bound at or above {-margin:g} required)"
+    worse = "worse than" if found.high < -margin else "may be worse than"
+    how = "better than" if found.low > 0 else "not worse than" if found.low >= -margin else worse
+    return f"{how} production, difference {found} (lower bound at or above {-margin:g} required)"
 
 
 def _champion_numbers(comparison: Comparison, margins: Margins) -> dict[str, float]:

@@ -98,7 +98,7 @@ def _newest_trusted(name: str, stack: list[str]) -> Version:
 
 
 def _judge(version: Version, force_reason: str | None) -> dict[str, Any]:
-    why = f"has the verdict {version.verdict!r}, expected passed; or force it with a reason"
+    why = f"has the verdict {version.verdict!r}, expected passed; or force it with a reason (FORCE=…)"
     if version.verdict in TRUSTED_VERDICTS:
         facts = version_record.load_facts(version)
         why = _outdated(version, facts)

@@ -123,9 +123,14 @@ def test_a_bound_at_zero_is_not_better():
     assert words.count("not worse than production") == 2
 
 
-def test_what_may_be_worse_is_said_with_what_was_required():
+def test_what_may_be_better_too_is_said_to_be_perhaps_worse():
+    gate = champion_gate(compared((-0.1, -0.4, 0.2), EQUAL), MARGINS)
+    assert gate.words.startswith("AUC: may be worse than production")
+
+
+def test_what_is_worse_is_said_with_what_was_required():
     gate = champion_gate(compared((-0.3, -0.4, -0.2), EQUAL), MARGINS)
-    assert gate.words.startswith("AUC: may be worse than production, difference -0.300 [-0.400, -0.200]")
+    assert gate.words.startswith("AUC: worse than production, difference -0.300 [-0.400, -0.200]")
     assert "(lower bound at or above -0.01 required)" in gate.words
     assert "too few" not in gate.words
 

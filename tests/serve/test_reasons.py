@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from serve.explain import Explanation
 from serve.feature import Feature
-from serve.reasons import MOST_REASONS, NOTHING, principal_reasons
+from serve.reasons import LEAST_SHARE, MOST_REASONS, NOTHING, principal_reasons
 
 WORDS = {"en": "Credit score", "pt": "Pontuação de crédito"}
 SCORE = Feature("Credit_Score", "integer", 300, 850, missing=True, direction=1, reason=WORDS)
@@ -41,6 +41,10 @@ def test_what_does_not_matter_is_no_reason():
     assert names(find([-NOTHING, 0.0, -1e-12, -2e-5, NOTHING, 1.0])) == ["f3"]
 
 
+def test_what_weighs_next_to_nothing_beside_the_weightiest_is_no_principal_reason():
+    assert names(find([-3.6, 0.1, -0.007, -0.08, 0.2, -0.071])) == ["f0", "f3"]
+
+
 def test_a_tie_up_to_rounding_is_broken_by_the_order_of_the_contract():
     third = 1 / 3
     assert names(find([-third, -third - 1e-12, -third + 1e-12, 0, -third, -0.5])) == ["f5", "f0", "f1", "f2"]
@@ -51,7 +55,8 @@ def test_nothing_that_is_left_out_outweighs_what_is_named(values, approved):
     reasons = find(values, approved=approved)
     sign = 1 if approved else -1
     named = [int(name[1:]) for name in names(reasons)]
-    against = [number for number in range(6) if sign * values[number] > NOTHING]
+    least = max(NOTHING, LEAST_SHARE * max(sign * value for value in values))
+    against = [number for number in range(6) if sign * values[number] > least]
     assert len(named) == len(set(named)) == min(MOST_REASONS, len(against))
     assert set(named) <= set(against)
     lightest = min((sign * values[number] for number in named), default=0)

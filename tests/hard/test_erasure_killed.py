@@ -3,6 +3,7 @@
 import random
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -39,10 +40,19 @@ def kill_within(code: str, seconds: float) -> bool:
     return False
 
 
+def time_of(code: str) -> float:
+    """Run code in a process; return how many seconds it took after it had begun."""
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        begun = time.monotonic()
+        assert process.wait() == 0
+    return time.monotonic() - begun
+
+
 def fill(log: Path, applicants: list[str], now: datetime) -> None:
     for number in range(FILES):
-        time = now - timedelta(days=number)
-        lines = [make_line({"n": n}, time, applicant=applicants[n % len(applicants)]) for n in range(LINES)]
+        day = now - timedelta(days=number)
+        lines = [make_line({"n": n}, day, applicant=applicants[n % len(applicants)]) for n in range(LINES)]
         write_lines(log, lines)
         scores = [{"time": line["time"], "decision_id": line["decision_id"], "code": 1} for line in lines]
         write_lines(log, scores, "shadow")
@@ -53,22 +63,26 @@ def test_whatever_is_killed_nobody_else_is_lost_and_the_next_one_completes_it(tm
     keys = [f"key-{number}" for number in range(KILLS)]
     hashes = [hash_applicant(SECRET, key.encode()) for key in keys]
     now = datetime.now(UTC)
-    fill(tmp_path, [*hashes, "stays"], now)
+    log = tmp_path / "log"
+    fill(log, [*hashes, "stays"], now)
     clock, killed = random.Random(5), 0
-    with live_writer(tmp_path, [make_line({}, now, decision_id="early", applicant="stays")]):
-        staying = set(read_decisions(tmp_path).frame.query("applicant == 'stays'")["decision_id"])
+    fill(tmp_path / "copy", [*hashes, "stays"], now)
+    erasing = time_of(ERASE.format(log=str(tmp_path / "copy"), key=keys[0]))
+    retaining = time_of(RETAIN.format(log=str(tmp_path / "copy")))
+    with live_writer(log, [make_line({}, now, decision_id="early", applicant="stays")]):
+        staying = set(read_decisions(log).frame.query("applicant == 'stays'")["decision_id"])
         for key, applicant in zip(keys, hashes, strict=True):
-            killed += kill_within(ERASE.format(log=str(tmp_path), key=key), clock.uniform(0, 0.5))
-            assert staying <= set(read_decisions(tmp_path).frame["decision_id"])
-            erase(tmp_path, SECRET, key)
-            assert applicant not in set(read_decisions(tmp_path).frame["applicant"])
-        young = set(read_decisions(tmp_path, now - timedelta(days=3)).frame["decision_id"])
+            killed += kill_within(ERASE.format(log=str(log), key=key), clock.uniform(0, erasing))
+            assert staying <= set(read_decisions(log).frame["decision_id"])
+            erase(log, SECRET, key)
+            assert applicant not in set(read_decisions(log).frame["applicant"])
+        young = set(read_decisions(log, now - timedelta(days=3)).frame["decision_id"])
         for _ in range(2):
-            killed += kill_within(RETAIN.format(log=str(tmp_path)), clock.uniform(0, 0.1))
-            assert young <= set(read_decisions(tmp_path).frame["decision_id"])
-        retain(tmp_path, 4)
-    frame = read_decisions(tmp_path).frame
+            killed += kill_within(RETAIN.format(log=str(log)), clock.uniform(0, retaining))
+            assert young <= set(read_decisions(log).frame["decision_id"])
+        retain(log, 4)
+    frame = read_decisions(log).frame
     assert set(frame["applicant"]) == {"stays"}
     assert frame["time"].min() >= now - timedelta(days=5)
-    assert set(read_reviews(tmp_path).frame["decision_id"]) <= set(frame["decision_id"])
+    assert set(read_reviews(log).frame["decision_id"]) <= set(frame["decision_id"])
     assert killed >= 2, "too few kills hit anything"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from loan_approval import datasets
 from loan_approval.data import dvc_objects, folders, versions
@@ -249,3 +250,11 @@ def test_training_data_are_those_of_the_record(project: Project, loans_csv: Path
     with pytest.raises(DataError, match="it was edited"):
         load_dataset("loans")
     assert len(load_dataset("loans", draft=True).y) == 1500
+
+
+@pytest.mark.parametrize("stage", ["loans", "boston"])
+def test_the_lock_knows_the_code_that_makes_the_built_in_data_as_it_stands(stage: str) -> None:
+    """Else `dvc repro` of an untouched clone would change the lock. After a change of that code: `dvc repro`."""
+    (code,) = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"][stage]["deps"]
+    assert (ROOT / code["path"]).stat().st_size == code["size"]
+    assert md5_of_bytes((ROOT / code["path"]).read_bytes()) == code["md5"]

@@ -117,7 +117,9 @@ def _generate(csv: Path, record: Record, generator: Generator) -> bytes:
 
 
 def _is_kept(md5: str, generator: Generator | None) -> bool:
-    """Whether bytes can be had again: from DVC, or from a generator at the commit whose `dvc.lock` named them."""
+    """Whether bytes can be had again: from DVC, or from a generator at a commit whose `dvc.lock` named them,
+    on whatever branch and before or after the one that is checked out.
+    """
     if dvc_objects.from_cache(md5) is not None:
         return True
     if generator is not None and _in_history(md5):
@@ -127,7 +129,7 @@ def _is_kept(md5: str, generator: Generator | None) -> bool:
 
 def _in_history(md5: str) -> bool:
     try:
-        command = ["git", "log", "-1", "--format=%H", f"-S{md5}", "--", LOCK]
+        command = ["git", "log", "--all", "-1", "--format=%H", f"-S{md5}", "--", LOCK]
         return bool(subprocess.run(command, cwd=ROOT, capture_output=True, check=False).stdout.strip())
     except FileNotFoundError:
         return False

@@ -15,14 +15,14 @@ from functools import partial
 from pathlib import Path
 
 from serve.errors import ServeError, SettingsError
+from serve.http.supervisor import Child, Supervisor
+from serve.http.tls import make_context
 from serve.keys import Keys
-from serve.log_folder import check_log_folder
-from serve.log_format import log_as_json
+from serve.metrics.counters import forget_gauges
+from serve.metrics.log_format import log_as_json
+from serve.records.log_folder import check_log_folder
 from serve.settings import BACKLOG, Settings
-from serve.signature import Verifier
-from serve.supervisor import Child, Supervisor
-from serve.tallies import forget_gauges
-from serve.tls import make_context
+from serve.store.signature import Verifier
 
 WATCHER = "registry watcher"
 log = logging.getLogger("serve")
@@ -75,13 +75,15 @@ def supervise(settings: Settings, public: socket.socket, metrics: socket.socket 
     parent = os.getpid()
 
     def run_worker(name: str, beat: Callable[[], None]) -> None:
-        from serve.worker import work  # after the fork: the parent stays small
+        from serve.api.service import Service  # after the fork: the parent stays small
+        from serve.http.worker import work
 
-        work(settings, public, metrics, beat, parent, folder / name if folder else None)
+        counts = folder / name if folder else None
+        work(partial(Service, settings, counts), settings, public, metrics, beat, parent)
 
     def run_watcher(beat: Callable[[], None]) -> None:
-        from serve.observation import RegistryObserver
-        from serve.registry import watch
+        from serve.metrics.observer import RegistryObserver
+        from serve.registry.watcher import watch
 
         stopping = threading.Event()
         signal.signal(signal.SIGTERM, lambda *_: stopping.set())

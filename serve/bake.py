@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from serve.errors import ServeError, StoreError
-from serve.pointer import Pointer
-from serve.store import Store
+from serve.store.pointer import Pointer
+from serve.store.store import Store
 
 
 def bake(source: Path, target: Path, alias: str = "production") -> Pointer | None:

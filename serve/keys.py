@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from serve.errors import SettingsError
-from serve.regular_file import read_regular
+from serve.files import read_regular
 
 MOST_KEYS = 1000  # each request is compared with all of them
 CHECK_SECONDS = 1.0  # between two looks at the file

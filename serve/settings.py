@@ -1,102 +1,156 @@
 """The settings of the server, read once from the environment."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from serve.errors import SettingsError
-from serve.setting_readers import Reader, read_address, read_choice, read_path
-from serve.tracking_settings import read_tracking
 
 BACKLOG = 2048  # connections that the system keeps until they are accepted
 LARGEST_FILE = 40_000_000  # bytes of a model file; a deep forest beyond that takes seconds and gigabytes to load
 
 
+def _setting(default: Any, read: Callable[[str], Any]) -> Any:
+    """Return a field of `Settings`. `read` turns its variable's text into a value, or raises ValueError(expected)."""
+    return field(default=default, metadata={"read": read})
+
+
+def _number(default: float, low: float, high: float) -> Any:
+    return _setting(default, partial(_read_number, kind=type(default), low=low, high=high))
+
+
+def _read_number(text: str, kind: Callable[[str], Any], low: float, high: float) -> Any:
+    try:
+        value = kind(text)
+    except ValueError:
+        value = None
+    if value is None or not low <= value <= high:
+        raise ValueError(f"{kind.__name__} from {low:g} to {high:g}")
+    return value
+
+
+def _read_file(text: str) -> Path:
+    if not Path(text).is_file():
+        raise ValueError("a file")
+    return Path(text)
+
+
+def _read_address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not (port.isascii() and port.isdigit() and int(port) <= 65_535):
+        raise ValueError("host:port")
+    return host.strip("[]"), int(port)
+
+
+def _read_mode(text: str) -> str:
+    if text not in ("drop", "required"):
+        raise ValueError("drop or required")
+    return text
+
+
 @dataclass(frozen=True)
 class Settings:
-    """What the server was told. Times in seconds, sizes in bytes; connections and queues a worker."""
+    """The settings; each is `SERVE_` and its name in capitals, but for `PORT` and MLflow's own (`tracking_…`).
 
-    model_name: str = "loan_approval_model"
-    model_alias: str = "production"
-    store: Path = Path("store/loan_approval_model")
-    host: str = "127.0.0.1"
-    port: int = 8000
-    workers: int = 1
-    threads: int = 4
-    poll_seconds: float = 1.0
-    drain_seconds: float = 20.0
-    receive_seconds: float = 10.0
-    send_seconds: float = 10.0
-    idle_seconds: float = 75.0
-    max_connections: int = 4096
-    max_queue: int = 64
-    max_body_bytes: int = 65_536
-    max_buffered_bytes: int = 256 * 2**20
-    metrics_address: tuple[str, int] | None = None
-    request_log: float = 0.0
-    tls_certificate: Path | None = None
-    tls_key: Path | None = None
-    max_batch_bytes: int = 16 * 2**20
-    max_batch_rows: int = 100_000
-    registry_poll_seconds: float = 10.0
-    registry_timeout_seconds: float = 10.0
+    Times in seconds, sizes in bytes; connections and queues a worker.
+    """
+
+    model_name: str = _setting("loan_approval_model", str)
+    model_alias: str = _setting("production", str)
+    store: Path = _setting(Path("store/loan_approval_model"), Path)  # unless set, it follows the model's name
+    host: str = _setting("127.0.0.1", str)
+    port: int = _number(8000, 0, 65_535)
+    workers: int = _number(1, 1, 256)
+    threads: int = _number(4, 1, 256)
+    poll_seconds: float = _number(1.0, 0.05, 3600)
+    drain_seconds: float = _number(20.0, 0.1, 3600)
+    receive_seconds: float = _number(10.0, 0.1, 3600)
+    send_seconds: float = _number(10.0, 0.1, 3600)
+    idle_seconds: float = _number(75.0, 0.1, 3600)
+    max_connections: int = _number(4096, 1, 1_000_000)
+    max_queue: int = _number(64, 1, 100_000)
+    max_body_bytes: int = _number(65_536, 1, 2**30)
+    max_buffered_bytes: int = _number(256 * 2**20, 65_536, 2**40)
+    metrics_address: tuple[str, int] | None = _setting(None, _read_address)
+    request_log: float = _number(0.0, 0, 1)
+    tls_certificate: Path | None = _setting(None, _read_file)
+    tls_key: Path | None = _setting(None, _read_file)
+    max_batch_bytes: int = _number(16 * 2**20, 1, 2**30)
+    max_batch_rows: int = _number(100_000, 1, 10_000_000)
+    registry_poll_seconds: float = _number(10.0, 0.05, 3600)
+    registry_timeout_seconds: float = _number(10.0, 0.05, 25)
+    api_keys_file: Path | None = _setting(None, _read_file)
+    max_model_bytes: int = _number(LARGEST_FILE, 1, LARGEST_FILE)
+    public_key_file: Path | None = _setting(None, _read_file)
+    prediction_log: Path | None = _setting(None, Path)
+    prediction_log_mode: str = _setting("drop", _read_mode)  # or "required": no answer that is not in the log
+    prediction_log_bytes: int = _number(64 * 2**20, 4096, 2**40)  # of one file of the log, then the next one begins
+    applicant_secret_file: Path | None = _setting(None, _read_file)
+    shadow_alias: str | None = _setting(None, str)
     tracking_uri: str = ""  # without credentials; empty where MLFLOW_TRACKING_URI is not http or https
     tracking_authorization: str = field(default="", repr=False)  # the header's value
     tracking_ca_file: str = ""
     tracking_insecure_tls: bool = False
-    api_keys_file: Path | None = None
-    max_model_bytes: int = LARGEST_FILE
-    public_key_file: Path | None = None
-    prediction_log: Path | None = None
-    prediction_log_mode: str = "drop"  # or "required": no answer that is not in the log
-    prediction_log_bytes: int = 64 * 2**20  # of one file of the log, then the next one begins
-    applicant_secret_file: Path | None = None
-    shadow_alias: str | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
-        """Read `SERVE_…` and `PORT`. Raises SettingsError that names the variable, what stood there and what may."""
-        name = environment.get("SERVE_MODEL_NAME") or cls.model_name
-        read = Reader(environment)
-        settings = cls(
-            model_name=name,
-            model_alias=environment.get("SERVE_MODEL_ALIAS") or cls.model_alias,
-            store=Path(environment.get("SERVE_STORE") or f"store/{name}"),
-            host=environment.get("SERVE_HOST") or cls.host,
-            port=read("PORT", int, cls.port, 0, 65_535),
-            workers=read("SERVE_WORKERS", int, cls.workers, 1, 256),
-            threads=read("SERVE_THREADS", int, cls.threads, 1, 256),
-            poll_seconds=read("SERVE_POLL_SECONDS", float, cls.poll_seconds, 0.05, 3600),
-            drain_seconds=read("SERVE_DRAIN_SECONDS", float, cls.drain_seconds, 0.1, 3600),
-            receive_seconds=read("SERVE_RECEIVE_SECONDS", float, cls.receive_seconds, 0.1, 3600),
-            send_seconds=read("SERVE_SEND_SECONDS", float, cls.send_seconds, 0.1, 3600),
-            idle_seconds=read("SERVE_IDLE_SECONDS", float, cls.idle_seconds, 0.1, 3600),
-            max_connections=read("SERVE_MAX_CONNECTIONS", int, cls.max_connections, 1, 1_000_000),
-            max_queue=read("SERVE_MAX_QUEUE", int, cls.max_queue, 1, 100_000),
-            max_body_bytes=read("SERVE_MAX_BODY_BYTES", int, cls.max_body_bytes, 1, 2**30),
-            max_buffered_bytes=read("SERVE_MAX_BUFFERED_BYTES", int, cls.max_buffered_bytes, 65_536, 2**40),
-            metrics_address=read_address(environment, "SERVE_METRICS_ADDRESS"),
-            request_log=read("SERVE_REQUEST_LOG", float, cls.request_log, 0, 1),
-            tls_certificate=read_path(environment, "SERVE_TLS_CERTIFICATE"),
-            tls_key=read_path(environment, "SERVE_TLS_KEY"),
-            api_keys_file=read_path(environment, "SERVE_API_KEYS_FILE"),
-            max_model_bytes=read("SERVE_MAX_MODEL_BYTES", int, cls.max_model_bytes, 1, LARGEST_FILE),
-            public_key_file=read_path(environment, "SERVE_PUBLIC_KEY_FILE"),
-            prediction_log=Path(log) if (log := environment.get("SERVE_PREDICTION_LOG")) else None,
-            prediction_log_mode=read_choice(environment, "SERVE_PREDICTION_LOG_MODE", "drop", "required"),
-            prediction_log_bytes=read("SERVE_PREDICTION_LOG_BYTES", int, cls.prediction_log_bytes, 4096, 2**40),
-            applicant_secret_file=read_path(environment, "SERVE_APPLICANT_SECRET_FILE"),
-            shadow_alias=environment.get("SERVE_SHADOW_ALIAS") or cls.shadow_alias,
-            max_batch_bytes=read("SERVE_MAX_BATCH_BYTES", int, cls.max_batch_bytes, 1, 2**30),
-            max_batch_rows=read("SERVE_MAX_BATCH_ROWS", int, cls.max_batch_rows, 1, 10_000_000),
-            registry_poll_seconds=read("SERVE_REGISTRY_POLL_SECONDS", float, cls.registry_poll_seconds, 0.05, 3600),
-            registry_timeout_seconds=read(
-                "SERVE_REGISTRY_TIMEOUT_SECONDS", float, cls.registry_timeout_seconds, 0.05, 25
-            ),
-            **read_tracking(environment),
-        )
+        """Return the settings. Raises SettingsError that names the variable, its value and what was expected."""
+        values: dict[str, Any] = {}
+        for name, variable in VARIABLES.items():
+            if text := environment.get(variable, ""):
+                try:
+                    values[name] = cls.__dataclass_fields__[name].metadata["read"](text)
+                except ValueError as err:
+                    raise SettingsError(f"{variable}={text!r}: expected {err}") from None
+        values.setdefault("store", Path(f"store/{values.get('model_name', cls.model_name)}"))
+        settings = cls(**values, **_read_tracking(environment))
         if settings.tls_key and not settings.tls_certificate:
             raise SettingsError("SERVE_TLS_KEY: expected SERVE_TLS_CERTIFICATE beside it")
         if settings.shadow_alias == settings.model_alias:
             raise SettingsError("SERVE_SHADOW_ALIAS: expected another alias than SERVE_MODEL_ALIAS")
         return settings
+
+
+# The environment variable of each setting.
+VARIABLES = {
+    each.name: "PORT" if each.name == "port" else f"SERVE_{each.name.upper()}"
+    for each in fields(Settings)
+    if "read" in each.metadata
+}
+
+
+def _read_tracking(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return how to reach MLflow's tracking server, by the names that its own client reads; {} unless it is http(s)."""
+    uri = environment.get("MLFLOW_TRACKING_URI", "").strip()
+    if not uri.lower().startswith(("http://", "https://")):
+        return {}
+    try:
+        address = urlsplit(uri)
+        usable = bool(address.hostname) and (address.port is None or address.port > 0)
+    except ValueError:
+        usable = False
+    if not usable:  # not quoted: a password may stand in it
+        raise SettingsError("MLFLOW_TRACKING_URI: expected http(s)://host[:port][/path]")
+    host = address.netloc.rpartition("@")[2]
+    return {
+        "tracking_uri": f"{address.scheme}://{host}{address.path.rstrip('/')}",
+        "tracking_authorization": _authorization(environment, address.username, address.password),
+        "tracking_ca_file": environment.get("MLFLOW_TRACKING_SERVER_CERT_PATH", ""),
+        "tracking_insecure_tls": environment.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("1", "true"),
+    }
+
+
+def _authorization(environment: Mapping[str, str], uri_username: str | None, uri_password: str | None) -> str:
+    username, password = environment.get("MLFLOW_TRACKING_USERNAME"), environment.get("MLFLOW_TRACKING_PASSWORD")
+    token = environment.get("MLFLOW_TRACKING_TOKEN", "")
+    if not (username and password) and not token:
+        username, password = unquote(uri_username or ""), unquote(uri_password or "")
+    if username and password:
+        return "Basic " + b64encode(f"{username}:{password}".encode()).decode()
+    if not (token.isascii() and token.isprintable()):
+        raise SettingsError("MLFLOW_TRACKING_TOKEN: expected printable ASCII")
+    return f"Bearer {token}" if token else ""

@@ -10,8 +10,8 @@ from pyarrow import parquet as pq
 from loan_approval.batch.files import absolute, list_inputs
 from loan_approval.batch.shards import plan_shards
 from loan_approval.batch.tables import read_rows
-from serve.contract import Contract
-from serve.feature import Feature
+from serve.contract.contract import Contract
+from serve.contract.feature import Feature
 
 # What a CSV's cell may hold that some reader takes for a number, a name or nothing.
 ODD_CELLS = (

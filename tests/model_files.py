@@ -16,8 +16,8 @@ import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 from onnx.external_data_helper import set_external_data
 
-from serve.contract import Contract
-from serve.feature import Feature
+from serve.contract.contract import Contract
+from serve.contract.feature import Feature
 from serve.settings import LARGEST_FILE
 
 ROOT = Path(__file__).parents[1]

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from loan_approval.datasets import Dataset, read_dataset
-from loan_approval.simulate import write_simulation
-from serve.contract import Contract
-from serve.scorer import Scorer
-from serve.store import Store
+from loan_approval.data.datasets import Dataset, read_dataset
+from loan_approval.data.simulate import write_simulation
+from serve.contract.contract import Contract
+from serve.model.scorer import Scorer
+from serve.store.store import Store
 from tests.model_files import (
     LOANS,
     LOANS_SCALING,

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from serve.decision_id import make_decision_id
-from serve.explain import Explainer
-from serve.reasons import principal_reasons
-from serve.scorer import Scorer, name_band
+from serve.model.reasons import principal_reasons
+from serve.model.scorer import Scorer, name_band
+from serve.model.shapley import Explainer
+from serve.records.decided import make_decision_id
 
 ROOT = Path(__file__).parents[1]
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -94,7 +94,7 @@ def live_writer(folder: Path, lines: Sequence[Mapping[str, Any]], kind: str = "d
 _WRITER = """
 import sys, time
 from pathlib import Path
-from serve.log_file import LogFile
+from serve.records.log_file import LogFile
 
 folder, kind = Path(sys.argv[1]), sys.argv[2]
 file = LogFile(folder, kind, 2**20)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from serve.pointer import Pointer
-from serve.store import Store
+from serve.store.pointer import Pointer
+from serve.store.store import Store
 
 ROOT = Path(__file__).parents[1]
 DEADLINE = 60  # seconds, for a start or a stop on a busy machine

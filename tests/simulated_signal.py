@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
 
-from loan_approval.datasets import Dataset, assign_roles
-from loan_approval.simulate import MISSING, approval_probability, make_applicants
-from serve.contract import Contract
+from loan_approval.data.datasets import Dataset, assign_roles
+from loan_approval.data.simulate import MISSING, approval_probability, make_applicants
+from serve.contract.contract import Contract
 
 LOANS = Path(__file__).parents[1] / "data/loans/contract.toml"
 WEAK_ROWS = 2_000

@@ -15,7 +15,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from statistics import median
 
-from serve.store import Store
+from serve.store.store import Store
 from tests.load import PREDICT, SLOW_BODY, SLOW_HEAD, Load, Usage, load, slow_clients, usage, vanish_many, worker_pids
 from tests.model_files import good_files
 from tests.raw_http import get, post

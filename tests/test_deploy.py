@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from serve.store import Store
+from serve.store.store import Store
 from tests.end_to_end.observed import observed_server
 from tests.model_files import good_files
 from tests.server_process import promote
@@ -72,7 +72,7 @@ def test_every_metric_that_is_exposed_is_on_the_dashboard(exposition):
 
 
 def test_every_label_that_is_asked_for_is_one_the_metrics_have():
-    from serve.exposition import METRICS
+    from serve.metrics.exposition import METRICS
 
     known = PROMETHEUS_OWN | {label for metric in METRICS for label in metric.labels}
     for expression in expressions():

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from serve.app import create_app
-from serve.exposition import METRICS
+from serve.api.app import create_app
+from serve.metrics.exposition import METRICS
 from serve.settings import Settings
-from serve.store import Store
+from serve.store.store import Store
 from tests.manifests import KUBERNETES, OVERLAYS, documents, image_environment, plain_secrets, render
 
 NAME = {"app.kubernetes.io/name": "loan-approval-api"}

@@ -10,21 +10,22 @@ from pathlib import Path
 import pytest
 import skops.io
 
-from loan_approval import factories, tracking
-from loan_approval.background import make_background
-from loan_approval.datasets import read_dataset
+from loan_approval.data.datasets import read_dataset
+from loan_approval.data.simulate import write_simulation
 from loan_approval.errors import DataError
-from loan_approval.export import export
-from loan_approval.factories import factory_names
-from loan_approval.model_factory import ModelFactory
-from loan_approval.parity import prove_parity
 from loan_approval.project import ROOT
-from loan_approval.simulate import write_simulation
-from loan_approval.training import Recipe, fit
-from serve.app import create_app
-from serve.contract import Contract
-from serve.settings import Settings
-from serve.store import Store
+from loan_approval.registry import tracking
+from loan_approval.training import factories
+from loan_approval.training.background import make_background
+from loan_approval.training.export import export
+from loan_approval.training.factories import factory_names
+from loan_approval.training.factory import ModelFactory
+from loan_approval.training.fit import Recipe, fit
+from loan_approval.validation.parity import prove_parity
+from serve.api.app import create_app
+from serve.contract.contract import Contract
+from serve.settings import VARIABLES, Settings
+from serve.store.store import Store
 from tests.model_files import good_files
 from tests.server_process import promote
 
@@ -60,10 +61,7 @@ def test_the_request_is_the_contracts_example_and_the_answer_has_the_services_fo
 
 
 def test_every_setting_of_the_server_is_named() -> None:
-    source = (ROOT / "serve/settings.py").read_text()
-    settings = set(re.findall(r'"(SERVE_[A-Z_]+|PORT)"', source))
-    assert settings
-    assert {name for name in settings if f"`{name}`" not in README} == set()
+    assert {name for name in VARIABLES.values() if f"`{name}`" not in README} == set()
 
 
 def test_the_defaults_in_the_table_of_settings_are_the_defaults() -> None:
@@ -122,7 +120,7 @@ def test_the_model_of_the_readme_is_found_trained_stored_and_exported_without_a_
     stored = skops.io.dumps(pipeline)
     untrusted = set(skops.io.get_untrusted_types(data=stored))
     assert untrusted <= {*tracking.TRUSTED_TYPES, *recipe.model_factory().trusted_types}
-    sys.modules.pop("loan_approval.factories.readme_example")
+    sys.modules.pop("loan_approval.training.factories.readme_example")
     vars(factories).pop("readme_example")
     del recipe, pipeline
     gc.collect()  # a class without users is no subclass any more

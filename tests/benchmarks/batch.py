@@ -22,11 +22,11 @@ import psutil
 import pyarrow as pa
 from pyarrow import parquet as pq
 
-from loan_approval.background import make_background
-from loan_approval.datasets import load_dataset
-from loan_approval.export import export
-from loan_approval.simulate import make_applicants
-from loan_approval.training import Recipe, fit
+from loan_approval.data.datasets import load_dataset
+from loan_approval.data.simulate import make_applicants
+from loan_approval.training.background import make_background
+from loan_approval.training.export import export
+from loan_approval.training.fit import Recipe, fit
 from tests.benchmarks.batch_bare import HIGH, LOW, THRESHOLD
 from tests.benchmarks.facts import describe_machine
 

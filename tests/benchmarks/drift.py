@@ -17,11 +17,11 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 from tqdm import tqdm
 
-from loan_approval.datasets import Dataset, load_dataset
-from loan_approval.evaluation import wilson_interval
-from loan_approval.monitor.drift import compare, verdict
-from loan_approval.simulate import simulate
-from serve.feature import Feature
+from loan_approval.data.datasets import Dataset, load_dataset
+from loan_approval.data.simulate import simulate
+from loan_approval.drift.drift import compare, verdict
+from loan_approval.evaluation.metrics import wilson_interval
+from serve.contract.feature import Feature
 
 SHIFT = 0.3  # standard deviations
 SPREAD = 1.5  # times the standard deviation

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from serve.scorer import CHUNK, open_session
+from serve.model.scorer import CHUNK, open_session
 
 
 def _from_records(body: bytes) -> np.ndarray:

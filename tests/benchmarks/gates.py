@@ -18,11 +18,11 @@ import joblib
 import numpy as np
 from tqdm import tqdm
 
-from loan_approval.cross_validation import cross_validate
-from loan_approval.datasets import Dataset
+from loan_approval.data.datasets import Dataset
 from loan_approval.errors import DataError
-from loan_approval.gates import CONFIRMATION_LEVEL, SIGNAL_LEVEL, confirmation_gate, signal_gate
-from loan_approval.training import Recipe, fit, score
+from loan_approval.training.cross_validation import cross_validate
+from loan_approval.training.fit import Recipe, fit, score
+from loan_approval.validation.gates import CONFIRMATION_LEVEL, SIGNAL_LEVEL, confirmation_gate, signal_gate
 from tests.simulated_signal import STRENGTHS, noise_set, weak_set
 
 KINDS = ("noise", "weak")

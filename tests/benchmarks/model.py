@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from loan_approval.background import make_background
-from loan_approval.datasets import Dataset, load_dataset
-from loan_approval.export import export, golden_rows
+from loan_approval.data.datasets import Dataset, load_dataset
+from loan_approval.data.simulate import make_applicants
+from loan_approval.evaluation.thresholds import choose_threshold
 from loan_approval.project import LOCK, git_state, sha256_of
-from loan_approval.simulate import make_applicants
-from loan_approval.threshold import choose_threshold
-from loan_approval.training import Recipe, fit, score
-from serve.scorer import Scorer
-from serve.store import Store
+from loan_approval.training.background import make_background
+from loan_approval.training.export import export, golden_rows
+from loan_approval.training.fit import Recipe, fit, score
+from serve.model.scorer import Scorer
+from serve.store.store import Store
 from tests.server_process import promote
 
 SEED = 7

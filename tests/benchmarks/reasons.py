@@ -11,15 +11,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from loan_approval.background import make_background
-from loan_approval.datasets import load_dataset
-from loan_approval.export import export
-from loan_approval.factories import factory_names
-from loan_approval.model_factory import ModelFactory
-from loan_approval.simulate import make_applicants
-from loan_approval.training import Recipe, fit
-from serve.explain import Explainer
-from serve.scorer import Scorer
+from loan_approval.data.datasets import load_dataset
+from loan_approval.data.simulate import make_applicants
+from loan_approval.training.background import make_background
+from loan_approval.training.export import export
+from loan_approval.training.factories import factory_names
+from loan_approval.training.factory import ModelFactory
+from loan_approval.training.fit import Recipe, fit
+from serve.model.scorer import Scorer
+from serve.model.shapley import Explainer
 from tests.benchmarks.facts import describe_machine
 
 APPLICANTS = 1_000

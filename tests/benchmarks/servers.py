@@ -67,7 +67,7 @@ def _store(made: Made) -> dict[str, str]:
 
 
 def _flask_form(made: Made, port: int, _: Path) -> Start:
-    command = [BENCH / "gunicorn", "serve.app:create_app()", "--bind", f"127.0.0.1:{port}", "--workers", 1]
+    command = [BENCH / "gunicorn", "serve.api.app:create_app()", "--bind", f"127.0.0.1:{port}", "--workers", 1]
     options = ["--worker-class", "gthread", "--threads", 4, "--log-level", "warning", "--no-control-socket"]
     return Start([*map(str, command), *map(str, options)], _store(made))
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from loan_approval.boston import write_boston
+from loan_approval.data.boston import write_boston
+from loan_approval.data.simulate import write_simulation
 from loan_approval.project import ROOT
-from loan_approval.simulate import write_simulation
 
 
 @pytest.fixture(scope="session")

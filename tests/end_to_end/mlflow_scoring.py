@@ -10,8 +10,8 @@ from mlflow.models import ModelSignature
 from mlflow.pyfunc import scoring_server
 from mlflow.types import ColSpec, Schema
 
-from serve.contract import Contract
-from serve.scorer import Scorer
+from serve.contract.contract import Contract
+from serve.model.scorer import Scorer
 from tests.model_files import LOANS, good_files
 
 CONTRACT = Contract.from_dict(LOANS)

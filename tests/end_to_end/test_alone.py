@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from serve.store import Store
+from serve.store.store import Store
 from tests.model_files import good_files
 from tests.server_process import DEADLINE, ROOT, promote
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from serve.store import Store
+from serve.store.store import Store
 from tests.browser import running_browser, watched_page
 from tests.model_files import good_files, make_file
 from tests.server_process import Server, promote, running_server

@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser
 
-from loan_approval.card import add_card
-from serve.pointer import Pointer
-from serve.scorer import Scorer
-from serve.store import Store
+from loan_approval.registry.card import add_card
+from serve.model.scorer import Scorer
+from serve.store.pointer import Pointer
+from serve.store.store import Store
 from tests.browser import running_browser, watched_page
-from tests.loan_approval.test_card import EVIDENCE, GATES, PROMOTED
+from tests.loan_approval.registry.test_card import EVIDENCE, GATES, PROMOTED
 from tests.model_files import good_files
 from tests.server_process import running_server
 

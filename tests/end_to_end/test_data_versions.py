@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from loan_approval.data.dvc_objects import md5_of_bytes
-from loan_approval.simulate import write_simulation
+from loan_approval.data.simulate import write_simulation
 from tests.server_process import find_free_port
 
 pytestmark = pytest.mark.hard  # DVC takes seconds a command
@@ -45,7 +45,7 @@ git checkout HEAD~1 -- data/mine/dataset.csv.dvc       # back to January
 make data DATASET=mine
 """
 BUILT_IN = """\
-dvc repro loans                                        # after a change of src/loan_approval/simulate.py
+dvc repro loans                                        # after a change of src/loan_approval/data/simulate.py
 git commit -am "More applicants"
 dvc push
 """
@@ -85,7 +85,7 @@ class Clone:
         return run.stdout
 
     def change_generator(self, old: str, new: str) -> None:
-        source = self.root / "src/loan_approval/simulate.py"
+        source = self.root / "src/loan_approval/data/simulate.py"
         assert old in source.read_text()
         source.write_text(source.read_text().replace(old, new))
 
@@ -150,7 +150,7 @@ def test_a_changed_generator_is_caught_and_a_meant_change_is_a_version(first: Cl
     first.change_generator("ROWS = 20_000", "ROWS = 300")
     caught = first.run("make data DATASET=loans")
     assert caught.returncode == 2
-    assert "data/loans/dataset.csv: src/loan_approval/simulate.py makes md5" in caught.stderr
+    assert "data/loans/dataset.csv: src/loan_approval/data/simulate.py makes md5" in caught.stderr
     assert (first.csv("loans").read_bytes(), (first.root / "dvc.lock").read_bytes()) == (one, lock)
 
     first.must_run(BUILT_IN)
@@ -168,7 +168,7 @@ def test_a_model_versions_data_are_had_again_and_said_to_be_the_same(first: Clon
     one = first.csv("loans").read_bytes()
     first.change_generator("SEED = 20_260_101", "SEED = 7")
     refused = first.run(f"make run PORT={find_free_port()}")
-    assert refused.stderr.startswith("DataError: data/loans/dataset.csv: src/loan_approval/simulate.py makes md5")
+    assert refused.stderr.startswith("DataError: data/loans/dataset.csv: src/loan_approval/data/simulate.py makes md5")
     first.must_run(f"{BUILT_IN.replace('dvc push', '')}\nrm -rf .dvc/cache")
     two = first.csv("loans").read_bytes()
 

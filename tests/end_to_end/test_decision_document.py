@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from serve.app import create_app
-from serve.contract import Contract
+from serve.api.app import create_app
+from serve.contract.contract import Contract
 from serve.settings import Settings
-from serve.store import Store
+from serve.store.store import Store
 from tests.model_files import MIXED, MIXED_SCALING, good_files, make_file
 from tests.server_process import promote
 

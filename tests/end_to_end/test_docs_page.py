@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from serve.store import Store
+from serve.store.store import Store
 from tests.browser import running_browser, watched_page
 from tests.model_files import good_files
 from tests.server_process import Server, promote, running_server

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from serve.store import Store
+from serve.store.store import Store
 from tests.load import HEAD, PREDICT, load, wait_until, worker_pids
 from tests.model_files import good_files
 from tests.raw_http import connect, get, read_answer, read_answers

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from serve.store import Store
+from serve.store.store import Store
 from tests.load import EXAMPLE
 from tests.model_files import good_files
 from tests.raw_http import RawAnswer, exchange, post

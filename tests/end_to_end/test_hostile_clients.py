@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from serve.store import Store
+from serve.store.store import Store
 from tests.load import (
     EXAMPLE,
     HEAD,

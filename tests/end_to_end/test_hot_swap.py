@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from serve.pointer import Pointer
-from serve.store import Store
+from serve.store.pointer import Pointer
+from serve.store.store import Store
 from tests.load import PREDICT, load, wait_until
 from tests.model_files import broken_files, good_files
 from tests.raw_http import RawAnswer, exchange, get, post

@@ -15,9 +15,9 @@ import pytest
 from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 from mlflow.version import VERSION
 
-from serve.contract import Contract
-from serve.scorer import Scorer
-from serve.store import Store
+from serve.contract.contract import Contract
+from serve.model.scorer import Scorer
+from serve.store.store import Store
 from tests.model_files import LOANS, good_files
 from tests.server_process import DEADLINE, ROOT, Server, find_free_port, promote, running_server
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from loan_approval import cli, project
+from loan_approval.data.simulate import simulate
 from loan_approval.project import ROOT
-from loan_approval.simulate import simulate
 from tests.monitored import Monitored, make_loans, write_refusals
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from serve.contract import Contract
-from serve.store import Store
+from serve.contract.contract import Contract
+from serve.store.store import Store
 from tests.end_to_end.observed import Observed, exchange, observed_server, prediction
 from tests.model_files import LOANS, good_files
 from tests.server_process import promote

@@ -7,9 +7,9 @@ import pytest
 import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException
 
-from serve.contract import Contract
-from serve.scorer import Scorer
-from serve.store import Store
+from serve.contract.contract import Contract
+from serve.model.scorer import Scorer
+from serve.store.store import Store
 from tests.model_files import LOANS, good_files
 from tests.server_process import Server, promote, running_server
 

@@ -12,7 +12,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from serve.store import Store
+from serve.store.store import Store
 from tests.file_locks import is_locked
 from tests.load import EXAMPLE, PREDICT, load, wait_until, worker_pids
 from tests.model_files import good_files

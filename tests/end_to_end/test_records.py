@@ -11,9 +11,9 @@ from loan_approval import cli
 from loan_approval.records.erasure import erase
 from loan_approval.records.prediction_log import of_contract, read_decisions, read_reviews
 from loan_approval.records.reviews import with_reviews
-from serve.applicant import read_secret
-from serve.contract import Contract
-from serve.store import Store
+from serve.contract.contract import Contract
+from serve.records.applicant import read_secret
+from serve.store.store import Store
 from tests.load import wait_until
 from tests.model_files import LOANS, LOANS_SCALING, make_file
 from tests.server_process import Server, promote, running_server

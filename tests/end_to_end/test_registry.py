@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from loan_approval import tracking, version_record
-from loan_approval.promotion import promote, rollback
-from loan_approval.tracking import Version
-from serve.contract import Contract
-from serve.follower import Follower
+from loan_approval.registry import tracking, version_record
+from loan_approval.registry.promotion import promote, rollback
+from loan_approval.registry.tracking import Version
+from serve.contract.contract import Contract
+from serve.registry.follower import Follower
 from serve.settings import Settings
-from serve.store import Store
+from serve.store.store import Store
 from tests.mlflow_server import MLflowServer, mlflow_server
 from tests.model_files import LOANS, LOANS_SCALING, make_file
 from tests.server_process import ROOT, running_server
@@ -73,7 +73,7 @@ def register(name: str, bias: float, verdict: str = "passed") -> Version:
 
 @contextmanager
 def watcher(environment: dict[str, str], log: Path) -> Iterator[None]:
-    """Run `python -m serve.registry` until the block ends."""
+    """Run `python -m serve.registry.watcher` until the block ends."""
     inherited = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     with log.open("wb") as output:
         command = [sys.executable, "-m", "serve.registry"]

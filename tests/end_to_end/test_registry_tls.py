@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from serve.errors import RegistryError
-from serve.registry_client import RegistryClient
+from serve.registry.mlflow_client import RegistryClient
 from serve.settings import Settings
 from tests.fake_registry import NAME, FakeRegistry, Handler, fake_registry
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from loan_approval.simulate import write_simulation
+from loan_approval.data.simulate import write_simulation
 
 ROOT = Path(__file__).parents[2]
 PICKLES = {".pkl", ".pickle", ".joblib", ".cloudpickle", ".dill"}
@@ -70,7 +70,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
         project = make_project(tmp_path_factory.mktemp("project"))
         project.train("logistic_regression", PYTHONHASHSEED="1")
-        path = project.root / "src/loan_approval/export.py"
+        path = project.root / "src/loan_approval/training/export.py"
         path.write_text(path.read_text().replace("GOLDEN_ROWS = 32", "GOLDEN_ROWS = 31"))
         project.git("commit", "--quiet", "-am", "as it is now")
         yield project

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from serve.pointer import Pointer
-from serve.store import Store
+from serve.store.pointer import Pointer
+from serve.store.store import Store
 from tests.model_files import LOANS, good_files
 from tests.server_process import DEADLINE, Server, running_server
 from tests.signing_keys import make_keys

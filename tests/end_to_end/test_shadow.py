@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from serve.pointer import Pointer
-from serve.scorer import Scorer
-from serve.store import Store
+from serve.model.scorer import Scorer
+from serve.store.pointer import Pointer
+from serve.store.store import Store
 from tests.end_to_end.observed import Observed, exchange, observed_server, prediction
 from tests.load import EXAMPLE, PREDICT, load
 from tests.model_files import LOANS, LOANS_SCALING, good_files, make_file

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from serve.store import Store
+from serve.store.store import Store
 from tests.load import PREDICT, wait_until
 from tests.model_files import good_files
 from tests.raw_http import connect, get, read_answer, read_answers

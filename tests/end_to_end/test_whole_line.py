@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from loan_approval import cli, project, tracking
-from loan_approval.flow import run_step
+from loan_approval import cli, project
+from loan_approval.pipeline.pipeline import run_step
 from loan_approval.project import ROOT
-from loan_approval.promotion import promote
-from serve.contract import Contract
+from loan_approval.registry import tracking
+from loan_approval.registry.promotion import promote
+from serve.contract.contract import Contract
 from serve.errors import ContractError
-from serve.store import Store
+from serve.store.store import Store
 from tests.server_process import running_server
 
 LIMIT = 300  # seconds a notebook

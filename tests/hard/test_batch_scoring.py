@@ -20,7 +20,7 @@ from loan_approval.batch.files import join, list_inputs, list_names, open_file, 
 from loan_approval.batch.scoring import Batch, score_batch
 from loan_approval.batch.workers import MOST_WORKERS
 from loan_approval.errors import BatchError
-from serve.contract import Contract
+from serve.contract.contract import Contract
 from tests.batches import make_columns, write_csv, write_parquet
 from tests.benchmarks.batch import measure
 from tests.model_files import LOANS, good_files

@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from loan_approval.project import ROOT
-from serve.store import Store
+from serve.store.store import Store
 from tests.fake_registry import fake_registry
 from tests.load import PREDICT, wait_until
 from tests.model_files import LOANS, good_files
@@ -26,7 +26,15 @@ pytestmark = pytest.mark.hard
 TAG = "loan-approval-api:test"
 BASE = os.environ.get("BASE_IMAGE", "python:3.11-slim-bookworm")
 # What a checkout may hold by chance, and no image may.
-SECRETS = ("data/secret.csv", "secret.env", ".env", "serve/secret.env", "serve/.env", "serve/page/.env", "deploy/.env")
+SECRETS = (
+    "data/secret.csv",
+    "secret.env",
+    ".env",
+    "serve/secret.env",
+    "serve/.env",
+    "serve/api/static/.env",
+    "deploy/.env",
+)
 HARDENED = [
     *("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--user", "10001:10001"),
     *("--memory", "512m", "--pids-limit", "100"),

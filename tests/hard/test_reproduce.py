@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from loan_approval.factories import factory_names
-from loan_approval.model_factory import ModelFactory
+from loan_approval.training.factories import factory_names
+from loan_approval.training.factory import ModelFactory
 from tests.end_to_end.test_reproduce import Project, make_project
 
 pytestmark = pytest.mark.hard

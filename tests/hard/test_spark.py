@@ -12,7 +12,7 @@ import pytest
 from pyarrow import dataset
 
 from loan_approval.batch.scoring import Batch, score_batch
-from serve.contract import Contract
+from serve.contract.contract import Contract
 from tests.batches import make_columns, write_parquet
 from tests.model_files import LOANS, good_files
 from tests.server_process import ROOT

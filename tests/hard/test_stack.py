@@ -7,9 +7,10 @@ from pathlib import Path
 import boto3
 import pytest
 
-from loan_approval import cli, history, project, tracking
-from loan_approval.datasets import dataset_folder, load_contract
-from serve.store import Store
+from loan_approval import cli, project
+from loan_approval.data.datasets import dataset_folder, load_contract
+from loan_approval.registry import history, tracking
+from serve.store.store import Store
 from tests.load import wait_until
 from tests.mlflow_server import MLflowServer
 from tests.postgres_server import postgres_server

@@ -15,8 +15,8 @@ from distributed import LocalCluster
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
+from loan_approval.data.simulate import write_simulation
 from loan_approval.project import REPORTS, ROOT
-from loan_approval.simulate import write_simulation
 from loan_approval.sweep import running
 
 pytestmark = pytest.mark.hard

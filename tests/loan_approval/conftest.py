@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from sklearn.pipeline import Pipeline
 
-from loan_approval.background import make_background
-from loan_approval.datasets import Dataset, read_dataset
-from loan_approval.export import export, golden_rows
-from loan_approval.simulate import write_simulation
-from loan_approval.threshold import choose_review_band, choose_threshold
-from loan_approval.training import Recipe, fit, score
-from serve.contract import Contract
+from loan_approval.data.datasets import Dataset, read_dataset
+from loan_approval.data.simulate import write_simulation
+from loan_approval.evaluation.thresholds import choose_review_band, choose_threshold
+from loan_approval.training.background import make_background
+from loan_approval.training.export import export, golden_rows
+from loan_approval.training.fit import Recipe, fit, score
+from serve.contract.contract import Contract
 
 ROOT = Path(__file__).parents[2]
 PROVENANCE = {"dataset": "small", "data_sha256": "1" * 64, "lock_sha256": "2" * 64, "commit": "0" * 40, "changes": ""}

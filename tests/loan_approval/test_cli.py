@@ -65,7 +65,7 @@ def test_a_command_that_is_interrupted_says_so_without_a_traceback(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("loan_approval.simulate.write_simulation", interrupt)
+    monkeypatch.setattr("loan_approval.data.simulate.write_simulation", interrupt)
     with pytest.raises(SystemExit) as ended:
         cli.main(["simulate", str(tmp_path / "new.csv")])
     assert ended.value.code == 130

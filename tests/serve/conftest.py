@@ -11,11 +11,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import settings
 
-from serve.app import create_app
-from serve.contract import Contract
-from serve.pointer import Pointer
+from serve.api.app import create_app
+from serve.contract.contract import Contract
 from serve.settings import Settings
-from serve.store import Store
+from serve.store.pointer import Pointer
+from serve.store.store import Store
 
 settings.register_profile("untimed", deadline=None)  # how long an example takes is the machine's affair
 settings.load_profile("untimed")

@@ -7,7 +7,7 @@ import pytest
 
 from serve.bake import bake
 from serve.errors import StoreError
-from serve.store import Store
+from serve.store.store import Store
 from tests.server_process import promote
 
 

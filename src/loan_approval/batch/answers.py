@@ -8,7 +8,7 @@ import pyarrow as pa
 from pyarrow import parquet as pq
 
 from loan_approval.batch.tables import Rows
-from serve.scorer import Scorer
+from serve.model.scorer import Scorer
 
 BANDS = ("approve", "refer", "decline")
 _NAMES = ("file", "label", "band", "model_sha256", "field", "kind", "expected")  # columns of few different texts
@@ -24,7 +24,7 @@ class Labels:
 
 
 def band_numbers(p: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Return (n,) indices into `BANDS` of (n,) probabilities: what `serve.decision.name_band` says of each."""
+    """Return (n,) indices into `BANDS` of (n,) probabilities: what `serve.api.decision.name_band` says of each."""
     return np.where(p >= high, 0, np.where(p >= low, 1, 2)).astype(np.int8)
 
 

@@ -7,8 +7,8 @@ import pyarrow as pa
 from pyarrow import types
 
 from loan_approval.errors import DataError
-from serve.contract import Contract
-from serve.feature import Feature
+from serve.contract.contract import Contract
+from serve.contract.feature import Feature
 
 WRITTEN = ("file", "row", "probability", "code", "label", "band", "model_sha256", "field", "kind", "expected")
 MOST_NAMED = 20

@@ -12,7 +12,7 @@ from distributed import Client, KilledWorker, LocalCluster, as_completed
 from loan_approval.batch.part import Counts, Task, score_shard
 from loan_approval.batch.shards import Shard
 from loan_approval.errors import BatchError
-from serve.scorer import Scorer
+from serve.model.scorer import Scorer
 
 RETRIES = 2
 PATIENCE = 20  # seconds until a scheduler answers

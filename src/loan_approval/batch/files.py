@@ -16,7 +16,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from loan_approval.errors import BatchError
-from serve.atomic_file import write_atomically
+from serve.files import write_atomically
 
 S3 = "s3://"
 SUFFIXES = (".csv", ".parquet")

@@ -8,7 +8,7 @@ import pyarrow as pa
 from pyarrow import compute as pc
 from pyarrow import types
 
-from serve.feature import Fault, Feature
+from serve.contract.feature import Fault, Feature
 
 Faults = dict[int, Fault]  # by row
 

@@ -18,7 +18,7 @@ from loan_approval.batch.files import join, look_up, open_file, write_whole
 from loan_approval.batch.shards import Shard
 from loan_approval.batch.tables import read_rows
 from loan_approval.errors import BatchError, DataError
-from serve.scorer import Scorer
+from serve.model.scorer import Scorer
 
 DECISIONS, REJECTED = "decisions", "rejected"
 COUNTS = "counts"  # the key of a part's metadata

@@ -17,7 +17,7 @@ from loan_approval.batch.part import Counts, Task, read_counts, score_shard
 from loan_approval.batch.shards import Shard, plan_shards
 from loan_approval.batch.workers import count_workers, run_on_workers
 from loan_approval.errors import BatchError
-from serve.scorer import Scorer
+from serve.model.scorer import Scorer
 
 FORMAT = 1  # of the output
 ENGINES = ("local", "dask")

@@ -12,7 +12,7 @@ from loan_approval.batch.columns import check_columns
 from loan_approval.batch.csv_blocks import Block, find_blocks
 from loan_approval.batch.files import InputFile, attempt, open_file
 from loan_approval.errors import DataError
-from serve.contract import Contract
+from serve.contract.contract import Contract
 
 ROWS = 250_000  # about half a second of a gradient-boosted model: little to lose, little to pay for a file each
 CSV_BYTES = 2**24

@@ -19,10 +19,10 @@ from loan_approval.batch.files import attempt, open_file
 from loan_approval.batch.judging import Faults, encode_arrow
 from loan_approval.batch.shards import Shard, open_parquet
 from loan_approval.errors import BatchError, DataError
-from serve.contract import Contract
-from serve.csv_cells import Cells, read_cells
+from serve.contract.contract import Contract
+from serve.contract.csv_cells import Cells, read_cells
+from serve.contract.feature import Fault, Feature
 from serve.errors import ApplicationError
-from serve.feature import Fault, Feature
 
 BATCH = 32_768  # rows at a time; a multiple of the rows that the scorer takes in one call
 

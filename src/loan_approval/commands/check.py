@@ -19,7 +19,7 @@ def add_commands(add: Adder) -> None:
 
 @asks_mlflow
 def _check_data(options: argparse.Namespace) -> None:
-    from loan_approval.flow import run_step
+    from loan_approval.pipeline.pipeline import run_step
 
     texts = {"dataset": options.dataset, "csv": _from_root(options.csv), "reference_csv": _from_root(options.reference)}
     given = {name: text for name, text in texts.items() if text} | dict(options.parameter)
@@ -42,7 +42,7 @@ def _from_root(text: str) -> str:
 
 
 def _show_values(dataset: str, csv: str) -> None:
-    from loan_approval.datasets import dataset_folder, find_csv, load_contract, read_dataset
+    from loan_approval.data.datasets import dataset_folder, find_csv, load_contract, read_dataset
     from loan_approval.errors import DataError
 
     folder = dataset_folder(dataset)

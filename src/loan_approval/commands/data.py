@@ -30,7 +30,7 @@ def _init(options: argparse.Namespace) -> None:
 
 
 def _simulate(options: argparse.Namespace) -> None:
-    from loan_approval.simulate import ROWS, SEED, write_simulation
+    from loan_approval.data.simulate import ROWS, SEED, write_simulation
 
     # The stage in dvc.yaml names neither, so that both follow from the code that it depends on.
     rows = ROWS if options.rows is None else options.rows
@@ -39,7 +39,7 @@ def _simulate(options: argparse.Namespace) -> None:
 
 
 def _boston(options: argparse.Namespace) -> None:
-    from loan_approval.boston import ROWS, write_boston
+    from loan_approval.data.boston import ROWS, write_boston
 
     write_boston(options.csv)
     print(f"{options.csv}: {ROWS:,} applications of 1990")

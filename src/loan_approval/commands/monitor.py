@@ -35,7 +35,7 @@ def report_name(begin: str | None, end: str | None) -> str:
 
 @asks_mlflow
 def _monitor(options: argparse.Namespace) -> None:
-    from loan_approval.flow import run_step
+    from loan_approval.pipeline.pipeline import run_step
 
     texts = {name: getattr(options, name) for name in _NAMED if getattr(options, name)}
     texts["report"] = report_name(options.begin, options.end)
@@ -47,7 +47,7 @@ def _monitor(options: argparse.Namespace) -> None:
 
 @asks_mlflow
 def _demo_drift(options: argparse.Namespace) -> None:
-    from loan_approval.monitor.demo_drift import describe, run_demo
+    from loan_approval.pipeline.demo_drift import describe, run_demo
 
     judged = run_demo(project.REPORTS, options.rows)
     print(*map(describe, judged), sep="\n")

@@ -22,7 +22,7 @@ def add_commands(add: Adder) -> None:
 
 @asks_mlflow
 def _run_notebook(options: argparse.Namespace) -> None:
-    from loan_approval.flow import run_step
+    from loan_approval.pipeline.pipeline import run_step
 
     named = ("dataset", "model_name", "preprocessor_name", "version")
     texts = {name: getattr(options, name) for name in named if getattr(options, name, None) is not None}

@@ -53,7 +53,7 @@ def asks_mlflow(command: Callable[[argparse.Namespace], None]) -> Callable[[argp
 
     @wraps(command)
     def run(options: argparse.Namespace) -> None:
-        from loan_approval.tracking_server import plain_errors
+        from loan_approval.registry.tracking_server import plain_errors
 
         with plain_errors():
             command(options)

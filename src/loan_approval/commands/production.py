@@ -23,8 +23,8 @@ def add_commands(add: Adder) -> None:
 
 @asks_mlflow
 def _promote(options: argparse.Namespace) -> None:
-    from loan_approval.flow import model_and_store, report_promotion
-    from loan_approval.promotion import promote, uncommitted_code
+    from loan_approval.pipeline.pipeline import model_and_store, report_promotion
+    from loan_approval.registry.promotion import promote, uncommitted_code
 
     name, store = model_and_store(options.dataset)
     version = promote(name, options.version, store, options.force)
@@ -37,8 +37,8 @@ def _promote(options: argparse.Namespace) -> None:
 
 @asks_mlflow
 def _rollback(options: argparse.Namespace) -> None:
-    from loan_approval.flow import model_and_store, report_promotion
-    from loan_approval.promotion import rollback
+    from loan_approval.pipeline.pipeline import model_and_store, report_promotion
+    from loan_approval.registry.promotion import rollback
 
     name, store = model_and_store(options.dataset)
     version = rollback(name, store)
@@ -48,8 +48,8 @@ def _rollback(options: argparse.Namespace) -> None:
 
 @asks_mlflow
 def _history(options: argparse.Namespace) -> None:
-    from loan_approval import history
-    from loan_approval.flow import model_and_store
+    from loan_approval.pipeline.pipeline import model_and_store
+    from loan_approval.registry import history
 
     name, _ = model_and_store(options.dataset)
     for event in history.read(name):
@@ -59,10 +59,10 @@ def _history(options: argparse.Namespace) -> None:
 
 @asks_mlflow
 def _reproduce(options: argparse.Namespace) -> None:
-    from loan_approval.datasets import dataset_folder
-    from loan_approval.flow import model_and_store
-    from loan_approval.reproduce import reproduce
-    from loan_approval.tracking import find_version
+    from loan_approval.data.datasets import dataset_folder
+    from loan_approval.pipeline.pipeline import model_and_store
+    from loan_approval.registry.tracking import find_version
+    from loan_approval.reproduction.reproduce import reproduce
 
     name, _ = model_and_store(options.dataset)
     version = find_version(name, options.version)

@@ -28,7 +28,7 @@ def add_commands(add: Adder) -> None:
 
 
 def _folder(options: argparse.Namespace) -> Path:
-    from loan_approval.datasets import dataset_folder, load_contract
+    from loan_approval.data.datasets import dataset_folder, load_contract
     from loan_approval.records.prediction_log import prediction_log_folder
 
     return options.log or prediction_log_folder(load_contract(dataset_folder(options.dataset)).model_name)
@@ -36,7 +36,7 @@ def _folder(options: argparse.Namespace) -> Path:
 
 @asks_mlflow
 def _replay(options: argparse.Namespace) -> None:
-    from loan_approval.flow import model_and_store
+    from loan_approval.pipeline.pipeline import model_and_store
     from loan_approval.records.logged_decision import find_decision
     from loan_approval.records.replay import describe, load_file, replay
 

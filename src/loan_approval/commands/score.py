@@ -58,8 +58,8 @@ def _model_file(options: argparse.Namespace) -> bytes:
     """Return the bytes of the model file to score with. Raises LoanApprovalError, ServeError."""
     from loan_approval.data.folders import dataset_folder
     from loan_approval.errors import BatchError
-    from serve.contract import Contract
-    from serve.scorer import LARGEST_FILE
+    from serve.contract.contract import Contract
+    from serve.model.scorer import LARGEST_FILE
 
     if options.model.endswith(".onnx") or "/" in options.model:
         path = Path(options.model)
@@ -74,7 +74,7 @@ def _model_file(options: argparse.Namespace) -> bytes:
 def _file_in_production(name: str) -> bytes:
     from loan_approval.errors import BatchError
     from serve.settings import Settings
-    from serve.store import open_store
+    from serve.store.store import open_store
 
     path = Path(os.environ.get("SERVE_STORE") or project.ROOT / "store" / name)
     key = os.environ.get("SERVE_PUBLIC_KEY_FILE")
@@ -91,9 +91,9 @@ def _file_in_production(name: str) -> bytes:
 
 def _file_of_version(name: str, version: str) -> bytes:
     from loan_approval.errors import BatchError
-    from loan_approval.tracking import find_version, load_model_file
-    from loan_approval.tracking_server import plain_errors
-    from serve.pointer import TRUSTED_VERDICTS
+    from loan_approval.registry.tracking import find_version, load_model_file
+    from loan_approval.registry.tracking_server import plain_errors
+    from serve.store.pointer import TRUSTED_VERDICTS
 
     with plain_errors():
         found = find_version(name, version)

@@ -31,8 +31,8 @@ def _positive(text: str) -> int:
 def _sweep(options: argparse.Namespace) -> None:
     from dataclasses import replace
 
-    from loan_approval.datasets import dataset_folder
-    from loan_approval.reports import write_index
+    from loan_approval.data.datasets import dataset_folder
+    from loan_approval.notebooks.reports import write_index
     from loan_approval.sweep.leaderboard import print_board
     from loan_approval.sweep.plan import read_plan
     from loan_approval.sweep.running import run_sweep

@@ -26,8 +26,8 @@ def _data(options: argparse.Namespace) -> None:
 
 
 def _settle(dataset: str | None) -> None:
+    from loan_approval.data.datasets import dataset_folder, settle_version
     from loan_approval.data.versions import keep
-    from loan_approval.datasets import dataset_folder, settle_version
 
     names = [dataset] if dataset else sorted(path.parent.name for path in project.ROOT.glob("data/*/contract.toml"))
     problems = []
@@ -43,10 +43,10 @@ def _settle(dataset: str | None) -> None:
 
 @asks_mlflow
 def _fetch(options: argparse.Namespace) -> None:
-    from loan_approval.data.version_data import find_data, place_for, recorded_data, write_data
-    from loan_approval.datasets import dataset_folder
-    from loan_approval.flow import model_and_store
-    from loan_approval.tracking import find_version
+    from loan_approval.data.datasets import dataset_folder
+    from loan_approval.pipeline.pipeline import model_and_store
+    from loan_approval.registry.tracking import find_version
+    from loan_approval.reproduction.version_data import find_data, place_for, recorded_data, write_data
 
     name, _ = model_and_store(options.dataset or "loans")
     version, folder = find_version(name, options.version), dataset_folder(options.dataset or "loans")

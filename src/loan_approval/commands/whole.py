@@ -19,7 +19,7 @@ def add_commands(add: Adder) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    from loan_approval.flow import model_and_store
+    from loan_approval.pipeline.pipeline import model_and_store
     from loan_approval.records.prediction_log import prediction_log_folder
 
     name, store = model_and_store(options.dataset)
@@ -29,7 +29,7 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _mlflow(_options: argparse.Namespace) -> None:
-    from loan_approval.tracking_server import tracking_uri
+    from loan_approval.registry.tracking_server import tracking_uri
 
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", tracking_uri()]
     os.execv(sys.executable, [*command, "--port", os.environ.get("MLFLOW_PORT") or "5000"])  # noqa: S606
@@ -37,7 +37,7 @@ def _mlflow(_options: argparse.Namespace) -> None:
 
 @asks_mlflow
 def _run(options: argparse.Namespace) -> None:
-    from loan_approval.flow import run_everything
+    from loan_approval.pipeline.pipeline import run_everything
 
     chosen = {"model_name": options.model_name, "preprocessor_name": options.preprocessor_name}
     texts = {name: value for name, value in chosen.items() if value}

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from loan_approval.evaluation import fast_auc
-from serve.contract_rules import LARGEST
-from serve.feature import Feature
+from loan_approval.evaluation.metrics import fast_auc
+from serve.contract.feature import Feature
+from serve.contract.rules import LARGEST
 
 MOST_VALUES = 30  # a text column with more, or with more than half as many as rows, is no category
 LEAK_AUC = 0.95

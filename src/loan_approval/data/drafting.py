@@ -14,7 +14,7 @@ import numpy as np
 
 from loan_approval.data.draft_feature import draft_feature, parse_number
 from loan_approval.errors import DataError
-from serve.atomic_file import write_atomically
+from serve.files import write_atomically
 
 MARKERS = frozenset({"na", "n/a", "null", "nan", "none", "?"})
 APPROVALS = re.compile("y(es)?|t(rue)?|approved?|accepted|granted|(re)?paid|good|s(im)?|aprovado")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from loan_approval.errors import DataError
 from loan_approval.project import ROOT
-from serve.atomic_file import write_atomically
+from serve.files import write_atomically
 
 if TYPE_CHECKING:
     from dvc.repo import Repo

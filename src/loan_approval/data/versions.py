@@ -17,7 +17,7 @@ from loan_approval.data import dvc_objects
 from loan_approval.data.dvc_objects import md5_of_bytes
 from loan_approval.errors import DataError
 from loan_approval.project import ROOT
-from serve.atomic_file import write_atomically
+from serve.files import write_atomically
 
 LOCK = "dvc.lock"
 Generator = Callable[[Path], None]

@@ -1,1 +1,5 @@
-"""Live traffic against what the model was trained on."""
+"""Live decisions beside what the model was trained on.
+
+In: a window of the prediction log. Out: drift, volume, approvals by group, outcomes, the shadow's disagreement; a
+verdict.
+"""

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from loan_approval.errors import DataError
-from loan_approval.evaluation import auc_interval, bootstrap, wilson_interval
-from loan_approval.monitor.monitoring import Window
+from loan_approval.evaluation.metrics import auc_interval, bootstrap, wilson_interval
+from loan_approval.monitor.window import Window
 
 COLUMNS = ["decision_id", "outcome"]
 FEWEST_ROWS = 30  # of a month, for its figures to be shown

@@ -13,7 +13,7 @@ from pathlib import Path
 from loan_approval.errors import LogError
 from loan_approval.records.log_files import WAIT_SECONDS, append_line, changing, finish_files, keep_lines
 from loan_approval.records.prediction_log import DECISIONS, REVIEWS, SHADOW, day_files, decision_id_of, split_lines
-from serve.applicant import LONGEST_KEY, SECRET, hash_applicant, is_key, read_secret
+from serve.records.applicant import LONGEST_KEY, SECRET, hash_applicant, is_key, read_secret
 
 ERASURES = "erasures.jsonl"
 

@@ -17,8 +17,8 @@ from typing import Any, BinaryIO
 
 from loan_approval.errors import LogError
 from loan_approval.records.prediction_log import split_lines
-from serve.atomic_file import write_atomically
-from serve.log_file import PRIVATE_FILE
+from serve.files import write_atomically
+from serve.records.log_file import PRIVATE_FILE
 
 WAIT_SECONDS = 30.0  # a server looks for requests each second
 _LOOK_SECONDS = 0.02

@@ -21,7 +21,7 @@ from pyarrow.json import ParseOptions, ReadOptions, read_json
 from loan_approval.errors import LogError
 from loan_approval.project import ROOT
 from serve import strict_json
-from serve.contract import Contract
+from serve.contract.contract import Contract
 from serve.errors import JSONError
 
 DECISIONS, REFUSALS, SHADOW, REVIEWS = "decisions", "refusals", "shadow", "reviews.jsonl"

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from loan_approval import tracking
 from loan_approval.errors import LogError, TrackingError
+from loan_approval.registry import tracking
 from serve.errors import ApplicationError
-from serve.explain import Explainer
-from serve.reasons import principal_reasons
-from serve.scorer import TOLERANCE, Scorer, name_band
-from serve.store import Store
+from serve.model.reasons import principal_reasons
+from serve.model.scorer import TOLERANCE, Scorer, name_band
+from serve.model.shapley import Explainer
+from serve.store.store import Store
 
 _NEEDED = ("time", "route", "model_name", "model_version", "model_sha256")
 

@@ -14,11 +14,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from loan_approval.card import style_hash
-from loan_approval.evaluation import Interval
+from loan_approval.evaluation.metrics import Interval
+from loan_approval.registry.card import style_hash
 from loan_approval.sweep.plan import SEED, Trial, canonical, train_command
 from loan_approval.sweep.runs import SECONDS, Finished
-from serve.atomic_file import write_atomically
+from serve.files import write_atomically
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from loan_approval.calibration import AUTO, check_calibration
 from loan_approval.errors import FactoryError, ParameterError
-from loan_approval.notebook_parameters import check_parameters, default_parameters
+from loan_approval.notebooks.parameters import check_parameters, default_parameters
 from loan_approval.project import LOCK, ROOT
-from loan_approval.training import Recipe
-from serve.contract import Contract
+from loan_approval.training.calibration import AUTO, check_calibration
+from loan_approval.training.fit import Recipe
+from serve.contract.contract import Contract
 
 NOTEBOOK = ROOT / "notebooks" / "02_train.ipynb"
 MOST_TRIALS = 100_000  # of a grid before a sample is drawn from it

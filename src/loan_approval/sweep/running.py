@@ -16,16 +16,16 @@ from distributed import Client, Future, LocalCluster, as_completed
 from distributed.scheduler import KilledWorker
 from tqdm import tqdm
 
-from loan_approval import tracking
-from loan_approval.datasets import Dataset, dataset_folder, load_dataset
+from loan_approval.data.datasets import Dataset, dataset_folder, load_dataset
 from loan_approval.errors import SweepError
-from loan_approval.local_mlflow import is_server, serving
 from loan_approval.project import git_state
+from loan_approval.registry import tracking
+from loan_approval.registry.local_mlflow import is_server, serving
+from loan_approval.registry.tracking_server import tracking_uri
 from loan_approval.sweep import runs
 from loan_approval.sweep.leaderboard import Board, Failure, make_board, write_board
 from loan_approval.sweep.plan import Plan, Trial, check_trials, find_surroundings, make_trials, sweep_id
 from loan_approval.sweep.trial import Setting, end_trials, run_trial
-from loan_approval.tracking_server import tracking_uri
 
 DEATHS = 2  # of workers that a trial may outlive: the third takes it for the cause
 WORKER_LIMIT = 60  # seconds to wait for a cluster's first worker, or for one in a dead one's place

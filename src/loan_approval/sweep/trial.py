@@ -10,10 +10,10 @@ from typing import Any
 import psutil
 from mlflow.tracking import MlflowClient
 
-from loan_approval.datasets import dataset_folder, load_dataset
+from loan_approval.data.datasets import dataset_folder, load_dataset
 from loan_approval.errors import NotebookFailedError, NotebookTimeoutError, SweepError
-from loan_approval.notebook_process import end_family
-from loan_approval.notebooks import run_notebook
+from loan_approval.notebooks.process import end_family
+from loan_approval.notebooks.run import run_notebook
 from loan_approval.sweep.plan import NOTEBOOK, Surroundings, find_surroundings
 from loan_approval.sweep.runs import family_tags, record_trial
 

@@ -5,7 +5,7 @@ import pytest
 
 from loan_approval.batch.columns import check_columns, check_keep
 from loan_approval.errors import DataError
-from serve.contract import Contract
+from serve.contract.contract import Contract
 
 RIGHT = [("home", pa.string()), ("amount", pa.float64()), ("children", pa.int8()), ("region", pa.large_string())]
 

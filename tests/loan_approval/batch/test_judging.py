@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from loan_approval.batch.judging import encode_arrow
-from serve.feature import Feature
+from serve.contract.feature import Feature
 
 NUMBER = Feature("amount", "number", min=-5, max=100)
 INTEGER = Feature("years", "integer", min=0, max=2**53 - 1)

@@ -16,11 +16,11 @@ from loan_approval.batch import part, scoring, shards
 from loan_approval.batch.answers import BANDS, band_numbers
 from loan_approval.batch.scoring import Batch, score_batch
 from loan_approval.errors import BatchError, DataError
-from serve.app import create_app
-from serve.decision import name_band
-from serve.scorer import Scorer
+from serve.api.app import create_app
+from serve.api.decision import name_band
+from serve.model.scorer import Scorer
 from serve.settings import Settings
-from serve.store import Store
+from serve.store.store import Store
 from tests.batches import make_columns, write_csv, write_parquet
 from tests.model_files import good_files
 from tests.server_process import promote

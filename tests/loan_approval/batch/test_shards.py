@@ -11,7 +11,7 @@ from loan_approval.batch import tables as batch_tables
 from loan_approval.batch.files import absolute, list_inputs
 from loan_approval.batch.shards import Shard, plan_shards
 from loan_approval.errors import BatchError, DataError
-from serve.contract import Contract
+from serve.contract.contract import Contract
 from tests.batches import judge, make_columns, write_csv, write_parquet
 
 

@@ -14,10 +14,10 @@ from loan_approval.batch.columns import suits
 from loan_approval.batch.files import absolute, list_inputs
 from loan_approval.batch.shards import plan_shards
 from loan_approval.errors import DataError
-from serve import tables
-from serve.contract import Contract
+from serve.contract import tables
+from serve.contract.contract import Contract
+from serve.contract.tables import encode_columns, encode_csv
 from serve.errors import ApplicationError
-from serve.tables import encode_columns, encode_csv
 from tests.batches import ODD_CELLS, judge, make_columns, write_csv, write_parquet
 
 CASES = json.loads((Path(__file__).parents[2] / "cases.json").read_text(encoding="utf-8"))["cases"]

@@ -3,10 +3,10 @@ import tomllib
 
 import pytest
 
+from loan_approval.data.datasets import read_dataset
 from loan_approval.data.drafting import draft_data_set
-from loan_approval.datasets import read_dataset
 from loan_approval.errors import DataError
-from serve.contract import Contract
+from serve.contract.contract import Contract
 from serve.errors import ContractError
 
 ROWS = 80

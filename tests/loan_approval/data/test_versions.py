@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from loan_approval import datasets
-from loan_approval.data import dvc_objects, folders, versions
+from loan_approval.data import datasets, dvc_objects, folders, versions
+from loan_approval.data.datasets import load_dataset, settle_version
 from loan_approval.data.dvc_objects import md5_of_bytes
 from loan_approval.data.versions import Record, check_generator, keep, read_record, settle
-from loan_approval.datasets import load_dataset, settle_version
 from loan_approval.errors import DataError
 
 ROOT = Path(__file__).parents[3]

@@ -12,7 +12,7 @@ from loan_approval.records import erasure
 from loan_approval.records.erasure import erase
 from loan_approval.records.prediction_log import read_decisions, read_reviews, read_shadow
 from loan_approval.records.reviews import add_review
-from serve.applicant import hash_applicant
+from serve.records.applicant import hash_applicant
 from tests.prediction_logs import NOON, live_writer, make_line, write_lines
 
 SECRET = b"0123456789abcdef"

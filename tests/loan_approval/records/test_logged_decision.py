@@ -6,7 +6,7 @@ import pytest
 
 from loan_approval.errors import LogError
 from loan_approval.records.logged_decision import find_decision
-from serve.decision_id import make_decision_id
+from serve.records.decided import make_decision_id
 from tests.prediction_logs import NOON, make_id, make_line, write_lines
 
 DAY = timedelta(days=1)

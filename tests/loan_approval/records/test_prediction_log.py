@@ -14,7 +14,7 @@ from loan_approval.records.prediction_log import (
     read_shadow,
     require_rows,
 )
-from serve.contract import Contract
+from serve.contract.contract import Contract
 from tests.prediction_logs import NOON, make_id, make_line, write_lines, write_time
 
 MIXED = {"amount": 10, "home": "own"}

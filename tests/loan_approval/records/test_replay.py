@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from loan_approval import cli, tracking
+from loan_approval import cli
 from loan_approval.errors import LogError
 from loan_approval.records.logged_decision import find_decision
 from loan_approval.records.replay import load_file, replay
+from loan_approval.registry import tracking
 from serve.errors import ModelFileError
-from serve.store import Store
+from serve.store.store import Store
 from tests.model_files import LOANS, LOANS_SCALING, MIXED, MIXED_SCALING, make_file
 from tests.prediction_logs import NOON, decide_line, write_lines
 

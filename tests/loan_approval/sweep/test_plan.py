@@ -9,7 +9,7 @@ import pytest
 
 from loan_approval.cli import _parser
 from loan_approval.errors import ParameterError
-from loan_approval.notebook_parameters import default_parameters
+from loan_approval.notebooks.parameters import default_parameters
 from loan_approval.project import ROOT
 from loan_approval.sweep.plan import (
     NOTEBOOK,
@@ -22,7 +22,7 @@ from loan_approval.sweep.plan import (
     sweep_id,
     train_command,
 )
-from serve.contract import Contract
+from serve.contract.contract import Contract
 
 HERE = Surroundings("notebook", "data", "contract", "code")
 

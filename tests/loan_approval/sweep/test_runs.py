@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from loan_approval import tracking
+from loan_approval.registry import tracking
 from loan_approval.sweep.runs import adopt, close_parent, family_tags, finished_trials, open_parent, record_trial
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from loan_approval.datasets import load_dataset
+from loan_approval.data.datasets import load_dataset
 from loan_approval.errors import SweepError
 from loan_approval.project import ROOT
 from loan_approval.sweep import running

@@ -1,0 +1,83 @@
+"""`POST /api/v2/predict/batch`: many applications in one request; the answer has the shape of the question."""
+
+import csv
+import io
+from collections.abc import Callable
+
+import numpy as np
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import UnsupportedMediaType
+
+from serve import strict_json
+from serve.api.body import CSV_MARKS, check_rows, read_many
+from serve.api.recording import decide_rows, loaded_model, name_decision
+from serve.contract.contract import Contract
+from serve.contract.tables import Monitored, encode_columns, encode_csv, encode_records
+from serve.errors import ApplicationError
+
+JSON, CSV = "application/json", "text/csv"
+Render = Callable[[Contract, np.ndarray], bytes]
+
+blueprint = Blueprint("batch", __name__)
+
+
+@blueprint.post("/api/v2/predict/batch")
+def predict_batch() -> Response:
+    """Decide every application of a batch, or none of them. X-Decision-Id names the batch."""
+    loaded = loaded_model()
+    contract = loaded.scorer.contract
+    if request.mimetype not in (JSON, CSV):
+        raise UnsupportedMediaType(f"expected Content-Type: {JSON} or {CSV}")
+    if request.mimetype == CSV and request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+        raise UnsupportedMediaType("expected a CSV in UTF-8")
+    monitored: Monitored = {}
+    X, render = (_encode_csv if request.mimetype == CSV else _encode_json)(contract, monitored)
+    rows = decide_rows(loaded, X, monitored)
+    answer = Response(render(contract, rows.codes), mimetype=request.mimetype)
+    return name_decision(answer, loaded, rows.decision_id)
+
+
+def _encode_json(contract: Contract, monitored: Monitored) -> tuple[np.ndarray, Render]:
+    document = strict_json.loads(read_many(contract))
+    if isinstance(document, list):
+        check_rows(len(document))
+        return encode_records(contract, document, monitored), _render_records
+    if isinstance(document, dict):
+        check_rows(max((len(values) for values in document.values() if isinstance(values, list)), default=0))
+        return encode_columns(contract, document, monitored), _render_columns
+    raise ApplicationError({"": "neither, expected a list of applications or an object with a list for each feature"})
+
+
+def _encode_csv(contract: Contract, monitored: Monitored) -> tuple[np.ndarray, Render]:
+    body = read_many(contract, CSV_MARKS)
+    if b'"' not in body:
+        check_rows(body.rstrip(b"\r\n").count(b"\n"))
+    X = encode_csv(contract, body, monitored)
+    check_rows(len(X))  # with quotes, a line's end may stand within a cell
+    return X, _render_csv
+
+
+def _render_records(contract: Contract, codes: np.ndarray) -> bytes:
+    answers = [strict_json.dumps({"prediction": contract.label(code), "prediction_code": code}) for code in (0, 1)]
+    return b"[%b]" % _pick(answers, codes)
+
+
+def _render_columns(contract: Contract, codes: np.ndarray) -> bytes:
+    labels = [strict_json.dumps(contract.label(code)) for code in (0, 1)]
+    return b'{"prediction":[%b],"prediction_code":[%b]}' % (_pick(labels, codes), _pick([b"0", b"1"], codes))
+
+
+def _render_csv(contract: Contract, codes: np.ndarray) -> bytes:
+    lines = [_csv_line([contract.label(code), code]) for code in (0, 1)]
+    return _csv_line(["prediction", "prediction_code"]) + _pick(lines, codes, b"")
+
+
+def _csv_line(cells: list[object]) -> bytes:
+    line = io.StringIO()
+    csv.writer(line).writerow(cells)
+    return line.getvalue().encode()
+
+
+def _pick(answers: list[bytes], codes: np.ndarray, between: bytes = b",") -> bytes:
+    """Return the answer of each code, in a row: each is written once, not once for each application."""
+    return between.join([answers[code] for code in codes.tolist()])

@@ -1,0 +1,69 @@
+"""Bodies of requests and responses: JSON, or many rows within the limits of a batch."""
+
+from typing import Any
+
+from flask import Response, current_app, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, UnsupportedMediaType
+
+from serve import strict_json
+from serve.contract.contract import Contract
+from serve.errors import JSONError
+from serve.settings import Settings
+from serve.strict_json import count_byte
+
+JSON_MARKS = ",[{"  # each begins an item
+CSV_MARKS = ",\r\n"
+FEW = 100  # lines without an application, and a protocol's own items
+
+
+def respond(document: Any, status: int = 200) -> Response:
+    """Return a JSON response."""
+    return Response(strict_json.dumps(document), status, mimetype="application/json")
+
+
+def read_json() -> Any:
+    """Return the body of this request. Raises UnsupportedMediaType, RequestEntityTooLarge, JSONError."""
+    if request.mimetype != "application/json":
+        raise UnsupportedMediaType("expected Content-Type: application/json")
+    return strict_json.loads(read_body())
+
+
+def read_body() -> bytes:
+    """Return the bytes of this request's body. Raises RequestEntityTooLarge, JSONError."""
+    try:
+        body = request.get_data(cache=False)
+        if request.content_length is None:
+            request.stream.read(1)  # a body in chunks is cut at the limit without a word; only reading on raises
+    except HTTPException:
+        raise
+    except Exception:  # noqa: BLE001 (each WSGI server has a class of its own for a body that can't be read)
+        raise JSONError("the body can't be read") from None
+    return body
+
+
+def read_many(contract: Contract, marks: str = JSON_MARKS) -> bytes:
+    """Return the body of this request. Raises RequestEntityTooLarge, JSONError.
+
+    A body with more items than the most rows could have is refused before it is parsed: two bytes of JSON may take
+    seventy in memory, so bytes alone are no measure.
+    """
+    settings: Settings = current_app.extensions["settings"]
+    request.max_content_length = settings.max_batch_bytes
+    body = read_body()
+    most = (settings.max_batch_rows + FEW) * _most_items(contract, marks)
+    if len(body) > most and sum(count_byte(body, mark.encode()) for mark in marks) > most:
+        check_rows(settings.max_batch_rows + 1)
+    return body
+
+
+def check_rows(rows: int) -> None:
+    """Raise RequestEntityTooLarge when there are more rows than one request may have."""
+    settings: Settings = current_app.extensions["settings"]
+    if rows > settings.max_batch_rows:
+        raise RequestEntityTooLarge(f"more than {settings.max_batch_rows} rows, send them in several requests")
+
+
+def _most_items(contract: Contract, marks: str) -> int:
+    """Return how many items a row may have in any format: each value in a list of its own, marks in its text too."""
+    texts = [[feature.name, *feature.values] for feature in contract.features]
+    return 2 + sum(2 + 2 * max(sum(map(text.count, marks)) for text in names) for names in texts)

@@ -1,0 +1,129 @@
+"""MLflow's scoring protocol: `/ping`, `/health`, `/version`, `/invocations`.
+
+Source: MLflow 3.17.2, mlflow/pyfunc/scoring_server/__init__.py and mlflow/utils/proto_json_utils.py; its input formats
+and statuses are kept for a model with named columns. Where MLflow guesses or drops something in silence, this refuses:
+- 422 in the service's shape for all that breaks the contract; an unknown column too, which MLflow drops.
+- 400 for keys beside the input format, for `params` (the model has none), for rows shorter than the columns, and for
+  rows without names in `instances` and `inputs`, as nothing says which value is which.
+- NaN is null, as MLflow's client writes a missing value. A CSV has a column for each scored feature, and only an empty
+  cell is missing. There is no Parquet.
+- `/ping`, `/health` and `/version` answer bare text, and say so; MLflow calls it application/json.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import UnsupportedMediaType
+
+from serve import strict_json
+from serve.api.body import check_rows, read_many, respond
+from serve.api.recording import decide_rows, loaded_model, name_decision
+from serve.contract.contract import Contract
+from serve.contract.tables import Monitored, encode_columns, encode_csv, encode_records, fill_absent
+from serve.errors import RequestError
+
+VERSION = "3.17.2"  # of the MLflow whose protocol this is: what MLflow itself answers
+
+blueprint = Blueprint("mlflow_scoring", __name__)
+
+
+@blueprint.get("/ping")
+@blueprint.get("/health")
+def ping() -> Response:
+    """200 and an empty line with a model; 503 without, in the shape of every error."""
+    loaded_model()
+    return Response("\n", mimetype="text/plain")
+
+
+@blueprint.get("/version")
+def version() -> Response:
+    """Return the version of the protocol; no client of MLflow compares it."""
+    return Response(VERSION, mimetype="text/plain")
+
+
+@blueprint.post("/invocations")
+def invocations() -> Response:
+    """Return the codes of many applications, 1 approved and 0 not, decided at the served threshold."""
+    loaded = loaded_model()
+    _check_content_type()
+    encode = encode_csv if request.mimetype == "text/csv" else _encode_json
+    contract = loaded.scorer.contract
+    monitored: Monitored = {}
+    X = encode(contract, read_many(contract), monitored)
+    check_rows(len(X))
+    rows = decide_rows(loaded, X, monitored)
+    return name_decision(respond({"predictions": rows.codes.tolist()}), loaded, rows.decision_id)
+
+
+def _check_content_type() -> None:
+    if request.mimetype not in ("application/json", "text/csv"):
+        raise UnsupportedMediaType("expected Content-Type: application/json or text/csv")
+    parameters = request.mimetype_params
+    if set(parameters) - {"charset"} or parameters.get("charset", "utf-8").lower() != "utf-8":
+        raise UnsupportedMediaType("expected no parameter of the Content-Type but charset=utf-8")
+
+
+def _encode_json(contract: Contract, body: bytes, monitored: Monitored) -> np.ndarray:
+    document = strict_json.loads(body, nan_is_null=True)
+    if not isinstance(document, Mapping) or len(set(document) & set(FORMATS)) != 1:
+        raise RequestError(f"expected an object with exactly one of {', '.join(FORMATS)}")
+    if document.get("params"):
+        raise RequestError("params: expected none, the model takes no parameters")
+    if set(document) - set(FORMATS) - {"params"}:
+        raise RequestError(f"unknown key, expected one of {', '.join(FORMATS)}, and nothing beside it")
+    (name,) = set(document) & set(FORMATS)
+    return FORMATS[name](contract, document[name], name, monitored)
+
+
+def _encode_split(contract: Contract, value: Any, where: str, monitored: Monitored) -> np.ndarray:
+    if not isinstance(value, Mapping) or not {"columns", "data"} <= set(value) <= {"columns", "data", "index"}:
+        raise RequestError(f"{where}: expected an object of columns and data, and an index or none")
+    columns, data, index = value["columns"], value["data"], value.get("index")
+    if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
+        raise RequestError(f"{where}.columns: expected a list of names")
+    if len(set(columns)) < len(columns):
+        raise RequestError(f"{where}.columns: a name stands twice")
+    if not isinstance(data, list):
+        raise RequestError(f"{where}.data: expected a list of rows")
+    for number, row in enumerate(data):
+        if not isinstance(row, list) or len(row) != len(columns):
+            raise RequestError(f"{where}.data[{number}]: expected a list of as many values as there are columns")
+    if index is not None and not (isinstance(index, list) and len(index) == len(data)):
+        raise RequestError(f"{where}.index: expected as many entries as data has rows")
+    check_rows(len(data))
+    values = map(list, zip(*data, strict=True)) if data else [[] for _ in columns]
+    named = dict(zip(columns, values, strict=True))
+    return encode_columns(contract, fill_absent(contract, named, len(data)), monitored)
+
+
+def _encode_frame_records(contract: Contract, value: Any, where: str, monitored: Monitored) -> np.ndarray:
+    if not isinstance(value, list):
+        raise RequestError(f"{where}: expected a list of records")
+    check_rows(len(value))
+    return encode_records(contract, value, monitored)
+
+
+def _encode_tensors(contract: Contract, value: Any, where: str, monitored: Monitored) -> np.ndarray:
+    """Encode records, one record, or columns: the three ways to give a named-column model `instances` or `inputs`."""
+    if isinstance(value, list) and all(isinstance(record, Mapping) for record in value):
+        return _encode_frame_records(contract, value, where, monitored)
+    if not isinstance(value, Mapping):
+        raise RequestError(f"{where}: expected records or columns; values without names are ambiguous")
+    lists = [isinstance(column, list) for column in value.values()]
+    if not any(lists):
+        return encode_records(contract, [value], monitored)
+    if not all(lists):
+        raise RequestError(f"{where}: expected a list in each column, or in none")
+    rows = max(map(len, value.values()))
+    check_rows(rows)
+    return encode_columns(contract, fill_absent(contract, value, rows), monitored)
+
+
+FORMATS: dict[str, Callable[[Contract, Any, str, Monitored], np.ndarray]] = {
+    "dataframe_split": _encode_split,
+    "dataframe_records": _encode_frame_records,
+    "instances": _encode_tensors,
+    "inputs": _encode_tensors,
+}

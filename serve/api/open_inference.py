@@ -1,0 +1,142 @@
+"""The Open Inference Protocol over REST ("v2", as KServe, Triton and their clients speak it).
+
+Source: https://github.com/kserve/open-inference-protocol, specification/protocol/inference_rest.md. Its paths,
+documents and error shape are kept to the letter; what it leaves open is decided so:
+- Inputs: `X` [N, F] (FP64 or FP32: the scored features in contract order, a category as its index), or one tensor
+  [N] or [N, 1] a feature, named as the feature (a category is BYTES, by name). Absent tensors say null in each row.
+- null and NaN in data mean missing: clients that fill a tensor from an array can't write null.
+- A number is the float64 its digits say, whatever the datatype: FP32 is not rounded to float32, which could move a
+  value out of its range. A client's own float32 already has been: send FP64.
+- Unknown keys and parameters have no effect, as clients add their own; those that ask for an extension which changes
+  the meaning of data are refused. No extension is offered: answers are JSON, also where binary data was asked for.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import NotFound, UnsupportedMediaType
+
+from serve import strict_json
+from serve.api.body import check_rows, read_many, respond
+from serve.api.recording import decide_rows, loaded_model, name_decision
+from serve.api.tensors import MATRIX, encode_tensors, read_tensors, refuse_extensions, require_object
+from serve.contract.contract import Contract
+from serve.errors import RequestError
+from serve.store.live import Loaded
+
+PLATFORM = "onnx_onnxv1"
+OUTPUTS = {"probability": "FP64", "prediction_code": "INT64", "prediction": "BYTES"}
+
+blueprint = Blueprint("open_inference", __name__, url_prefix="/v2")
+
+
+@blueprint.get("", strict_slashes=False)
+def server_metadata() -> Response:
+    """Name the server and the extensions it offers, none."""
+    return respond({"name": "loan-approval", "version": "2", "extensions": []})
+
+
+@blueprint.get("/health/live")
+def live() -> Response:
+    """200 while the process answers at all."""
+    return respond({"live": True})
+
+
+@blueprint.get("/health/ready")
+def ready() -> Response:
+    """200 with a model; 503 without. The protocol's answer has the same key as liveness."""
+    loaded_model()
+    return respond({"live": True})
+
+
+@blueprint.get("/models/<name>")
+@blueprint.get("/models/<name>/versions/<version>")
+def model_metadata(name: str, version: str | None = None) -> Response:
+    """Describe the model by its canonical input, `X`, and its outputs."""
+    loaded = _named_model(name, version)
+    features = len(loaded.scorer.contract.scored)
+    return respond(
+        {
+            "name": loaded.pointer.name,
+            "versions": [loaded.pointer.version],
+            "platform": PLATFORM,
+            "inputs": [{"name": MATRIX, "datatype": "FP64", "shape": [-1, features]}],
+            "outputs": [{"name": name, "datatype": kind, "shape": [-1]} for name, kind in OUTPUTS.items()],
+        }
+    )
+
+
+@blueprint.get("/models/<name>/ready")
+@blueprint.get("/models/<name>/versions/<version>/ready")
+def model_ready(name: str, version: str | None = None) -> Response:
+    """200 when this very model and version answers."""
+    return respond({"name": _named_model(name, version).pointer.name, "ready": True})
+
+
+@blueprint.post("/models/<name>/infer")
+@blueprint.post("/models/<name>/versions/<version>/infer")
+def infer(name: str, version: str | None = None) -> Response:
+    """Decide N applications."""
+    loaded = _named_model(name, version)
+    document = _read_request(loaded.scorer.contract)
+    wanted = _read_outputs(document)
+    tensors = read_tensors(document)
+    check_rows(tensors[0].shape[0])
+    rows = decide_rows(loaded, encode_tensors(loaded.scorer.contract, tensors))
+    answer = {"model_name": loaded.pointer.name, "model_version": loaded.pointer.version}
+    if document.get("id") is not None:
+        answer["id"] = document["id"]
+    outputs = _make_outputs(wanted, loaded.scorer.contract, rows.p, rows.codes)
+    return name_decision(respond(answer | {"outputs": outputs}), loaded, rows.decision_id)
+
+
+def _named_model(name: str, version: str | None) -> Loaded:
+    loaded = loaded_model()
+    if name != loaded.pointer.name:
+        raise NotFound("unknown model")
+    if version not in (None, loaded.pointer.version):
+        raise NotFound("unknown version of the model, or one that does not answer now")
+    return loaded
+
+
+def _read_request(contract: Contract) -> Mapping[str, Any]:
+    if "Inference-Header-Content-Length" in request.headers:
+        raise RequestError("Inference-Header-Content-Length: the binary tensor data extension is not supported")
+    if request.mimetype not in ("application/json", ""):  # Triton's client sends none
+        raise UnsupportedMediaType("expected Content-Type: application/json")
+    document = require_object(strict_json.loads(read_many(contract), nan_is_null=True), "the body")
+    if not isinstance(document.get("id"), str | None):
+        raise RequestError("id: expected text")
+    refuse_extensions(document, "")
+    return document
+
+
+def _read_outputs(document: Mapping[str, Any]) -> list[str]:
+    """Return the names of the outputs asked for, all of them when none is."""
+    outputs = document.get("outputs") or []
+    if not isinstance(outputs, list):
+        raise RequestError("outputs: expected a list")
+    names: list[str] = []
+    for number, value in enumerate(outputs):
+        where = f"outputs[{number}]"
+        output = require_object(value, where)
+        refuse_extensions(output, f"{where}.")
+        name = output.get("name")
+        if not isinstance(name, str) or name not in OUTPUTS:
+            raise RequestError(f"{where}.name: unknown, expected {', '.join(OUTPUTS)}")
+        if name in names:
+            raise RequestError(f"{where}.name: stands twice")
+        names.append(name)
+    return names or list(OUTPUTS)
+
+
+def _make_outputs(names: Sequence[str], contract: Contract, p: np.ndarray, codes: np.ndarray) -> list[dict[str, Any]]:
+    labels = (contract.label(0), contract.label(1))
+    data = {
+        "probability": p.tolist(),
+        "prediction_code": codes.tolist(),
+        "prediction": [labels[code] for code in codes],
+    }
+    return [{"name": name, "datatype": OUTPUTS[name], "shape": [len(p)], "data": data[name]} for name in names]

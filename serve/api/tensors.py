@@ -1,0 +1,167 @@
+"""The input tensors of the Open Inference Protocol: from an inference request to encoded rows.
+
+Source: KServe, "Open Inference Protocol", inference_rest.md, sections "Request Input" and "Tensor Data".
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from serve.contract.contract import Contract
+from serve.contract.feature import Feature
+from serve.contract.tables import encode_columns, fill_absent
+from serve.errors import RequestError
+
+MATRIX = "X"
+FLOATS = ("FP64", "FP32")
+WHOLE = {f"{sign}INT{bits}": (sign, bits) for sign in ("", "U") for bits in (8, 16, 32, 64)}
+NUMBERS = (*FLOATS, *WHOLE)
+# Each asks for an extension that the server's metadata does not list, and changes what data means.
+EXTENSIONS = {
+    "binary_data_size": "the binary tensor data extension",
+    "shared_memory_region": "the shared memory extensions",
+    "classification": "the classification extension",
+}
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One input as the request gave it: `where` is its path; `data` are n rows of `width` values, row-major."""
+
+    where: str
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    data: Sequence[object]
+
+    @property
+    def width(self) -> int:
+        """The length of the second dimension; 1 without one."""
+        return self.shape[1] if len(self.shape) == 2 else 1
+
+
+def read_tensors(request: Mapping[str, Any]) -> list[Tensor]:
+    """Return the inputs of a request, each of the same n rows. Raises RequestError."""
+    inputs = request.get("inputs")
+    if not isinstance(inputs, list) or not inputs:
+        raise RequestError("inputs: expected a list of at least one tensor")
+    tensors = [_read_tensor(tensor, f"inputs[{number}]") for number, tensor in enumerate(inputs)]
+    rows = tensors[0].shape[0]
+    for tensor in tensors[1:]:
+        if tensor.shape[0] != rows:
+            raise RequestError(f"{tensor.where}.shape: expected as many rows as inputs[0] has")
+    if rows == 0:
+        raise RequestError("inputs[0].shape: expected at least one row")
+    return tensors
+
+
+def encode_tensors(contract: Contract, tensors: Sequence[Tensor]) -> np.ndarray:
+    """Return (n, F) float64. Raises RequestError for a malformed tensor, ApplicationError for values that break the
+    contract.
+    """
+    if any(tensor.name == MATRIX for tensor in tensors) and MATRIX not in _by_name(contract):
+        return _encode_matrix(contract, tensors)
+    return _encode_features(contract, tensors)
+
+
+def refuse_extensions(document: Mapping[str, Any], where: str) -> None:
+    """Raise RequestError when `parameters` are no object, or ask for what only an extension gives; others have no
+    effect, and null is none.
+    """
+    parameters = document.get("parameters")
+    if parameters is None:
+        return
+    for name in require_object(parameters, f"{where}parameters"):
+        if name in EXTENSIONS:
+            raise RequestError(f"{where}parameters.{name}: {EXTENSIONS[name]} is not supported, expected JSON data")
+
+
+def require_object(value: object, where: str) -> Mapping[str, Any]:
+    """Return the value, which stands at the path `where`. Raises RequestError."""
+    if not isinstance(value, Mapping):
+        raise RequestError(f"{where}: expected an object")
+    return value
+
+
+def _encode_matrix(contract: Contract, tensors: Sequence[Tensor]) -> np.ndarray:
+    if len(tensors) > 1:
+        raise RequestError(f"inputs: expected {MATRIX} alone, or one tensor a feature")
+    (tensor,) = tensors
+    width = len(contract.scored)
+    if len(tensor.shape) != 2 or tensor.width != width:
+        raise RequestError(f"{tensor.where}.shape: expected [N, {width}]: {', '.join(_by_name(contract))}")
+    _check_datatype(tensor, FLOATS)
+    indexed = replace(contract, features=tuple(_indexed(feature) for feature in contract.scored))
+    return encode_columns(indexed, {f.name: tensor.data[i::width] for i, f in enumerate(contract.scored)})
+
+
+def _indexed(feature: Feature) -> Feature:
+    """Return the feature whose values are what the model sees: a category's index instead of its name."""
+    if not feature.is_category:
+        return feature
+    return replace(feature, type="integer", min=0, max=len(feature.values) - 1, values=())
+
+
+def _encode_features(contract: Contract, tensors: Sequence[Tensor]) -> np.ndarray:
+    features = _by_name(contract)
+    columns: dict[str, Sequence[object]] = {}
+    for tensor in tensors:
+        feature = features.get(tensor.name)
+        if feature is None:
+            raise RequestError(f"{tensor.where}.name: unknown, expected {MATRIX} or {', '.join(features)}")
+        if feature.name in columns:
+            raise RequestError(f"{tensor.where}.name: stands twice")
+        if tensor.width != 1:
+            raise RequestError(f"{tensor.where}.shape: expected [N] or [N, 1]")
+        _check_datatype(tensor, ("BYTES",) if feature.is_category else NUMBERS)
+        columns[feature.name] = tensor.data
+    return encode_columns(contract, fill_absent(contract, columns, tensors[0].shape[0]))
+
+
+def _by_name(contract: Contract) -> dict[str, Feature]:
+    return {feature.name: feature for feature in contract.scored}
+
+
+def _read_tensor(value: object, where: str) -> Tensor:
+    tensor = require_object(value, where)
+    refuse_extensions(tensor, f"{where}.")
+    name, datatype, shape = tensor.get("name"), tensor.get("datatype"), tensor.get("shape")
+    if not isinstance(name, str):
+        raise RequestError(f"{where}.name: expected text")
+    if not isinstance(datatype, str):
+        raise RequestError(f"{where}.datatype: expected text")
+    if not isinstance(shape, list) or len(shape) not in (1, 2):
+        raise RequestError(f"{where}.shape: expected a list of one or two dimensions")
+    if not all(type(length) is int and 0 <= length < 2**64 for length in shape):
+        raise RequestError(f"{where}.shape: expected whole numbers from 0, of 64 bits")
+    return Tensor(where, name, datatype, tuple(shape), _flatten(tensor.get("data"), shape, f"{where}.data"))
+
+
+def _flatten(data: object, shape: Sequence[int], where: str) -> Sequence[object]:
+    """Return the values of a flat list, or of lists nested as the shape says, in row-major order."""
+    if not isinstance(data, list):
+        raise RequestError(f"{where}: expected a list")
+    if len(shape) == 2 and any(isinstance(row, list) for row in data):
+        if len(data) != shape[0] or not all(isinstance(row, list) and len(row) == shape[1] for row in data):
+            raise RequestError(f"{where}: expected lists in a list, as many and as long as the shape says")
+        data = [value for row in data for value in row]
+    if len(data) != math.prod(shape):
+        raise RequestError(f"{where}: expected as many values as the shape says")
+    if any(isinstance(value, list | dict) for value in data):
+        raise RequestError(f"{where}: expected numbers, text or null, nested no deeper than the shape says")
+    return data
+
+
+def _check_datatype(tensor: Tensor, expected: Sequence[str]) -> None:
+    if tensor.datatype not in expected:
+        raise RequestError(f"{tensor.where}.datatype: expected {' or '.join(expected)}")
+    if tensor.datatype in WHOLE:
+        sign, bits = WHOLE[tensor.datatype]
+        low, high = (0, 2**bits) if sign else (-(2 ** (bits - 1)), 2 ** (bits - 1))
+        # What is not a number at all is for the contract to judge, as everywhere.
+        numbers = [value for value in tensor.data if isinstance(value, int | float)]
+        if not all(low <= value < high and value == int(value) for value in numbers):
+            raise RequestError(f"{tensor.where}.data: expected whole numbers within {tensor.datatype}")

@@ -1,0 +1,195 @@
+"""The contract: what an application is, for the notebook, the batch and the server alike."""
+
+import hashlib
+import json
+import tomllib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from serve.contract.feature import Fault, Feature
+from serve.contract.rules import contract_problems
+from serve.errors import ApplicationError, ContractError
+
+FORMAT = 1
+UNKNOWN = "(unknown)"  # in counts, for whatever a caller calls a field that the contract does not have
+MOST_FIELDS_NAMED = 50  # in one error: a body may carry a hundred thousand unknown keys
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the label means. `labels` maps a cell of the target column to the word a client reads."""
+
+    name: str
+    meaning: str
+    positive: str
+    labels: dict[str, str]
+
+    @property
+    def approved(self) -> str:
+        """The label of code 1."""
+        return self.labels[self.positive]
+
+    @property
+    def denied(self) -> str:
+        """The label of code 0."""
+        return next(label for cell, label in self.labels.items() if cell != self.positive)
+
+    def encode(self, cell: str) -> float:
+        """Return 1.0 for the positive label and 0.0 for the other. Raises Fault."""
+        cell = cell.strip()
+        for known in self.labels:
+            if cell == known or _same_number(cell, known):
+                return float(known == self.positive)
+        expected = " or ".join(f"{known} ({label})" for known, label in self.labels.items())
+        raise Fault("missing" if not cell else "neither label", expected)
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A data set's contract; `features` in the order of the file, F of them scored; `refused` are none of them."""
+
+    model_name: str
+    experiment: str
+    split_salt: str
+    target: Target
+    features: tuple[Feature, ...]
+    format: int = FORMAT
+    refused: tuple[Feature, ...] = ()
+
+    @classmethod
+    def load(cls, path: Path) -> "Contract":
+        """Read `contract.toml`. Raises ContractError."""
+        try:
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as err:
+            raise ContractError(str(path), [str(err)]) from err
+        return cls.from_dict(document, where=str(path))
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any], where: str = "contract") -> "Contract":
+        """Build a contract from its document (TOML or JSON). Raises ContractError with every problem."""
+        problems = contract_problems(document, FORMAT)
+        if problems:
+            raise ContractError(where, problems)
+        target = dict(document["target"], positive=str(document["target"]["positive"]))
+        declared = [Feature(**dict(f, values=tuple(f.get("values") or ()))) for f in document["feature"]]
+        features, refused = (tuple(f for f in declared if (f.use == "refuse") == no) for no in (False, True))
+        rest = {key: document[key] for key in ("format", "model_name", "experiment", "split_salt")}
+        return cls(target=Target(**target), features=features, refused=refused, **rest)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the document `from_dict` reads; only what was declared, so that it is short and stable."""
+        features = []
+        for feature in (*self.features, *self.refused):
+            default = asdict(Feature(feature.name, feature.type))
+            declared = {k: v for k, v in asdict(feature).items() if v != default[k]}
+            features.append({"name": feature.name, "type": feature.type} | declared)
+        top = {key: getattr(self, key) for key in ("format", "model_name", "experiment", "split_salt")}
+        return top | {"target": asdict(self.target), "feature": features}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The SHA-256 of the contract's canonical JSON: the same wherever and however it was read."""
+        text = json.dumps(self.to_dict(), sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @cached_property
+    def scored(self) -> tuple[Feature, ...]:
+        """The F features the model sees, in contract order."""
+        return tuple(feature for feature in self.features if feature.scored)
+
+    @cached_property
+    def monitored(self) -> tuple[Feature, ...]:
+        """The features that are accepted and logged, never scored."""
+        return tuple(feature for feature in self.features if not feature.scored)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Feature]:
+        return {feature.name: feature for feature in self.features}
+
+    @cached_property
+    def _names(self) -> str:
+        return ", ".join(self._by_name)
+
+    @cached_property
+    def refusals(self) -> dict[str, str]:
+        """What is answered to each name that the contract refuses; any other unknown name is told what is known."""
+        return dict.fromkeys((feature.name for feature in self.refused), "not accepted, the contract refuses it")
+
+    def example(self) -> dict[str, Any]:
+        """Return the application made of each scored feature's example."""
+        return {feature.name: feature.example for feature in self.scored}
+
+    def label(self, code: int) -> str:
+        """Return the label of a code, 1 or 0."""
+        return self.target.approved if code else self.target.denied
+
+    def encode(self, application: object) -> np.ndarray:
+        """Return (1, F) float64 for one application; absent is null. Raises ApplicationError with every problem."""
+        if not isinstance(application, Mapping):
+            raise ApplicationError({"": "not an object, expected the features of one application"})
+        X = np.empty((1, len(self.scored)))
+        faults: dict[str, Fault] = {}
+        for column, feature in enumerate(self.scored):
+            try:
+                X[0, column] = feature.encode(application.get(feature.name))
+            except Fault as fault:
+                faults[feature.name] = fault
+        for feature in self.monitored:
+            try:
+                if application.get(feature.name) is not None:  # absent means unknown
+                    feature.encode(application[feature.name])
+            except Fault as fault:
+                faults[feature.name] = fault
+        unknown = [name for name in application if name not in self._by_name]
+        faults |= {name: self.judge_name(name) for name in unknown}
+        if faults:
+            named = list(faults.items())[: len(faults) - len(unknown) + MOST_FIELDS_NAMED]
+            counts = Counter(self.describe_fault(name, fault) for name, fault in faults.items())
+            raise ApplicationError({name[:60]: str(fault) for name, fault in named}, counts)
+        return X
+
+    def encode_monitored(self, application: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Return (1,) float64 for each monitored feature that an application gives. Raises Fault."""
+        given = [feature for feature in self.monitored if application.get(feature.name) is not None]
+        return {feature.name: np.array([feature.encode(application[feature.name])]) for feature in given}
+
+    def judge_name(self, name: str, what: str = "field") -> Fault:
+        """Return what is wrong with a name that is none of the features'."""
+        if name in self.refusals:
+            return Fault(self.refusals[name], word="refused field")
+        return Fault(f"unknown {what}", self._names, word=UNKNOWN)
+
+    def describe_fault(self, name: str, fault: Fault) -> tuple[str, str]:
+        """Return field and kind to count a fault by: nothing that the caller wrote."""
+        return (UNKNOWN, "unknown field") if fault.word == UNKNOWN else (name, fault.word)
+
+    def encode_table(
+        self, columns: Mapping[str, Sequence[object]], features: Sequence[Feature] | None = None
+    ) -> tuple[np.ndarray, list[tuple[int, str, Fault]]]:
+        """Return (n, k) float64 over `features` (the scored ones if not given) and each (row, feature, fault).
+
+        columns: one equally long sequence of values a feature; a monitored one may be absent.
+        """
+        features = self.scored if features is None else features
+        n = len(next(iter(columns.values()), ()))
+        X = np.full((n, len(features)), np.nan)
+        problems = []
+        for column, feature in enumerate(features):
+            if feature.scored or feature.name in columns:
+                X[:, column], faults = feature.encode_column(columns.get(feature.name, [None] * n))
+                problems += [(row, feature.name, fault) for row, fault in faults.items()]
+        return X, problems
+
+
+def _same_number(a: str, b: str) -> bool:
+    try:
+        return float(a) == float(b)
+    except ValueError:
+        return False

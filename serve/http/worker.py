@@ -1,0 +1,84 @@
+"""A worker process: one event loop that accepts, times and parses, and a few threads that run the application."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable
+
+import uvloop
+
+from serve.http.connection import Connection
+from serve.http.front import Front
+from serve.http.service import WorkerService
+from serve.http.tls import make_context
+from serve.settings import BACKLOG, Settings
+
+TICK = 0.1  # seconds; the grain of every deadline
+
+
+def work(
+    make_service: Callable[[], WorkerService],
+    settings: Settings,
+    public: socket.socket,
+    metrics: socket.socket | None,
+    beat: Callable[[], None],
+    parent: int,
+) -> None:
+    """Serve until SIGTERM or the end of the parent, then answer what is in flight.
+
+    make_service: called once the loop runs.   beat: called while the loop turns.   parent: the pid, known before the
+    fork, since the parent may have ended by now.
+    """
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(make_service, settings, public, metrics, beat, parent))
+
+
+async def _serve(
+    make_service: Callable[[], WorkerService],
+    settings: Settings,
+    public: socket.socket,
+    metrics: socket.socket | None,
+    beat: Callable[[], None],
+    parent: int,
+) -> None:
+    loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    service = make_service()
+    front = Front(service, settings)
+    fronts = [front]
+    context = make_context(settings)
+    tls = {"ssl": context, "ssl_handshake_timeout": settings.receive_seconds} if context else {}
+    server = await loop.create_server(lambda: Connection(front), sock=public, backlog=BACKLOG, **tls)
+    if metrics:
+        inner = Front(service.metrics, settings)
+        fronts.append(inner)
+        await loop.create_server(lambda: Connection(inner), sock=metrics, backlog=BACKLOG)
+
+    def tick() -> None:
+        beat()
+        for each in fronts:
+            each.tick()
+        service.gauge(len(front.connections), front.in_flight)
+
+    while not stopping.is_set() and os.getppid() == parent:
+        tick()
+        await asyncio.sleep(TICK)
+    service.stop()
+    await _drain(front, server, settings.drain_seconds, tick)
+    service.close()
+    service.gauge(len(front.connections), front.in_flight)  # the last counts
+
+
+async def _drain(front: Front, server: asyncio.Server, seconds: float, tick: Callable[[], None]) -> None:
+    """Answer what is in flight, still listening, so that a health check can read 503; then close and end."""
+    deadline = front.now + seconds
+    begun = front.drain()
+    while begun & front.connections and front.now < deadline:
+        await asyncio.sleep(TICK)
+        tick()
+    server.close()
+    while front.drain() and front.now < deadline:
+        await asyncio.sleep(TICK)
+        tick()

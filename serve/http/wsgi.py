@@ -1,0 +1,85 @@
+"""A whole request, handed to a WSGI application. Source: PEP 3333."""
+
+import io
+import sys
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from serve.http.request import Request
+
+# Ours to say, not the application's.
+CONNECTION_HEADERS = frozenset(("connection", "keep-alive", "trailer", "transfer-encoding", "upgrade", "date"))
+
+
+def call(application: Callable[..., Iterable[bytes]], request: Request, server: tuple[str, int]) -> tuple[bytes, bytes]:
+    """Return the status line and the rest of the answer (headers, body). Raises what the application raises."""
+    told: list[Any] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], _exc_info: object = None) -> Callable[..., None]:
+        told[:] = status, headers
+        return _no_write
+
+    chunks = application(make_environ(request, server), start_response)
+    try:
+        body = b"".join(chunks)
+    finally:
+        if hasattr(chunks, "close"):
+            chunks.close()
+    status, headers = told
+    lines = [f"{name}: {value}\r\n" for name, value in headers if name.lower() not in CONNECTION_HEADERS]
+    if not any(name.lower() == "content-length" for name, _ in headers) and status[:3] not in ("204", "304"):
+        lines.append(f"Content-Length: {len(body)}\r\n")
+    if request.method == b"HEAD":  # whatever the application says: more bytes would pass for the next answer
+        body = b""
+    return f"HTTP/1.1 {status}\r\n".encode("latin-1"), "".join([*lines, "\r\n"]).encode("latin-1") + body
+
+
+def make_environ(request: Request, server: tuple[str, int]) -> dict[str, Any]:
+    """Return the environ."""
+    path, query = _split(request.target)
+    environ = {
+        "REQUEST_METHOD": request.method.decode("latin-1"),
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+        "QUERY_STRING": query.decode("latin-1"),
+        "SERVER_NAME": server[0],
+        "SERVER_PORT": str(server[1]),
+        "SERVER_PROTOCOL": f"HTTP/{request.version}",
+        "CONTENT_LENGTH": str(len(request.body)),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(request.body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in request.headers.items():
+        if name == b"content-type":
+            environ["CONTENT_TYPE"] = value.decode("latin-1")
+        # A name with an underscore could pass for one with a hyphen; the length is that of the body that came.
+        elif b"_" not in name and name not in (b"content-length", b"transfer-encoding", b"connection"):
+            environ["HTTP_" + name.decode("latin-1").upper().replace("-", "_")] = value.decode("latin-1")
+    return environ
+
+
+def _split(target: bytes) -> tuple[bytes, bytes]:
+    """Return path and query; `/` where a target names none. Source: RFC 9112, section 3.2."""
+    if not target.startswith(b"/"):  # http://host/path, or one of the forms without a path: * and host:port
+        target = b"/" + target.partition(b"://")[2].partition(b"/")[2]
+    path, _, query = target.partition(b"#")[0].partition(b"?")
+    return path, query
+
+
+def failure() -> tuple[bytes, bytes]:
+    """Return the answer when the application itself fails."""
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    body = b'{"error":"internal error"}'
+    head = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    return f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode(), head + body
+
+
+def _no_write(_data: bytes) -> None:
+    raise NotImplementedError("the write callable of PEP 3333 is for old applications")

@@ -1,0 +1,168 @@
+"""What would have been approved: for each feature that an applicant can change, the nearest value that is.
+
+Found on the model file alone, by scoring. Each claim has been scored: the value, and whatever was looked at beyond it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from math import floor, log10
+from typing import Any
+
+import numpy as np
+
+from serve.contract.feature import Feature
+from serve.contract.wording import name_feature, write_number
+from serve.model.scorer import Scorer
+
+MOST_WHOLE = 2048  # whole numbers of a range that are scored, every one; a longer range is scored at `POINTS`
+POINTS = 512
+FINER_POINTS = 64  # between two of them, each time
+MOST_ROUNDS = 12  # of these; each is 65 times as fine
+DIGITS = 4  # of a number, which is rounded away from the applicant's: further into what is approved
+_TEXTS = {
+    "en": {
+        **{"from": "{}: approved from {} upwards", "to": "{}: approved up to {}", "at": "{}: approved at {}"},
+        **{"one_of": "{}: approved with {}", "or": " or ", "rest": ", everything else equal"},
+    },
+    "pt": {
+        **{"from": "{}: aprovado a partir de {}", "to": "{}: aprovado até {}", "at": "{}: aprovado com {}"},
+        **{"one_of": "{}: aprovado com {}", "or": " ou ", "rest": ", mantido todo o resto"},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Counterfactual:
+    """A change of one feature that is approved: `claim` is "from", "to", "at" or, for categories, "one_of"."""
+
+    feature: Feature
+    claim: str
+    value: Any
+
+    def text(self, language: str) -> str:
+        """Return the change in words."""
+        texts = _TEXTS[language]
+        value = texts["or"].join(self.value) if self.claim == "one_of" else write_number(self.value, language)
+        name = name_feature(self.feature.name, self.feature.reason, language)
+        return texts[self.claim].format(name, value) + texts["rest"]
+
+    def to_dict(self, write: Callable[[Callable[[str], str]], Any]) -> dict[str, Any]:
+        """Return the document of this change; `write` chooses the language of its text."""
+        unit = {"unit": self.feature.unit} if self.feature.unit else {}
+        return {"feature": self.feature.name, self.claim: self.value} | unit | {"text": write(self.text)}
+
+
+def find_counterfactuals(scorer: Scorer, X: np.ndarray) -> list[Counterfactual]:
+    """Return a change for each actionable feature of one (1, F) row that has one, in the order of the contract.
+
+    Approved is what nobody needs to review: a probability from the upper end of the review band on.
+    """
+    columns = [column for column, feature in enumerate(scorer.contract.scored) if feature.actionable]
+    changes = [_Search(scorer, X, column).run() for column in columns]
+    return [change for change in changes if change]
+
+
+class _Search:
+    """The search for one feature. `now` is the applicant's value, NaN where there is none."""
+
+    def __init__(self, scorer: Scorer, X: np.ndarray, column: int) -> None:
+        self._scorer, self._X, self._column = scorer, X, column
+        self._feature, self._now = scorer.contract.scored[column], float(X[0, column])
+
+    def run(self) -> Counterfactual | None:
+        if self._feature.is_category:
+            return self._other_names()
+        missing = bool(np.isnan(self._now))
+        sides = ((-1 if self._feature.direction < 0 else 1),) if missing else (-1, 1)
+        # To nothing, no value is near: the search begins at the end that counts most against the applicant.
+        start = self._now if not missing else self._feature.min if sides == (1,) else self._feature.max
+        points = self._points(start)
+        approved = self._approves(points)
+        approved[points == start] &= missing
+        found = []
+        for side in sides:
+            value = self._nearest(start, side, points, approved)
+            if value is not None and self._approves(np.array([value]))[0]:  # alone in its batch, as it will be sent
+                claim = self._claim(value, side, points, approved)
+                found.append((abs(value - start), Counterfactual(self._feature, claim, _plain(value))))
+        return min(found, key=lambda one: one[0])[1] if found else None
+
+    def _other_names(self) -> Counterfactual | None:
+        others = np.array([code for code in range(len(self._feature.values)) if code != self._now], dtype=np.float64)
+        names = [self._feature.values[int(code)] for code in others[self._approves(others)]]
+        return Counterfactual(self._feature, "one_of", names) if names else None
+
+    def _approves(self, values: np.ndarray) -> np.ndarray:
+        """Return (n,) whether the application would be approved with each of (n,) values of this feature."""
+        rows = np.repeat(self._X, len(values), axis=0)
+        rows[:, self._column] = values
+        return self._scorer.score(rows) >= self._scorer.review_band[1]
+
+    @property
+    def _is_scanned_whole(self) -> bool:
+        return self._feature.type == "integer" and self._feature.max - self._feature.min < MOST_WHOLE
+
+    def _points(self, start: float) -> np.ndarray:
+        """Return the sorted values that are scored first; `start` is one of them."""
+        low, high = self._feature.min, self._feature.max
+        if self._is_scanned_whole:
+            return np.arange(low, high + 1, dtype=np.float64)
+        spaced = np.linspace(low, high, POINTS)
+        return np.unique([*(np.rint(spaced) if self._feature.type == "integer" else spaced), start])
+
+    def _nearest(self, start: float, side: int, points: np.ndarray, approved: np.ndarray) -> float | None:
+        """Return the approved value nearest to `start` above (side 1) or below it (-1), or `start` itself."""
+        there = np.flatnonzero(approved & ((points - start) * side >= 0))
+        if not len(there):
+            return None
+        first = there[0] if side > 0 else there[-1]
+        if self._is_scanned_whole or points[first] == start:
+            return float(points[first])
+        return self._refine(float(points[first - side]), float(points[first]), side)
+
+    def _refine(self, denied: float, approved: float, side: int) -> float:
+        """Return the approved value nearest to the denied one: a whole number, or one of few digits."""
+        is_integer = self._feature.type == "integer"
+        step = _step(approved, self._feature)
+        for _ in range(MOST_ROUNDS):
+            between = np.linspace(denied, approved, FINER_POINTS + 2)
+            between = np.unique(np.rint(between) if is_integer else between)[::side]
+            if len(between) <= 2 or (not is_integer and abs(approved - denied) <= float(step) / 10):
+                break
+            first = int(np.argmax(np.append(self._approves(between[1:-1]), True)))
+            denied, approved = float(between[first]), float(between[first + 1])
+        return approved if is_integer else self._round(approved, step, side)
+
+    def _round(self, approved: float, step: Decimal, side: int) -> float:
+        """Return the approved value of few digits that is nearest to the applicant's, or the value itself.
+
+        The search ends a little beyond the edge, so the next value of few digits on its near side may be approved too.
+        """
+        away = Decimal(approved).quantize(step, ROUND_CEILING if side > 0 else ROUND_FLOOR)
+        for rounded in (float(away - side * step), float(away)):
+            is_change = np.isnan(self._now) or (rounded - self._now) * side > 0
+            within = self._feature.min <= rounded <= self._feature.max
+            if is_change and within and self._approves(np.array([rounded]))[0]:
+                return rounded
+        return approved
+
+    def _claim(self, value: float, side: int, points: np.ndarray, approved: np.ndarray) -> str:
+        """Return "from" or "to" where all that was looked at beyond is approved, and nothing was left out or the
+        contract says that it needn't be looked at; else "at".
+        """
+        beyond = approved[(points - value) * side > 0]
+        sure = self._is_scanned_whole or self._feature.direction == side
+        if not (len(beyond) and beyond.all() and sure):
+            return "at"
+        return "from" if side > 0 else "to"
+
+
+def _step(number: float, feature: Feature) -> Decimal:
+    """Return the power of ten that `DIGITS` digits of a number end in; near zero those of a thousandth of the range."""
+    size = max(abs(number), (feature.max - feature.min) / 1000)
+    return Decimal(1).scaleb(floor(log10(size)) - DIGITS + 1)
+
+
+def _plain(value: float) -> int | float:
+    return int(value) if value == int(value) else value

@@ -1,0 +1,162 @@
+"""A model file that has proved itself: its contract, its decision rule, and probabilities for encoded rows.
+
+The file is an ONNX graph (double input `X [N, F]`, output `probabilities [N, 2]`) whose metadata carries the JSON
+documents of `serve.model.documents`. Nothing in it is believed before it has replayed its own golden rows.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Timer
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from serve.contract.contract import Contract
+from serve.errors import ContractError, ModelFileError
+from serve.model.documents import read_background, read_documents, read_review_band, read_threshold
+from serve.settings import LARGEST_FILE
+
+FEWEST_GOLDEN_ROWS = 4  # the example, both ends of every range, and what may be missing missing
+TOLERANCE = 1e-6  # on probabilities
+OUTPUTS = ["probabilities"]  # the graph's own label is never asked for: at p = 0.5 it depends on the batch
+MOST_REASON = 200  # characters of what onnxruntime says of a file; it has seen nobody's values
+REPLAY_SECONDS = 10  # takes milliseconds
+CHUNK = 4096  # rows a call: memory stays flat whatever N is
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The answer for one application: `code` 1 approves; `probability` of approval is at least `threshold` then."""
+
+    code: int
+    label: str
+    probability: float
+    threshold: float
+
+
+class Scorer:
+    """Scores encoded rows with one verified model file."""
+
+    def __init__(self, data: bytes, sha256: str | None = None) -> None:
+        """Verify and load a model file. Raises ModelFileError that says what is wrong with it."""
+        if len(data) > LARGEST_FILE:
+            raise ModelFileError(f"the file has {len(data):,} bytes, at most {LARGEST_FILE:,} are allowed")
+        self.sha256 = hashlib.sha256(data).hexdigest()
+        if sha256 not in (None, self.sha256):
+            raise ModelFileError(f"the file has sha256 {self.sha256}, expected {sha256}")
+        self._session = open_session(data)
+        documents = read_documents(self._session.get_modelmeta().custom_metadata_map)
+        try:
+            self.contract = Contract.from_dict(documents["contract"], where="the contract in the file")
+        except ContractError as err:
+            raise ModelFileError(str(err)) from err
+        self.provenance: dict[str, Any] = documents["provenance"]
+        self.decision_rule: dict[str, Any] = documents["decision"]
+        self.threshold = read_threshold(self.decision_rule)
+        self.review_band = read_review_band(self.decision_rule, self.threshold)
+        self._options = ort.RunOptions()
+        self._options.log_severity_level = 4
+        self._check_shape()
+        self.background = read_background(documents["background"], self.contract)
+        self._replay(documents["golden"])
+
+    def score(self, X: np.ndarray) -> np.ndarray:
+        """Return (n,) probabilities of approval for (n, F) float64 rows."""
+        if len(X) <= CHUNK:
+            return self._run(X)
+        return np.concatenate([self._run(X[start : start + CHUNK]) for start in range(0, len(X), CHUNK)])
+
+    def score_one(self, X: np.ndarray) -> float:
+        """Return the probability of approval for one (1, F) float64 row."""
+        return float(self._session.run(OUTPUTS, {"X": X}, self._options)[0][0, 1])
+
+    def decide(self, p: np.ndarray) -> np.ndarray:
+        """Return (n,) codes: 1 where the probability reaches the threshold."""
+        return (p >= self.threshold).astype(np.int64)
+
+    def answer(self, application: object) -> Decision:
+        """Validate and decide one application. Raises ApplicationError."""
+        return self.answer_row(self.contract.encode(application))
+
+    def answer_row(self, X: np.ndarray) -> Decision:
+        """Decide one application that is encoded, (1, F)."""
+        p = self.score(X)
+        code = int(self.decide(p)[0])
+        return Decision(code, self.contract.label(code), float(p[0]), self.threshold)
+
+    def _run(self, X: np.ndarray) -> np.ndarray:
+        return self._session.run(OUTPUTS, {"X": X}, self._options)[0][:, 1].astype(np.float64)
+
+    def _check_shape(self) -> None:
+        inputs = [(i.name, i.type, i.shape[1:]) for i in self._session.get_inputs()]
+        expected = [("X", "tensor(double)", [len(self.contract.scored)])]
+        if inputs != expected:
+            raise ModelFileError(f"the graph takes {inputs}, expected {expected}")
+        if "probabilities" not in [output.name for output in self._session.get_outputs()]:
+            raise ModelFileError("the graph has no output 'probabilities'")
+
+    def _replay(self, golden: Mapping[str, Any]) -> None:
+        try:
+            X = np.array(golden["rows"], dtype=np.float64)
+            recorded = np.array(golden["scores"], dtype=np.float64)
+            with _no_longer_than(REPLAY_SECONDS, self._options):
+                p = self.score(X) if len(X) else X
+        except Exception as err:  # whatever onnxruntime raises for such rows, the file is at fault
+            late = f" within {REPLAY_SECONDS} s" if self._options.terminate else ""
+            raise ModelFileError(f"the golden rows can't be scored{late}: {type(err).__name__}") from err
+        if len(p) < FEWEST_GOLDEN_ROWS or p.shape != recorded.shape:
+            raise ModelFileError(f"the file has no {FEWEST_GOLDEN_ROWS} golden rows, or not a score for each")
+        apart = np.abs(p - recorded)
+        if not np.all(apart <= TOLERANCE):
+            raise ModelFileError(f"golden row {int(np.argmax(~(apart <= TOLERANCE)))} scores otherwise than recorded")
+        if not np.array_equal(self.decide(p), self.decide(recorded)):
+            raise ModelFileError("a golden row is decided otherwise than recorded")
+        codes = golden.get("codes")
+        if not isinstance(codes, list) or not all(type(code) is int for code in codes):
+            raise ModelFileError("the file has no decision for each golden row")
+        # Scores alone would not notice a threshold that was moved.
+        if codes != self.decide(p).tolist():
+            raise ModelFileError("the golden rows are not decided as recorded, or not all of them are")
+
+
+@contextmanager
+def _no_longer_than(seconds: float, options: ort.RunOptions) -> Iterator[None]:
+    """Have onnxruntime give up what it runs with these options after some time: a graph may loop for ever."""
+    watch = Timer(seconds, setattr, (options, "terminate", True))
+    watch.daemon = True
+    watch.start()
+    try:
+        yield
+    finally:
+        watch.cancel()
+    watch.join()
+    if options.terminate:  # as the last row was done
+        raise TimeoutError
+
+
+def name_band(probability: float, low: float, high: float) -> str:
+    """Return what the probability of approval calls for: approve from `high` on, decline below `low`, else refer.
+
+    An empty band (low == high) lies at the threshold: nothing is referred, and the name says what the code says.
+    """
+    if probability >= high:
+        return "approve"
+    return "refer" if probability >= low else "decline"
+
+
+def open_session(data: bytes) -> ort.InferenceSession:
+    """Return a session that computes with one thread. Raises ModelFileError."""
+    options = ort.SessionOptions()
+    # One thread, fixed: the sums come in one order, and onnxruntime doesn't pin threads of its own.
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = 4
+    try:
+        return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as err:  # onnxruntime has a dozen unrelated exception classes for a bad file
+        first = next(iter(str(err).splitlines()), "")[:MOST_REASON]
+        raise ModelFileError(f"onnxruntime can't load the file: {type(err).__name__}: {first}") from err

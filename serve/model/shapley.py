@@ -1,0 +1,123 @@
+"""Why a decision: what each feature of one application adds to the log-odds of approval, from the model file alone.
+
+Interventional Shapley values: a coalition of features is worth the mean log-odds over the background rows in which
+these features are the application's and the others stay the row's. Exact up to `MOST_EXACT` features, over all
+coalitions; beyond, over random orders of the features, the same ones for the same file and application.
+Sources: Shapley, "A Value for n-Person Games", 1953; Strumbelj and Kononenko, "Explaining prediction models and
+individual predictions with feature contributions", KAIS 2014; Mitchell et al., "Sampling Permutations for Shapley
+Value Estimation", JMLR 2022, for orders in pairs, one the reverse of the other.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from math import comb
+
+import numpy as np
+
+from serve.model.scorer import Scorer
+
+MOST_EXACT = 10  # features
+MOST_COALITIONS = 2**MOST_EXACT  # scored against each background row for one application, up to 256 features
+FEWEST_PAIRS = 2  # of orders: an error takes two
+CLIP = 1e-6  # probabilities are held this far from 0 and 1: log-odds stay finite
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What each feature adds to the log-odds of approval.
+
+    base: mean log-odds over the background rows.   values: (F,); base + sum(values) is the application's log-odds, to
+    rounding, sampled or not.   error: 0.0 where the values are exact, else the largest standard error of one of them.
+    """
+
+    base: float
+    values: np.ndarray
+    error: float
+
+
+class Explainer:
+    """Explains applications with one model file; what it keeps never changes, so threads may share it."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+        self._features = scorer.background.shape[1]
+        self._base = float(_log_odds(scorer.score(scorer.background)).mean())  # the file's: the same for everybody
+        if self._features <= MOST_EXACT:
+            self._sets = np.arange(2**self._features)  # a coalition is a number, its bits are the features in it
+            self._masks = self._sets[:, None] >> np.arange(self._features) & 1 == 1
+            self._without = np.array([self._sets[~inside] for inside in self._masks.T])
+            self._with = self._without + (1 << np.arange(self._features))[:, None]
+            self._weights = _weights(self._masks.sum(axis=1), self._features)[self._without]
+
+    def explain(self, X: np.ndarray) -> Explanation:
+        """Return the reasons for one (1, F) float64 row as `Contract.encode` gives it."""
+        background = self._scorer.background
+        differs = (background != X) & ~(np.isnan(background) & np.isnan(X))
+        return self._exact(X, differs) if self._features <= MOST_EXACT else self._sampled(X, differs)
+
+    def _exact(self, X: np.ndarray, differs: np.ndarray) -> Explanation:
+        # A feature that is the same in both changes nothing: the coalition without it stands for the one with it.
+        stand_ins = self._sets & (differs @ (1 << np.arange(self._features)))[:, None]
+        worth = self._score_coalitions(X, self._scorer.background, self._masks, stand_ins).mean(axis=0)
+        # Of differences, not of worths: a feature that changes no score has exactly 0.
+        values = np.sum(self._weights * (worth[self._with] - worth[self._without]), axis=1)
+        return Explanation(self._base, values, 0.0)
+
+    def _sampled(self, X: np.ndarray, differs: np.ndarray) -> Explanation:
+        orders = self._orders(X)
+        joined = np.argsort(orders, axis=1)[:, None, :] < np.arange(self._features + 1)[:, None]
+        masks = joined.reshape(-1, self._features)
+        worth = np.zeros(len(masks))
+        for row, changes in zip(self._scorer.background, differs, strict=True):  # one at a time: memory stays small
+            stand_ins = _stand_ins(masks, changes)
+            worth += self._score_coalitions(X, row[None], masks, stand_ins[None])[0] / len(differs)
+        gains = np.diff(worth.reshape(len(orders), -1), axis=1)
+        values = np.empty(orders.shape)
+        np.put_along_axis(values, orders, gains, axis=1)
+        by_pair = (values[::2] + values[1::2]) / 2  # an order and its reverse are one observation, not two
+        error = by_pair.std(axis=0, ddof=1).max() / np.sqrt(len(by_pair))
+        return Explanation(self._base, by_pair.mean(axis=0), float(error))
+
+    def _orders(self, X: np.ndarray) -> np.ndarray:
+        """Return (k, F) orders in which the features join, each followed by its reverse; for one application and file
+        always the same.
+        """
+        canonical = np.where(np.isnan(X), np.nan, X + 0.0).astype("<f8")  # one NaN and one zero
+        digest = hashlib.sha256(bytes.fromhex(self._scorer.sha256) + canonical.tobytes()).digest()
+        rng = np.random.default_rng(int.from_bytes(digest))
+        pairs = max(FEWEST_PAIRS, MOST_COALITIONS // (2 * self._features))
+        orders = np.array([rng.permutation(self._features) for _ in range(pairs)])
+        return np.stack([orders, orders[:, ::-1]], axis=1).reshape(-1, self._features)
+
+    def _score_coalitions(
+        self, X: np.ndarray, background: np.ndarray, masks: np.ndarray, stand_ins: np.ndarray
+    ) -> np.ndarray:
+        """Return (B, m) log-odds: features in a mask of (m, F) are those of X, the others those of a background row.
+
+        stand_ins: (B, m), the coalition that makes the same row and is scored in its place, at best itself.
+        """
+        scored = np.flatnonzero(np.arange(len(masks)) == stand_ins)
+        row, coalition = np.divmod(scored, len(masks))
+        p = self._scorer.score(np.where(masks.take(coalition, axis=0), X, background.take(row, axis=0)))
+        log_odds = np.empty(stand_ins.size)
+        log_odds[scored] = _log_odds(p)
+        return log_odds.take(stand_ins + len(masks) * np.arange(len(background))[:, None])
+
+
+def _log_odds(p: np.ndarray) -> np.ndarray:
+    p = np.clip(p, CLIP, 1 - CLIP)
+    return np.log(p / (1 - p))
+
+
+def _stand_ins(masks: np.ndarray, changes: np.ndarray) -> np.ndarray:
+    """Return (m,) the first of the coalitions (m, F) that make the same row, given which features change it (F,)."""
+    packed = np.packbits(masks & changes, axis=1)
+    rows = packed.view(f"V{packed.shape[1]}").ravel()  # a row's bits as one comparable item, whatever F is
+    _, first, which = np.unique(rows, return_index=True, return_inverse=True)
+    return first[which]
+
+
+def _weights(sizes: np.ndarray, features: int) -> np.ndarray:
+    """Return what a feature's joining a coalition of each size counts for: they sum to 1 over all it can join."""
+    table = [1 / (features * comb(features - 1, size)) for size in range(features)] + [0.0]
+    return np.array(table)[sizes]

@@ -1,0 +1,64 @@
+"""How often requests for decisions were refused, by minute, route, field and kind: nothing that a caller wrote."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from threading import Lock
+
+import msgspec
+
+from serve.records.log_file import LogFile
+
+EARLY_KINDS = {408: "too slow", 413: "too large", 431: "long headers"}  # of requests that reach no route
+MOST_COUNTS = 10_000  # that wait for a disk
+_encode_lines = msgspec.json.Encoder().encode_lines
+
+
+class Refusals:
+    """Counts that are written once their minute is over."""
+
+    def __init__(self, file: LogFile) -> None:
+        self._file = file
+        self._lock = Lock()
+        self._counts: Counter[tuple[int, str, str, str]] = Counter()
+
+    def count(self, route: str, faults: Mapping[tuple[str, str], int], at: float) -> None:
+        """Count the faults (field, kind) of one refused request at a unix time."""
+        minute = int(at) // 60
+        with self._lock:
+            for (field, kind), count in faults.items():
+                self._counts[minute, route, field, kind] += count
+
+    def count_early(self, status: int) -> None:
+        """Count a request that was refused before it had a route, unless the service itself was the reason."""
+        if kind := EARLY_KINDS.get(status):
+            self.count("", {("", kind): 1}, time.time())
+
+    def write(self, before: float) -> None:
+        """Write the counts of the minutes that were over at a unix time. Raises OSError, and keeps them then."""
+        with self._lock:
+            over = {key: count for key, count in self._counts.items() if key[0] * 60 + 60 <= before}
+        for minute in sorted({key[0] for key in over}):
+            counts = {key: count for key, count in over.items() if key[0] == minute}
+            try:
+                self._file.append(_encode_lines([_describe(*key, count) for key, count in counts.items()]), minute * 60)
+            except OSError:
+                if len(over) < MOST_COUNTS:  # beyond that these counts are lost
+                    raise
+            with self._lock:
+                for key, count in counts.items():
+                    self._counts[key] -= count
+                self._counts += Counter()  # without what is zero now
+        self._file.tick()
+
+    def close(self) -> None:
+        """Write everything. Raises OSError."""
+        try:
+            self.write(float("inf"))
+        finally:
+            self._file.close()
+
+
+def _describe(minute: int, route: str, field: str, kind: str, count: int) -> dict[str, str | int]:
+    text = time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(minute * 60))
+    return {"minute": text, "route": route, "field": field, "kind": kind.replace(" ", "_"), "count": count}

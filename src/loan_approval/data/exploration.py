@@ -1,0 +1,161 @@
+"""What is in a data set, before any model: tables, hints and findings in words; sweetviz pages."""
+
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import pandas as pd
+
+from loan_approval.data.datasets import ROLES, Dataset
+from loan_approval.evaluation.metrics import fast_auc
+from serve.files import write_atomically
+
+LEAK_AUC = 0.95
+STRONG_AUC = 0.6
+
+
+def describe_columns(dataset: Dataset) -> pd.DataFrame:
+    """Return one row a feature: the contract's claim beside what the data hold."""
+    rows = []
+    for feature in dataset.contract.features:
+        column = dataset.frame[feature.name]
+        allowed = ", ".join(feature.values) if feature.is_category else f"{feature.min:g} to {feature.max:g}"
+        seen = column.dropna()
+        if feature.is_category or seen.empty:
+            spread = ", ".join(sorted(seen.unique()))
+        else:
+            spread = f"{seen.min():g} to {seen.max():g}"
+        rows.append(
+            {
+                "feature": feature.name,
+                "use": feature.use,
+                "unit": feature.unit,
+                "allowed": allowed,
+                "in the data": spread,
+                "missing %": round(100 * float(column.isna().mean()), 2),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def target_association(dataset: Dataset) -> pd.DataFrame:
+    """Return one row a feature, strongest first: the AUC of ranking train rows by it (0.5 = none), and rho.
+
+    A category is ranked by its approval rate; missing is left out. Below 0.5 is turned round: `auc` is a strength.
+    """
+    train = dataset.frame[dataset.roles == "train"]
+    target = dataset.contract.target.name
+    rows = []
+    for feature in dataset.contract.features:
+        known = train[[feature.name, target]].dropna()
+        value = known[feature.name]
+        if feature.is_category:
+            value = known.groupby(feature.name)[target].transform("mean")
+        auc = fast_auc(known[target].to_numpy(), value.to_numpy(dtype=float))
+        rho = value.corr(known[target], method="spearman") if value.nunique() > 1 else np.nan
+        rows.append({"feature": feature.name, "auc": max(auc, 1 - auc), "spearman": rho, "use": feature.use})
+    return pd.DataFrame(rows).sort_values("auc", ascending=False, kind="stable", ignore_index=True)
+
+
+def leakage_hints(dataset: Dataset) -> list[str]:
+    """Return what looks as if it were only known after the decision, in words."""
+    association = target_association(dataset)
+    hints = [
+        f"{row.feature} alone ranks with AUC {row.auc:.3f}: is it known when an application comes in?"
+        for row in association[association["auc"] >= LEAK_AUC].itertuples()
+    ]
+    train = dataset.roles == "train"
+    for name in dataset.frame.columns.drop(dataset.contract.target.name):
+        auc = fast_auc(dataset.y[train], dataset.frame[name].isna().to_numpy(dtype=float)[train])
+        if max(auc, 1 - auc) >= LEAK_AUC:
+            hints.append(f"that {name} is missing ranks with AUC {max(auc, 1 - auc):.3f}: is it filled in afterwards?")
+    duplicates = int(pd.DataFrame(dataset.X).duplicated().sum())
+    if duplicates:
+        hints.append(f"{duplicates:,} rows equal an earlier one in all scored features (equal rows share one role).")
+    return hints
+
+
+def findings(dataset: Dataset) -> list[str]:
+    """Return the answer of the exploration, in sentences."""
+    association = target_association(dataset)
+    scored = association[association["use"] == "score"]
+    strong = scored[scored["auc"] >= STRONG_AUC]["feature"].tolist()
+    missing = dataset.frame.isna().mean()
+    gaps = [f"{name} {share:.1%}" for name, share in missing[missing > 0].sort_values(ascending=False).items()]
+    counts = ", ".join(f"{int(np.sum(dataset.roles == role)):,} {role}" for role in ROLES)
+    return [
+        f"{len(dataset.y):,} applications, {np.mean(dataset.y):.1%} {dataset.contract.target.approved}; {counts} rows.",
+        f"Missing: {', '.join(gaps)}." if gaps else "Nothing is missing.",
+        f"Features that rank with AUC {STRONG_AUC} or more by themselves: {', '.join(strong) or 'none'}.",
+        *(leakage_hints(dataset) or ["No sign of leakage."]),
+    ]
+
+
+def write_sweetviz(dataset: Dataset, folder: Path) -> list[Path]:
+    """Write the sweetviz pages (target analysis; train against test rows) into a folder; return their paths."""
+    target = dataset.contract.target.name
+    frame = _plain(dataset.frame)
+    train, test = (frame[dataset.roles == role].reset_index(drop=True) for role in ("train", "test"))
+    with _quiet():
+        import sweetviz
+
+        settings = sweetviz.FeatureConfig(force_num=[], force_cat=[])
+        options = {"pairwise_analysis": "off"}
+        pages = {
+            "sweetviz_target.html": sweetviz.analyze([frame, dataset.name], target, settings, **options),
+            "sweetviz_train_test.html": sweetviz.compare([train, "train"], [test, "test"], target, settings, **options),
+        }
+        return [_write_page(page, folder / name) for name, page in pages.items()]
+
+
+def write_comparison(
+    reference: tuple[pd.DataFrame, str], current: tuple[pd.DataFrame, str], path: Path, target: str | None = None
+) -> Path:
+    """Write the sweetviz page that compares two tables, each with its name, in the columns that both hold values of.
+
+    target: a column to show the others' relation to, left aside where they don't both have it.
+    """
+    tables = [table.dropna(axis=1, how="all") for table, _ in (reference, current)]
+    columns = [name for name in tables[0].columns if name in tables[1].columns]
+    before, now = (_plain(table[columns]).reset_index(drop=True) for table in tables)
+    analysed = target if target in columns else None
+    with _quiet():
+        import sweetviz
+
+        pair = [before, reference[1]], [now, current[1]]
+        return _write_page(sweetviz.compare(*pair, analysed, pairwise_analysis="off"), path)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep sweetviz's own warnings, its bars and prints and matplotlib's lines about a font out of the notebook."""
+    fonts = logging.getLogger("matplotlib.font_manager")
+    level = fonts.level
+    fonts.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            # sweetviz 2.3.3 asks for this name, which numpy 2 dropped, where a column's mean is 0.
+            with patch.object(np, "NaN", np.nan, create=True):
+                yield
+    finally:
+        fonts.setLevel(level)
+
+
+def _write_page(page: object, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}")
+    page.show_html(str(beside), open_browser=False)
+    write_atomically(path, beside.read_bytes())
+    beside.unlink()
+    return path
+
+
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    # sweetviz takes whole-number columns of two values for booleans only when they are integers.
+    return frame.astype({name: float for name in frame.columns if frame[name].dtype != object})

@@ -1,0 +1,102 @@
+"""Whether two tables of applications come from one population: findings with a level, in words and numbers.
+
+Thresholds follow from simulation (`make bench-drift`). A finding above "ok" must be both: not to be explained by
+chance over all tests of a report, and large enough to matter, so that a huge sample's trifles are not called drift.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from loan_approval.drift.measures import Measure, Share, measure_feature, measure_score, measure_share, take_sample
+from loan_approval.drift.relations import measure_relations
+from loan_approval.drift.statistics import correct_p_values
+from loan_approval.errors import DataError
+from serve.contract.contract import Contract
+
+LEVEL = 0.01  # chance of any finding in a report when nothing has changed
+LEVELS = ("ok", "warning", "severe")
+VERDICTS = {"ok": "stable", "warning": "drift", "severe": "severe"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of one subject (a feature, a score): how bad, in words, and the numbers behind them."""
+
+    kind: str
+    subject: str
+    level: str
+    words: str
+    numbers: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as a JSON document."""
+        return {"kind": self.kind, "subject": self.subject, "level": self.level, "words": self.words, **self.numbers}
+
+
+def compare(
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    contract: Contract,
+    scores: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
+    shares: Mapping[str, tuple[Share, Share]] | None = None,
+    level: float = LEVEL,
+    target: str = "",
+) -> list[Finding]:
+    """Return a finding on distribution, missing share, range and relations of each feature, on each score and share;
+    "ok" too.
+
+    reference, current: columns named by the contract's features, NaN or None where missing; a monitored feature that
+    is no column of both was not given, and is not compared. scores: name -> (m,) and (n,) probabilities, of the
+    reference and now. shares: name -> (count, rows) of the reference and now, of approvals say.
+    target: a column of both whose relations to the features are compared too, as numbers.
+    level: chance of any finding above "ok" when nothing has changed, over all tests together (Holm).
+    Raises DataError when either has no rows, or lacks a scored feature.
+    """
+    _check(reference, current, contract)
+    compared = [f for f in contract.features if f.name in reference.columns and f.name in current.columns]
+    tests = []
+    for feature in compared:
+        samples = (take_sample(feature, table[feature.name]) for table in (reference, current))
+        tests += measure_feature(feature, *samples)
+    tests += measure_relations(reference, current, compared, target)
+    for name, (before, now) in (scores or {}).items():
+        tests.append(measure_score(name, *(np.asarray(p, dtype=np.float64) for p in (before, now))))
+    tests += [measure_share(name, before, now) for name, (before, now) in (shares or {}).items()]
+    corrected = correct_p_values([test.p_value for test in tests])
+    return [_judge(test, p_value, level) for test, p_value in zip(tests, corrected, strict=True)]
+
+
+def worst_level(findings: Iterable[Finding]) -> str:
+    """Return the worst level among findings; "ok" when there is none."""
+    return max((finding.level for finding in findings), key=LEVELS.index, default="ok")
+
+
+def verdict(findings: Iterable[Finding]) -> str:
+    """Return "stable", "drift" or "severe", by the worst finding."""
+    return VERDICTS[worst_level(findings)]
+
+
+def _check(reference: pd.DataFrame, current: pd.DataFrame, contract: Contract) -> None:
+    for name, frame in (("reference", reference), ("current table", current)):
+        absent = [feature.name for feature in contract.scored if feature.name not in frame.columns]
+        if absent:
+            raise DataError(f"the {name} has no column {', '.join(absent)}, expected every scored feature")
+        if not len(frame):
+            raise DataError(f"the {name} has no rows: nothing to compare")
+
+
+def _judge(test: Measure, corrected: float, level: float) -> Finding:
+    graded = test.level if corrected <= level else "ok"
+    words = f"{test.subject}: {test.words}; {_describe_chance(corrected)}"
+    numbers = {**test.numbers, "p_value": test.p_value, "p_corrected": corrected}
+    return Finding(test.kind, test.subject, max(graded, test.least, key=LEVELS.index), words, numbers)
+
+
+def _describe_chance(corrected: float) -> str:
+    if corrected >= 1:
+        return "as by chance"
+    return "p < 0.0001" if corrected < 0.0001 else f"p = {corrected:.2g}"

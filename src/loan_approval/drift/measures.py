@@ -1,0 +1,153 @@
+"""What is measured of two tables, one test each: distributions, missing cells, ranges, scores, shares of decisions.
+
+A test says how likely chance alone is, and how large the difference is; `drift` judges all tests of a report together.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from loan_approval.drift.statistics import measure_distance, share_p_value
+from serve.contract.feature import Feature
+
+FEWEST_ROWS = 30  # known values, for a distribution to be compared
+# The customary bounds of the stability index are 0.1 and 0.25; a shift by 0.3 standard deviations, which is to be
+# found, has about 0.08.
+PSI_WARNING, PSI_SEVERE = 0.02, 0.25
+MISSING_WARNING, MISSING_SEVERE = 0.02, 0.10  # change of the missing share
+SHARE_WARNING = 0.05  # change of a share of decisions
+OUTSIDE_SHARE = 0.01  # of rows outside of what the reference holds
+
+Share = tuple[int, int]  # how many, of how many rows
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One test: its p-value, the level if that is not chance, and the level whatever it says."""
+
+    kind: str
+    subject: str
+    p_value: float
+    level: str
+    words: str
+    numbers: dict[str, Any]
+    least: str = "ok"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A column: n known values as numbers (a category as its index), how many were missing, how many were broken."""
+
+    known: np.ndarray
+    missing: int
+    broken: int
+
+    @property
+    def rows(self) -> int:
+        """How many rows the table has, those of broken cells left out."""
+        return len(self.known) + self.missing
+
+
+def take_sample(feature: Feature, column: pd.Series) -> Sample:
+    """Return a column of a table; infinities and texts among numbers are counted as broken, and left out."""
+    missing = column.isna().to_numpy()
+    if feature.is_category:
+        index = pd.Index(feature.values).get_indexer(column[~missing])
+        known = np.where(index < 0, len(feature.values), index).astype(np.float64)
+        return Sample(known, int(missing.sum()), int(np.sum(index < 0)))
+    numbers = pd.to_numeric(column[~missing], errors="coerce").to_numpy(dtype=np.float64)
+    within = (numbers >= feature.min) & (numbers <= feature.max)
+    return Sample(numbers[np.isfinite(numbers)], int(missing.sum()), int(np.sum(~within)))
+
+
+def measure_feature(feature: Feature, reference: Sample, current: Sample) -> list[Measure]:
+    """Return what is measured of one feature."""
+    return [
+        _measure_distribution(feature, reference, current),
+        _measure_missing(feature, reference, current),
+        _measure_range(feature, reference, current),
+    ]
+
+
+def _measure_distribution(feature: Feature, reference: Sample, current: Sample) -> Measure:
+    fewest = min(len(reference.known), len(current.known))
+    if fewest < FEWEST_ROWS:
+        words = f"{fewest} known values, expected {FEWEST_ROWS} to compare distributions"
+        return Measure("distribution", feature.name, 1.0, "ok", words, {})
+    missing = (reference.missing, current.missing)
+    distance = measure_distance(reference.known, current.known, missing, feature.is_category)
+    numbers = {"psi": distance.psi, "psi_by_chance": distance.psi_by_chance, "ks": distance.statistic}
+    moved = _what_moved(feature, reference.known, current.known)
+    words = f"PSI {distance.psi:.3f} ({distance.psi_by_chance:.3f} by chance), {moved}"
+    level = grade(distance.effect, PSI_WARNING, PSI_SEVERE)
+    return Measure("distribution", feature.name, distance.p_value, level, words, numbers)
+
+
+def _what_moved(feature: Feature, reference: np.ndarray, current: np.ndarray) -> str:
+    """Return the median before and after, of a category the value whose share moved most."""
+    if not feature.is_category:
+        quartiles = [np.quantile(sample, [0.25, 0.5, 0.75]) for sample in (reference, current)]
+        if len(np.unique(reference)) > 2:
+            before, now = (f"{middle:,.6g} ({low:,.6g} to {high:,.6g})" for low, middle, high in quartiles)
+            return f"median (quartiles) from {before} to {now}"
+        return f"mean from {np.mean(reference):.3g} to {np.mean(current):.3g}"
+    names = [*feature.values, "(unknown)"]
+    shares = [np.bincount(sample.astype(int), minlength=len(names)) / len(sample) for sample in (reference, current)]
+    most = int(np.argmax(np.abs(shares[1] - shares[0])))
+    return f"share of {names[most]} from {shares[0][most]:.1%} to {shares[1][most]:.1%}"
+
+
+def _measure_missing(feature: Feature, reference: Sample, current: Sample) -> Measure:
+    counts = [(sample.missing, sample.rows) for sample in (reference, current)]
+    before, now = (count / max(rows, 1) for count, rows in counts)
+    # Whether somebody tells a monitored attribute is their own choice: no fault upstream.
+    severe = MISSING_SEVERE if feature.scored else np.inf
+    level = grade(abs(now - before), MISSING_WARNING, severe)
+    numbers = {"missing_before": before, "missing_now": now}
+    return Measure(
+        "missing", feature.name, share_p_value(*counts), level, f"missing from {before:.1%} to {now:.1%}", numbers
+    )
+
+
+def _measure_range(feature: Feature, reference: Sample, current: Sample) -> Measure:
+    """Compare what the reference never held: other categories, numbers below its smallest or above its largest."""
+    if feature.is_category:
+        new = ~np.isin(current.known, reference.known)
+    else:
+        ends = (reference.known.min(), reference.known.max()) if len(reference.known) else (-np.inf, np.inf)
+        new = (current.known < ends[0]) | (current.known > ends[1])
+    count, rows = int(np.sum(new)), max(len(current.known), 1)
+    words = f"{count:,} of {len(current.known):,} values are outside of what the reference holds"
+    if current.broken:
+        words += f", {current.broken:,} break the contract"
+    p_value = share_p_value((0, max(len(reference.known), 1)), (count, rows))
+    level = ("severe" if feature.is_category else "warning") if count / rows >= OUTSIDE_SHARE else "ok"
+    numbers = {"outside_reference": count, "outside_contract": current.broken}
+    return Measure("range", feature.name, p_value, level, words, numbers, "severe" if current.broken else "ok")
+
+
+def measure_score(name: str, reference: np.ndarray, current: np.ndarray) -> Measure:
+    """Return what is measured of (m,) and (n,) probabilities."""
+    if min(len(reference), len(current)) < FEWEST_ROWS:
+        words = f"{min(len(reference), len(current))} scores, expected {FEWEST_ROWS} to compare"
+        return Measure("score", name, 1.0, "ok", words, {})
+    distance = measure_distance(reference, current)
+    numbers = {"psi": distance.psi, "psi_by_chance": distance.psi_by_chance, "ks": distance.statistic}
+    moved = f"mean from {np.mean(reference):.3f} to {np.mean(current):.3f}"
+    words = f"PSI {distance.psi:.3f} ({distance.psi_by_chance:.3f} by chance), {moved}"
+    return Measure("score", name, distance.p_value, grade(distance.effect, PSI_WARNING, PSI_SEVERE), words, numbers)
+
+
+def measure_share(name: str, reference: Share, current: Share) -> Measure:
+    """Return what is measured of a share of decisions."""
+    before, now = (count / max(rows, 1) for count, rows in (reference, current))
+    level = grade(abs(now - before), SHARE_WARNING, np.inf)
+    words = f"from {before:.1%} of {reference[1]:,} to {now:.1%} of {current[1]:,}"
+    return Measure("share", name, share_p_value(reference, current), level, words, {"before": before, "now": now})
+
+
+def grade(size: float, warning: float, severe: float) -> str:
+    """Return the level of a difference of this size."""
+    return "severe" if size >= severe else "warning" if size >= warning else "ok"

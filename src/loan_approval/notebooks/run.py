@@ -1,0 +1,122 @@
+"""Runs notebooks with papermill: parameters checked first, a time limit, the executed notebook and its HTML kept."""
+
+import contextlib
+import json
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from loan_approval.errors import DataError, NotebookFailedError, NotebookTimeoutError
+from loan_approval.notebooks.parameters import check_parameters, parse_parameters
+from loan_approval.notebooks.process import execute
+from loan_approval.notebooks.reports import write_html
+from serve.files import write_atomically
+
+__all__ = ["NotebookRun", "check_parameters", "parse_parameters", "publish", "read_result", "run_notebook"]
+
+RESULT_MIME = "application/vnd.loan-approval.result+json"
+
+
+@dataclass(frozen=True)
+class NotebookRun:
+    """What a notebook that ran to its end published, and where its report is."""
+
+    result: dict[str, object]
+    html: Path
+    ipynb: Path
+    seconds: float
+
+
+def publish(**result: object) -> None:
+    """Show a notebook's result in its last cell, as an output that `read_result` finds in the executed notebook.
+
+    Raises DataError for a value that JSON can't hold: NaN, or numpy's own numbers.
+    """
+    for name, value in result.items():
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as err:
+            raise DataError(f"publish: {name} can't be written as JSON: {err}") from err
+    from IPython.display import display
+
+    document = json.loads(json.dumps(result))
+    display({RESULT_MIME: document, "text/plain": f"published: {', '.join(document)}"}, raw=True)
+
+
+def read_result(notebook_path: Path) -> dict[str, object]:
+    """Return what an executed notebook published last. Raises DataError when it published nothing."""
+    for cell in reversed(_cells(notebook_path)):
+        for output in reversed(cell.get("outputs", [])):
+            if RESULT_MIME in output.get("data", {}):
+                return output["data"][RESULT_MIME]
+    raise DataError(f"{notebook_path}: no result, expected a call of publish() in the last cell")
+
+
+def run_notebook(
+    notebook: Path,
+    parameters: Mapping[str, object],
+    reports: Path,
+    time_limit: float = 1800,
+    report_name: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    progress: bool = True,
+) -> NotebookRun:
+    """Run a notebook in a process of its own; keep `<report_name>.ipynb` and `.html` below `reports`, however it ends.
+
+    The kernel is this interpreter, its working directory the repository's root.
+    Parameters end up in the report: never pass a secret; notebooks read those from environment variables.
+    time_limit: seconds, after which the kernel and all it started are killed.   environment: variables of the kernel
+    beside this process's own.   progress: whether to show a bar of its cells.
+    Raises ParameterError before anything is started, NotebookFailedError, NotebookTimeoutError, and DataError when
+    the notebook published no result.
+    """
+    check_parameters(notebook, parameters)
+    name = report_name or notebook.stem
+    ipynb, html = reports / f"{name}.ipynb", reports / f"{name}.html"
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="notebook-") as folder:
+        executed = Path(folder, "executed", ipynb.name)
+        try:
+            status = execute(notebook, parameters, executed, time_limit, environment or {}, progress)
+        except subprocess.TimeoutExpired as err:
+            where, _ = _stopped_at(executed)
+            raise NotebookTimeoutError(f"{notebook}, {where}: ended after {time_limit:g} s; kept: {html}") from err
+        finally:
+            _keep(executed, ipynb, html)
+        if status:
+            where, error = _stopped_at(executed)
+            raise NotebookFailedError(f"{notebook}, {where}: {error}; kept: {html}")
+    return NotebookRun(read_result(ipynb), html, ipynb, time.monotonic() - began)
+
+
+def _keep(executed: Path, ipynb: Path, html: Path) -> None:
+    # There is none, or half of one, if papermill did not get as far as the first cell or was killed while writing.
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        json.loads(executed.read_bytes())
+        write_atomically(ipynb, executed.read_bytes())
+        write_html(ipynb, html)
+
+
+def _stopped_at(executed: Path) -> tuple[str, str]:
+    """Return the cell, counted as in the source notebook, that raised or was running, and its error."""
+    try:
+        cells = _cells(executed)
+    except (FileNotFoundError, ValueError):
+        cells = []
+    added = {"injected-parameters", "papermill-error-cell-tag"}
+    source = [cell for cell in cells if not added & set(cell.metadata.get("tags", []))]
+    begun = [number for number, cell in enumerate(source, start=1) if cell.metadata.papermill.get("start_time")]
+    if not begun:
+        return "before its first cell", "the kernel did not start"
+    errors = [output for output in source[begun[-1] - 1].get("outputs", []) if output.output_type == "error"]
+    error = f"{errors[0].ename}: {errors[0].evalue}" if errors else "the kernel died"
+    return f"cell {begun[-1]} of {len(source)}", error
+
+
+def _cells(notebook: Path) -> list:
+    import nbformat  # slow to import, and most commands need no notebook
+
+    return nbformat.read(notebook, as_version=4).cells

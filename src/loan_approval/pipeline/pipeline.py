@@ -1,0 +1,194 @@
+"""The whole line, step by step: notebooks with their reports, promotion, a served and answered request."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+from loan_approval.data.datasets import Dataset, dataset_folder, load_contract, load_dataset, settle_version
+from loan_approval.data_check import reference
+from loan_approval.errors import LoanApprovalError, PromotionError
+from loan_approval.monitor.outcomes import describe_outcomes
+from loan_approval.monitor.window import compare_with, load_window, log_folder
+from loan_approval.notebooks import reports
+from loan_approval.notebooks.run import NotebookRun, parse_parameters, run_notebook
+from loan_approval.project import ROOT
+from loan_approval.records.prediction_log import prediction_log_folder
+from loan_approval.registry import tracking, version_record
+from loan_approval.registry.promotion import ALIAS, promote
+from loan_approval.registry.stores import model_and_store
+from loan_approval.training.factories import find_factory
+from loan_approval.training.factory import ModelFactory, PreprocessorFactory
+from serve.files import write_atomically
+from serve.store.store import Store
+
+START_LIMIT = 60  # seconds a server may take until it is ready
+
+
+def run_step(notebook: str, texts: Mapping[str, str], folder: Path, time_limit: float) -> dict[str, Any]:
+    """Run one notebook with parameters given as texts; its report lands below `folder` and in MLflow.
+
+    Returns what the notebook published.
+    """
+    path = ROOT / "notebooks" / f"{notebook}.ipynb"
+    parameters = parse_parameters(path, texts)
+    dataset = str(parameters.get("dataset", "loans"))
+    name = dataset_folder(dataset).name
+    if notebook == "05_check_data":
+        parameters |= reference.find_reference(dataset, parameters.get("reference_csv", ""))
+    _check_before_kernel(notebook, dataset, parameters)
+    if notebook in ("01_explore", "04_monitor", "05_check_data"):
+        parameters["reports"] = str(folder)
+    _say(f"{notebook} on {name}" + "".join(f", {k} {v}" for k, v in texts.items() if k != "dataset"))
+    try:
+        run = run_notebook(path, parameters, folder / name, time_limit, parameters.get("report"))
+        if notebook == "03_validate":
+            write_card(tracking.find_version(run.result["name"], run.result["version"]), folder / name)
+    finally:
+        index = reports.write_index(folder)
+    _log_report(run)
+    _say(f"{notebook} took {run.seconds:.0f} s; report: {run.html}, all reports: {index}")
+    return run.result
+
+
+def _check_before_kernel(notebook: str, dataset: str, parameters: Mapping[str, Any]) -> None:
+    # On the terminal an error may show the values it is about; in a notebook's report it must not.
+    if notebook == "05_check_data":  # it reports what breaks the contract, without values
+        names = ("csv", "reference_csv", "reference_notes")
+        reference.read_tables(dataset, **{name: parameters[name] for name in names if name in parameters})
+        return
+    data = load_dataset(dataset, draft=notebook == "01_explore")
+    if notebook == "04_monitor":
+        _check_window(data, dataset, parameters)
+    for kind, name in ((ModelFactory, "model_name"), (PreprocessorFactory, "preprocessor_name")):
+        if name in parameters:
+            find_factory(kind, parameters[name])
+    tracking.connect()
+
+
+def _check_window(data: Dataset, dataset: str, parameters: Mapping[str, Any]) -> None:
+    # Before anything is written: a report of an earlier run stays when there is nothing to report on.
+    texts = [str(parameters.get(name, "")) for name in ("begin", "end", "version")]
+    folder = log_folder(data, str(parameters.get("log", "")))
+    window = load_window(data, folder, model_and_store(dataset)[1], *texts)
+    compare_with(window, str(parameters.get("against", "")))
+    describe_outcomes(str(parameters.get("outcomes", "")), window, seed=0)
+
+
+def _log_report(run: NotebookRun) -> None:
+    if "run_id" in run.result:
+        tracking.log_file(run.result["run_id"], run.html, "notebooks")
+        return
+    with tracking.start_run(run.result["experiment"], run.html.stem) as run_id:
+        for page in (run.html, *map(Path, run.result["pages"])):
+            tracking.log_file(run_id, page, "notebooks")
+
+
+def write_card(version: tracking.Version, folder: Path) -> Path | None:
+    """Write a version's model card as `card.html` into a folder of reports; None when it has none."""
+    text = version_record.load_facts(version).get("card")
+    if text is None:
+        return None
+    write_atomically(folder / "card.html", text.encode())
+    return folder / "card.html"
+
+
+def report_promotion(version: tracking.Version, dataset: str, folder: Path) -> None:
+    """Renew the model card among the reports: it now says who put the version into production, and when."""
+    if write_card(version, folder / dataset_folder(dataset).name):
+        reports.write_index(folder)
+
+
+def run_everything(dataset: str, texts: Mapping[str, str], folder: Path, port: int) -> None:
+    """Explore, train, validate, promote, serve, ask one question, stop the server; say what to do next."""
+    began = time.monotonic()
+    check_port(port)
+    _say(settle_version(dataset))
+    chosen = {"dataset": dataset}
+    run_step("01_explore", chosen, folder, 1800)
+    trained = run_step("02_train", chosen | texts, folder, 1800)
+    judged = run_step("03_validate", chosen | {"version": trained["version"]}, folder, 1800)
+    if judged["verdict"] != "passed":
+        reasons = "; ".join(gate["words"] for gate in judged["gates"] if not gate["passed"])
+        raise PromotionError(f"{judged['name']} version {judged['version']} failed: {reasons}")
+    name, store = model_and_store(dataset)
+    version = promote(name, trained["version"], store)
+    _say(f"promoted {name} version {version.number}")
+    report_promotion(version, dataset, folder)
+    with served(name, store, port) as address:
+        ask(address, load_contract(dataset_folder(dataset)).example())
+    _say(f"done in {time.monotonic() - began:.0f} s")
+    print(f"Reports:            {folder / 'index.html'}")
+    print("MLflow's UI:        make mlflow")
+    port_setting = "" if port == 8000 else f" PORT={port}"
+    print(f"To keep serving:    make serve DATASET={dataset}{port_setting}", flush=True)
+
+
+@contextmanager
+def served(name: str, store: Store, port: int, settings: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Start the server as a process; yields its address once it is ready; stops it with SIGTERM.
+
+    settings: more environment variables for it.
+    """
+    check_port(port)
+    environment = {"SERVE_MODEL_NAME": name, "SERVE_STORE": str(store.path), "PORT": str(port)}
+    environment |= {"SERVE_HOST": "127.0.0.1", "SERVE_MODEL_ALIAS": ALIAS}
+    environment |= {"SERVE_PREDICTION_LOG": str(prediction_log_folder(name))}
+    environment |= dict(settings or {})
+    _say(f"starting the server on port {port}")
+    process = subprocess.Popen([sys.executable, "-m", "serve"], env=os.environ | environment, cwd=ROOT)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        _wait_until_ready(address, process)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(START_LIMIT)
+        _say("server stopped")
+
+
+def check_port(port: int) -> None:
+    """Raise LoanApprovalError when something listens on a port already: its answers would be taken for ours."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as err:
+            raise LoanApprovalError(f"port {port} can't be used ({err.strerror}), expected a free one: PORT=…") from err
+
+
+def _wait_until_ready(address: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_LIMIT
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise LoanApprovalError(f"the server ended with status {process.returncode}: is {address} in use?")
+        try:
+            with urlopen(f"{address}/health/ready", timeout=5):  # noqa: S310 (http, our own address)
+                return
+        except (URLError, OSError):
+            time.sleep(0.1)
+    raise LoanApprovalError(f"the server at {address} is not ready after {START_LIMIT} s")
+
+
+def ask(address: str, application: Mapping[str, Any]) -> None:
+    """Send one application, and print the request as curl and its answer."""
+    body = json.dumps(application, separators=(",", ":"), ensure_ascii=False)
+    place = address.removeprefix("http://127.0.0.1:")
+    print(f"curl -X POST localhost:{place}/api/v2/predict -H 'Content-Type: application/json' -d '{body}'")
+    request = Request(  # noqa: S310 (http, our own address)
+        f"{address}/api/v2/predict", body.encode(), {"Content-Type": "application/json"}, method="POST"
+    )
+    with urlopen(request, timeout=10) as answer:  # noqa: S310
+        print(f"-> {answer.read().decode()}", flush=True)
+
+
+def _say(text: str) -> None:
+    print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)

@@ -1,0 +1,1 @@
+"""Figures. Each function takes numbers and returns a matplotlib Figure; the notebooks show them."""

@@ -1,0 +1,73 @@
+"""Figures of the decision rule: cost and approval rate by threshold, cost and share referred by width of the band."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+
+from loan_approval.evaluation.costs import Costs, cost_curve, referral_curve
+from loan_approval.plots.metrics import BLUE, GREY, ORANGE, Figure, make_axes
+
+Rows = Mapping[str, tuple[np.ndarray, np.ndarray]]  # name -> (n,) labels and probabilities
+_THRESHOLDS = np.linspace(0.005, 0.995, 199)
+_SCALES = np.linspace(0, 2, 41)
+_STYLES = ({"color": BLUE}, {"color": ORANGE, "linestyle": "--"})
+
+
+def plot_cost_curve(rows: Rows, costs: Costs, threshold: float, cost_words: str) -> Figure:
+    """Return the expected cost against the threshold, the chosen one marked.
+
+    rows: those it was chosen on first, then those that are only looked at.
+    """
+    figure, axes = make_axes(
+        f"Costs {costs.wrong_approval:g} (wrong approval) and {costs.wrong_denial:g} (wrong denial)"
+    )
+    thresholds = np.sort(np.append(_THRESHOLDS, threshold))
+    for (name, (y, p)), style in zip(rows.items(), _STYLES, strict=False):
+        cost, _ = cost_curve(y, p, thresholds, costs)
+        axes.plot(thresholds, cost, label=name, **style)
+        axes.plot(threshold, cost[np.searchsorted(thresholds, threshold)], marker="o", color=style["color"])
+    axes.set(xlabel="threshold", ylabel=cost_words, ylim=(0, None))
+    axes.yaxis.label.set_fontsize(8 if len(cost_words) > 40 else 10)
+    _mark(axes, threshold)
+    return figure
+
+
+def plot_approval_rate(rows: Rows, costs: Costs, threshold: float, band: tuple[float, float]) -> Figure:
+    """Return the share approved against the threshold, with the chosen one and, where there is one, the review band."""
+    figure, axes = make_axes("Approval rate by threshold")
+    for (name, (y, p)), style in zip(rows.items(), _STYLES, strict=False):
+        axes.plot(_THRESHOLDS, cost_curve(y, p, _THRESHOLDS, costs)[1], label=name, **style)
+    if band[0] < band[1]:
+        axes.axvspan(*band, color=GREY, alpha=0.2, label=f"referred: {band[0]:.3f} to {band[1]:.3f}")
+    axes.set(xlabel="threshold", ylabel="share approved", ylim=(0, 1))
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    _mark(axes, threshold)
+    return figure
+
+
+def plot_review_band(
+    y: np.ndarray, p: np.ndarray, costs: Costs, threshold: float, band: tuple[float, float], rows_words: str
+) -> Figure:
+    """Return expected cost and share referred as the band is narrowed and widened about the threshold.
+
+    The cost is of what the model still decides, and of the reviews where a review's cost is known.
+    """
+    figure, axes = make_axes(f"Review band, {rows_words}")
+    width, cost, share = referral_curve(y, p, threshold, band, _SCALES, costs)
+    axes.plot(width, cost, color=BLUE, label="cost of decisions" + (" and reviews" if costs.review else " left"))
+    axes.axvline(band[1] - band[0], color="k", linestyle="--", label=f"chosen width {band[1] - band[0]:.3f}")
+    axes.set(xlabel="width of the band", ylabel="expected cost an application", ylim=(0, None))
+    other = axes.twinx()
+    other.plot(width, share, color=ORANGE, linestyle="-.", label="share referred")
+    other.set(ylabel="share referred", ylim=(0, 1))
+    other.yaxis.set_major_formatter(PercentFormatter(1))
+    lines = [*axes.lines, *other.lines]
+    axes.legend(lines, [line.get_label() for line in lines], loc="upper right", fontsize=8)
+    return figure
+
+
+def _mark(axes: Axes, threshold: float) -> None:
+    axes.axvline(threshold, color="k", linestyle=":", label=f"chosen {threshold:.3f}")
+    axes.legend(fontsize=8)

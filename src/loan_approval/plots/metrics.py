@@ -1,0 +1,140 @@
+"""Figures. Each function returns a Figure and draws nothing anywhere; a notebook shows what a cell ends in."""
+
+import io
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib import figure as matplotlib_figure
+from matplotlib.axes import Axes
+from sklearn.metrics import confusion_matrix, roc_curve
+
+from loan_approval.evaluation.reliability import Reliability
+
+BLUE, ORANGE, GREY = "#2b6cb0", "#c05621", "#718096"
+
+
+class Figure(matplotlib_figure.Figure):
+    """A figure that notebooks can show without pyplot, which keeps every figure in a global list."""
+
+    def _repr_png_(self) -> bytes:
+        picture = io.BytesIO()
+        self.savefig(picture, format="png", dpi=96)
+        return picture.getvalue()
+
+
+def make_axes(title: str, width: float = 5.5, height: float = 4.0) -> tuple[Figure, Axes]:
+    """Return an empty figure of this project's looks, and its axes."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots()
+    axes.set_title(title)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def plot_confusion(y: np.ndarray, decided: np.ndarray, labels: Sequence[str]) -> Figure:
+    """Return the confusion matrix; `labels` of codes 0 and 1."""
+    figure, axes = make_axes("Confusion matrix, test rows", 4.5)
+    counts = confusion_matrix(y, decided, labels=[0, 1])
+    axes.imshow(counts, cmap="Blues")
+    for row in (0, 1):
+        for column in (0, 1):
+            dark = counts[row, column] > counts.max() / 2
+            axes.text(column, row, f"{counts[row, column]:,}", ha="center", va="center", color="w" if dark else "k")
+    axes.set_xticks([0, 1], labels)
+    axes.set_yticks([0, 1], labels)
+    axes.set(xlabel="decided", ylabel="in the data")
+    return figure
+
+
+def plot_roc(curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+    """Return ROC curves; `curves` maps a name to (n,) labels and probabilities."""
+    figure, axes = make_axes("ROC, test rows")
+    for name, (y, p) in curves.items():
+        axes.plot(*roc_curve(y, p)[:2], label=name)
+    axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", label="chance")
+    axes.set(xlabel="false approvals / all denied in the data", ylabel="right approvals / all approved")
+    axes.legend(loc="lower right")
+    return figure
+
+
+def plot_calibration(reliability: Reliability) -> Figure:
+    """Return the reliability diagram: a bin's observed share with its 95 % interval and the rows in it."""
+    figure, axes = make_axes(f"Calibration, test rows: ECE {reliability.ece}")
+    bins = reliability.bins
+    predicted, observed = [each.predicted for each in bins], [each.observed for each in bins]
+    ends = [[each.observed - each.low for each in bins], [each.high - each.observed for each in bins]]
+    axes.plot([0, 1], [0, 1], color=GREY, linestyle=":")
+    axes.errorbar(predicted, observed, yerr=ends, marker="o", color=BLUE, capsize=2)
+    for each in bins:
+        axes.annotate(f"{each.rows:,}", (each.predicted, each.low), (3, -9), textcoords="offset points", fontsize=6)
+    by_chance = f"by chance alone {reliability.ece_by_chance:.3f}; small: rows in a bin"
+    axes.set(xlabel=f"probability of approval\n({by_chance})", ylabel="observed share in the data")
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    return figure
+
+
+def plot_importance(importance: pd.Series, title: str, most: int = 20) -> Figure:
+    """Return the largest importances; index = column names."""
+    shown = importance.reindex(importance.abs().sort_values().index)[-most:]
+    figure, axes = make_axes(title, height=1.2 + 0.28 * len(shown))
+    axes.barh(shown.index, shown, color=np.where(shown < 0, ORANGE, BLUE))
+    axes.axvline(0, color="k", linewidth=0.8)
+    return figure
+
+
+def plot_scores(y: np.ndarray, p: np.ndarray, threshold: float, labels: Sequence[str]) -> Figure:
+    """Return the histogram of probabilities by label, with the threshold."""
+    figure, axes = make_axes("Scores, test rows")
+    bins = np.linspace(0, 1, 41)
+    for code, colour in ((0, ORANGE), (1, BLUE)):
+        axes.hist(p[y == code], bins, alpha=0.6, color=colour, label=labels[code])
+    axes.axvline(threshold, color="k", linestyle="--", label=f"threshold {threshold:.3f}")
+    axes.set(xlabel="probability of approval", ylabel="rows")
+    axes.legend()
+    return figure
+
+
+def plot_learning_curve(rows: Sequence[int], auc: Sequence[float], spread: Sequence[float]) -> Figure:
+    """Return AUC over the number of rows learnt from, with one standard deviation over folds either side."""
+    figure, axes = make_axes("Learning curve, held-out folds of the train rows")
+    axes.errorbar(rows, auc, yerr=spread, color=BLUE, marker="o", capsize=4)
+    axes.axhline(0.5, color=GREY, linestyle=":", label="chance")
+    axes.set(xlabel="rows learnt from", ylabel="AUC", xlim=(0, None))
+    axes.legend(loc="lower right")
+    return figure
+
+
+def plot_missing(frame: pd.DataFrame) -> Figure:
+    """Return the share of missing cells by column."""
+    share = frame.isna().mean().sort_values()
+    figure, axes = make_axes("Missing cells", height=1.2 + 0.28 * len(share))
+    axes.barh(share.index, 100 * share, color=BLUE)
+    axes.set_xlabel("% of rows")
+    return figure
+
+
+def plot_distributions(frame: pd.DataFrame, target: str, labels: Sequence[str], columns: int = 4) -> Figure:
+    """Return one histogram a feature, split by the target's code."""
+    names = [name for name in frame.columns if name != target]
+    rows = -(-len(names) // columns)
+    figure = Figure(figsize=(3.2 * columns, 2.4 * rows), layout="constrained")
+    for axes, name in zip(figure.subplots(rows, columns, squeeze=False).flat, names, strict=False):
+        _draw_distribution(axes, frame, name, target, labels)
+    for axes in figure.axes[len(names) :]:
+        axes.set_visible(False)
+    figure.axes[0].legend(fontsize=7)
+    return figure
+
+
+def _draw_distribution(axes: Axes, frame: pd.DataFrame, name: str, target: str, labels: Sequence[str]) -> None:
+    column = frame[name].dropna()
+    if column.dtype == object:
+        column = column.astype("category").cat.codes
+    low, high = (column.quantile([0.005, 0.995])) if column.nunique() > 20 else (column.min(), column.max())
+    bins = np.linspace(low, high if high > low else low + 1, 25)
+    for code, colour in ((0, ORANGE), (1, BLUE)):
+        axes.hist(column[frame[target] == code], bins, density=True, alpha=0.55, color=colour, label=labels[code])
+    axes.set_title(name, fontsize=9)
+    axes.tick_params(labelsize=7)
+    axes.set_yticks([])

@@ -1,0 +1,153 @@
+"""The model card and risk file: one HTML page that loads nothing, made from what is recorded and from nothing else.
+
+Its headings follow the four parts of the interagency "Model Risk Management: Revised Guidance" of 17 April 2026 (OCC
+Bulletin 2026-13, Federal Reserve SR 26-2), which replaced SR 11-7 of 2011. What was not examined is said, not left out.
+"""
+
+import base64
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import ChainableUndefined, Environment, PackageLoader
+from markupsafe import Markup
+
+from serve.model.scorer import TOLERANCE, Scorer
+
+MOST_ROWS = 60  # of one table; the whole is in the facts
+SHADOW_EVENTS = ("shadow", "shadow ended")  # in the history, but no promotions
+MOST_EVENTS = 50  # of the history, the newest
+# What each topic of the evidence is called where it is said to be missing; the rest of the evidence follows at the end.
+TOPICS = {
+    "data": "rows by role",
+    "intervals": "intervals of the metrics",
+    "signal": "learning curve and repeats",
+    "calibration": "calibration",
+    "slices": "where it fails",
+    "baseline": "comparison with the same answer to everybody",
+    "costs": "thresholds and costs",
+    "champion": "comparison with the version in production",
+    "monotone": "declared directions",
+    "age": "treatment of age",
+    "fairness": "fairness by group",
+    "reasons": "check of the reasons",
+}
+
+
+def documents_of(scorer: Scorer) -> dict[str, Any]:
+    """Return what a model file says of itself, as `render_card` takes it."""
+    return {
+        "contract": scorer.contract.to_dict(),
+        "decision": scorer.decision_rule,
+        "provenance": scorer.provenance,
+    }
+
+
+def render_card(documents: Mapping[str, Any], facts: Mapping[str, Any], history: Sequence[Mapping[str, str]]) -> str:
+    """Return the card as HTML; the same input gives the same text.
+
+    documents: `contract`, `decision` and `provenance` of the model file.   facts: as recorded with the verdict, and
+    `name`, `version`, `run` of the version.   history: the events of the registered model, oldest first.
+    """
+    environment = Environment(
+        loader=PackageLoader("loan_approval"),
+        autoescape=True,
+        undefined=ChainableUndefined,  # facts recorded by earlier code may lack anything
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"shown": shown, "words": words}
+    evidence = facts.get("evidence") or {}
+    style = files("loan_approval").joinpath("templates/card.css").read_text(encoding="utf-8")
+    page = environment.get_template("card.html.j2").render(
+        **documents,
+        facts=facts,
+        evidence=evidence,
+        missing=[title for topic, title in TOPICS.items() if topic not in evidence],
+        other={topic: found for topic, found in evidence.items() if topic not in {*TOPICS, "statement"}},
+        gates={gate.get("name"): gate for gate in facts.get("gates") or []},
+        history=history[-MOST_EVENTS:],
+        earlier=max(0, len(history) - MOST_EVENTS),
+        standing=standing(str(facts.get("version")), history),
+        points=reliability_points(evidence.get("calibration")),
+        curve=cost_curve_points(evidence.get("costs")),
+        most_rows=MOST_ROWS,
+        tolerance=TOLERANCE,
+        style=Markup(style),  # noqa: S704 (our own file; whole, as the policy holds its hash)
+        style_hash=Markup(style_hash(style)),  # noqa: S704 (base64 between the quotes that a policy wants)
+    )
+    return page.strip() + "\n"
+
+
+def add_card(
+    facts: Mapping[str, Any], scorer: Scorer, version: Mapping[str, str], history: Sequence[Mapping[str, str]]
+) -> dict[str, Any]:
+    """Return the facts with their card, in place of one that was there. version: its `name`, `version`, `run`."""
+    rest = {key: value for key, value in facts.items() if key != "card"}
+    about = {"sha256": scorer.sha256} | rest | dict(version)
+    return rest | {"card": render_card(documents_of(scorer), about, history)}
+
+
+def standing(version: str, history: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """Return how a version stands in the record: `state` is current, former or never; `event` put it there."""
+    carried_out: list[Mapping[str, str]] = []
+    for event in history:
+        if event.get("event") in SHADOW_EVENTS:
+            continue
+        if event.get("event") != "not carried out":
+            carried_out.append(event)
+        elif carried_out:
+            carried_out.pop()
+    own = [event for event in carried_out if event.get("version") == version]
+    if not own:
+        return {"state": "never", "event": None}
+    state = "current" if carried_out[-1] is own[-1] else "former"
+    return {"state": state, "event": own[-1], "after": carried_out[-1].get("version")}
+
+
+def reliability_points(calibration: object) -> list[tuple[float, float]]:
+    """Return (predicted, observed) of each bin that has both as shares, for the figure."""
+    bins = calibration.get("bins") if isinstance(calibration, Mapping) else None
+    pairs = [(b.get("predicted"), b.get("observed")) for b in bins or [] if isinstance(b, Mapping)]
+    return [pair for pair in pairs if all(isinstance(x, int | float) and 0 <= x <= 1 for x in pair)]
+
+
+def cost_curve_points(costs: object) -> list[tuple[float, float, float]]:
+    """Return (threshold, cost over the curve's highest, approval rate) of each step that has all three, for the
+    figure; empty where fewer than two have.
+    """
+    steps = costs.get("curve") if isinstance(costs, Mapping) else None
+    keys = ("threshold", "cost", "approval_rate")
+    rows = [tuple(step.get(key) for key in keys) for step in steps or [] if isinstance(step, Mapping)]
+    whole = [row for row in rows if all(isinstance(x, int | float) and math.isfinite(x) and x >= 0 for x in row)]
+    highest = max((cost for _, cost, _ in whole), default=0)
+    if len(whole) < 2 or not highest or any(t > 1 or rate > 1 for t, _, rate in whole):
+        return []
+    return [(t, cost / highest, rate) for t, cost, rate in whole]
+
+
+def shown(value: object) -> str:
+    """Return a single value as a person reads it: four significant digits, thousands apart."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float) and math.isfinite(value):
+        return f"{value:,.0f}" if value.is_integer() and abs(value) < 1e15 else _four_digits(value)
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _four_digits(value: float) -> str:
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
+
+
+def words(key: object) -> str:
+    """Return a key of a document as words: `mean_probability` is "mean probability"."""
+    return str(key).replace("_", " ")
+
+
+def style_hash(style: str) -> str:
+    """Return the source expression by which a Content-Security-Policy admits one inline style."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}'"

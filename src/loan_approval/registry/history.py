@@ -1,0 +1,73 @@
+"""The record of promotions, which lives in the registry beside the alias it tells of: appended to, never changed."""
+
+import getpass
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from mlflow.exceptions import MlflowException
+
+from loan_approval.registry.card import SHADOW_EVENTS
+from loan_approval.registry.tracking import connect
+
+
+def record(name: str, event: dict[str, str]) -> None:
+    """Append an event to the record of a model, with who and when."""
+    append(name, stamp(event))
+
+
+def stamp(event: dict[str, str]) -> dict[str, str]:
+    """Return an event with who and when."""
+    return event | {"by": getpass.getuser(), "at": now()}
+
+
+def now() -> str:
+    """Return this moment in UTC, ISO 8601 by seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def append(name: str, event: Mapping[str, str]) -> None:
+    """Append one event to the record of promotions, which lives beside the alias it tells of."""
+    key = f"history.{time.time_ns():020d}.{secrets.token_hex(2)}"  # no two writers share one
+    connect().set_registered_model_tag(name, key, json.dumps(event, ensure_ascii=False))
+
+
+def read(name: str) -> list[dict[str, str]]:
+    """Return the record of promotions, oldest first."""
+    try:
+        tags = connect().get_registered_model(name).tags
+    except MlflowException as err:
+        if err.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return []
+        raise
+    return [json.loads(tags[key]) for key in sorted(tags) if key.startswith("history.")]
+
+
+def promoted_versions(name: str) -> list[str]:
+    """Return the stack of versions in production, the current one last: a rollback takes the top off."""
+    return last_step(name)[1]
+
+
+def last_step(name: str) -> tuple[list[str], list[str]]:
+    """Return the stack before and after the last event of the record."""
+    before: list[str] = []
+    after: list[str] = []
+    for event in read(name):
+        match event["event"]:
+            case "not carried out":
+                after = before
+            case shadow if shadow in SHADOW_EVENTS:
+                pass
+            case "rollback":
+                before, after = after, _down_to(after[:-1], event["version"])
+            case _:
+                before, after = after, [*after, event["version"]]
+    return before, after
+
+
+def _down_to(stack: list[str], version: str) -> list[str]:
+    while stack and stack[-1] != version:
+        stack = stack[:-1]
+    return stack

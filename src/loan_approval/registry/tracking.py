@@ -1,0 +1,203 @@
+"""Every MLflow call: runs, versions of the registered model, aliases, verdicts, history of promotions."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import skops.io
+from matplotlib.figure import Figure
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+from sklearn.pipeline import Pipeline
+
+from loan_approval.errors import TrackingError
+from loan_approval.project import platform_state
+from loan_approval.registry.tracking_server import check_reachable, tracking_uri
+
+MODEL_FILE = "model.onnx"
+_MODEL_FOLDER = "model"
+_PIPELINE = "pipeline.skops"
+# A bar for one small file is one too many. And files go through MLflow: its client would fetch them from S3 itself, at
+# the address by which MLflow knows it and this machine may not, and try again for minutes.
+_CLIENT = {
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
+}
+TRUSTED_TYPES = (
+    "numpy.dtype",
+    "skl2onnx.sklapi.cast_transformer.CastTransformer",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+)
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of a registered model: its number, run, and the sha256, verdict and signature recorded for it."""
+
+    name: str
+    number: str
+    run: str
+    sha256: str
+    verdict: str
+    signature: str = ""
+
+    def identity(self) -> dict[str, str]:
+        """Return name, number and run as the facts of a version hold them."""
+        return {"name": self.name, "version": self.number, "run": self.run}
+
+
+def connect() -> MlflowClient:
+    """Return a client of the tracking server that the environment names. Raises TrackingError when nobody is there."""
+    check_reachable(tracking_uri())
+    for name, value in _CLIENT.items():
+        os.environ.setdefault(name, value)
+    mlflow.set_tracking_uri(tracking_uri())
+    return MlflowClient()
+
+
+@contextmanager
+def start_run(experiment: str, run_name: str) -> Iterator[str]:
+    """Start a run in an experiment (made if it is new); yields the run's id."""
+    find_experiment(experiment)
+    mlflow.set_experiment(experiment)
+    with mlflow.start_run(run_name=run_name) as run:
+        yield run.info.run_id
+
+
+def find_experiment(experiment: str) -> str:
+    """Return the id of an experiment, made if it is new."""
+    client = connect()
+    found = client.get_experiment_by_name(experiment)
+    if found is not None:
+        return found.experiment_id
+    return client.create_experiment(experiment, artifact_location=_artifact_folder(experiment))
+
+
+def _artifact_folder(experiment: str) -> str | None:
+    uri = tracking_uri()
+    if not uri.startswith("sqlite:///"):
+        return None  # a server decides itself where artifacts go
+    return (Path(uri.removeprefix("sqlite:///")).resolve().parent / "mlartifacts" / experiment).as_uri()
+
+
+def log_training(
+    parameters: Mapping[str, Any],
+    metrics: Mapping[str, float],
+    tags: Mapping[str, str],
+    figures: Mapping[str, Figure],
+    pipeline: Pipeline,
+) -> None:
+    """Log what one training run was and gave, and where it ran, into the current run. The pipeline is stored with
+    skops, not pickle.
+    """
+    mlflow.log_params(dict(parameters))
+    mlflow.log_metrics(dict(metrics))
+    mlflow.set_tags(dict(tags) | platform_state())
+    for name, figure in figures.items():
+        mlflow.log_figure(figure, f"figures/{name}.png")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / _PIPELINE
+        skops.io.dump(pipeline, path)
+        mlflow.log_artifact(str(path))
+
+
+def log_file(run: str, path: Path, folder: str) -> None:
+    """Log a file into an artifact folder of a run."""
+    connect().log_artifact(run, str(path), folder)
+
+
+def register(name: str, run: str, data: bytes, sha256: str) -> Version:
+    """Log the model file to its run and make it a new version of the registered model."""
+    client = connect()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / MODEL_FILE
+        path.write_bytes(data)
+        client.log_artifact(run, str(path), _MODEL_FOLDER)
+    try:
+        client.create_registered_model(name)
+    except MlflowException as err:
+        if err.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    source = f"{client.get_run(run).info.artifact_uri}/{_MODEL_FOLDER}"
+    version = client.create_model_version(name, source, run, tags={"sha256": sha256})
+    return _describe(version)
+
+
+def load_tags(run: str) -> dict[str, str]:
+    """Return the tags of a run. Raises TrackingError when it is not there."""
+    try:
+        return dict(connect().get_run(run).data.tags)
+    except MlflowException as err:
+        raise TrackingError(f"run {run} is not there") from err
+
+
+def set_alias(name: str, alias: str, number: str) -> None:
+    """Point an alias at a version."""
+    connect().set_registered_model_alias(name, alias, number)
+
+
+def delete_alias(name: str, alias: str) -> None:
+    """Take an alias away, if it is there."""
+    connect().delete_registered_model_alias(name, alias)
+
+
+def find_version(name: str, version: str) -> Version:
+    """Return a version by number or alias. Raises TrackingError when there is none."""
+    found = version_of_alias(name, version) if not version.isdigit() else _by_number(name, version)
+    if found is None:
+        raise TrackingError(f"{name} has no version {version!r}, expected a number or an alias such as challenger")
+    return found
+
+
+def version_of_alias(name: str, alias: str) -> Version | None:
+    """Return the version behind an alias, None if there is none."""
+    try:
+        return _describe(connect().get_model_version_by_alias(name, alias))
+    except MlflowException as err:
+        if err.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+
+
+def _by_number(name: str, number: str) -> Version | None:
+    try:
+        return _describe(connect().get_model_version(name, number))
+    except MlflowException as err:
+        if err.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
+
+
+def _describe(version: ModelVersion) -> Version:
+    tags = version.tags or {}
+    sha256, verdict = tags.get("sha256", ""), tags.get("verdict", "none")
+    signature = tags.get("signature", "")
+    return Version(version.name, str(version.version), version.run_id or "", sha256, verdict, signature)
+
+
+def load_model_file(version: Version) -> bytes:
+    """Return the bytes of a version's model file. Raises TrackingError when they are not there."""
+    source = connect().get_model_version_download_uri(version.name, version.number)
+    try:
+        return Path(mlflow.artifacts.download_artifacts(f"{source}/{MODEL_FILE}")).read_bytes()
+    except (MlflowException, OSError) as err:
+        raise TrackingError(
+            f"{version.name} version {version.number}: no {MODEL_FILE} in its artifacts, or they can't be reached"
+        ) from err
+
+
+def load_pipeline(version: Version, trusted_types: tuple[str, ...]) -> Pipeline:
+    """Return the fitted pipeline of a version's run; skops refuses any type that is not trusted here."""
+    try:
+        path = mlflow.artifacts.download_artifacts(f"runs:/{version.run}/{_PIPELINE}")
+    except (MlflowException, OSError) as err:
+        raise TrackingError(f"{version.name} version {version.number}: no {_PIPELINE} in its run") from err
+    return skops.io.load(path, trusted=[*TRUSTED_TYPES, *trusted_types])

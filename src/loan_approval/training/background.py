@@ -1,0 +1,78 @@
+"""The background rows a model file carries: the approved applicants that others are compared with, as a few centres.
+
+Centres, not people: each is made from at least `FEWEST_MEMBERS` applicants. They follow from the data alone, so that
+the reasons of two models of the same data are against the same rows.
+"""
+
+import numpy as np
+from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
+
+from loan_approval.data.datasets import Dataset
+from loan_approval.errors import DataError
+from loan_approval.training.factories import find_factory
+from loan_approval.training.factory import PreprocessorFactory
+from serve.contract.contract import Contract
+from serve.contract.feature import Feature
+
+CENTRES = 16
+FEWEST_MEMBERS = 5  # applicants behind a centre
+MOST_ROWS = 20_000  # clustered; more add time, hardly anything to 16 centres
+
+
+def make_background(dataset: Dataset) -> np.ndarray:
+    """Return (B, F) encoded centres of the approved train rows, NaN = missing; B is at most `CENTRES`.
+
+    Raises DataError when fewer than `FEWEST_MEMBERS` train rows are approved.
+    """
+    X, y = dataset.rows("train")
+    approved = X[y == 1]
+    if len(approved) < FEWEST_MEMBERS:
+        label = dataset.contract.label(1)
+        raise DataError(
+            f"{dataset.name}: {len(approved)} rows of role train are {label!r}, expected at least {FEWEST_MEMBERS}"
+        )
+    if len(approved) > MOST_ROWS:
+        chosen = np.random.default_rng(0).choice(len(approved), MOST_ROWS, replace=False)
+        approved = approved[np.sort(chosen)]
+    members = cluster(approved, dataset.contract)
+    return np.array([_centre(approved[members == k], approved, dataset.contract) for k in np.unique(members)])
+
+
+def cluster(X: np.ndarray, contract: Contract) -> np.ndarray:
+    """Return the cluster of each of (n, F) rows; one with too few members has gone to its nearest neighbour.
+
+    Distances are between imputed, standardised numbers and one-hot categories.
+    """
+    with threadpool_limits(1):  # one thread: the sums have one order, a rebuild gives the same centres
+        points = find_factory(PreprocessorFactory, "median_imputer_with_scaler").make(contract).fit_transform(X)
+        clusters = min(CENTRES, len(X) // FEWEST_MEMBERS, len(np.unique(points, axis=0)))
+        members = KMeans(clusters, n_init=4, random_state=0).fit(points).labels_
+    while True:
+        names, sizes = np.unique(members, return_counts=True)
+        if sizes.min() >= FEWEST_MEMBERS:
+            return members
+        smallest, others = names[sizes.argmin()], np.delete(names, sizes.argmin())
+        middle = points[members == smallest].mean(axis=0)
+        apart = [np.sum((points[members == name].mean(axis=0) - middle) ** 2) for name in others]
+        members = np.where(members == smallest, others[np.argmin(apart)], members)
+
+
+def _centre(rows: np.ndarray, approved: np.ndarray, contract: Contract) -> list[float]:
+    return [_middle(rows[:, i], approved[:, i], feature) for i, feature in enumerate(contract.scored)]
+
+
+def _middle(values: np.ndarray, approved: np.ndarray, feature: Feature) -> float:
+    """Return the mean of a number, the most frequent of a category, NaN where most are missing.
+
+    Where most are given, but by too few to hide behind, the middle of all approved stands in.
+    """
+    given = values[~np.isnan(values)]
+    if 2 * len(given) < len(values):
+        return np.nan
+    if len(given) < FEWEST_MEMBERS:
+        given = approved[~np.isnan(approved)]  # of this feature
+    if feature.is_category:
+        return float(np.bincount(given.astype(int)).argmax())
+    mean = float(np.clip(given.mean(), feature.min, feature.max))
+    return float(round(mean)) if feature.type == "integer" else mean

@@ -1,0 +1,16 @@
+"""Numbers: missing ones become the training median."""
+
+from sklearn.base import BaseEstimator
+from sklearn.impute import SimpleImputer
+
+from loan_approval.training.factory import PreprocessorFactory
+
+
+class MedianImputer(PreprocessorFactory):
+    """Median imputation."""
+
+    name = "median_imputer"
+
+    def make_number_steps(self) -> list[tuple[str, BaseEstimator]]:
+        """Return the imputer."""
+        return [("impute", SimpleImputer(strategy="median", keep_empty_features=True))]

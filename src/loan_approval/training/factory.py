@@ -1,0 +1,90 @@
+"""The abstract factory of models."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from loan_approval.errors import FactoryError
+from serve.contract.contract import Contract
+
+
+class ModelFactory(ABC):
+    """Makes a classifier. A new one: one subclass in a file of its own below `factories/`."""
+
+    name: ClassVar[str]
+    # Trees compare in float32 in the graph: they must learn on what the graph will see.
+    learns_on_float32: ClassVar[bool] = False
+    # Types of this model that skops may load, beyond those it knows.
+    trusted_types: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def make_estimator(self, directions: Sequence[int], seed: int) -> BaseEstimator:
+        """Return the unfitted classifier with its defaults; `directions` has one entry a preprocessed column."""
+
+    def check_parameters(self, parameters: Mapping[str, Any]) -> None:
+        """Raise FactoryError for values this factory can't honour."""
+
+    def make(self, directions: Sequence[int], seed: int, parameters: Mapping[str, Any]) -> BaseEstimator:
+        """Return the unfitted classifier with these parameters. Raises FactoryError for one it does not take."""
+        estimator = self.make_estimator(directions, seed)
+        unknown = sorted(set(parameters) - set(estimator.get_params()))
+        if unknown:
+            known = ", ".join(sorted(estimator.get_params()))
+            raise FactoryError(f"{self.name} takes no {', '.join(unknown)}, expected some of {known}")
+        self.check_parameters(parameters)
+        return estimator.set_params(**parameters)
+
+    def align_with_graph(self, estimator: BaseEstimator) -> None:
+        """Change a fitted estimator, decisions unchanged, so that its float32 graph decides the same."""
+
+    def register_converter(self) -> None:
+        """Tell skl2onnx how to convert this model, where it does not know."""
+
+
+class PreprocessorFactory(ABC):
+    """Makes a ColumnTransformer from the contract. A new one: one subclass in a file of its own below `factories/`.
+
+    Numbers come out first, in contract order, then each category one-hot over the contract's values and missing.
+    """
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def make_number_steps(self) -> list[tuple[str, BaseEstimator]]:
+        """Return the pipeline steps for the numbers; the result has no NaN and as many columns."""
+
+    def make(self, contract: Contract) -> ColumnTransformer:
+        """Return the unfitted preprocessor for this contract."""
+        parts = []
+        if numbers := [i for i, f in enumerate(contract.scored) if not f.is_category]:
+            parts.append(("numbers", Pipeline(self.make_number_steps()), numbers))
+        for i, feature in enumerate(contract.scored):
+            if feature.is_category:
+                parts.append((f"category_{i}", _make_one_hot(len(feature.values)), [i]))
+        return ColumnTransformer(parts)
+
+
+def output_directions(contract: Contract) -> list[int]:
+    """Return the direction (+1, -1, 0) of each column that a preprocessor puts out."""
+    numbers = [f.direction for f in contract.scored if not f.is_category]
+    return numbers + [0] * sum(len(f.values) + 1 for f in contract.scored if f.is_category)
+
+
+def output_names(contract: Contract) -> list[str]:
+    """Return the name of each column that a preprocessor puts out, such as `Home=rent`."""
+    names = [f.name for f in contract.scored if not f.is_category]
+    return names + [f"{f.name}={v}" for f in contract.scored if f.is_category for v in (*f.values, "missing")]
+
+
+def _make_one_hot(values: int) -> Pipeline:
+    # Missing becomes an index of its own, the one after the last value.
+    fill = SimpleImputer(strategy="constant", fill_value=float(values), keep_empty_features=True)
+    encode = OneHotEncoder(categories=[np.arange(values + 1, dtype=float)], sparse_output=False)
+    return Pipeline([("missing", fill), ("one_hot", encode)])

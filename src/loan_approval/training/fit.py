@@ -1,0 +1,129 @@
+"""From factories and rows to a fitted pipeline, calibrated where that helps."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from skl2onnx.sklapi import CastTransformer
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
+
+from loan_approval.data.datasets import ROLES, Dataset
+from loan_approval.errors import DataError, FactoryError
+from loan_approval.training.calibration import (
+    AUTO,
+    CalibrationComparison,
+    check_calibration,
+    compare_calibrations,
+    fit_sigmoid,
+)
+from loan_approval.training.factories import find_factory
+from loan_approval.training.factory import ModelFactory, PreprocessorFactory, output_directions
+from serve.contract.contract import Contract
+
+FEWEST_PER_LABEL = 10  # rows of each label a role must have, twice the folds of the cross-validation
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a model follows from, beside commit, data and lock."""
+
+    model_name: str
+    preprocessor_name: str
+    seed: int
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    calibration: str = "sigmoid"  # or "none"; files of before there was a choice have none written, and a sigmoid
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recipe as a JSON document."""
+        return asdict(self)
+
+    def model_factory(self) -> ModelFactory:
+        """Return the model's factory. Raises FactoryError."""
+        return find_factory(ModelFactory, self.model_name)
+
+    def make_pipeline(self, contract: Contract) -> Pipeline:
+        """Return the unfitted, uncalibrated pipeline from (n, F) float64. Raises FactoryError."""
+        factory = self.model_factory()
+        steps: list[tuple[str, BaseEstimator]] = [
+            ("preprocess", find_factory(PreprocessorFactory, self.preprocessor_name).make(contract))
+        ]
+        if factory.learns_on_float32:
+            steps.append(("cast", CastTransformer(dtype=np.float32)))
+        model = factory.make(output_directions(contract), self.seed, self.parameters)
+        return Pipeline([*steps, ("model", model)])
+
+
+def fit(recipe: Recipe, dataset: Dataset) -> Pipeline:
+    """Fit on the train rows; with calibration "sigmoid" the last step is a calibrator fitted on the calibrate rows.
+
+    Raises DataError when a role has too few rows of a label, FactoryError for an unusable recipe.
+    """
+    check_calibration(recipe.calibration)
+    pipeline = _fit_uncalibrated(recipe, dataset)
+    if recipe.calibration == "none":
+        return pipeline
+    head, model = pipeline[:-1], pipeline[-1]
+    X, y = dataset.rows("calibrate")
+    with threadpool_limits(1):
+        return Pipeline([*head.steps, ("model", fit_sigmoid(model, head.transform(X), y))])
+
+
+def settle_calibration(
+    recipe: Recipe, dataset: Dataset, calibration: str = AUTO
+) -> tuple[Recipe, CalibrationComparison]:
+    """Return the recipe with its calibration said, and how the two compare on the calibrate rows.
+
+    calibration: "auto" takes what `compare_calibrations` says, "sigmoid" and "none" are taken as they are. The recipe
+    never says "auto": a rebuild is to do the same, not to choose again. Raises DataError, FactoryError.
+    """
+    if calibration != AUTO:
+        check_calibration(calibration)
+    pipeline = _fit_uncalibrated(recipe, dataset)
+    X, y = dataset.rows("calibrate")
+    with threadpool_limits(1):
+        compared = compare_calibrations(pipeline[-1], pipeline[:-1].transform(X), y, recipe.seed)
+    return replace(recipe, calibration=compared.chosen if calibration == AUTO else calibration), compared
+
+
+def _fit_uncalibrated(recipe: Recipe, dataset: Dataset) -> Pipeline:
+    check_roles(dataset)
+    check_width(recipe, dataset)
+    X, y = dataset.rows("train")
+    with threadpool_limits(1):  # one thread: the arithmetic has one order, a rebuild gives the same bytes
+        pipeline = recipe.make_pipeline(dataset.contract).fit(X, y)
+        recipe.model_factory().align_with_graph(pipeline.named_steps["model"])
+        return pipeline
+
+
+def check_roles(dataset: Dataset) -> None:
+    """Raise DataError when a role has too few rows of either label to learn from."""
+    for role in ROLES:
+        _, y = dataset.rows(role)
+        for code in (0, 1):
+            count = int(np.sum(y == code))
+            if count < FEWEST_PER_LABEL:
+                label = dataset.contract.label(code)
+                raise DataError(
+                    f"{dataset.name}: {count} rows of role {role} are {label!r}, expected at least {FEWEST_PER_LABEL}"
+                )
+
+
+def score(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
+    """Return (n,) probabilities of approval."""
+    with threadpool_limits(1):
+        return pipeline.predict_proba(X)[:, 1].astype(np.float64)
+
+
+def check_width(recipe: Recipe, dataset: Dataset) -> None:
+    """Raise FactoryError when the preprocessor doesn't put out the columns that directions and names are made for."""
+    X, _ = dataset.rows("train")
+    columns = recipe.make_pipeline(dataset.contract).named_steps["preprocess"].fit_transform(X).shape[1]
+    expected = len(output_directions(dataset.contract))
+    if columns != expected:
+        raise FactoryError(
+            f"{recipe.preprocessor_name} puts out {columns} columns, expected {expected}: one a number, "
+            "and one for each value of a category and for missing"
+        )

@@ -1,0 +1,38 @@
+"""What a fitted pipeline leans on."""
+
+import numpy as np
+import pandas as pd
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.inspection import permutation_importance
+from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
+
+from loan_approval.training.factory import output_names
+from serve.contract.contract import Contract
+
+REPEATS = 5
+MOST_ROWS = 4000
+
+
+def measure_importance(
+    pipeline: Pipeline, contract: Contract, X: np.ndarray, y: np.ndarray, seed: int
+) -> tuple[str, pd.Series]:
+    """Return what was measured, in words, and the importance of each column.
+
+    The model's own where it has one (coefficients, or impurity decrease), else the drop in AUC when a feature's values
+    are permuted over (n, F) rows.
+    """
+    last = pipeline.named_steps["model"]
+    model = last.estimator if isinstance(last, CalibratedClassifierCV) else last
+    if hasattr(model, "coef_"):
+        return "Coefficients, on preprocessed columns", pd.Series(model.coef_[0], output_names(contract))
+    if hasattr(model, "feature_importances_"):
+        own = pd.Series(model.feature_importances_, output_names(contract), dtype=float)
+        return "The model's own importance, on preprocessed columns", own
+    few = slice(None, MOST_ROWS)
+    with threadpool_limits(1):
+        result = permutation_importance(
+            pipeline, X[few], y[few], scoring="roc_auc", n_repeats=REPEATS, random_state=seed, n_jobs=1
+        )
+    names = [feature.name for feature in contract.scored]
+    return "Drop in AUC when permuted, test rows", pd.Series(result.importances_mean, names)

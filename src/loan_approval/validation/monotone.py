@@ -1,0 +1,180 @@
+"""What a model file alone must prove: scores keep the contract's directions, and no elderly applicant loses by age.
+
+Each proof moves one feature over its whole range in many real rows, everything else equal, through the server's own
+scorer, with no fitted pipeline and no trust in how the model was trained: the file and a table of rows are enough. The
+values are both sides of every turn of every tree (between two turns a tree's answer is constant, so a row's whole line
+is seen), the ends of the range, an even grid, and for whole numbers as many of them as there is room for. A missing
+value has no place in the order and is outside of both proofs.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from loan_approval.validation.gates import Gate
+from loan_approval.validation.tree_splits import turns_of
+from serve.contract.contract import Contract
+from serve.contract.feature import Feature
+from serve.model.scorer import Scorer
+
+ROWS = 300  # real rows a feature is moved in
+MOST_SCORES = 2_000_000  # of one feature: a forest of very many turns is shown in fewer rows
+MOST_AT_ONCE = 100_000  # scores held in memory
+GRID = 200
+MOST_WHOLE_NUMBERS = 1000
+# Sums in a fixed order keep the order of their terms, rounding included, but nobody promises that of an exponential:
+# near the sigmoid's ends a step may lose the last bit or two of a float64. A tree that turns the wrong way loses more.
+NOISE = 1e-12
+UNMARKED = "the contract marks no scored feature with elderly_from: nothing to prove"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A directed feature moved over its range: steps between neighbouring values that were tried, and that went wrong.
+
+    largest: the most that a step went against the direction, 0 when none did.
+    """
+
+    feature: str
+    direction: int
+    rows: int
+    steps: int
+    violations: int
+    largest: float
+
+
+@dataclass(frozen=True)
+class AgeProof:
+    """Rows in which an elderly age scores lower than a younger one; smallest margin of the elderly over all rows.
+
+    values: the ages that were tried in each row.
+    """
+
+    attribute: str
+    boundary: float
+    rows: int
+    values: int
+    violations: int
+    smallest_margin: float
+
+
+def prove_monotone(data: bytes, X: np.ndarray, rows: int = ROWS, seed: int = 0) -> list[Sweep]:
+    """Move each feature with a direction over its range in `rows` of the (n, F) real rows, through the model file.
+
+    Raises ModelFileError for a file that does not verify.
+    """
+    scorer = Scorer(data)
+    features = scorer.contract.scored
+    directed = [column for column, feature in enumerate(features) if feature.direction]
+    turns = turns_of(data, scorer.contract, directed)
+    sweeps = []
+    for column in tqdm(directed, desc="monotone proof", unit="feature"):
+        feature, values = features[column], sweep_values(features[column], turns[column])
+        base = _draw_rows(X, rows, len(values), seed)
+        against = [-feature.direction * np.diff(p) for p in _sweep(scorer, base, column, values)]
+        sweeps.append(_judge(feature, len(base), np.concatenate(against) if against else np.empty((0, 0))))
+    return sweeps
+
+
+def monotone_gate(sweeps: Sequence[Sweep]) -> Gate:
+    """Pass when no step of any directed feature moves the score against its direction, and there were steps."""
+    if not sweeps:
+        return Gate("monotone", True, "no scored feature declares a direction", {})
+    steps, rows = sum(sweep.steps for sweep in sweeps), min(sweep.rows for sweep in sweeps)
+    numbers = {f"{sweep.feature}_violations": float(sweep.violations) for sweep in sweeps} | {"steps": float(steps)}
+    tried = f"{steps:,} steps over every tree threshold and the whole range, in at least {rows:,} real rows a feature"
+    wrong = [
+        f"{sweep.feature} moves the score against its direction {sweep.direction:+d} in {sweep.violations:,} of "
+        f"{sweep.steps:,} steps (by up to {sweep.largest:.1e})"
+        for sweep in sweeps
+        if sweep.violations
+    ]
+    if wrong:
+        return Gate("monotone", False, f"{'; '.join(wrong)}; none may", numbers)
+    if not rows:
+        return Gate("monotone", False, "nothing is proved: there are no rows", numbers)
+    names = ", ".join(f"{sweep.feature} {sweep.direction:+d}" for sweep in sweeps)
+    return Gate("monotone", True, f"the file keeps {names}: {tried}", numbers)
+
+
+def prove_age(data: bytes, X: np.ndarray, rows: int = ROWS, seed: int = 0) -> AgeProof | None:
+    """Compare, in `rows` of the (n, F) real rows, the lowest score of an elderly age with the highest of a younger one.
+
+    Which feature is the age, and from when on it is elderly, is the contract's `elderly_from`; None if no scored
+    feature has one. Nothing is assumed about directions. Raises ModelFileError for a file that does not verify.
+    Source: Regulation B, 12 CFR 1002.6(b)(2)(ii): a credit scoring system may use age if an elderly applicant's is
+    given no negative factor or value; 1002.2(v): that is one less favourable than the most favoured younger class's.
+    """
+    scorer = Scorer(data)
+    column = age_column(scorer.contract)
+    if column is None:
+        return None
+    age = scorer.contract.scored[column]
+    values = sweep_values(age, turns_of(data, scorer.contract, [column])[column])
+    elderly = values >= age.elderly_from
+    base = _draw_rows(X, rows, len(values), seed)
+    parts = [p[:, elderly].min(axis=1) - p[:, ~elderly].max(axis=1) for p in _sweep(scorer, base, column, values)]
+    margins = np.concatenate([[], *parts])
+    smallest = float(margins.min()) if len(margins) else 0.0
+    violations = int(np.sum(margins < -NOISE))
+    return AgeProof(age.name, float(age.elderly_from), len(base), len(values), violations, smallest)
+
+
+def age_column(contract: Contract) -> int | None:
+    """Return the scored column that the contract marks as the applicant's age."""
+    marked = [column for column, feature in enumerate(contract.scored) if feature.elderly_from is not None]
+    return marked[0] if marked else None
+
+
+def age_gate(proof: AgeProof | None) -> Gate:
+    """Pass when in no row an elderly age scores lower than a younger one, or where no age is marked."""
+    if proof is None:
+        return Gate("age", True, UNMARKED, {})
+    numbers = {key: float(value) for key, value in asdict(proof).items() if key != "attribute"}
+    if not proof.rows:
+        return Gate("age", False, "nothing is proved: there are no rows", numbers)
+    words = (
+        f"in {proof.violations:,} of {proof.rows:,} real rows some {proof.attribute} from {proof.boundary:g} on scores "
+        f"lower than a younger one, all else equal, none may; {proof.values:,} ages tried in each, smallest margin "
+        f"{proof.smallest_margin:.1e}"
+    )
+    return Gate("age", proof.violations == 0, words, numbers)
+
+
+def to_evidence(sweeps: Sequence[Sweep], proof: AgeProof | None) -> dict[str, Any]:
+    """Return both proofs as JSON documents, `monotone` and `age`; the latter null when no age is marked."""
+    return {"monotone": [asdict(sweep) for sweep in sweeps], "age": asdict(proof) if proof else None}
+
+
+def sweep_values(feature: Feature, turns: np.ndarray) -> np.ndarray:
+    """Return the values a number is moved over, ascending: see the module. turns: both sides of each."""
+    values = np.concatenate([turns, np.linspace(feature.min, feature.max, GRID)])
+    if feature.elderly_from is not None:
+        values = np.append(values, [np.nextafter(feature.elderly_from, -np.inf), feature.elderly_from])
+    if feature.type == "integer":
+        few = np.arange(feature.min, min(feature.max, feature.min + MOST_WHOLE_NUMBERS) + 1)
+        values = np.concatenate([np.floor(values), np.ceil(values), few])
+    return np.unique(values[(values >= feature.min) & (values <= feature.max)])
+
+
+def _draw_rows(X: np.ndarray, rows: int, values: int, seed: int) -> np.ndarray:
+    rows = min(rows, max(1, MOST_SCORES // values))
+    return X[np.random.default_rng(seed).permutation(len(X))[:rows]]
+
+
+def _sweep(scorer: Scorer, base: np.ndarray, column: int, values: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield (k, len(values)) probabilities of the base rows with one column at each value, k rows at a time."""
+    k = max(1, MOST_AT_ONCE // len(values))
+    for start in range(0, len(base), k):
+        rows = np.repeat(base[start : start + k], len(values), axis=0)
+        rows[:, column] = np.tile(values, len(rows) // len(values))
+        yield scorer.score(rows).reshape(-1, len(values))
+
+
+def _judge(feature: Feature, rows: int, against: np.ndarray) -> Sweep:
+    largest = float(max(0.0, against.max(initial=0.0)))
+    violations = int(np.sum(against > NOISE))
+    return Sweep(feature.name, feature.direction, rows, int(against.size), violations, largest)

@@ -1,0 +1,124 @@
+"""The proof that the model file decides as the fitted pipeline does, through the server's own scorer.
+
+Judged are the data, rows over the whole range of the contract with missing values, the range edges, and rows at the
+graph's tree thresholds and one step either side.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+from loan_approval.errors import ExportError
+from loan_approval.evaluation.thresholds import bands_of
+from loan_approval.training.export import draw_from_range
+from loan_approval.training.fit import score
+from loan_approval.validation.tree_splits import find_turns, tree_thresholds
+from serve.contract.contract import Contract
+from serve.model.scorer import TOLERANCE, Scorer
+
+RANGE_ROWS = 20_000
+THRESHOLD_ROWS = 60_000
+RECORDS = 300  # rows that also go through a record, as over HTTP
+
+
+@dataclass(frozen=True)
+class ParityReport:
+    """rows judged; decisions or review bands that differ; rows within 1e-6 of a bound, where they may; largest |dp|."""
+
+    rows: int
+    differing: int
+    near: int
+    largest: float
+
+
+def prove_parity(data: bytes, pipeline: Pipeline, X: np.ndarray, seed: int = 0) -> ParityReport:
+    """Compare a model file with the pipeline it came from on (n, F) data rows and on hard rows made from them."""
+    scorer = Scorer(data)
+    contract = scorer.contract
+    rng = np.random.default_rng(seed)
+    rows = np.concatenate(
+        [
+            X,
+            range_rows(contract, RANGE_ROWS, rng),
+            edge_rows(contract, X),
+            threshold_rows(data, pipeline, contract, X, rng),
+        ]
+    )
+    expected, got = score(pipeline, rows), scorer.score(rows)
+    near = _near(expected, scorer.threshold)
+    near_a_bound = near | _near(expected, *scorer.review_band)
+    differs = (scorer.decide(got) != scorer.decide(expected)) & ~near
+    differs |= (bands_of(got, *scorer.review_band) != bands_of(expected, *scorer.review_band)) & ~near_a_bound
+    return ParityReport(
+        rows=len(rows),
+        differing=int(np.sum(differs)) + _differing_records(scorer, rows[~near], got[~near], rng),
+        near=int(np.sum(near_a_bound)),
+        largest=float(np.max(np.abs(got - expected))),
+    )
+
+
+def check_parity(report: ParityReport) -> None:
+    """Raise ExportError when any decision differs: such a file is not registered."""
+    if report.differing:
+        raise ExportError(
+            f"{report.differing} of {report.rows:,} decisions differ from the fitted pipeline's: {report}"
+        )
+
+
+def range_rows(contract: Contract, rows: int, rng: np.random.Generator) -> np.ndarray:
+    """Return (rows, F) rows drawn over the contract's ranges."""
+    return np.column_stack([draw_from_range(feature, rows, rng) for feature in contract.scored])
+
+
+def edge_rows(contract: Contract, X: np.ndarray, base_rows: int = 50) -> np.ndarray:
+    """Return data rows with one feature at a time at its least, its greatest, and missing where allowed."""
+    base = X[:: max(1, len(X) // base_rows)][:base_rows]
+    variants = []
+    for column, feature in enumerate(contract.scored):
+        numbers = [0.0, len(feature.values) - 1.0] if feature.is_category else [feature.min, feature.max]
+        for number in [*numbers, *([np.nan] if feature.missing else [])]:
+            changed = base.copy()
+            changed[:, column] = number
+            variants.append(changed)
+    return np.concatenate(variants)
+
+
+def threshold_rows(
+    data: bytes, pipeline: Pipeline, contract: Contract, X: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Return data rows with one number set just where a tree of the graph turns, and one step either side of it.
+
+    Integers go to the whole numbers either side. No rows for a graph without trees.
+    """
+    numbers = np.array([i for i, feature in enumerate(contract.scored) if not feature.is_category], dtype=int)
+    cuts = [(position, cut) for position, cut in tree_thresholds(data) if position < len(numbers)]
+    if not cuts:
+        return np.empty((0, X.shape[1]))
+    positions, thresholds = np.array([p for p, _ in cuts]), np.array([t for _, t in cuts])
+    columns, low, high = find_turns(pipeline[:-1].transform, contract, numbers[positions], positions, thresholds)
+    whole = np.array([contract.scored[column].type == "integer" for column in columns])
+    low, high = np.where(whole, np.floor(low), low), np.where(whole, np.ceil(high), high)
+    beyond = [
+        np.where(whole, low - 1, np.nextafter(low, -np.inf)),
+        np.where(whole, high + 1, np.nextafter(high, np.inf)),
+    ]
+    columns, values = np.tile(columns, 4), np.concatenate([low, high, *beyond])
+    inside = [contract.scored[c].min <= v <= contract.scored[c].max for c, v in zip(columns, values, strict=True)]
+    columns, values = columns[inside], values[inside]
+    chosen = rng.permutation(len(columns))[:THRESHOLD_ROWS]
+    rows = X[rng.integers(0, len(X), len(chosen))]
+    rows[np.arange(len(chosen)), columns[chosen]] = values[chosen]
+    return rows
+
+
+def _near(p: np.ndarray, *bounds: float) -> np.ndarray:
+    return np.any([np.abs(p - bound) <= TOLERANCE for bound in bounds], axis=0)
+
+
+def _differing_records(scorer: Scorer, rows: np.ndarray, p: np.ndarray, rng: np.random.Generator) -> int:
+    chosen = rng.permutation(len(rows))[:RECORDS]
+    codes = scorer.decide(p[chosen])
+    features = scorer.contract.scored
+    records = [{f.name: f.decode(number) for f, number in zip(features, rows[i], strict=True)} for i in chosen]
+    return int(sum(scorer.answer(record).code != code for record, code in zip(records, codes, strict=True)))

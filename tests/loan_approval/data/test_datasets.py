@@ -1,0 +1,246 @@
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from loan_approval.data import datasets, folders
+from loan_approval.data.datasets import ROLES, assign_roles, dataset_folder, load_dataset, read_dataset
+from loan_approval.errors import DataError
+from serve.contract.contract import Contract
+
+CASES = json.loads((Path(__file__).parents[2] / "cases.json").read_text(encoding="utf-8"))["cases"]
+HEADER = "home,amount,region,children,granted"
+RIGHT = "own,10,north,1,yes"
+
+
+@pytest.fixture
+def read(tmp_path, homes_contract):
+    """Return a function that reads a text, or bytes, as the data set of the contract with a category."""
+
+    def read_text(content):
+        data = content if isinstance(content, bytes) else content.encode()
+        (tmp_path / "dataset.csv").write_bytes(data)
+        return read_dataset(tmp_path / "dataset.csv", homes_contract, "homes")
+
+    return read_text
+
+
+def refusal(read, content):
+    with pytest.raises(DataError) as refused:
+        read(content)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("own,ten,north,1,yes", "row 3: amount='ten': not a number, expected a number from 0 to 100"),
+        ("own,101,north,1,yes", "row 3: amount='101': out of range, expected a number from 0 to 100"),
+        ("own,-0.5,north,1,yes", "row 3: amount='-0.5': out of range, expected a number from 0 to 100"),
+        ("own,1e999,north,1,yes", "row 3: amount='1e999': not a finite number, expected a number from 0 to 100"),
+        ("own,inf,north,1,yes", "row 3: amount='inf': not a number, expected a number from 0 to 100"),
+        ("own,nan,north,1,yes", "row 3: amount='nan': not a number, expected a number from 0 to 100"),
+        ("own,,north,1,yes", "row 3: amount='': missing, expected a number from 0 to 100"),
+        ("own,10,north,1.5,yes", "row 3: children='1.5': not a whole number, expected a whole number from 0 to 9 or"),
+        ("boat,10,north,1,yes", "row 3: home='boat': unknown category, expected one of own, rent, other or null"),
+        ("own,10,,1,yes", "row 3: region='': missing, expected one of north, south"),
+        ("own,10,east,1,yes", "row 3: region='east': unknown category, expected one of north, south"),
+        ("own,10,north,1,maybe", "row 3: granted='maybe': neither label, expected no (Denied) or yes (Granted)"),
+        ("own,10,north,1,", "row 3: granted='': missing, expected no (Denied) or yes (Granted)"),
+        ("own,10,north,1", "row 3: 4 cells, expected 5"),
+        ("own,10,north,1,yes,yes", "row 3: 6 cells, expected 5"),
+    ],
+)
+def test_a_fault_in_a_row_is_refused_with_row_column_value_and_expectation(read, row, message):
+    assert message in refusal(read, f"{HEADER}\n{RIGHT}\n{row}\n{RIGHT}\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("home,amount,region,granted\nown,10,north,yes\n", "column 'children' is missing"),
+        (f"{HEADER},id\n{RIGHT},1\n", "column 'id' is not in the contract"),
+        (f"{HEADER},home\n{RIGHT},own\n", "column 'home' stands twice"),
+        (HEADER.replace("home", "Home") + "\n" + RIGHT, "column 'home' is missing"),
+        ("", "the file is empty, expected a header with home, amount, region, children, granted"),
+        (f"{HEADER}\n", "no rows below the header"),
+        (f'{HEADER}\n"own,10\n', "not a CSV"),
+        (
+            f"{HEADER}\n{RIGHT}\n".replace("own", "Ré").encode("latin-1"),
+            "byte 37 is not UTF-8, expected a CSV in UTF-8",
+        ),
+        (f"{HEADER}\n{RIGHT}\n".encode("utf-16"), "byte 0 is not UTF-8"),
+    ],
+)
+def test_what_is_no_table_of_the_contract_is_refused(read, content, message):
+    assert message in refusal(read, content)
+
+
+def test_a_column_that_the_contract_refuses_is_refused_by_name(tmp_path, homes_contract):
+    document = homes_contract.to_dict()
+    race = {"name": "race", "type": "category", "values": ["a", "b"], "use": "refuse", "example": "a"}
+    path = tmp_path / "dataset.csv"
+    path.write_text(f"{HEADER},race\n{RIGHT},a\n")
+    with pytest.raises(DataError, match="column 'race' is not accepted, the contract refuses it"):
+        read_dataset(path, Contract.from_dict(document | {"feature": [*document["feature"], race]}), "homes")
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path, homes_contract):
+    with pytest.raises(DataError, match=r"none\.csv: no such file"):
+        read_dataset(tmp_path / "none.csv", homes_contract, "homes")
+
+
+def test_problems_of_all_columns_are_named_at_once_in_row_order(read):
+    words = refusal(read, f"{HEADER}\nown,10,north,1,maybe\nboat,101,north,x,yes\n").splitlines()
+    assert "4 problems" in words[0]
+    assert [line.split("=")[0].strip() for line in words[1:]] == [
+        *("row 2: granted", "row 3: home", "row 3: amount", "row 3: children")
+    ]
+
+
+@pytest.mark.parametrize("row", ["own,101,north,1,yes", "own,1"])
+def test_the_first_twenty_problems_are_shown_and_all_are_counted(read, row):
+    words = refusal(read, "\n".join([HEADER, *[row] * 25]))
+    assert "25 problems" in words
+    assert words.count("row ") - words.count("(row 1") == 20
+    assert words.endswith("and 5 more")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"\ufeff{HEADER}\n{RIGHT}\n",
+        f"{HEADER}\r\n{RIGHT}\r\n",
+        f"{HEADER}\n{RIGHT}\n\n",
+        f"{HEADER}\n{RIGHT}",
+        f"{HEADER}\n own , 1e1 ,north,+1.0, yes \n",
+        "granted,children,amount,home,region\nyes,1,10,own,north\n",
+    ],
+    ids=["byte-order mark", "CRLF", "empty line", "no last newline", "spaces", "other column order"],
+)
+def test_the_same_row_is_read_whatever_the_form(read, content):
+    dataset = read(content)
+    np.testing.assert_array_equal(dataset.X, [[0, 10, 1]])
+    assert dataset.y.tolist() == [1]
+
+
+def test_the_frame_holds_values_and_the_matrix_what_the_graph_takes(read):
+    dataset = read(f"{HEADER}\nrent,10,south,,no\n,20.5,north,3,yes\n")
+    assert list(dataset.frame) == HEADER.split(",")
+    assert dataset.frame["home"].tolist() == ["rent", None]
+    assert dataset.frame["region"].tolist() == ["south", "north"]
+    np.testing.assert_array_equal(dataset.X, [[1, 10, np.nan], [np.nan, 20.5, 3]])
+    assert dataset.X.dtype == np.float64
+
+
+def test_the_sha256_is_of_the_files_bytes(loans, loans_csv):
+    assert loans.sha256 == hashlib.sha256(loans_csv.read_bytes()).hexdigest()
+
+
+def cell(value):
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case["csv"] != "not expressible"], ids=lambda case: case["name"]
+)
+def test_the_loader_judges_the_case_as_the_server_does(tmp_path, loans_contract, case):
+    names = [feature.name for feature in loans_contract.features]
+    row = ",".join(f'"{cell(case["application"].get(name))}"' for name in names)
+    (tmp_path / "dataset.csv").write_text(",".join([*names, "Loan_Approval"]) + f"\n{row},1\n", encoding="utf-8")
+    if case["csv"] == "accepted" or not case["fields"]:
+        assert len(read_dataset(tmp_path / "dataset.csv", loans_contract, "case").y) == 1
+        return
+    with pytest.raises(DataError) as refused:
+        read_dataset(tmp_path / "dataset.csv", loans_contract, "case")
+    found = str(refused.value).splitlines()[1:]
+    assert len(found) == len(case["fields"])
+    for name, part in case["fields"].items():
+        assert [line for line in found if f": {name}=" in line and part in line]
+
+
+def test_no_row_is_in_two_roles(loans):
+    rows = {role: {row.tobytes() for row in loans.rows(role)[0]} for role in ROLES}
+    assert rows["train"].isdisjoint(rows["test"] | rows["calibrate"])
+    assert rows["test"].isdisjoint(rows["calibrate"])
+
+
+def test_equal_rows_share_a_role(loans):
+    minus_zero = np.where(loans.X == 0, -0.0, loans.X)
+    other_nan = np.where(np.isnan(loans.X), -np.float64("nan"), loans.X)
+    for equal in (minus_zero, other_nan, loans.X.astype(">f8")):
+        assert assign_roles(equal, "salt").tolist() == assign_roles(loans.X, "salt").tolist()
+
+
+def test_a_rows_role_depends_on_no_other_row(loans):
+    roles = assign_roles(loans.X, "salt")
+    assert assign_roles(loans.X[::-1], "salt").tolist() == roles[::-1].tolist()
+    assert assign_roles(loans.X[5:6], "salt").tolist() == roles[5:6].tolist()
+
+
+def test_roles_do_not_depend_on_the_label_nor_on_monitored_features(read):
+    rows = [f"own,{amount},north,1,yes" for amount in range(40)]
+    changed = [row.replace("north", "south").replace("yes", "no") for row in rows]
+    one, other = (read("\n".join([HEADER, *each])).roles.tolist() for each in (rows, changed))
+    assert one == other
+
+
+def test_roles_are_about_60_20_20():
+    roles = assign_roles(np.arange(20_000.0)[:, None], "salt")
+    assert [np.mean(roles == role) for role in ROLES] == pytest.approx([0.6, 0.2, 0.2], abs=0.01)
+
+
+def test_another_salt_gives_other_roles(loans):
+    agree = np.mean(assign_roles(loans.X, "a") == assign_roles(loans.X, "b"))
+    assert agree == pytest.approx(0.6**2 + 0.2**2 + 0.2**2, abs=0.05)
+
+
+def test_rows_are_those_of_the_role(loans):
+    X, y = loans.rows("test")
+    np.testing.assert_array_equal(X, loans.X[loans.roles == "test"])
+    np.testing.assert_array_equal(y, loans.y[loans.roles == "test"])
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, loans_csv):
+    """A project folder with the data sets `loans` (no CSV yet) and `mine`."""
+    contract = (Path(__file__).parents[3] / "data/loans/contract.toml").read_bytes()
+    for name in ("loans", "mine"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        (tmp_path / "data" / name / "contract.toml").write_bytes(contract)
+    (tmp_path / "data/mine/dataset.csv").write_bytes(loans_csv.read_bytes())
+    for module in (datasets, folders):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["mine", "data/mine", "./data/mine/"])
+def test_a_data_set_is_found_by_name_and_by_path(project, name):
+    dataset = load_dataset(name)
+    assert (dataset.name, len(dataset.y)) == ("mine", 1500)
+    assert load_dataset(str(project / "data/mine")).sha256 == dataset.sha256
+
+
+def test_an_unknown_name_is_answered_with_the_names_there_are(project):
+    with pytest.raises(DataError, match="no data set 'lones', expected loans, mine, or a path"):
+        dataset_folder("lones")
+
+
+def test_a_built_in_data_set_is_made_when_it_is_not_there(project, loans_csv, monkeypatch):
+    monkeypatch.setitem(datasets.BUILT_IN, "loans", lambda path: path.write_bytes(loans_csv.read_bytes()))
+    assert len(load_dataset("loans").y) == 1500
+
+
+def test_a_data_set_that_is_there_is_not_made_again(project, monkeypatch):
+    monkeypatch.setitem(datasets.BUILT_IN, "mine", None)
+    assert len(load_dataset("mine").y) == 1500
+
+
+def test_a_contract_that_breaks_the_rules_is_a_data_error(project):
+    (project / "data/mine/contract.toml").write_text("format = 1\n")
+    with pytest.raises(DataError, match="split_salt: missing"):
+        load_dataset("mine")

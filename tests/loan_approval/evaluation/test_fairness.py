@@ -1,0 +1,203 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from loan_approval.evaluation.fairness import (
+    FEWEST_ROWS,
+    FOUR_FIFTHS,
+    approval_ratio,
+    describe_fairness,
+    fairness_table,
+    group_rows,
+    measure_fairness,
+    rate_gap,
+)
+from loan_approval.plots.fairness import plot_fairness
+from serve.contract.contract import Contract
+from serve.contract.feature import Feature
+from tests.model_files import LOANS, MIXED
+
+REGION = Feature("region", "category", values=("north", "south"))
+AGE = Feature("age", "integer", min=18, max=100, elderly_from=62)
+
+
+def made(north: int = 100, south: int = 100, approved_south: float = 0.5):
+    """Return region, labels, probabilities and decisions: the north is approved in 8 of 10 rows."""
+    region = pd.Series(["north"] * north + ["south"] * south, dtype=object)
+    y = np.tile([0, 1], (north + south + 1) // 2)[: north + south]
+    decided = np.zeros(north + south, dtype=int)
+    decided[: int(0.8 * north)] = 1
+    decided[north : north + int(approved_south * south)] = 1
+    return region, y, 0.1 + 0.8 * decided, decided
+
+
+def measure(region, y, p, decided):
+    frame = pd.DataFrame({"amount": 1.0, "home": "own", "region": region})
+    (found,) = measure_fairness(Contract.from_dict(MIXED), frame, y, p, decided, seed=0)
+    return found
+
+
+def test_a_groups_figures_are_those_of_its_rows():
+    region, y, p, decided = made()
+    south = measure(region, y, p, decided)["groups"][1]
+    rows = region.to_numpy() == "south"
+    assert south["group"] == "south"
+    assert south["rows"] == 100
+    assert south["approval_rate"] == pytest.approx(0.5)
+    assert south["true_positive_rate"] == pytest.approx(decided[rows & (y == 1)].mean())
+    assert south["false_positive_rate"] == pytest.approx(decided[rows & (y == 0)].mean())
+    assert south["mean_probability"] == pytest.approx(p[rows].mean())
+    assert south["observed_rate"] == pytest.approx(0.5)
+
+
+def test_the_ratio_is_of_the_lowest_to_the_highest_rate_with_an_interval():
+    ratio = measure(*made())["ratio"]
+    assert ratio["value"] == pytest.approx(0.5 / 0.8)
+    assert 0.45 < ratio["low"] < ratio["value"] < ratio["high"] < 0.85
+
+
+def test_more_rows_narrow_the_interval():
+    few, many = measure(*made())["ratio"], measure(*made(2000, 2000))["ratio"]
+    assert many["high"] - many["low"] < (few["high"] - few["low"]) / 2
+
+
+@pytest.mark.parametrize("south", [FEWEST_ROWS - 1, FEWEST_ROWS])
+def test_a_small_group_is_shown_and_not_compared(south):
+    found = measure(*made(south=south))
+    assert [group["rows"] for group in found["groups"]] == [100, south]
+    assert (found["ratio"] is None) == (south < FEWEST_ROWS)
+
+
+def test_where_nobody_is_approved_there_is_no_ratio():
+    region, y, p, _ = made()
+    assert measure(region, y, p, np.zeros(200, dtype=int))["ratio"] is None
+
+
+def test_a_rate_without_rows_is_null_and_not_zero():
+    region, _, p, decided = made()
+    group = measure(region, np.ones(200, dtype=int), p, decided)["groups"][0]
+    assert group["false_positive_rate"] is None
+    assert group["true_positive_rate"] == pytest.approx(0.8)
+
+
+def test_the_unknown_are_a_group_that_is_not_compared():
+    region, y, p, decided = made()
+    region[:60] = None  # all of them approved: the highest rate, were it compared
+    found = measure(region, y, p, decided)
+    assert [group["group"] for group in found["groups"]] == ["north", "south", "(missing)"]
+    assert found["groups"][2]["approval_rate"] == 1
+    assert found["ratio"]["value"] == pytest.approx(0.5 / 0.5)
+
+
+def test_a_large_group_that_is_not_compared_does_not_move_the_ratio():
+    codes, decided = np.repeat([0, 1, 2], 100), np.repeat([1, 1, 0], 100)
+    decided[:50] = 0
+    assert approval_ratio(codes, decided, [0, 1], seed=0).value == pytest.approx(0.5)
+    assert approval_ratio(codes, decided, [1, 2], seed=0).value == 0
+    assert approval_ratio(codes, decided, [1], seed=0) is None
+
+
+def test_the_gaps_are_the_largest_differences_in_error_rates():
+    region, y, p, decided = made()
+    found = measure(region, y, p, decided)
+    north, south = found["groups"]
+    for kind in ("true_positive_rate", "false_positive_rate"):
+        gap = found["gaps"][kind]
+        assert gap["value"] == pytest.approx(abs(north[kind] - south[kind]))
+        assert gap["low"] < gap["value"] < gap["high"]
+    assert "largest difference in true positive rate 0.300 [" in describe_fairness([found])[0]
+
+
+@pytest.mark.parametrize("denied", [FEWEST_ROWS - 1, FEWEST_ROWS])
+def test_a_group_with_few_rows_of_a_label_has_no_gap_in_its_rate(denied):
+    codes, decided = np.repeat([0, 1, 2], [100, denied, 100]), np.ones(200 + denied, dtype=int)
+    decided[100 : 100 + denied] = 0
+    assert rate_gap(codes, decided, [0, 1, 2], seed=0).value == (denied == FEWEST_ROWS)
+    assert rate_gap(codes[:100], decided[:100], [0, 1, 2], seed=0) is None
+    assert rate_gap(codes, decided, [], seed=0) is None
+
+
+def test_protected_and_monitored_attributes_are_measured_and_no_other():
+    contract, rows = Contract.from_dict(LOANS), 200
+    frame = pd.DataFrame({f.name: np.full(rows, float(f.example)) for f in contract.features})
+    y = np.tile([0, 1], rows // 2)
+    found = measure_fairness(contract, frame, y, y * 0.5 + 0.2, y, seed=0)
+    assert [(each["attribute"], each["use"], each["protected"]) for each in found] == [("Age", "score", True)]
+    bare = Contract.from_dict({**LOANS, "feature": [f for f in LOANS["feature"] if f["name"] != "Age"]})
+    assert measure_fairness(bare, frame, y, y * 0.5, y, seed=0) == []
+    assert fairness_table([]).empty
+
+
+def test_an_age_is_cut_where_it_becomes_elderly():
+    groups = group_rows(AGE, pd.Series([70.0, 61.0, np.nan, 62.0, 18.0]))
+    assert {name: rows.tolist() for name, rows in groups.items()} == {
+        "under 62": [False, True, False, False, True],
+        "62 and over": [True, False, False, True, False],
+        "(missing)": [False, False, True, False, False],
+    }
+
+
+def test_another_number_is_cut_at_its_quantiles_in_rising_order():
+    column = pd.Series(np.random.default_rng(0).permutation(np.arange(400.0)))
+    groups = group_rows(Feature("n", "number", min=0, max=400), column)
+    assert [rows.sum() for rows in groups.values()] == [100, 100, 100, 100]
+    assert [column[rows].min() for rows in groups.values()] == [0, 100, 200, 300]
+
+
+def test_a_category_keeps_the_contracts_order():
+    column = pd.Series(["south", None, "north"], dtype=object)
+    assert list(group_rows(REGION, column)) == ["north", "south", "(missing)"]
+
+
+def test_a_group_belongs_to_its_rows_wherever_the_frame_was_cut_out():
+    region, y, p, decided = made()
+    later = region.set_axis(np.arange(1000, 1200))
+    frame = pd.DataFrame({"region": later})
+    (found,) = measure_fairness(Contract.from_dict(MIXED), frame, y, p, decided, seed=0)
+    assert found == measure(region, y, p, decided)
+
+
+def test_the_evidence_is_json_and_the_table_has_a_row_a_group():
+    found = [measure(*made())]
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert fairness_table(found)[["attribute", "group"]].to_numpy().tolist() == [
+        ["region", "north"],
+        ["region", "south"],
+    ]
+
+
+@pytest.mark.parametrize(("approved_south", "side"), [(0.5, "below four fifths"), (0.7, "at or above four fifths")])
+def test_words_say_rates_rows_and_on_which_side_of_four_fifths(approved_south, side):
+    (words,) = describe_fairness([measure(*made(approved_south=approved_south))])
+    assert words.startswith(
+        f"region: approval rate from {approved_south:.1%} (south, 100 rows) to 80.0% (north, 100 rows)"
+    )
+    assert f"], {side}; largest difference in true" in words
+
+
+def test_words_say_when_there_is_nothing_to_compare():
+    (words,) = describe_fairness([measure(*made(south=3))])
+    assert words == "region: no two groups with 30 rows and an approval among them to compare."
+
+
+def test_the_figure_has_a_line_a_group_and_marks_four_fifths(tmp_path):
+    figure = plot_fairness([measure(*made())], FOUR_FIFTHS)
+    figure.savefig(tmp_path / "figure.png")
+    rates, calibration = figure.axes
+    assert [text.get_text() for text in rates.get_yticklabels()] == ["region: north (100)", "region: south (100)"]
+    assert [line.get_xdata()[0] for line in rates.lines][-1] == pytest.approx(0.64)
+    assert len(calibration.lines) == 2
+
+
+def test_without_attributes_the_figure_is_empty(tmp_path):
+    figure = plot_fairness([], FOUR_FIFTHS)
+    figure.savefig(tmp_path / "figure.png")
+    assert [len(line.get_xdata()) for axes in figure.axes for line in axes.lines] == [0] * 5
+
+
+def test_the_figure_leaves_out_what_is_null():
+    region, _, p, decided = made()
+    figure = plot_fairness([measure(region, np.ones(200, dtype=int), p, decided)], FOUR_FIFTHS)
+    assert [len(line.get_xdata()) for line in figure.axes[0].lines[:3]] == [2, 2, 0]

@@ -1,0 +1,173 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from loan_approval.evaluation.metrics import (
+    Interval,
+    auc_interval,
+    bands_of,
+    bootstrap,
+    comparable,
+    evaluate,
+    expected_cost,
+    fast_auc,
+    metric_intervals,
+    permutation_p_value,
+    slice_errors,
+    worst_decisions,
+)
+
+LABELS = np.array([0, 0, 1, 1, 1, 0])
+
+
+def drawn(rows=200, signal=1.0, seed=0):
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 2, rows)
+    return y, 1 / (1 + np.exp(-(signal * y + rng.normal(size=rows))))
+
+
+@pytest.mark.parametrize("digits", [1, 2, 9])
+def test_fast_auc_is_scikit_learns_with_ties_too(digits):
+    y, p = drawn()
+    p = np.round(p, digits)
+    assert fast_auc(y, p) == pytest.approx(roc_auc_score(y, p), abs=1e-12)
+
+
+@pytest.mark.parametrize("y", [[0, 0], [1, 1]])
+def test_the_auc_of_a_single_class_is_not_a_number(y):
+    assert np.isnan(fast_auc(np.array(y), np.array([0.1, 0.2])))
+
+
+def test_metrics_are_of_the_given_decisions():
+    p, decided = np.array([0.1, 0.6, 0.7, 0.9, 0.4, 0.2]), np.array([0, 1, 1, 1, 0, 0])
+    metrics = evaluate(LABELS, p, decided)
+    assert metrics["accuracy"] == pytest.approx(4 / 6)
+    assert metrics["f1"] == pytest.approx(2 * 2 / (2 * 2 + 1 + 1))
+    assert metrics["approval_rate"] == pytest.approx(0.5)
+    assert metrics["roc_auc"] == pytest.approx(8 / 9)
+    assert metrics["brier"] == pytest.approx(np.mean((p - LABELS) ** 2))
+    assert set(map(type, metrics.values())) == {float}
+
+
+def test_expected_cost_is_the_mean_over_wrong_approvals_and_wrong_denials():
+    decided = np.array([1, 1, 0, 1, 1, 0])  # two wrong approvals, one wrong denial
+    assert expected_cost(LABELS, decided, cost_wrong_approval=5, cost_wrong_denial=2) == pytest.approx(12 / 6)
+
+
+def test_the_p_value_is_small_where_there_is_signal():
+    assert permutation_p_value(*drawn(), seed=1, permutations=200) == pytest.approx(1 / 201)
+
+
+def test_the_p_value_is_uniform_where_there_is_none():
+    p_values = [permutation_p_value(*drawn(60, 0, seed), seed, permutations=99) for seed in range(100)]
+    assert np.mean(p_values) == pytest.approx(0.5, abs=0.1)
+    assert np.mean(np.array(p_values) <= 0.2) == pytest.approx(0.2, abs=0.12)
+
+
+def test_the_p_value_follows_from_the_seed():
+    assert permutation_p_value(*drawn(30, 0.1), seed=1) == permutation_p_value(*drawn(30, 0.1), seed=1)
+
+
+def test_the_interval_holds_the_estimate_and_widens_with_the_level():
+    y, p = drawn()
+    narrow, wide = (bootstrap(lambda rows: fast_auc(y[rows], p[rows]), len(y), 1, level, 200) for level in (0.5, 0.99))
+    assert wide.low < narrow.low < narrow.value < narrow.high < wide.high
+    assert narrow.value == wide.value == fast_auc(y, p)
+
+
+def test_draws_of_a_single_class_are_left_out():
+    interval = auc_interval(np.array([0, 0, 0, 1]), np.array([0.1, 0.2, 0.3, 0.4]), seed=1)
+    assert interval == Interval(1.0, 1.0, 1.0)
+
+
+def test_an_interval_reads_as_estimate_and_bounds():
+    assert str(Interval(0.87654, 0.85, 0.9)) == "0.877 [0.850, 0.900]"
+
+
+def sliced(rows=300):
+    y, p = drawn(rows)
+    rng = np.random.default_rng(1)
+    income = rng.lognormal(10, 1, rows)
+    income[:20] = np.nan
+    home = rng.choice(np.array(["own", "rent", None], dtype=object), rows)
+    frame = pd.DataFrame({"income": income, "home": pd.Series(home, dtype=object), "default": rng.integers(0, 2, rows)})
+    decided = (p >= 0.6).astype(int)
+    return frame, y, p, decided
+
+
+@pytest.mark.parametrize("feature", ["income", "home", "default"])
+def test_the_bands_of_a_feature_hold_each_row_once(feature):
+    frame, y, p, decided = sliced()
+    bands = slice_errors(frame, y, p, decided).query("feature == @feature")
+    assert bands["rows"].sum() == len(y)
+    assert bands["false_approvals"].sum() == np.sum((decided == 1) & (y == 0))
+    assert bands["false_denials"].sum() == np.sum((decided == 0) & (y == 1))
+    assert (bands["rows"] * bands["error_rate"]).sum() == pytest.approx(np.sum(decided != y))
+
+
+@pytest.mark.parametrize(("feature", "rows"), [("income", 20), ("home", None)])
+def test_missing_is_a_band_of_its_own(feature, rows):
+    frame, *rest = sliced()
+    bands = slice_errors(frame, *rest).query("feature == @feature").set_index("band")
+    assert bands.loc["(missing)", "rows"] == (rows or frame[feature].isna().sum())
+
+
+def test_numbers_are_cut_at_their_quantiles_and_few_values_are_bands():
+    bands = slice_errors(*sliced()).groupby("feature")["band"].apply(set)
+    assert len(bands["income"]) == 6
+    assert bands["home"] == {"own", "rent", "(missing)"}
+    assert bands["default"] == {"0", "1"}
+
+
+def test_the_worst_slice_comes_first():
+    assert slice_errors(*sliced())["error_rate"].is_monotonic_decreasing
+
+
+def test_a_slices_log_loss_is_of_its_rows():
+    frame, y, p = pd.DataFrame({"x": [1.0, 1.0, 2.0]}), np.array([1, 0, 1]), np.array([0.5, 0.25, 0.1])
+    table = slice_errors(frame, y, p, np.array([1, 0, 0])).set_index("band")
+    assert table.loc["1", "log_loss"] == pytest.approx(-(np.log(0.5) + np.log(0.75)) / 2)
+    assert table.loc["2", "log_loss"] == pytest.approx(-np.log(0.1))
+
+
+@pytest.mark.parametrize(("wrong", "rows"), [(1, [4, 1]), (0, [2, 5])])
+def test_the_most_confident_wrong_decisions_come_first(wrong, rows):
+    y = np.array([1, 0, 1, 0, 0, 1])
+    p = np.array([0.9, 0.7, 0.1, 0.2, 0.8, 0.3])
+    decided = (p >= 0.5).astype(int)
+    assert worst_decisions(y, p, decided, wrong).tolist() == rows
+    assert worst_decisions(y, p, decided, wrong, most=1).tolist() == rows[:1]
+
+
+def test_every_metric_has_an_interval_about_its_value() -> None:
+    rng = np.random.default_rng(1)
+    y = rng.integers(0, 2, 400)
+    p = np.clip(0.3 + 0.4 * y + rng.normal(0, 0.2, 400), 0.01, 0.99)
+    decided = (p >= 0.5).astype(int)
+    found = metric_intervals(y, p, decided, seed=2)
+    assert {name: each["value"] for name, each in found.items()} == evaluate(y, p, decided)
+    assert all(each["low"] < each["value"] < each["high"] for each in found.values())
+    assert found == metric_intervals(y, p, decided, seed=2)
+
+
+def test_intervals_narrow_with_more_rows() -> None:
+    rng = np.random.default_rng(1)
+    y = rng.integers(0, 2, 4000)
+    p = np.clip(0.3 + 0.4 * y + rng.normal(0, 0.2, 4000), 0.01, 0.99)
+    few, many = (metric_intervals(y[:n], p[:n], (p[:n] >= 0.5).astype(int), seed=2) for n in (200, 4000))
+    assert all(many[name]["high"] - many[name]["low"] < few[name]["high"] - few[name]["low"] for name in few)
+
+
+@pytest.mark.parametrize(("calibration", "log_loss"), [("none", 0.5), ("sigmoid", 0.4)])
+def test_what_runs_are_compared_by_names_the_rows_and_takes_the_cross_fitted_log_loss(
+    calibration: str, log_loss: float
+) -> None:
+    judged = {"cost": 0.2, "log_loss": 0.1, "cv_roc_auc": 0.8}
+    both = {"calibrate_log_loss_raw": 0.5, "calibrate_log_loss_sigmoid": 0.4}
+    expected = both | {"cv_roc_auc": 0.8, "calibrate_cost": 0.2, "calibrate_log_loss": log_loss}
+    assert comparable(judged | both, calibration) == expected
+
+
+def test_a_band_of_numbers_is_named_by_the_values_in_it() -> None:
+    assert list(bands_of(pd.Series([18.0, 25.0, 26.5, 70.0, 33.0, 40.0]), 3)) == ["18 to 25", "26.5 to 33", "40 to 70"]

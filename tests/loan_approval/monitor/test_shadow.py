@@ -1,0 +1,101 @@
+"""What the shadow log says of a challenger, on logs whose answer is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from loan_approval.evaluation.costs import Costs
+from loan_approval.monitor.shadow import report_shadow
+
+COSTS = Costs(wrong_approval=5.0, wrong_denial=1.0)
+OLD, NEW, OTHER = "a" * 64, "b" * 64, "c" * 64
+
+
+def make_log(
+    p: list[float], old_p: list[float], thresholds: tuple[float, float] = (0.5, 0.5), version: str = "8", day: int = 1
+) -> pd.DataFrame:
+    """Return a shadow log with a line a second; thresholds: the challenger's and the champion's."""
+    new, old = np.array(p), np.array(old_p)
+    begin = pd.Timestamp(f"2026-11-{day:02} 12:00", tz="UTC")
+    return pd.DataFrame(
+        {
+            "time": begin + pd.to_timedelta(np.arange(len(new)), "s"),
+            "decision_id": [f"{day}.{row}" for row in range(len(new))],
+            "model_version": version,
+            "model_sha256": NEW if version == "8" else OTHER,
+            "probability": new,
+            "code": (new >= thresholds[0]).astype(int),
+            "champion_sha256": OLD,
+            "champion_probability": old,
+            "champion_code": (old >= thresholds[1]).astype(int),
+        }
+    )
+
+
+def test_flips_are_counted_each_way_with_wilsons_interval():
+    (report,) = report_shadow(make_log([0.9] * 30 + [0.1] * 70, [0.9] * 20 + [0.1] * 75 + [0.9] * 5), COSTS)
+    assert (report.rows, report.flips) == (100, {"approved": 10, "denied": 5})
+    assert (report.alike.value, report.approved.value, report.denied.value) == (0.85, 0.1, 0.05)
+    # Wilson's interval of 10 in 100, by hand: (0.1 + z²/200 ± z·sqrt(0.09/100 + z²/40000)) / (1 + z²/100), z = 1.96
+    assert (report.approved.low, report.approved.high) == pytest.approx((0.0552, 0.1744), abs=5e-5)
+
+
+def test_the_difference_has_its_sign_and_an_interval_that_shrinks_with_the_rows():
+    old_p = np.linspace(0.1, 0.9, 50)
+    p = old_p - 0.02 + np.tile([0.01, -0.01], 25)
+    (few,), (many,) = (report_shadow(make_log(np.tile(p, k), np.tile(old_p, k)), COSTS) for k in (1, 16))
+    assert few.difference.value == pytest.approx(-0.02)
+    assert few.difference.low < -0.02 < few.difference.high
+    assert many.difference.high - many.difference.low == pytest.approx(
+        (few.difference.high - few.difference.low) / 4, 0.05
+    )
+    assert "0.0200 below on average" in " ".join(many.words)
+
+
+def test_expected_costs_believe_each_model_in_turn():
+    # One application: the champion (p 0.8) approves at 0.5, the challenger (p 0.6) denies at 0.7.
+    (report,) = report_shadow(make_log([0.6], [0.8], thresholds=(0.7, 0.5)), COSTS)
+    assert report.by_champion.champion == pytest.approx(0.2 * 5.0)
+    assert report.by_champion.challenger == pytest.approx(0.8 * 1.0)
+    assert report.by_challenger.champion == pytest.approx(0.4 * 5.0)
+    assert report.by_challenger.challenger == pytest.approx(0.6 * 1.0)
+    assert report.by_challenger.saving.value == pytest.approx(2.0 - 0.6)
+
+
+def test_one_application_proves_nothing():
+    (report,) = report_shadow(make_log([0.6], [0.8]), COSTS)
+    assert (report.difference.low, report.difference.high) == (-1.0, 1.0)
+    assert (report.by_champion.saving.low, report.by_champion.saving.high) == (-5.0, 5.0)
+    assert report.alike.low < 0.3
+
+
+def test_each_challenger_is_told_apart_the_latest_last():
+    later, earlier = make_log([0.9] * 3, [0.9] * 3, day=5), make_log([0.1] * 4, [0.9] * 4, version="7", day=2)
+    reports = report_shadow(pd.concat([later, earlier], ignore_index=True), COSTS)
+    assert [(report.version, report.sha256, report.rows) for report in reports] == [("7", OTHER, 4), ("8", NEW, 3)]
+    assert reports[0].flips == {"approved": 0, "denied": 4}
+    assert reports[1].begin == pd.Timestamp("2026-11-05 12:00", tz="UTC")
+
+
+def test_a_row_without_a_probability_is_left_out_and_no_row_is_no_report():
+    log = make_log([0.9, 0.9], [0.9, 0.9])
+    log.loc[0, "probability"] = None
+    assert [report.rows for report in report_shadow(log, COSTS)] == [1]
+    assert report_shadow(log.iloc[:0], COSTS) == []
+
+
+def test_the_words_say_what_is_known_and_that_costs_are_expected_only():
+    (report,) = report_shadow(make_log([0.9] * 97 + [0.1] * 3, [0.9] * 100), COSTS)
+    words = "\n".join(report.words)
+    assert (
+        "version 8 in the shadow of aaaaaaaaaaaa: 100 applications from 2026-11-01 12:00 to 2026-11-01 12:01 UTC"
+        in words
+    )
+    assert "97.0% [91.5%, 99.0%] decided alike; 0.0% [0.0%, 3.7%] approved by version 8 alone" in words
+    assert "by the probabilities of the champion: " in words
+    assert "of disagreeing with past decisions" in words
+    assert "not what came" in words
+    assert "only 3 applications are decided otherwise: too few" in words
+    (repaid,) = report_shadow(make_log([0.9] * 50 + [0.1] * 50, [0.9] * 100), COSTS, "repaid")
+    assert "disagreeing" not in "\n".join(repaid.words)
+    assert "too few" not in "\n".join(repaid.words)

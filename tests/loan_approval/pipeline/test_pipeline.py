@@ -1,0 +1,70 @@
+"""The end of the line: a served model, one question, one answer."""
+
+import shutil
+import socket
+import urllib.error
+from pathlib import Path
+
+import pytest
+
+from loan_approval.errors import DataError, LoanApprovalError
+from loan_approval.pipeline import pipeline
+from loan_approval.project import ROOT
+from serve.contract.contract import Contract
+from serve.store.store import Store
+from tests.model_files import LOANS, good_files
+from tests.server_process import find_free_port, promote
+
+
+def test_a_request_is_answered_and_logged_and_the_server_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SERVE_PREDICTION_LOG", str(tmp_path / "log"))
+    store, port = Store(tmp_path / "store"), find_free_port()
+    promote(store, good_files()["loans"])
+    with pipeline.served("loan_approval_model", store, port) as address:
+        pipeline.ask(address, Contract.from_dict(LOANS).example())
+    shown = capfd.readouterr().out
+    assert f"curl -X POST localhost:{port}/api/v2/predict -H 'Content-Type: application/json' -d '{{\"Age\":45" in shown
+    assert '-> {"prediction":"Approved","prediction_code":1}\n' in shown
+    with pytest.raises(urllib.error.URLError):
+        pipeline.ask(f"http://127.0.0.1:{port}", {})
+    (path,) = (tmp_path / "log/decisions").rglob("*.jsonl")
+    assert '"label":"Approved"' in path.read_text()
+
+
+def test_a_log_lies_in_the_project_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SERVE_PREDICTION_LOG", raising=False)
+    assert pipeline.prediction_log_folder("loan_approval_model") == ROOT / "predictions/loan_approval_model"
+
+
+def test_a_port_in_use_is_refused_before_anything_else(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(LoanApprovalError, match=f"port {port} can't be used"):
+            pipeline.run_everything("loans", {}, tmp_path, port)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_data_set_that_breaks_its_contract_stops_before_a_report_could_hold_its_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("subprocess.Popen", None)  # nothing may be started
+    shutil.copy(ROOT / "data/loans/contract.toml", tmp_path)
+    names = [feature["name"] for feature in LOANS["feature"]]
+    (tmp_path / "dataset.csv").write_text(",".join([*names, "Loan_Approval"]) + "\n45,85000,912,25000,10,5,0,1\n")
+    with pytest.raises(DataError, match="row 2: Credit_Score='912': out of range"):
+        pipeline.run_step("01_explore", {"dataset": str(tmp_path)}, tmp_path / "reports", 60)
+    assert not (tmp_path / "reports").exists()
+
+
+def test_a_server_that_ends_by_itself_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERVE_THREADS", "many")
+    monkeypatch.setenv("SERVE_PREDICTION_LOG", str(tmp_path / "log"))
+    with (
+        pytest.raises(LoanApprovalError, match="the server ended with status 1"),
+        pipeline.served("loan_approval_model", Store(tmp_path), find_free_port()),
+    ):
+        pass

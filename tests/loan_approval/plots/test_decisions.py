@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+
+from loan_approval.evaluation.costs import Costs
+from loan_approval.evaluation.metrics import expected_cost
+from loan_approval.plots import decisions
+
+RNG = np.random.default_rng(0)
+P = RNG.uniform(0.02, 0.98, 300)
+Y = (RNG.random(300) < P).astype(int)
+ROWS = {"calibrate rows": (Y, P), "test rows": (Y[:100], P[:100])}
+COSTS = Costs(2.0, 1.0)
+FIGURES = {
+    "cost_curve": lambda: decisions.plot_cost_curve(ROWS, COSTS, 0.66, "expected cost"),
+    "approval_rate": lambda: decisions.plot_approval_rate(ROWS, COSTS, 0.66, (0.6, 0.7)),
+    "review_band": lambda: decisions.plot_review_band(Y, P, COSTS, 0.66, (0.6, 0.7), "calibrate rows"),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_plot_is_a_figure_that_can_be_saved(name, tmp_path):
+    FIGURES[name]().savefig(tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_plot_is_tested_above():
+    names = {name for name in dir(decisions) if name.startswith("plot_")}
+    assert {f"plot_{name}" for name in FIGURES} == names
+
+
+def lines(axes):
+    return {line.get_label(): line for line in axes.lines if not line.get_label().startswith("_")}
+
+
+def test_the_cost_curve_has_a_line_for_each_set_of_rows_and_marks_the_chosen_threshold():
+    (axes,) = FIGURES["cost_curve"]().axes
+    drawn = lines(axes)
+    assert list(drawn) == ["calibrate rows", "test rows", "chosen 0.660"]
+    marks = [line.get_xydata()[0].tolist() for line in axes.lines if line.get_marker() == "o"]
+    cost = [expected_cost(y, (p >= 0.66).astype(int), 2, 1) for y, p in ROWS.values()]
+    assert marks == [[0.66, pytest.approx(each)] for each in cost]
+    assert axes.get_ylabel() == "expected cost"
+
+
+def test_the_approval_rate_falls_with_the_threshold_and_the_band_is_shown():
+    (axes,) = FIGURES["approval_rate"]().axes
+    rates = lines(axes)["test rows"].get_ydata()
+    assert np.all(np.diff(rates) <= 0)
+    assert [patch.get_label() for patch in axes.patches] == ["referred: 0.600 to 0.700"]
+    (bare,) = decisions.plot_approval_rate(ROWS, COSTS, 0.66, (0.66, 0.66)).axes
+    assert len(bare.patches) == 0
+
+
+def test_the_band_shows_cost_and_share_referred_by_its_width():
+    axes, other = FIGURES["review_band"]().axes
+    drawn = lines(axes)
+    assert list(drawn) == ["cost of decisions left", "chosen width 0.100"]
+    share = other.lines[0].get_xydata()
+    assert share[0].tolist() == [0, 0]
+    assert np.interp(0.1, *share.T) == pytest.approx(np.mean((P >= 0.6) & (P < 0.7)))
+    with_cost = decisions.plot_review_band(Y, P, Costs(2, 1, 0.1), 0.66, (0.6, 0.7), "x").axes[0]
+    assert "cost of decisions and reviews" in lines(with_cost)

@@ -1,0 +1,106 @@
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from loan_approval.evaluation.reliability import measure_reliability
+from loan_approval.plots import metrics
+
+RNG = np.random.default_rng(0)
+Y = RNG.integers(0, 2, 200)
+P = np.clip(0.5 + 0.3 * (Y - 0.5) + RNG.normal(0, 0.15, 200), 0.01, 0.99)
+LABELS = ["Denied", "Approved"]
+FRAME = pd.DataFrame(
+    {
+        "income": np.where(np.arange(200) < 20, np.nan, RNG.lognormal(10, 1, 200)),
+        "home": pd.Series(RNG.choice(np.array(["own", "rent", None], dtype=object), 200), dtype=object),
+        "nothing": np.full(200, np.nan),
+        "same": np.ones(200),
+        "granted": Y,
+    }
+)
+FIGURES = {
+    "confusion": lambda: metrics.plot_confusion(Y, P >= 0.5, LABELS),
+    "roc": lambda: metrics.plot_roc({"one": (Y, P), "two": (Y, 1 - P)}),
+    "calibration": lambda: metrics.plot_calibration(measure_reliability(Y, P, seed=1)),
+    "importance": lambda: metrics.plot_importance(pd.Series({"a": -0.2, "b": 0.1}), "Importance"),
+    "scores": lambda: metrics.plot_scores(Y, P, 0.45, LABELS),
+    "learning_curve": lambda: metrics.plot_learning_curve([100, 200, 800], [0.6, 0.65, 0.7], [0.05, 0.03, 0.01]),
+    "missing": lambda: metrics.plot_missing(FRAME),
+    "distributions": lambda: metrics.plot_distributions(FRAME, "granted", LABELS, columns=3),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_plot_is_a_figure_that_can_be_saved(name, tmp_path):
+    figure = FIGURES[name]()
+    figure.savefig(tmp_path / "figure.png")
+    assert isinstance(figure, Figure)
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_plot_is_tested_above():
+    assert {f"plot_{name}" for name in FIGURES} == {name for name in dir(metrics) if name.startswith("plot_")}
+
+
+def test_the_confusion_matrix_shows_each_count_and_label():
+    y, decided = np.repeat([0, 0, 1, 1], [1000, 2, 3, 4]), np.repeat([0, 1, 0, 1], [1000, 2, 3, 4])
+    (axes,) = metrics.plot_confusion(y, decided, LABELS).axes
+    assert {text.get_position(): text.get_text() for text in axes.texts} == {
+        **{(0, 0): "1,000", (1, 0): "2"},
+        **{(0, 1): "3", (1, 1): "4"},
+    }
+    assert [text.get_text() for text in axes.get_yticklabels()] == LABELS
+
+
+def test_a_class_that_is_never_decided_has_a_count_of_zero():
+    (axes,) = metrics.plot_confusion(np.array([1, 1]), np.array([1, 1]), LABELS).axes
+    assert [text.get_text() for text in axes.texts] == ["0", "0", "0", "2"]
+
+
+def test_each_roc_curve_goes_from_corner_to_corner():
+    (axes,) = FIGURES["roc"]().axes
+    assert [line.get_label() for line in axes.lines] == ["one", "two", "chance"]
+    for line in axes.lines:
+        assert line.get_xydata()[[0, -1]].tolist() == [[0, 0], [1, 1]]
+
+
+def test_calibration_has_a_point_a_bin():
+    reliability = measure_reliability(Y, P, seed=1, bins=5)
+    axes = metrics.plot_calibration(reliability).axes[0]
+    assert len(axes.lines[1].get_xdata()) == 5
+    assert [text.get_text() for text in axes.texts] == ["40"] * 5
+    assert axes.get_title().endswith(f"ECE {reliability.ece}")
+    assert np.mean(axes.lines[1].get_ydata()) == pytest.approx(np.mean(Y), abs=0.02)
+
+
+def test_the_largest_importances_are_drawn_the_largest_on_top():
+    importance = pd.Series({f"f{i}": 0.1 * i * (-1) ** i for i in range(30)})
+    axes = metrics.plot_importance(importance, "Title", most=3).axes[0]
+    assert [bar.get_width() for bar in axes.patches] == pytest.approx([-2.7, 2.8, -2.9])
+    assert axes.get_title() == "Title"
+
+
+def test_scores_are_counted_by_label_and_the_threshold_is_named():
+    axes = FIGURES["scores"]().axes[0]
+    assert sum(bar.get_height() for bar in axes.patches) == len(Y)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [*LABELS, "threshold 0.450"]
+
+
+def test_the_learning_curve_has_a_point_a_size_and_the_line_of_chance():
+    axes = FIGURES["learning_curve"]().axes[0]
+    curve, *_ = axes.containers[0].lines
+    assert curve.get_xydata().tolist() == [[100, 0.6], [200, 0.65], [800, 0.7]]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["chance"]
+
+
+def test_missing_shows_the_percentage_of_each_column():
+    axes = FIGURES["missing"]().axes[0]
+    names = [text.get_text() for text in axes.get_yticklabels()]
+    width = dict(zip(names, (bar.get_width() for bar in axes.patches), strict=True))
+    assert (width["income"], width["nothing"], width["same"]) == (10, 100, 0)
+
+
+def test_there_is_one_distribution_a_feature_and_none_of_the_target():
+    axes = [axes for axes in FIGURES["distributions"]().axes if axes.get_visible()]
+    assert [each.get_title() for each in axes] == ["income", "home", "nothing", "same"]

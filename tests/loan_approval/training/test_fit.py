@@ -1,0 +1,106 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.calibration import CalibratedClassifierCV
+
+from loan_approval.errors import DataError, FactoryError
+from loan_approval.training.fit import FEWEST_PER_LABEL, Recipe, check_roles, fit, score, settle_calibration
+
+LOGISTIC = Recipe("logistic_regression", "median_imputer_with_scaler", seed=7)
+BOOSTING = Recipe("hist_gradient_boosting", "median_imputer", seed=7, parameters={"max_iter": 20})
+
+
+@pytest.mark.parametrize("recipe", [LOGISTIC, BOOSTING])
+def test_fitting_twice_gives_the_same_probabilities(loans, recipe):
+    np.testing.assert_array_equal(score(fit(recipe, loans), loans.X), score(fit(recipe, loans), loans.X))
+
+
+def test_the_calibrator_is_the_last_step(loans):
+    last = fit(LOGISTIC, loans)[-1]
+    assert isinstance(last, CalibratedClassifierCV)
+    assert (last.method, len(last.calibrated_classifiers_)) == ("sigmoid", 1)
+
+
+@pytest.mark.parametrize("recipe", [LOGISTIC, BOOSTING])
+def test_without_calibration_the_model_is_the_last_step_and_calibrate_rows_change_nothing(loans, recipe):
+    recipe = replace(recipe, calibration="none")
+    ours, theirs = fit(recipe, loans), fit(recipe, with_changed(loans, "calibrate"))
+    assert not isinstance(ours[-1], CalibratedClassifierCV)
+    np.testing.assert_array_equal(score(ours, loans.X), score(theirs, loans.X))
+
+
+@pytest.mark.parametrize("calibration", ["auto", "isotonic", ""])
+def test_a_recipe_says_sigmoid_or_none(loans, calibration):
+    with pytest.raises(FactoryError, match=f"calibration is '{calibration}', expected sigmoid or none"):
+        fit(replace(LOGISTIC, calibration=calibration), loans)
+
+
+def test_a_recipe_of_before_there_was_a_choice_has_a_sigmoid():
+    old = {"model_name": "logistic_regression", "preprocessor_name": "median_imputer", "seed": 7, "parameters": {}}
+    assert Recipe(**old).calibration == "sigmoid"
+
+
+@pytest.mark.parametrize("calibration", ["sigmoid", "none"])
+def test_a_calibration_that_is_asked_for_is_taken(loans, calibration):
+    recipe, _ = settle_calibration(LOGISTIC, loans, calibration)
+    assert recipe == replace(LOGISTIC, calibration=calibration)
+
+
+def test_auto_settles_on_what_does_better_and_test_rows_have_no_say(loans):
+    recipe, compared = settle_calibration(BOOSTING, loans, "auto")
+    assert recipe == replace(BOOSTING, calibration=compared.chosen)
+    assert settle_calibration(BOOSTING, with_changed(loans, "test"), "auto") == (recipe, compared)
+    assert compared.rows == np.sum(loans.roles == "calibrate")
+
+
+def test_a_calibration_that_does_not_exist_is_refused_before_anything_is_fitted(loans):
+    with pytest.raises(FactoryError, match="calibration is 'isotonic'"):
+        settle_calibration(LOGISTIC, loans, "isotonic")
+
+
+def test_trees_learn_on_float32_and_others_do_not(loans_contract):
+    assert list(BOOSTING.make_pipeline(loans_contract).named_steps) == ["preprocess", "cast", "model"]
+    assert list(LOGISTIC.make_pipeline(loans_contract).named_steps) == ["preprocess", "model"]
+
+
+def with_changed(dataset, role):
+    """Return the data set with other labels and values in one role, the roles kept."""
+    chosen = dataset.roles == role
+    X, y = dataset.X.copy(), dataset.y.copy()
+    X[chosen], y[chosen] = X[chosen][::-1] + 1, 1 - y[chosen]
+    return replace(dataset, X=X, y=y)
+
+
+@pytest.mark.parametrize("recipe", [LOGISTIC, BOOSTING])
+def test_test_rows_change_nothing_in_the_model(loans, recipe):
+    changed = fit(recipe, with_changed(loans, "test"))
+    np.testing.assert_array_equal(score(changed, loans.X), score(fit(recipe, loans), loans.X))
+
+
+def test_calibrate_rows_change_the_calibration_but_not_the_ranking_model(loans):
+    ours, theirs = fit(LOGISTIC, loans), fit(LOGISTIC, with_changed(loans, "calibrate"))
+    np.testing.assert_array_equal(ours[-1].estimator.coef_, theirs[-1].estimator.coef_)
+    assert np.any(score(ours, loans.X) != score(theirs, loans.X))
+
+
+@pytest.mark.parametrize("role", ["train", "calibrate", "test"])
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_role_needs_rows_of_either_label(loans, role, code):
+    y = np.where(loans.roles == role, 1 - code, loans.y)
+    label = loans.contract.label(code)
+    with pytest.raises(DataError, match=f"loans: 0 rows of role {role} are '{label}', expected at least 10"):
+        fit(LOGISTIC, replace(loans, y=y))
+
+
+def test_as_few_rows_of_a_label_as_allowed_are_enough(loans):
+    y = np.zeros_like(loans.y)
+    for role in ("train", "calibrate", "test"):
+        y[np.flatnonzero(loans.roles == role)[:FEWEST_PER_LABEL]] = 1
+    check_roles(replace(loans, y=y))
+
+
+@pytest.mark.parametrize("change", [{"model_name": "none"}, {"preprocessor_name": "none"}, {"parameters": {"no": 1}}])
+def test_an_unusable_recipe_is_refused(loans, change):
+    with pytest.raises(FactoryError):
+        fit(replace(LOGISTIC, **change), loans)

@@ -1,0 +1,62 @@
+"""How often noise and weak signal pass the gates of signal: 20 sets of each; the slower factories are in tests/hard."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from loan_approval.evaluation.metrics import fast_auc
+from tests.benchmarks.gates import Outcome, judge_set, judge_sets, row_of
+from tests.simulated_signal import LEAST_WEAK, MOST_NOISE, SETS, noise_set, weak_set
+
+
+def test_noise_hardly_ever_passes():
+    outcomes = judge_sets("logistic_regression", "noise", SETS)
+    assert sum(outcome.passed for outcome in outcomes) <= MOST_NOISE
+
+
+def test_weak_signal_nearly_always_passes():
+    outcomes = judge_sets("logistic_regression", "weak", SETS)
+    assert sum(outcome.passed for outcome in outcomes) >= LEAST_WEAK
+    assert np.mean([outcome.auc for outcome in outcomes]) == pytest.approx(0.6, abs=0.015)
+
+
+@pytest.mark.parametrize("make", [noise_set, lambda number: weak_set(number, 0.5)], ids=["noise", "weak"])
+def test_a_number_fixes_a_set_and_another_gives_another(make):
+    np.testing.assert_array_equal(make(2).X, make(2).X)
+    np.testing.assert_array_equal(make(2).y, make(2).y)
+    assert not np.array_equal(make(4).y[:400], make(2).y[:400])
+
+
+def test_sets_of_noise_differ_in_size_contract_and_base_rate():
+    sets = [noise_set(number) for number in range(30)]
+    assert {dataset.contract.model_name for dataset in sets} == {"loan_approval_model", "gaussian"}
+    rows, rates = [len(dataset.y) for dataset in sets], [dataset.y.mean() for dataset in sets]
+    assert 500 <= min(rows) < 1000 < 4000 < max(rows) <= 5000
+    assert min(rates) < 0.3 < 0.7 < max(rates)
+
+
+def test_a_stronger_signal_is_ranked_better_by_the_feature_that_carries_it():
+    aucs = [fast_auc(each.y, np.nan_to_num(each.X[:, 2], nan=650)) for each in (weak_set(0, 0), weak_set(0, 2))]
+    assert aucs[0] == pytest.approx(0.5, abs=0.05)
+    assert aucs[1] > aucs[0] + 0.1
+
+
+def test_rows_that_do_not_suffice_to_train_are_counted_as_refused(monkeypatch):
+    rare = noise_set(1)
+    rare = replace(rare, y=(np.arange(len(rare.y)) < 20).astype(int))
+    monkeypatch.setattr("tests.benchmarks.gates.noise_set", lambda number: rare)
+    outcome = judge_set("logistic_regression", "noise", 1)
+    assert outcome.refused
+    assert not outcome.passed
+
+
+def test_the_table_counts_what_passed_both_gates():
+    both = Outcome("m", "noise", 0, 500, signal=True, confirmed=True, auc=0.7, seconds=1.0)
+    outcomes = [
+        both,
+        replace(both, confirmed=False, auc=0.5),
+        replace(both, signal=False),
+        Outcome("m", "noise", 3, 9, True),
+    ]
+    assert row_of(outcomes) == "| m, noise | 4 | 1 | 2 | 1 | 0.633 | 0.8 |"

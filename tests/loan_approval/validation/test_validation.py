@@ -1,0 +1,147 @@
+"""Judging versions: what is compared with what, and what is refused."""
+
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from loan_approval.data.datasets import Dataset, assign_roles
+from loan_approval.data.simulate import make_applicants
+from loan_approval.errors import TrackingError
+from loan_approval.evaluation.metrics import expected_cost
+from loan_approval.registry import tracking
+from loan_approval.training.fit import Recipe
+from loan_approval.validation import validation
+from loan_approval.validation.gates import Margins
+from serve.contract.contract import Contract
+from serve.model.scorer import Scorer
+from tests.model_files import LOANS, LOANS_SCALING, broken_files, make_file
+
+pytestmark = pytest.mark.usefixtures("mlflow_folder")
+MARGINS = Margins(auc=0.01, cost=0.02)
+RECIPE = Recipe("logistic_regression", "median_imputer_with_scaler", 7)
+
+
+@pytest.fixture(scope="module")
+def dataset(loans_contract: Contract) -> Dataset:
+    return made_dataset(loans_contract)
+
+
+def made_dataset(loans_contract: Contract) -> Dataset:
+    """Return rows whose labels follow the credit score."""
+    rng = np.random.default_rng(0)
+    X = make_applicants(600, rng).to_numpy()
+    y = (X[:, 2] + rng.normal(0, 60, 600) > 650).astype(int)
+    roles = assign_roles(X, loans_contract.split_salt)
+    return Dataset("made", loans_contract, None, X, y, roles, "d" * 64)
+
+
+@pytest.fixture(scope="module")
+def loans_contract() -> Contract:
+    return Contract.from_dict(LOANS)
+
+
+def candidate(scaling: dict, number: str = "2") -> validation.Candidate:
+    data = make_file(LOANS, scaling)
+    version = tracking.Version("m", number, "run", sha256(data).hexdigest(), "none")
+    return validation.Candidate(version, data, Scorer(data), RECIPE)
+
+
+REVERSED = LOANS_SCALING | {"weight": [-w for w in LOANS_SCALING["weight"]]}
+
+
+def test_without_a_champion_the_comparison_passes_and_says_so(dataset: Dataset) -> None:
+    gate = validation.compare_with_champion(candidate(LOANS_SCALING), None, dataset, MARGINS, 0)
+    assert gate.passed
+    assert "nothing is in production" in gate.words
+    assert gate.to_dict()["against"] == {"version": "none", "sha256": "none"}
+
+
+def test_the_gate_names_what_it_compared_with(dataset: Dataset) -> None:
+    champion = candidate(LOANS_SCALING, "1")
+    gate = validation.compare_with_champion(candidate(REVERSED), champion, dataset, MARGINS, 0)
+    assert gate.to_dict()["against"] == {"version": "1", "sha256": champion.version.sha256}
+
+
+def test_a_worse_model_than_the_champion_fails(dataset: Dataset) -> None:
+    champion = candidate(LOANS_SCALING, "1")
+    assert not validation.compare_with_champion(candidate(REVERSED), champion, dataset, MARGINS, 0).passed
+    assert validation.compare_with_champion(champion, candidate(REVERSED), dataset, MARGINS, 0).passed
+
+
+def test_a_champion_of_another_contract_is_not_compared(dataset: Dataset) -> None:
+    other = replace(dataset, contract=replace(dataset.contract, split_salt="another"))
+    gate = validation.compare_with_champion(
+        candidate(LOANS_SCALING), candidate(LOANS_SCALING, "1"), other, MARGINS, seed=0
+    )
+    assert not gate.passed
+    assert "another contract" in gate.words
+
+
+def test_a_contract_that_only_reads_otherwise_is_compared(dataset: Dataset) -> None:
+    age, *others = dataset.contract.features
+    reworded = replace(dataset.contract, features=(replace(age, reason={"en": "Years of age"}), *others))
+    other = replace(dataset, contract=reworded)
+    gate = validation.compare_with_champion(candidate(LOANS_SCALING), candidate(LOANS_SCALING, "1"), other, MARGINS, 0)
+    assert gate.passed
+
+
+def test_each_model_decides_at_its_own_threshold_and_the_candidates_costs_count(dataset: Dataset) -> None:
+    ours, theirs = candidate(LOANS_SCALING), candidate(REVERSED, "1")
+    ours.scorer.decision_rule.update(cost_wrong_approval=3.0, cost_wrong_denial=0.5)
+    theirs.scorer.decision_rule.update(cost_wrong_approval=100.0, cost_wrong_denial=100.0)
+    theirs.scorer.threshold = 0.3
+    found = validation.compare_on_test_rows(ours, theirs, dataset, seed=0)
+    X, y = dataset.rows("test")
+    new, old = (each.decide(each.score(X)) for each in (ours.scorer, theirs.scorer))
+    assert found.rows == len(y)
+    assert found.flips["approved now, denied before"] == np.sum((new == 1) & (old == 0))
+    assert found.cost.value == pytest.approx(expected_cost(y, old, 3.0, 0.5) - expected_cost(y, new, 3.0, 0.5))
+
+
+def test_a_rule_without_costs_weighs_both_errors_alike(dataset: Dataset) -> None:
+    ours, theirs = candidate(LOANS_SCALING), candidate(REVERSED, "1")
+    X, y = dataset.rows("test")
+    wrong = [np.mean(each.decide(each.score(X)) != y) for each in (ours.scorer, theirs.scorer)]
+    found = validation.compare_on_test_rows(ours, theirs, dataset, seed=0)
+    assert found.cost.value == pytest.approx(wrong[1] - wrong[0])
+
+
+def test_what_is_not_comparable_has_no_comparison(dataset: Dataset) -> None:
+    other = replace(dataset, contract=replace(dataset.contract, split_salt="another"))
+    assert validation.compare_on_test_rows(candidate(LOANS_SCALING), None, dataset, seed=0) is None
+    assert validation.compare_on_test_rows(candidate(LOANS_SCALING), candidate(LOANS_SCALING, "1"), other, 0) is None
+
+
+def test_a_version_trained_on_other_data_is_refused(dataset: Dataset) -> None:
+    with pytest.raises(TrackingError, match="was trained on data 111111111111, data/made holds dddddddddddd"):
+        validation.check_same_data(candidate(LOANS_SCALING), dataset)
+
+
+def test_the_version_in_production_is_not_its_own_champion(mlflow_folder: Path) -> None:
+    data = make_file(LOANS, LOANS_SCALING)
+    with tracking.start_run("validation_tests", "made by hand") as run:
+        pass
+    version = tracking.register("own_champion", run, data, sha256(data).hexdigest())
+    tracking.set_alias("own_champion", "production", version.number)
+    own = validation.Candidate(version, data, Scorer(data), RECIPE)
+    assert validation.load_champion(own) is None
+    gate = validation.compare_with_champion(own, None, made_dataset(Contract.from_dict(LOANS)), MARGINS, 0)
+    assert gate.words == "it is the version in production"
+    assert gate.against == {"version": version.number, "sha256": version.sha256}
+
+
+def test_a_champion_whose_file_is_refused_here_cannot_be_compared_with(mlflow_folder: Path) -> None:
+    versions = []
+    for data in (broken_files()["format_older"], make_file(LOANS, LOANS_SCALING)):
+        with tracking.start_run("validation_tests", "made by hand") as run:
+            pass
+        versions.append(tracking.register("older_champion", run, data, sha256(data).hexdigest()))
+    tracking.set_alias("older_champion", "production", versions[0].number)
+    newer = validation.Candidate(versions[1], data, Scorer(data), RECIPE)
+    assert validation.load_champion(newer) is None
+    gate = validation.compare_with_champion(newer, None, made_dataset(Contract.from_dict(LOANS)), MARGINS, 0)
+    assert not gate.passed
+    assert "production's file is refused here" in gate.words

@@ -1,0 +1,56 @@
+import pytest
+
+from serve.api.service import Service
+from serve.settings import Settings
+from tests.exposition import read_series
+
+SETTINGS = {"poll_seconds": 3600, "max_body_bytes": 100, "max_batch_bytes": 1000}
+
+
+@pytest.fixture
+def service(tmp_path) -> Service:
+    return Service(Settings(store=tmp_path / "empty", **SETTINGS))
+
+
+def read_metrics(service: Service) -> str:
+    environ = {"PATH_INFO": "/metrics", "REQUEST_METHOD": "GET"}
+    return b"".join(service.metrics.application(environ, lambda *_: None)).decode()
+
+
+@pytest.mark.parametrize(
+    ("target", "limit"),
+    [
+        (b"/api/v2/predict", 100),
+        (b"/api/v2/predict/batch", 1000),
+        (b"/api/v2/predict/batch?x=1", 1000),
+        (b"/invocations", 1000),
+        (b"/v2/models/loan/versions/1/infer", 1000),
+        (b"/v2/models/loan", 100),
+        (b"/invocations/", 100),
+    ],
+)
+def test_only_routes_for_many_rows_take_large_bodies(service, target, limit):
+    assert service.body_limit(target) == limit
+    assert service.metrics.body_limit(target) == 100
+
+
+@pytest.mark.parametrize(("target", "urgent"), [(b"/health/live", True), (b"/health/ready", True), (b"/", False)])
+def test_only_health_checks_pass_a_full_queue(service, target, urgent):
+    assert service.is_urgent(target) is urgent
+    assert not service.metrics.is_urgent(target)
+
+
+def test_the_gauges_say_how_much_there_is_to_do(service):
+    service.gauge(3, 2)
+    text = read_metrics(service)
+    assert read_series(text, "loan_connections") == {(): 3}
+    assert read_series(text, "loan_requests_in_flight") == {(): 2}
+
+
+def test_a_rejected_request_is_in_the_metrics_and_in_the_refusals_of_the_log(tmp_path):
+    service = Service(Settings(store=tmp_path / "empty", prediction_log=tmp_path / "log", **SETTINGS))
+    service.rejected(408)
+    service.close()
+    assert read_series(read_metrics(service), "loan_rejected_total", "status")["408",] == 1
+    (file,) = (tmp_path / "log").glob("refusals*")
+    assert '"kind":"too_slow","count":1' in file.read_text()

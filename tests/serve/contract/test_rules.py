@@ -1,0 +1,133 @@
+import copy
+
+import pytest
+
+from serve.contract.rules import LARGEST, contract_problems
+
+AGE = {"name": "age", "type": "integer", "min": 18, "max": 100, "example": 45}
+HOME = {"name": "home", "type": "category", "values": ["own", "rent"], "example": "own"}
+RIGHT = {
+    **{"format": 1, "model_name": "m", "experiment": "e", "split_salt": "s", "feature": [AGE, HOME]},
+    "target": {"name": "granted", "meaning": "repaid", "positive": 1, "labels": {"1": "Yes", "0": "No"}},
+}
+
+
+def problems_with(table: str, **changes: object) -> list[str]:
+    """Return the problems of the right contract with keys of one table replaced, or removed by `...`."""
+    document = copy.deepcopy(RIGHT)
+    place = {"top": document, "target": document["target"], "age": document["feature"][0]}
+    place["home"] = document["feature"][1]
+    place[table].update(changes)
+    for key in [key for key, value in changes.items() if value is ...]:
+        del place[table][key]
+    return contract_problems(document, 1)
+
+
+def test_a_right_contract_has_no_problems():
+    assert contract_problems(RIGHT, 1) == []
+
+
+@pytest.mark.parametrize("document", [None, [], "text", 1])
+def test_only_a_table_is_a_contract(document):
+    assert contract_problems(document, 1) == ["expected a table"]
+
+
+@pytest.mark.parametrize(
+    ("table", "changes", "problem"),
+    [
+        ("top", {"format": 2}, "format 2 is not known here"),
+        ("top", {"format": True}, "format: expected a whole number"),
+        ("top", {"experiment": ...}, "experiment: missing"),
+        ("top", {"split_salt": 1}, "split_salt: expected text"),
+        ("top", {"extra": 1}, "extra: unknown key"),
+        ("top", {"feature": []}, "no feature is scored"),
+        ("top", {"feature": [None]}, "feature 1: expected a table"),
+        ("top", {"feature": [AGE, AGE]}, "age: declared twice"),
+        ("target", {"meaning": "luck"}, "target.meaning: expected past_decision or repaid"),
+        ("target", {"positive": 2}, "target.positive: expected one of 1, 0"),
+        ("target", {"labels": {"1": "Yes"}}, "target.labels: expected two entries"),
+        ("target", {"labels": {"1": "Yes", "0": ""}}, "target.labels: expected two entries"),
+        ("target", {"labels": {"1": "Yes", "0": "Yes"}}, "target.labels: expected two different texts"),
+        ("target", {"name": "age"}, "age: is the target and a feature"),
+        ("age", {"name": ""}, "name: expected a name"),
+        ("age", {"type": "date"}, "age.type: expected number, integer, category"),
+        ("age", {"use": "both"}, "age.use: expected score or monitor or refuse"),
+        ("age", {"direction": 2}, "age.direction: expected 1, -1 or 0"),
+        ("age", {"direction": True}, "age.direction: expected a whole number"),
+        ("age", {"reason": {"en": 5}}, "age.reason: expected a text for each language"),
+        ("age", {"reason": {"en": " "}}, "age.reason: expected a text for each language"),
+        ("age", {"reason": {"code": "A.1"}}, "age.reason.code: expected up to 100 letters, digits and underscores"),
+        ("age", {"reason": {"code": "HOME"}}, "reason.code HOME: stands for two features, declare another"),
+        ("home", {"name": "AGE"}, "reason.code AGE: stands for two features, declare another"),
+        ("age", {"missing": 1}, "age.missing: expected true or false"),
+        ("age", {"min": ...}, "age.min: missing"),
+        ("age", {"min": 100}, "age.min and max: expected min < max"),
+        ("age", {"min": float("nan")}, "age.min and max: expected min < max"),
+        ("age", {"max": float("inf")}, "age.min and max: expected min < max"),
+        ("age", {"max": 2.0**53}, "age.min and max: expected min < max"),
+        ("age", {"max": 99.5}, "age.min and max: expected whole numbers"),
+        ("age", {"elderly_from": 18}, "age.elderly_from: expected an age between min and max"),
+        ("age", {"elderly_from": 101}, "age.elderly_from: expected an age between min and max"),
+        ("age", {"elderly_from": float("nan")}, "age.elderly_from: expected an age between min and max"),
+        ("age", {"elderly_from": "62"}, "age.elderly_from: expected a whole number or a number"),
+        ("top", {"feature": [AGE | {"elderly_from": 62}, AGE | {"name": "b", "elderly_from": 62}]}, "on one feature"),
+        ("age", {"protected": True}, 'age: protected and scored, expected use = "monitor" or "refuse"'),
+        ("home", {"protected": True}, "home: protected and scored"),
+        ("home", {"protected": True, "use": "score"}, "home: protected and scored"),
+        ("age", {"values": ["a"]}, "age.values: only a category has them"),
+        ("age", {"example": 17}, "age.example: out of range"),
+        ("age", {"example": ...}, "age.example: missing"),
+        ("age", {"question": "years?"}, "age.question: an open question is left: years?"),
+        ("home", {"values": []}, "home.values: expected a list of names"),
+        ("home", {"values": ["own", " rent"]}, "home.values: expected a list of names"),
+        ("home", {"values": ["own", "own"]}, "home.values: a name stands twice"),
+        ("home", {"values": ["own", ["rent"]]}, "home.values: expected a list of names"),
+        ("home", {"direction": 1}, "home.direction: a category has none"),
+        ("home", {"elderly_from": 62}, "home.elderly_from: a category has none"),
+        ("home", {"min": 0}, "home.min: a category has none"),
+        ("home", {"example": "boat"}, "home.example: unknown category"),
+    ],
+)
+def test_a_broken_rule_is_named_with_its_place(table, changes, problem):
+    assert any(problem in found for found in problems_with(table, **changes))
+
+
+@pytest.mark.parametrize(
+    ("table", "key"), [("top", key) for key in RIGHT] + [("target", key) for key in RIGHT["target"]]
+)
+def test_null_is_as_good_as_missing(table, key):
+    """JSON has null, TOML has not: a contract in a model file may hold one."""
+    assert any(f"{key}: missing" in found for found in problems_with(table, **{key: None}))
+
+
+@pytest.mark.parametrize("key", ["use", "values", "min", "direction", "example", "name", "type", "elderly_from"])
+@pytest.mark.parametrize("table", ["age", "home"])
+def test_null_in_a_feature_never_raises(table, key):
+    assert isinstance(problems_with(table, **{key: None}), list)
+
+
+def test_limits_reach_to_the_largest_number_float64_tells_from_its_neighbours():
+    assert problems_with("age", max=int(LARGEST)) == []
+    assert float(int(LARGEST) + 1) != LARGEST
+
+
+@pytest.mark.parametrize("boundary", [19, 62, 61.5, 100])
+def test_an_age_may_say_from_when_on_it_is_elderly(boundary):
+    assert problems_with("age", elderly_from=boundary) == []
+
+
+def test_an_age_that_says_when_it_is_elderly_may_be_protected_and_scored():
+    assert problems_with("age", elderly_from=62, protected=True) == []
+
+
+@pytest.mark.parametrize("use", ["monitor", "refuse"])
+def test_what_is_protected_may_be_monitored_or_refused(use):
+    assert problems_with("home", protected=True, use=use) == []
+
+
+def test_all_problems_are_named_at_once():
+    assert len(problems_with("age", use="both", direction=2, min=100)) == 3
+
+
+def test_features_that_are_only_monitored_need_no_code_of_their_own():
+    assert problems_with("home", name="AGE", use="monitor") == []

@@ -1,0 +1,113 @@
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from serve.http.front import Front
+from serve.settings import Settings
+from tests.raw_http import connect, get, post, read_answer, read_answers
+from tests.serve.http.front_server import FrontServer, StubService, serving
+
+LIMIT = 100
+
+
+class Gate:
+    """An application that holds every request until it is opened."""
+
+    def __init__(self) -> None:
+        self.open = threading.Event()
+        self.held = threading.Semaphore(0)
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        self.held.release()
+        if environ["PATH_INFO"] != "/urgent":
+            assert self.open.wait(60)
+        start_response("200 OK", [])
+        return [b"answered"]
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    gate = Gate()
+    yield gate
+    gate.open.set()
+
+
+@pytest.fixture
+def server(gate) -> Iterator[FrontServer]:
+    settings = Settings(max_connections=10, max_queue=2, threads=3, max_body_bytes=LIMIT)
+    with serving(lambda: Front(StubService(gate, LIMIT, lane), settings)) as server:
+        yield server
+        gate.open.set()
+
+
+def lane(_method: bytes, _target: bytes, _headers: Mapping[bytes, bytes], body: bytes) -> bytes | None:
+    """A lane for the body `fast`; `broken` breaks it."""
+    if body == b"broken":
+        raise RuntimeError("secret")
+    return b"Content-Length: 4\r\n\r\nlane" if body == b"fast" else None
+
+
+def ask(server: FrontServer, data: bytes) -> bytes:
+    with connect(server.port) as client:
+        client.sendall(data)
+        return read_answer(client.makefile("rb")).body
+
+
+def test_a_plain_prediction_takes_the_lane_and_passes_all_that_wait(server, gate):
+    with connect(server.port) as waiting:
+        waiting.sendall(get("/"))
+        assert gate.held.acquire(timeout=60)
+        assert ask(server, post(b"fast")) == b"lane"
+        gate.open.set()
+        assert read_answer(waiting.makefile("rb")).body == b"answered"
+
+
+def test_what_the_lane_leaves_goes_to_the_application(server, gate):
+    gate.open.set()
+    assert ask(server, post(b"slow")) == b"answered"
+
+
+def test_a_lane_that_breaks_leaves_the_request_to_the_application(server, gate, caplog):
+    gate.open.set()
+    assert ask(server, post(b"broken")) == b"answered"
+    assert [record.getMessage() for record in caplog.records] == ["RuntimeError in the lane"]
+
+
+def test_an_urgent_request_is_never_one_too_many(server, gate):
+    with connect(server.port) as first, connect(server.port) as second:
+        for client in (first, second):
+            client.sendall(get("/"))
+            assert gate.held.acquire(timeout=60)
+        assert b"too many" in ask(server, get("/"))
+        assert ask(server, get("/urgent")) == b"answered"
+        gate.open.set()
+
+
+def test_after_the_last_answer_of_a_front_that_drains_nothing_is_asked(server, gate):
+    gate.open.set()
+    with connect(server.port) as client, client.makefile("rb") as stream:
+        client.sendall(post(b"fast")[:-1])
+        while not server.on_loop(lambda: any(each.in_request for each in server.front.connections)):
+            pass
+        server.on_loop(server.front.drain)
+        client.sendall(b"t" + get("/"))
+        assert [answer.body for answer in read_answers(stream)] == [b"lane"]
+    assert not gate.held.acquire(blocking=False)
+
+
+def test_the_number_in_flight_returns_to_none_when_callers_are_gone(server, gate):
+    client = connect(server.port)
+    client.sendall(get("/"))
+    assert gate.held.acquire(timeout=60)
+    assert server.front.in_flight == 1
+    client.close()
+    gate.open.set()
+    while server.on_loop(lambda: server.front.in_flight):
+        pass
+    assert ask(server, get("/")) == b"answered"
+
+
+def test_every_target_has_the_limit_of_the_service(server):
+    assert server.front.body_limit(b"/anything") == LIMIT

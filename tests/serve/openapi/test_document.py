@@ -1,0 +1,159 @@
+import json
+import re
+
+import pytest
+
+from serve.model.scorer import Scorer
+from serve.openapi.document import make_document
+from serve.records.applicant import is_key
+
+
+@pytest.fixture(scope="module")
+def mixed(model_file):
+    return make_document(Scorer(model_file("mixed")).contract)["components"]["schemas"]
+
+
+def test_every_documented_operation_exists_and_every_route_is_documented(client):
+    rules = {
+        (re.sub(r"<(\w+)>", r"{\1}", rule.rule), method.lower())
+        for rule in client.application.url_map.iter_rules()
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+        if not rule.rule.startswith(("/app", "/docs", "/openapi.json"))
+    }
+    paths = client.get("/openapi.json").json["paths"]
+    assert {(path, method) for path, operations in paths.items() for method in operations} == rules
+
+
+@pytest.mark.parametrize(("path", "method"), [("/", "get"), ("/api/v2/model", "get"), ("/health/ready", "get")])
+@pytest.mark.parametrize("server", ["client", "empty_client"])
+def test_an_answer_has_a_documented_status(request, server, path, method):
+    client = request.getfixturevalue(server)
+    operation = client.get("/openapi.json").json["paths"][path][method]
+    assert str(client.open(path, method=method).status_code) in operation["responses"]
+
+
+@pytest.mark.parametrize("path", ["/", "/health/live"])
+def test_what_answers_without_a_model_documents_no_503(client, path):
+    assert set(client.get("/openapi.json").json["paths"][path]["get"]["responses"]) == {"200"}
+
+
+def test_readiness_documents_its_own_answer(client):
+    responses = client.get("/openapi.json").json["paths"]["/health/ready"]["get"]["responses"]
+    references = {code: answer["content"]["application/json"]["schema"]["$ref"] for code, answer in responses.items()}
+    assert references == {"200": "#/components/schemas/Health", "503": "#/components/schemas/Error"}
+
+
+def test_the_documented_example_is_answered_as_documented(client):
+    document = client.get("/openapi.json").json
+    predict = document["paths"]["/api/v2/predict"]["post"]
+    response = client.post("/api/v2/predict", json=predict["requestBody"]["content"]["application/json"]["example"])
+    answer = document["components"]["schemas"]["Prediction"]
+    assert response.status_code == 200
+    assert list(response.json) == answer["required"] == list(answer["properties"])
+    assert response.json["prediction"] in answer["properties"]["prediction"]["enum"]
+    assert set(predict["responses"]["200"]["headers"]) <= set(response.headers.keys())
+
+
+@pytest.mark.parametrize("shape", ["records", "columns", "csv"])
+def test_a_documented_batch_is_answered_as_documented(client, shape):
+    batch = client.get("/openapi.json").json["paths"]["/api/v2/predict/batch"]["post"]
+    content = batch["requestBody"]["content"]
+    if shape == "csv":
+        response = client.post("/api/v2/predict/batch", data=content["text/csv"]["example"], content_type="text/csv")
+    else:
+        response = client.post("/api/v2/predict/batch", json=content["application/json"]["examples"][shape]["value"])
+    answer = batch["responses"]["200"]
+    assert response.status_code == 200
+    assert response.mimetype in answer["content"]
+    assert set(answer["headers"]) <= set(response.headers.keys())
+    if shape == "csv":
+        assert response.text.startswith(answer["content"]["text/csv"]["example"])
+
+
+def test_a_batch_of_columns_wants_every_scored_feature_as_a_list(mixed):
+    assert mixed["Columns"]["required"] == ["amount", "home"]
+    assert mixed["Columns"]["additionalProperties"] is False
+    assert mixed["Columns"]["properties"]["home"]["items"] == mixed["Application"]["properties"]["home"]
+    assert mixed["PredictionColumns"]["properties"]["prediction"]["items"]["enum"] == ["Granted", "Denied"]
+
+
+def test_whatever_decides_documents_the_applicant_key_and_nothing_else_does(client):
+    told = {}
+    for path, operations in client.get("/openapi.json").json["paths"].items():
+        for operation in operations.values():
+            named = [each for each in operation.get("parameters", []) if each["name"] == "X-Applicant-Key"]
+            told[operation.get("operationId", path)] = named
+    deciding = {"predict", "decide", "predict_batch", "invocations", "infer", "infer_version"}
+    assert {operation for operation, named in told.items() if named} == deciding
+    schema = told["predict"][0]["schema"]
+    for key in ("a", "person 7", "~!+-", "x" * 256, "", " a", "a,b", "é", "x" * 257):
+        fits = len(key) <= schema["maxLength"] and re.fullmatch(schema["pattern"], key)
+        assert bool(fits) == (is_key(key.encode()) and key == key.strip()), key
+
+
+def test_the_application_schema_says_what_the_contract_says(client):
+    schema = client.get("/openapi.json").json["components"]["schemas"]["Application"]
+    assert schema["required"] == ["Loan_Amount", "Loan_Duration_Years"]
+    assert schema["additionalProperties"] is False
+    assert schema["properties"]["Credit_Score"] == {
+        **{"type": ["integer", "null"], "minimum": 300, "maximum": 850, "description": "points", "examples": [650]},
+    }
+    assert schema["properties"]["Loan_Amount"]["type"] == "number"
+
+
+def test_a_category_is_an_enumeration_and_a_monitored_feature_may_be_absent(mixed):
+    application = mixed["Application"]
+    assert application["required"] == ["amount"]
+    assert application["properties"]["home"]["enum"] == ["own", "rent", None]
+    assert application["properties"]["region"]["type"] == ["string", "null"]
+    assert mixed["Prediction"]["properties"]["prediction"]["enum"] == ["Granted", "Denied"]
+
+
+def test_without_a_model_the_application_is_any_object(empty_client):
+    response = empty_client.get("/openapi.json")
+    assert response.status_code == 200
+    schemas = response.json["components"]["schemas"]
+    assert schemas["Application"] == schemas["Columns"] == {"type": "object"}
+
+
+@pytest.mark.parametrize("server", ["client", "empty_client"])
+def test_every_reference_leads_somewhere(request, server):
+    text = request.getfixturevalue(server).get("/openapi.json").text
+    schemas = json.loads(text)["components"]["schemas"]
+    references = {part.split('"')[0] for part in text.split('"$ref":"')[1:]}
+    assert references <= {f"#/components/schemas/{name}" for name in schemas}
+    assert references
+
+
+NAMES = {"{name}": "loan_approval_model", "{version}": "7"}
+
+
+def address(path: str) -> str:
+    for part, value in NAMES.items():
+        path = path.replace(part, value)
+    return path
+
+
+@pytest.mark.parametrize("server", ["client", "empty_client"])
+def test_every_get_of_the_protocols_answers_with_a_documented_status_and_content_type(request, server):
+    client = request.getfixturevalue(server)
+    paths = client.get("/openapi.json").json["paths"]
+    gets = [path for path in paths if "get" in paths[path] and path.startswith(("/v2", "/ping", "/health", "/version"))]
+    assert len(gets) > 8
+    for path in gets:
+        response = client.get(address(path))
+        documented = paths[path]["get"]["responses"][str(response.status_code)]
+        assert list(documented["content"]) == [response.mimetype], path
+
+
+@pytest.mark.parametrize(
+    "path", ["/v2/models/{name}/infer", "/v2/models/{name}/versions/{version}/infer", "/invocations"]
+)
+def test_the_examples_of_the_protocols_are_answered_as_documented(client, path):
+    document = client.get("/openapi.json").json
+    operation = document["paths"][path]["post"]
+    response = client.post(address(path), json=operation["requestBody"]["content"]["application/json"]["example"])
+    schema = operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
+    assert response.status_code == 200
+    assert set(response.json) == set(document["components"]["schemas"][schema]["required"])
+    assert set(operation["responses"]["200"]["headers"]) <= set(response.headers.keys())

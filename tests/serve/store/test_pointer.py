@@ -1,0 +1,31 @@
+from dataclasses import replace
+
+import pytest
+
+from serve.errors import StoreError
+from serve.store.pointer import Pointer
+
+POINTER = Pointer("a" * 64, "loan_approval_model", "production", "1", "run-1", "passed")
+
+
+@pytest.mark.parametrize("version", ["1\r\nX-Evil: 1", "1\n", "é", "1\0", ""])
+def test_a_version_that_fits_no_header_is_refused(version):
+    with pytest.raises(StoreError, match="version is not printable ASCII"):
+        replace(POINTER, version=version)
+
+
+@pytest.mark.parametrize("verdict", ["failed", "", "Passed"])
+def test_a_pointer_takes_trusted_verdicts_only(verdict):
+    with pytest.raises(StoreError, match="expected passed or forced"):
+        replace(POINTER, verdict=verdict)
+
+
+@pytest.mark.parametrize("sha256", ["", "a" * 63, "A" * 64, "../" + "a" * 61, "a" * 64 + "\n"])
+def test_a_pointer_names_a_hash_and_no_path(sha256):
+    with pytest.raises(StoreError, match="64 hexadecimal digits"):
+        replace(POINTER, sha256=sha256)
+
+
+def test_a_pointer_holds_text_only():
+    with pytest.raises(StoreError, match="text only"):
+        replace(POINTER, version=1)

@@ -1,0 +1,182 @@
+import hashlib
+import json
+import os
+from dataclasses import asdict, replace
+
+import pytest
+
+from serve.errors import ModelFileError, StoreBusyError, StoreError
+from serve.store.pointer import LARGEST_POINTER, Pointer
+from serve.store.store import LARGEST_FACTS
+
+POINTER = Pointer("a" * 64, "loan_approval_model", "production", "1", "run-1", "passed")
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def test_a_file_and_its_facts_are_installed_under_the_hash_without_moving_the_pointer(shelf, model_file):
+    data = model_file("loans")
+    scorer = shelf.store.install(data, {"verdict": "passed"})
+    sha256 = hashlib.sha256(data).hexdigest()
+    assert scorer.sha256 == sha256
+    assert names_in(shelf.store.path) == [f"{sha256}.json", f"{sha256}.onnx"]
+    assert shelf.store.pointer() is None
+
+
+def test_installing_again_changes_nothing_but_the_facts(shelf, model_file):
+    shelf.store.install(model_file("loans"), {"verdict": "passed"})
+    before = names_in(shelf.store.path)
+    shelf.store.install(model_file("loans"), {"verdict": "forced"})
+    pointer = replace(POINTER, sha256=hashlib.sha256(model_file("loans")).hexdigest())
+    assert (names_in(shelf.store.path), shelf.store.load(pointer)[1]) == (before, {"verdict": "forced"})
+
+
+def test_a_broken_file_leaves_nothing_in_the_store(shelf, model_file):
+    with pytest.raises(ModelFileError):
+        shelf.store.install(model_file("broken/golden_score_wrong"), {})
+    assert names_in(shelf.store.path) == []
+
+
+def test_facts_that_are_not_json_leave_nothing_in_the_store(shelf, model_file):
+    with pytest.raises(StoreError, match="facts"):
+        shelf.store.install(model_file("loans"), {"auc": float("nan")})
+    assert names_in(shelf.store.path) == []
+
+
+def test_facts_too_large_to_be_read_again_leave_nothing_in_the_store(shelf, model_file):
+    with pytest.raises(StoreError, match="at most"):
+        shelf.store.install(model_file("loans"), {"text": "x" * LARGEST_FACTS})
+    assert names_in(shelf.store.path) == []
+
+
+def test_facts_nested_without_end_are_refused(shelf, model_file):
+    facts = {}
+    for _ in range(100_000):
+        facts = {"deeper": facts}
+    with pytest.raises(StoreError, match="facts"):
+        shelf.store.install(model_file("loans"), facts)
+
+
+def test_the_pointer_is_read_back_as_it_was_written(shelf):
+    pointer = shelf.promote("loans")
+    assert shelf.store.pointer() == pointer
+    assert json.loads((shelf.store.path / "production.json").read_bytes()) == asdict(pointer)
+
+
+def test_what_is_not_installed_cannot_be_pointed_at(shelf):
+    with pytest.raises(StoreError, match="no file"):
+        shelf.store.point(POINTER)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "null", "{}", json.dumps(asdict(POINTER) | {"extra": ""}), "[" * 100_000, "\ud800"],
+    ids=["empty", "cut", "list", "null", "no keys", "a key more", "nested", "not UTF-8"],
+)
+def test_a_pointer_that_cannot_be_read_is_an_error_not_an_absence(shelf, text):
+    shelf.store.path.mkdir()
+    shelf.store.pointer_path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    with pytest.raises(StoreError):
+        shelf.store.pointer()
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("{", "not JSON"),
+        ("[]", "not an object"),
+        ("{}", "missing key sha256"),
+        (json.dumps(asdict(POINTER) | {"extra": ""}), "unknown key 'extra'"),
+        (" " * (LARGEST_POINTER + 1), "too large"),
+    ],
+)
+def test_a_pointer_that_is_none_says_why(shelf, text, why):
+    shelf.store.path.mkdir()
+    shelf.store.pointer_path.write_text(text)
+    with pytest.raises(StoreError, match=f"production.json: not a pointer: {why}"):
+        shelf.store.pointer()
+
+
+def test_a_pointer_of_another_alias_is_refused(shelf):
+    pointer = shelf.promote("loans")
+    shelf.store.pointer_path.write_text(json.dumps(asdict(replace(pointer, alias="challenger"))))
+    with pytest.raises(StoreError, match="it is of the alias 'challenger', not 'production'"):
+        shelf.store.pointer()
+
+
+def test_facts_of_another_file_are_refused(shelf):
+    pointer = shelf.promote("loans")
+    (shelf.store.path / f"{pointer.sha256}.json").write_text(json.dumps({"sha256": "a" * 64}))
+    with pytest.raises(StoreError, match="the facts are of another file"):
+        shelf.store.load(pointer)
+
+
+def test_a_file_changed_after_its_installation_is_refused(shelf):
+    pointer = shelf.promote("loans")
+    path = shelf.store.path / f"{pointer.sha256}.onnx"
+    path.write_bytes(path.read_bytes() + b"\0")
+    with pytest.raises(StoreError, match="the file has another hash"):
+        shelf.store.load(pointer)
+
+
+@pytest.mark.parametrize("name", ["{}.onnx", "{}.json"])
+def test_a_file_that_is_not_there_is_the_stores_fault_not_the_models(shelf, name):
+    pointer = shelf.promote("loans")
+    (shelf.store.path / name.format(pointer.sha256)).unlink()
+    with pytest.raises(StoreError, match="can't be read"):
+        shelf.store.load(pointer)
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "{", "[" * 100_000], ids=["list", "null", "cut", "nested"])
+def test_facts_that_are_no_object_are_refused(shelf, text):
+    pointer = shelf.promote("loans")
+    (shelf.store.path / f"{pointer.sha256}.json").write_text(text)
+    with pytest.raises(StoreError, match="facts"):
+        shelf.store.load(pointer)
+
+
+@pytest.mark.parametrize(
+    "text", [b'{"auc": NaN}', b'{"auc": "\\ud800"}', b'{"auc": 1, "auc": 2}', b" " * (LARGEST_FACTS + 1)]
+)
+def test_facts_that_could_not_be_shown_again_are_refused(shelf, text):
+    pointer = shelf.promote("loans")
+    (shelf.store.path / f"{pointer.sha256}.json").write_bytes(text)
+    with pytest.raises(StoreError, match="can't be read"):
+        shelf.store.load(pointer)
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".json"])
+@pytest.mark.parametrize("put", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
+def test_nobody_waits_at_a_file_that_has_no_end(shelf, suffix, put):
+    pointer = shelf.promote("loans")
+    for path in (shelf.store.path / f"{pointer.sha256}{suffix}", shelf.store.pointer_path):
+        path.unlink()
+        put(path)
+    with pytest.raises(StoreError, match="can't be read: not a regular file"):
+        shelf.store.load(pointer)
+    with pytest.raises(StoreError, match="not a pointer: not a regular file"):
+        shelf.store.pointer()
+    assert suffix == ".json" or shelf.store.file(pointer.sha256) is None
+
+
+def test_a_store_that_cannot_be_written_says_so(shelf, model_file):
+    shelf.store.path.write_text("a file where the folder should be")
+    with pytest.raises(StoreError, match="can't write"):
+        shelf.store.install(model_file("loans"), {})
+
+
+def test_who_does_not_want_to_wait_for_the_lock_is_told_that_it_is_taken(shelf):
+    with shelf.store.locked(), pytest.raises(StoreBusyError, match="somebody else"), shelf.store.locked(wait=False):
+        pass
+    with shelf.store.locked(wait=False):
+        pass
+
+
+def test_an_installed_file_is_given_out_whole_or_not_at_all(shelf, model_file):
+    sha256 = shelf.promote("loans").sha256
+    assert shelf.store.file(sha256) == model_file("loans")
+    (shelf.store.path / f"{sha256}.onnx").write_bytes(model_file("loans")[:-1])
+    assert shelf.store.file(sha256) is None
+    assert shelf.store.file("0" * 64) is None

@@ -1,6 +1,6 @@
 """`python -m serve.bake FROM TO`: the model that a store points at, verified, into another store: for an image build.
 
-Only that file goes along, with its facts and signature: no older model, no lock, no cache.
+Only that file goes along, with its metadata and signature: no older model, no lock, no cache.
 """
 
 import sys
@@ -23,11 +23,11 @@ def bake(source: Path, target: Path, alias: str = "production") -> Pointer | Non
         if any(source.iterdir()):
             raise StoreError(f"{source}: files but no {alias}.json, expected the folder of a store")
         return None
-    _, facts = store.load(pointer)
+    _, metadata = store.load(pointer)
     data = store.file(pointer.sha256)
     if data is None:
         raise StoreError(f"{source}: {pointer.sha256}.onnx changed meanwhile")
-    Store(target, alias).install(data, facts, store.signature(pointer.sha256))
+    Store(target, alias).install(data, metadata, store.signature(pointer.sha256))
     Store(target, alias).point(pointer)
     return pointer
 

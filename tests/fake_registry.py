@@ -24,7 +24,7 @@ class Kept:
     sha256: str
     verdict: str = "passed"
     signature: str | None = None
-    facts: Any = None
+    metadata: Any = None
     name: str = NAME
 
 
@@ -45,8 +45,8 @@ class FakeRegistry:
     def register(self, number: str, data: bytes, **recorded: Any) -> Kept:
         """Add a version with what is recorded of it, and point the alias at it."""
         kept = Kept(data, **({"sha256": sha256(data).hexdigest()} | recorded))
-        if kept.facts is None:
-            kept.facts = {"metrics": {"roc_auc": 0.8}, "gates": [], "verdict": {"verdict": kept.verdict}}
+        if kept.metadata is None:
+            kept.metadata = {"metrics": {"roc_auc": 0.8}, "gates": [], "verdict": {"verdict": kept.verdict}}
         self.versions[number] = kept
         self.alias = number
         return kept
@@ -78,9 +78,9 @@ class FakeRegistry:
         if path == "/model-versions/get-artifact":
             return "file", query["version"]
         if path == "/get-artifact":
-            return "facts", query["run_id"].removeprefix("run")
+            return "metadata", query["run_id"].removeprefix("run")
         number = path.removeprefix(PROXIED).split("/")[0]
-        return ("file" if path.endswith("/model/model.onnx") else "facts"), number
+        return ("file" if path.endswith("/model/model.onnx") else "metadata"), number
 
     def _document(self, kind: str, number: str) -> bytes:
         kept = self.versions[number]
@@ -93,7 +93,7 @@ class FakeRegistry:
             "alias": {"model_version": version},
             "uri": {"artifact_uri": f"{folder}/model"},
             "run": {"run": {"info": {"artifact_uri": folder}}},
-            "facts": kept.facts,
+            "metadata": kept.metadata,
         }
         return kept.data if kind == "file" else json.dumps(documents[kind]).encode()
 

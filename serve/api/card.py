@@ -31,13 +31,13 @@ def model() -> Response:
         "decision": loaded.scorer.decision_rule,
         "provenance": loaded.scorer.provenance,
     }
-    return respond(document | {key: loaded.facts.get(key) for key in ("metrics", "gates", "verdict")})
+    return respond(document | {key: loaded.metadata.get(key) for key in ("metrics", "gates", "verdict")})
 
 
 @blueprint.get("/api/v2/model/card")
 def card() -> Response:
-    """Return the card. Raises ServiceUnavailable without a model, NotFound where its facts hold no card."""
-    text = loaded_model().facts.get("card")
+    """Return the card. Raises ServiceUnavailable without a model, NotFound where its metadata hold no card."""
+    text = loaded_model().metadata.get("card")
     if not isinstance(text, str):
         raise NotFound(NO_CARD)
     response = Response(text.encode("utf-8", "replace"), mimetype="text/html")

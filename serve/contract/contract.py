@@ -163,12 +163,12 @@ class Contract:
     def judge_name(self, name: str, what: str = "field") -> Fault:
         """Return what is wrong with a name that is none of the features'."""
         if name in self.refusals:
-            return Fault(self.refusals[name], word="refused field")
-        return Fault(f"unknown {what}", self._names, word=UNKNOWN)
+            return Fault(self.refusals[name], category="refused field")
+        return Fault(f"unknown {what}", self._names, category=UNKNOWN)
 
     def describe_fault(self, name: str, fault: Fault) -> tuple[str, str]:
         """Return field and kind to count a fault by: nothing that the caller wrote."""
-        return (UNKNOWN, "unknown field") if fault.word == UNKNOWN else (name, fault.word)
+        return (UNKNOWN, "unknown field") if fault.category == UNKNOWN else (name, fault.category)
 
     def encode_table(
         self, columns: Mapping[str, Sequence[object]], features: Sequence[Feature] | None = None

@@ -23,8 +23,8 @@ class Fault(ValueError):
     for counting: one of few, whatever the value.
     """
 
-    def __init__(self, kind: str, expected: str = "", word: str = "") -> None:
-        self.kind, self.expected, self.word = kind, expected, word or kind
+    def __init__(self, kind: str, expected: str = "", category: str = "") -> None:
+        self.kind, self.expected, self.category = kind, expected, category or kind
         super().__init__(f"{kind}, expected {expected}" if expected else kind)
 
 

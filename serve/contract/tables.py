@@ -179,4 +179,4 @@ def _header_problems(contract: Contract, header: Iterable[str]) -> Iterator[Prob
         if name not in known:
             yield _WHOLE, 1, name[:LONGEST_NAME], contract.judge_name(name, "column")
         elif times > 1:
-            yield _WHOLE, 1, name, Fault("stands twice in the header", word="repeated column")
+            yield _WHOLE, 1, name, Fault("stands twice in the header", category="repeated column")

@@ -4,7 +4,7 @@ import os
 from contextlib import suppress
 
 
-def stay_behind() -> None:
+def use_batch_scheduling() -> None:
     """Have the calling thread wake without pushing aside a thread that answers, where the system knows such a thing.
 
     A lower share of the processor would do harm: whoever waits for it may hold the interpreter's lock, and all wait.

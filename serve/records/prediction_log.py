@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from serve.errors import SettingsError
 from serve.records.applicant import hash_applicant
-from serve.records.background_thread import stay_behind
+from serve.records.background_thread import use_batch_scheduling
 from serve.records.decided import Decided, Row, cut
 from serve.records.lines import LineWriter
 from serve.records.log_file import LogFile
@@ -26,7 +26,7 @@ from serve.store.live import Loaded
 
 FLUSH_SECONDS = 0.25
 TICK_SECONDS = 0.5  # for requests to finish a file, and for counts of refusals
-MOST_ROWS = 65_536  # that wait; a single batch may be larger
+QUEUE_ROWS = 65_536  # that wait; a single batch may be larger
 PIECE = 128  # rows of a batch that are written at once: a fraction of a millisecond in which no answer is made
 PIECES, FEWEST = 128, 32  # pieces of a flush at the most, single rows of a piece at the least
 PAUSE_SECONDS = 0.0005  # between two pieces: without it the system may run them all before a thread that answers
@@ -73,7 +73,7 @@ class PredictionLog:
             return self._must(LineWriter.write, decided, decided.loaded, decided.at, len(decided.p))
         rows = len(decided.p)
         with self._lock:
-            fits = not self._rows or self._rows + rows <= MOST_ROWS
+            fits = not self._rows or self._rows + rows <= QUEUE_ROWS
             if fits:
                 self._queue.append(decided)
                 self._rows += rows
@@ -85,7 +85,7 @@ class PredictionLog:
         """Do the same with one decision, in as few steps as can be."""
         if self.required:
             return self._must(LineWriter.write_one, row, row[3], row[0], 1)
-        if len(self._plain) < MOST_ROWS:
+        if len(self._plain) < QUEUE_ROWS:
             self._plain.append(row)
         else:
             self._drop(1, "the disk is too slow")
@@ -152,7 +152,7 @@ class PredictionLog:
             self._file.close()
 
     def _run(self) -> None:
-        stay_behind()
+        use_batch_scheduling()
         ticks = time.monotonic()
         while not self._ending.wait(TICK_SECONDS if self.required else FLUSH_SECONDS):
             if self._plain or self._queue:

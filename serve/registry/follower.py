@@ -36,7 +36,7 @@ class Status:
 
 @dataclass(frozen=True)
 class _Refused:
-    """A version whose file or facts could not be had: not asked for again before a time (of `time.monotonic`)."""
+    """A version whose file or metadata could not be had: not asked for again before a time (of `time.monotonic`)."""
 
     version: Version
     kind: str
@@ -124,15 +124,15 @@ class Follower:
         found = hashlib.sha256(data).hexdigest()
         if found != version.sha256:
             raise RegistryError("content", f"its file has sha256 {found}, expected {version.sha256}")
-        facts = self._client.facts(version)
-        verdict = facts.get("verdict")
+        metadata = self._client.metadata(version)
+        verdict = metadata.get("verdict")
         if not isinstance(verdict, dict) or verdict.get("verdict") != version.verdict:
-            raise RegistryError("content", f"its tag says {version.verdict}, the facts recorded for its file do not")
+            raise RegistryError("content", f"its tag says {version.verdict}, the metadata recorded for its file do not")
         with self._store.locked(wait=False):
             if self._ask() != version:  # a promotion came between; the next step sees to it
                 raise StoreBusyError("the alias has moved on")
-            facts |= {"name": version.name, "version": version.number, "run": version.run}
-            self._store.install(data, facts, version.signature)
+            metadata |= {"name": version.name, "version": version.number, "run": version.run}
+            self._store.install(data, metadata, version.signature)
             if self._pointer() != wanted:
                 self._store.point(wanted)
         log.info("installed %s version %s, sha256 %s", version.name, version.number, version.sha256)

@@ -1,4 +1,4 @@
-"""What the tracking server says over HTTP: the version behind an alias, its model file, its recorded facts.
+"""What the tracking server says over HTTP: the version behind an alias, its model file, its recorded metadata.
 
 Plain requests to MLflow's REST interface with the standard library. The server is not trusted to be well: every body
 has a limit, every exchange a moment by which it must be over, and credentials go to the configured origin alone.
@@ -70,7 +70,7 @@ class RegistryClient:
         # The server hands out no such address of its artifacts, but reads them itself for its UI.
         return self._get("model-versions/get-artifact", self._largest, DOWNLOAD_TIMEOUTS, **asked, path=MODEL_FILE)
 
-    def facts(self, version: Version) -> dict[str, Any]:
+    def metadata(self, version: Version) -> dict[str, Any]:
         """Return metrics, gates and verdict, recorded in the version's run under the file's sha256."""
         run = self._get_json(f"{_REST}/runs/get", run_id=version.run).get("run")
         folder = run.get("info", {}).get("artifact_uri") if isinstance(run, dict) else None

@@ -15,7 +15,7 @@ from threading import Event, Lock, Thread
 import numpy as np
 
 from serve.metrics.counters import Tallies
-from serve.records.background_thread import stay_behind
+from serve.records.background_thread import use_batch_scheduling
 from serve.records.decided import Decided
 from serve.records.log_file import DAY, LogFile
 from serve.settings import Settings
@@ -24,7 +24,7 @@ from serve.shadow.lines import find_difference, write_lines
 from serve.store.live import LiveModel, Loaded
 from serve.store.store import open_store
 
-MOST_ROWS = 10_000  # that may wait
+SHADOW_QUEUE_ROWS = 10_000  # that may wait
 STEP = 128  # rows a call, about: between two of them, threads that answer get their turn
 GATHER_SECONDS = 0.1  # what comes meanwhile is scored together
 TICK_SECONDS = 1.0  # the log looks so often whether to begin another file
@@ -52,7 +52,7 @@ class Shadow:
         """Have decisions scored too, as far as there is room."""
         rows = len(decided.p)
         with self._lock:
-            taken = min(rows, MOST_ROWS - self._rows)
+            taken = min(rows, SHADOW_QUEUE_ROWS - self._rows)
             self._rows += taken
         if taken < rows:
             self._counts.dropped(FULL, rows - taken)
@@ -75,7 +75,7 @@ class Shadow:
         self._thread.join(CLOSE_SECONDS)
 
     def _run(self) -> None:
-        stay_behind()
+        use_batch_scheduling()
         while not self._closing.is_set():
             if self._filled.wait(TICK_SECONDS):
                 self._closing.wait(GATHER_SECONDS)

@@ -21,7 +21,7 @@ class Loaded:
 
     scorer: Scorer
     pointer: Pointer
-    facts: dict[str, Any]
+    metadata: dict[str, Any]
     explainer: Explainer
 
 
@@ -51,7 +51,7 @@ class LiveModel:
                 raise StoreError(f"{self._store.pointer_path.name} is gone")
             if pointer == self._refused:
                 return
-            scorer, facts = self._store.load(pointer)
+            scorer, metadata = self._store.load(pointer)
             explainer = _make_explainer(scorer)
         except (StoreError, ModelFileError) as err:
             if isinstance(err, ModelFileError):
@@ -59,7 +59,7 @@ class LiveModel:
             else:
                 self._refuse(str(err), str(err))
             return
-        old, self.current, self._refused = self.current, Loaded(scorer, pointer, facts, explainer), None
+        old, self.current, self._refused = self.current, Loaded(scorer, pointer, metadata, explainer), None
         self.on_swap(old, self.current)
         does = "scoring in the shadow" if self._shadow else "answering"
         log.info("%s with %s version %s, sha256 %s", does, pointer.name, pointer.version, pointer.sha256)

@@ -1,7 +1,7 @@
 """The store: immutable model files named by content, and one small pointer an alias, replaced atomically.
 
 <store>/<sha256>.onnx       the model file
-<store>/<sha256>.json       its facts: metrics, gates, verdict
+<store>/<sha256>.json       its metadata: metrics, gates, verdict
 <store>/<sha256>.sig        its signature in base64, where it was signed
 <store>/<alias>.json        the pointer
 """
@@ -25,7 +25,7 @@ from serve.model.scorer import Scorer
 from serve.settings import LARGEST_FILE, Settings
 from serve.store.signature import LARGEST_SIGNATURE, Verifier
 
-LARGEST_FACTS = 16 * 2**20  # bytes
+LARGEST_METADATA = 16 * 2**20  # bytes
 
 
 class Store:
@@ -57,8 +57,8 @@ class Store:
                 raise StoreBusyError(f"{self.path}: somebody else is changing it") from err
             yield
 
-    def install(self, data: bytes, facts: Mapping[str, Any], signature: str = "") -> Scorer:
-        """Put a verified file, its facts and its signature in place; the pointer stays. Raises ModelFileError,
+    def install(self, data: bytes, metadata: Mapping[str, Any], signature: str = "") -> Scorer:
+        """Put a verified file, its metadata and its signature in place; the pointer stays. Raises ModelFileError,
         StoreError, SignatureError.
         """
         if len(data) > self._largest:
@@ -67,11 +67,11 @@ class Store:
             self._verifier.check(hashlib.sha256(data).hexdigest(), signature)
         scorer = Scorer(data)
         try:
-            text = _dump(facts)
+            text = _dump(metadata)
         except (ValueError, TypeError, RecursionError) as err:  # a NaN among the metrics, say
-            raise StoreError(f"the facts are not JSON: {err}") from err
-        if len(text) > LARGEST_FACTS:
-            raise StoreError(f"the facts have {len(text):,} bytes, at most {LARGEST_FACTS:,} are allowed")
+            raise StoreError(f"the metadata is not JSON: {err}") from err
+        if len(text) > LARGEST_METADATA:
+            raise StoreError(f"the metadata has {len(text):,} bytes, at most {LARGEST_METADATA:,} are allowed")
         try:
             if signature:
                 kept = signature[:LARGEST_SIGNATURE].encode("ascii", "replace")
@@ -123,34 +123,34 @@ class Store:
         return pointer
 
     def load(self, pointer: Pointer) -> tuple[Scorer, dict[str, Any]]:
-        """Return the verified file behind a pointer and its facts. Raises ModelFileError when the file is refused, and
-        StoreError when it or its facts can't be read or SignatureError when it is not signed as it must be, which the
+        """Return the verified file behind a pointer and its metadata. Raises ModelFileError when the file is refused, and
+        StoreError when it or its metadata can't be read or SignatureError when it is not signed as it must be, which the
         next attempt may mend.
         """
         if self._verifier:
             self._verifier.check(pointer.sha256, self.signature(pointer.sha256))
-        facts = self._read_facts(pointer.sha256)
+        metadata = self._read_metadata(pointer.sha256)
         try:
             data = self._read_file(pointer.sha256)
         except OSError as err:
             raise StoreError(f"{pointer.sha256}.onnx: the file can't be read: {_why(err)}") from err
         if hashlib.sha256(data).hexdigest() != pointer.sha256:
             raise StoreError(f"{pointer.sha256}: the file has another hash, it may be half copied")
-        return Scorer(data, pointer.sha256), facts
+        return Scorer(data, pointer.sha256), metadata
 
-    def _read_facts(self, sha256: str) -> dict[str, Any]:
-        """Return a file's facts. Version and verdict are the pointer's to say: the same bytes may be two versions."""
+    def _read_metadata(self, sha256: str) -> dict[str, Any]:
+        """Return a file's metadata. Version and verdict are the pointer's to say: the same bytes may be two versions."""
         name = f"{sha256}.json"
         try:
             # As strictly as they will be written again: a NaN among them would fail each answer that shows them.
-            facts = strict_json.loads(read_regular(self.path / name, LARGEST_FACTS))
+            metadata = strict_json.loads(read_regular(self.path / name, LARGEST_METADATA))
         except (OSError, JSONError) as err:
-            raise StoreError(f"{name}: the facts can't be read: {_why(err)}") from err
-        if not isinstance(facts, dict):
-            raise StoreError(f"{name}: the facts are not an object")
-        if facts.get("sha256", sha256) != sha256:
-            raise StoreError(f"{name}: the facts are of another file, they name another sha256")
-        return facts
+            raise StoreError(f"{name}: the metadata can't be read: {_why(err)}") from err
+        if not isinstance(metadata, dict):
+            raise StoreError(f"{name}: the metadata is not an object")
+        if metadata.get("sha256", sha256) != sha256:
+            raise StoreError(f"{name}: the metadata is of another file, they name another sha256")
+        return metadata
 
     def _read_file(self, sha256: str) -> bytes:
         try:

@@ -29,12 +29,12 @@ def browser() -> Iterator[Browser]:
 def address(tmp_path: Path) -> Iterator[str]:
     data = good_files()["loans"]
     verdict = {"verdict": "passed", "margin": 0.01}
-    facts = {"metrics": {"roc_auc": 0.8125}, "gates": GATES, "verdict": verdict, "evidence": EVIDENCE}
+    metadata = {"metrics": {"roc_auc": 0.8125}, "gates": GATES, "verdict": verdict, "evidence": EVIDENCE}
     scorer, store = Scorer(data), Store(tmp_path / "store")
     name = scorer.contract.model_name
-    facts = add_card(facts, scorer, {"name": name, "version": "2", "run": "run-1"}, [PROMOTED])
-    (tmp_path / "card.html").write_text(facts["card"], encoding="utf-8")
-    store.install(data, facts)
+    metadata = add_card(metadata, scorer, {"name": name, "version": "2", "run": "run-1"}, [PROMOTED])
+    (tmp_path / "card.html").write_text(metadata["card"], encoding="utf-8")
+    store.install(data, metadata)
     store.point(Pointer(scorer.sha256, name, "production", "2", "run-1", "passed"))
     with running_server(tmp_path, store.path) as server:
         yield f"http://127.0.0.1:{server.port}/api/v2/model/card"

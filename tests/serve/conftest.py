@@ -21,7 +21,7 @@ settings.register_profile("untimed", deadline=None)  # how long an example takes
 settings.load_profile("untimed")
 
 ROOT = Path(__file__).parents[2]
-FACTS = {"metrics": {"auc": 0.8}, "gates": [{"name": "signal", "passed": True}], "verdict": {"verdict": "passed"}}
+METADATA = {"metrics": {"auc": 0.8}, "gates": [{"name": "signal", "passed": True}], "verdict": {"verdict": "passed"}}
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +60,7 @@ class Shelf:
 
     def promote(self, name: str, version: str = "1") -> Pointer:
         """Install a model file and point at it."""
-        scorer = self.store.install(self.model_file(name), FACTS)
+        scorer = self.store.install(self.model_file(name), METADATA)
         pointer = Pointer(scorer.sha256, scorer.contract.model_name, "production", version, "run-1", "passed")
         self.store.point(pointer)
         return pointer

@@ -124,10 +124,10 @@ def _check_different(files: list[InputFile]) -> None:
 def look_up(address: str, name: str) -> InputFile:
     """Return what a file is just now. Raises BatchError."""
     if not address.startswith(S3):
-        facts = attempt(address, os.stat, address)  # not there: a link that leads nowhere
-        if not S_ISREG(facts.st_mode):
+        status = attempt(address, os.stat, address)  # not there: a link that leads nowhere
+        if not S_ISREG(status.st_mode):
             raise BatchError(f"{address}: not a file")
-        return InputFile(address, name, facts.st_size, str(facts.st_mtime_ns))
+        return InputFile(address, name, status.st_size, str(status.st_mtime_ns))
     with open_file(address) as file:
         tag = file.metadata().get("ETag")
         return InputFile(address, name, file.size(), tag.decode() if tag else _changed_at(address))

@@ -17,7 +17,7 @@ from serve.contract.contract import Contract
 ROWS = 250_000  # about half a second of a gradient-boosted model: little to lose, little to pay for a file each
 CSV_BYTES = 2**24
 MOST_PIECES = 8  # of one row group: each reads over the rows before it
-MOST_ROWS = 2_000_000  # a shard's answers are kept in memory until they are written
+MAX_SHARD_ROWS = 2_000_000  # a shard's answers are kept in memory until they are written
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def _cut(groups: Sequence[int]) -> Iterator[tuple[int, int]]:
             begin = end
         end += rows
         if end - begin > ROWS:  # one large group
-            pieces = max(min(-(-rows // ROWS), MOST_PIECES), -(-rows // MOST_ROWS))
+            pieces = max(min(-(-rows // ROWS), MOST_PIECES), -(-rows // MAX_SHARD_ROWS))
             yield from pairwise(begin + rows * piece // pieces for piece in range(pieces + 1))
             begin = end
     if end > begin:

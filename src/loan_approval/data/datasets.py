@@ -1,6 +1,6 @@
-"""A data set: contract and CSV, checked row by row, with each row's role.
+"""A data set: contract and CSV, checked row by row, with each row's split.
 
-A row's role follows from a hash of what the model sees of it and the contract's salt, never from a run's seed: models
+A row's split follows from a hash of what the model sees of it and the contract's salt, never from a run's seed: models
 trained at any time agree on which rows neither was trained on, and equal rows can't stand on both sides.
 """
 
@@ -19,7 +19,7 @@ from loan_approval.data.boston import write_boston
 from loan_approval.data.dvc_objects import md5_of_bytes
 from loan_approval.data.folders import dataset_folder
 from loan_approval.data.simulate import write_simulation
-from loan_approval.data.versions import Generator, check_generator, settle
+from loan_approval.data.versions import Generator, check_generator, restore_csv
 from loan_approval.errors import DataError
 from loan_approval.project import ROOT
 from serve.contract.contract import Contract
@@ -29,7 +29,7 @@ from serve.errors import ContractError
 BUILT_IN: dict[str, Generator] = {"loans": write_simulation, "boston": write_boston}
 PROBLEMS_SHOWN = 20
 LONGEST_SHOWN = 60  # characters of a cell
-ROLES = ("train", "calibrate", "test")  # calibrate: also chooses the threshold
+SPLITS = ("train", "calibrate", "test")  # calibrate: also chooses the threshold
 _SHARES = (0.6, 0.2, 0.2)
 
 
@@ -38,7 +38,7 @@ class Dataset:
     """A checked data set of n rows.
 
     frame: every feature in contract order, NaN or None where missing, and the target as code 1 or 0.
-    X: (n, F) float64 as the model file's graph takes them.   y: (n,) codes.   roles: (n,) of `ROLES`.
+    X: (n, F) float64 as the model file's graph takes them.   y: (n,) codes.   splits: (n,) of `SPLITS`.
     sha256, md5: of the CSV; DVC names it by the md5.
     """
 
@@ -47,13 +47,13 @@ class Dataset:
     frame: pd.DataFrame
     X: np.ndarray
     y: np.ndarray
-    roles: np.ndarray
+    splits: np.ndarray
     sha256: str
     md5: str = ""
 
-    def rows(self, role: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return X and y of the rows with this role."""
-        chosen = self.roles == role
+    def rows(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return X and y of the rows with this split."""
+        chosen = self.splits == split
         return self.X[chosen], self.y[chosen]
 
 
@@ -70,21 +70,21 @@ def load_dataset(name: str, draft: bool = False) -> Dataset:
 def find_csv(folder: Path, keep_edits: bool = True) -> Path:
     """Return where a folder's `dataset.csv` is; one that is not there is made, or taken from DVC, if it can be.
 
-    keep_edits: another than DVC's files say will do. Raises DataError as `settle` does.
+    keep_edits: another than DVC's files say will do. Raises DataError as `restore_csv` does.
     """
     path = folder / "dataset.csv"
-    settle(path, generator_of(folder), keep_edits=keep_edits)
+    restore_csv(path, generator_of(folder), keep_edits=keep_edits)
     return path
 
 
 def settle_version(name: str) -> str:
     """Have a data set's CSV be what DVC's files say; return in words what was done.
 
-    Raises DataError as `settle` does, when there is no CSV, and when what makes a built-in one no longer makes it.
+    Raises DataError as `restore_csv` does, when there is no CSV, and when what makes a built-in one no longer makes it.
     """
     folder = dataset_folder(name)
     path, generator = folder / "dataset.csv", generator_of(folder)
-    words = f"{path}: {settle(path, generator, replace=True)}"
+    words = f"{path}: {restore_csv(path, generator, replace=True)}"
     if not path.is_file():
         raise DataError(words)
     if generator is not None:
@@ -123,7 +123,7 @@ def read_dataset(path: Path, contract: Contract, name: str) -> Dataset:
     X = every[:, [feature.scored for feature in contract.features]]
     frame = pd.DataFrame({f.name: _readable(f, every[:, i]) for i, f in enumerate(contract.features)})
     frame[contract.target.name] = y
-    return Dataset(name, contract, frame, X, y, assign_roles(X, contract.split_salt), *_hashes(path))
+    return Dataset(name, contract, frame, X, y, assign_splits(X, contract.split_salt), *_hashes(path))
 
 
 def _hashes(path: Path) -> tuple[str, str]:
@@ -131,13 +131,13 @@ def _hashes(path: Path) -> tuple[str, str]:
     return hashlib.sha256(data).hexdigest(), md5_of_bytes(data)
 
 
-def assign_roles(X: np.ndarray, salt: str) -> np.ndarray:
-    """Return (n,) roles for (n, F) rows: 60 % train, 20 % calibrate, 20 % test, by keyed hash of each row."""
+def assign_splits(X: np.ndarray, salt: str) -> np.ndarray:
+    """Return (n,) splits for (n, F) rows: 60 % train, 20 % calibrate, 20 % test, by keyed hash of each row."""
     key = hashlib.sha256(salt.encode()).digest()
     # One NaN and one zero: equal rows have equal bytes.
     canonical = np.where(np.isnan(X), np.nan, X + 0.0).astype("<f8")
     u = [int.from_bytes(hashlib.blake2b(row.tobytes(), key=key, digest_size=8).digest()) / 2**64 for row in canonical]
-    return np.array(ROLES, dtype=object)[np.searchsorted(np.cumsum(_SHARES)[:-1], u, side="right")]
+    return np.array(SPLITS, dtype=object)[np.searchsorted(np.cumsum(_SHARES)[:-1], u, side="right")]
 
 
 def read_cells(path: Path) -> tuple[list[str], list[list[str]]]:

@@ -11,7 +11,7 @@ from unittest.mock import patch
 import numpy as np
 import pandas as pd
 
-from loan_approval.data.datasets import ROLES, Dataset
+from loan_approval.data.datasets import SPLITS, Dataset
 from loan_approval.evaluation.metrics import fast_auc
 from serve.files import write_atomically
 
@@ -48,7 +48,7 @@ def target_association(dataset: Dataset) -> pd.DataFrame:
 
     A category is ranked by its approval rate; missing is left out. Below 0.5 is turned round: `auc` is a strength.
     """
-    train = dataset.frame[dataset.roles == "train"]
+    train = dataset.frame[dataset.splits == "train"]
     target = dataset.contract.target.name
     rows = []
     for feature in dataset.contract.features:
@@ -69,14 +69,14 @@ def leakage_hints(dataset: Dataset) -> list[str]:
         f"{row.feature} alone ranks with AUC {row.auc:.3f}: is it known when an application comes in?"
         for row in association[association["auc"] >= LEAK_AUC].itertuples()
     ]
-    train = dataset.roles == "train"
+    train = dataset.splits == "train"
     for name in dataset.frame.columns.drop(dataset.contract.target.name):
         auc = fast_auc(dataset.y[train], dataset.frame[name].isna().to_numpy(dtype=float)[train])
         if max(auc, 1 - auc) >= LEAK_AUC:
             hints.append(f"that {name} is missing ranks with AUC {max(auc, 1 - auc):.3f}: is it filled in afterwards?")
     duplicates = int(pd.DataFrame(dataset.X).duplicated().sum())
     if duplicates:
-        hints.append(f"{duplicates:,} rows equal an earlier one in all scored features (equal rows share one role).")
+        hints.append(f"{duplicates:,} rows equal an earlier one in all scored features (equal rows share one split).")
     return hints
 
 
@@ -87,7 +87,7 @@ def findings(dataset: Dataset) -> list[str]:
     strong = scored[scored["auc"] >= STRONG_AUC]["feature"].tolist()
     missing = dataset.frame.isna().mean()
     gaps = [f"{name} {share:.1%}" for name, share in missing[missing > 0].sort_values(ascending=False).items()]
-    counts = ", ".join(f"{int(np.sum(dataset.roles == role)):,} {role}" for role in ROLES)
+    counts = ", ".join(f"{int(np.sum(dataset.splits == split)):,} {split}" for split in SPLITS)
     return [
         f"{len(dataset.y):,} applications, {np.mean(dataset.y):.1%} {dataset.contract.target.approved}; {counts} rows.",
         f"Missing: {', '.join(gaps)}." if gaps else "Nothing is missing.",
@@ -100,7 +100,7 @@ def write_sweetviz(dataset: Dataset, folder: Path) -> list[Path]:
     """Write the sweetviz pages (target analysis; train against test rows) into a folder; return their paths."""
     target = dataset.contract.target.name
     frame = _plain(dataset.frame)
-    train, test = (frame[dataset.roles == role].reset_index(drop=True) for role in ("train", "test"))
+    train, test = (frame[dataset.splits == split].reset_index(drop=True) for split in ("train", "test"))
     with _quiet():
         import sweetviz
 

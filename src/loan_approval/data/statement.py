@@ -1,4 +1,4 @@
-"""What the owner of a data set says of the model made from it (`card.toml`), and how many rows each role has."""
+"""What the owner of a data set says of the model made from it (`card.toml`), and how many rows each split has."""
 
 import tomllib
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from loan_approval.data.datasets import ROLES, Dataset, dataset_folder
+from loan_approval.data.datasets import SPLITS, Dataset, dataset_folder
 from loan_approval.errors import DataError
 
 TEXTS = ("purpose", "source", "owner", "contact")
@@ -15,12 +15,12 @@ LISTS = ("not_for", "limits")
 
 def describe_data(dataset: Dataset, name: str) -> dict[str, Any]:
     """Return the model card's topics `statement` and `data`. name: the folder below data/, or a path to one."""
-    roles = [{"role": role, "rows": len(dataset.rows(role)[1]), **_share(dataset, role)} for role in ROLES]
-    return {"statement": read_statement(dataset_folder(name)), "data": {"rows": len(dataset.y), "roles": roles}}
+    splits = [{"role": split, "rows": len(dataset.rows(split)[1]), **_share(dataset, split)} for split in SPLITS]
+    return {"statement": read_statement(dataset_folder(name)), "data": {"rows": len(dataset.y), "roles": splits}}
 
 
-def _share(dataset: Dataset, role: str) -> dict[str, float]:
-    _, y = dataset.rows(role)
+def _share(dataset: Dataset, split: str) -> dict[str, float]:
+    _, y = dataset.rows(split)
     return {f"share_{dataset.contract.label(1)}": float(np.mean(y))} if len(y) else {}
 
 

@@ -45,7 +45,7 @@ def read_record(csv: Path, root: Path | None = None) -> Record | None:
     return None
 
 
-def settle(csv: Path, generator: Generator | None = None, replace: bool = False, keep_edits: bool = False) -> str:
+def restore_csv(csv: Path, generator: Generator | None = None, replace: bool = False, keep_edits: bool = False) -> str:
     """Have a CSV be what DVC's files say; return in words what was done for that.
 
     generator: writes the CSV, for a data set that follows from code.   keep_edits: an edited CSV will do.

@@ -16,7 +16,7 @@ from loan_approval.drift.statistics import FEWEST_EXPECTED
 from serve.contract.feature import Feature
 
 RELATION_WARNING, RELATION_SEVERE = 0.1, 0.3  # change of a rank correlation
-MOST_ROWS = 10_000  # of a table are looked at, evenly spread: they settle a correlation to a hundredth
+SAMPLED_ROWS = 10_000  # of a table are looked at, evenly spread: they settle a correlation to a hundredth
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _labels(feature: Feature) -> list[str]:
 
 def _numbers(table: pd.DataFrame, features: Sequence[Feature], target: str) -> np.ndarray:
     """Return (n, c) numbers, NaN where unknown."""
-    chosen = np.unique(np.linspace(0, len(table) - 1, min(len(table), MOST_ROWS)).astype(int))
+    chosen = np.unique(np.linspace(0, len(table) - 1, min(len(table), SAMPLED_ROWS)).astype(int))
     table, columns = table.iloc[chosen], []
     for feature in features:
         column = table[feature.name]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from loan_approval.evaluation.metrics import bootstrap
-from loan_approval.evaluation.thresholds import bands_of, total_costs
+from loan_approval.evaluation.thresholds import review_bands, total_costs
 
 CURVE = np.linspace(0.05, 0.95, 19)  # thresholds of the curve that the evidence keeps
 
@@ -52,7 +52,7 @@ class Costs:
     def of_rows(self, y: np.ndarray, p: np.ndarray, threshold: float, band: tuple[float, float]) -> np.ndarray:
         """Return (n,) costs when [low, high) is referred: 0, or a review's cost, for a row that a person looks at."""
         wrong = np.where(p >= threshold, self.wrong_approval * (y == 0), self.wrong_denial * (y == 1))
-        return np.where(bands_of(p, *band) == 1, self.review or 0.0, wrong)
+        return np.where(review_bands(p, *band) == 1, self.review or 0.0, wrong)
 
 
 def cost_curve(y: np.ndarray, p: np.ndarray, thresholds: np.ndarray, costs: Costs) -> tuple[np.ndarray, np.ndarray]:
@@ -72,7 +72,7 @@ def referral_curve(
     cost, share = [], []
     for ends in zip(lows, highs, strict=True):
         cost.append(np.mean(costs.of_rows(y, p, threshold, ends)))
-        share.append(np.mean(bands_of(p, *ends) == 1))
+        share.append(np.mean(review_bands(p, *ends) == 1))
     return highs - lows, np.array(cost), np.array(share)
 
 
@@ -98,6 +98,6 @@ def describe_costs(
         "cost": asdict(bootstrap(lambda rows: float(np.mean(decided[rows])), len(y), seed)),
         "cost_with_review": asdict(bootstrap(lambda rows: float(np.mean(referred[rows])), len(y), seed)),
         "approval_rate": float(np.mean(p >= threshold)),
-        "share_referred": float(np.mean(bands_of(p, *band) == 1)),
+        "share_referred": float(np.mean(review_bands(p, *band) == 1)),
         "curve": [{"threshold": round(t, 2), "cost": c, "approval_rate": a} for t, c, a in steps],
     }

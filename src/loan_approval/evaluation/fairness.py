@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from fairlearn.metrics import MetricFrame, selection_rate
 
-from loan_approval.evaluation.metrics import MISSING_BAND, Interval, bands_of, bootstrap
+from loan_approval.evaluation.metrics import MISSING_BAND, Interval, bootstrap, quantile_bands
 from serve.contract.contract import Contract
 from serve.contract.feature import Feature
 
@@ -58,9 +58,9 @@ def group_rows(feature: Feature, column: pd.Series) -> dict[str, np.ndarray]:
         names = np.where(column >= feature.elderly_from, f"{boundary} and over", f"under {boundary}")
         column = pd.Series(np.where(column.isna(), None, names), dtype=object)
         order = [f"under {boundary}", f"{boundary} and over"]
-        groups = bands_of(column, BANDS)
+        groups = quantile_bands(column, BANDS)
     else:
-        groups = bands_of(column, BANDS)
+        groups = quantile_bands(column, BANDS)
         known = [name for name in groups if name != MISSING_BAND]
         order = list(feature.values) or sorted(known, key=lambda name: column[groups[name]].min())
     return {name: groups[name] for name in [*order, MISSING_BAND] if name in groups}

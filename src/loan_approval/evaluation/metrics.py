@@ -143,7 +143,7 @@ def slice_errors(
     wrong_approval, wrong_denial = (decided == 1) & (y == 0), (decided == 0) & (y == 1)
     loss = -np.log(np.clip(np.where(y == 1, p, 1 - p), 1e-15, None))
     for name in frame.columns:
-        for band, chosen in bands_of(frame[name], bands).items():
+        for band, chosen in quantile_bands(frame[name], bands).items():
             rows.append(
                 {
                     "feature": name,
@@ -159,7 +159,7 @@ def slice_errors(
     return table.sort_values(["error_rate", "rows"], ascending=False, kind="stable", ignore_index=True)
 
 
-def bands_of(column: pd.Series, bands: int) -> Mapping[str, np.ndarray]:
+def quantile_bands(column: pd.Series, bands: int) -> Mapping[str, np.ndarray]:
     """Return the (n,) bool rows of each band: a value where there are few, else a quantile range; missing is one."""
     missing = column.isna()
     if column.dtype == object or column.nunique() <= bands:

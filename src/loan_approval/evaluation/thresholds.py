@@ -71,7 +71,7 @@ def choose_review_band(
     return {"review_band": [low, high], **made_from} if low < high else {}
 
 
-def bands_of(p: np.ndarray, low: float, high: float) -> np.ndarray:
+def review_bands(p: np.ndarray, low: float, high: float) -> np.ndarray:
     """Return (n,) 0 decline, 1 refer, 2 approve, as the server names them: refer from `low` on, approve from `high`."""
     return np.digitize(p, [low, high])
 

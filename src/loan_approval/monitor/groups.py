@@ -18,7 +18,7 @@ def group_shares(window: "Window") -> dict[str, tuple[Share, Share]]:
     """Return by version and group of each protected or monitored attribute how many reference rows it approves, and how
     many of its decisions it did; groups of fewer than 30 on either side, and of those who did not tell, are left out.
     """
-    held_out = window.reference.roles != "train"
+    held_out = window.reference.splits != "train"
     codes = {version: scorer.decide(scorer.score(window.reference.X)) for version, scorer in window.scorers.items()}
     made_by = {version: (window.decisions["model_version"] == version).to_numpy() for version in codes}
     approved = (window.decisions["code"] == 1).to_numpy()

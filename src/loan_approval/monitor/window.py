@@ -117,8 +117,8 @@ def compare_with(window: Window, against: str) -> Window:
     contract = window.reference.contract
     frame = feature_columns(of_contract(lines.frame, contract), window.reference)
     X, _ = contract.encode_table({name: _plain_values(frame[name]) for name in frame})
-    roles, y = np.full(len(frame), "earlier"), lines.frame["code"].to_numpy()
-    return replace(window, reference=Dataset(f"log {against}", contract, frame, X, y, roles, sha256=""))
+    splits, y = np.full(len(frame), "earlier"), lines.frame["code"].to_numpy()
+    return replace(window, reference=Dataset(f"log {against}", contract, frame, X, y, splits, sha256=""))
 
 
 def _plain_values(column: pd.Series) -> list[object]:
@@ -141,7 +141,7 @@ def window_scores(window: Window) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
     A model is surer of the rows it has learnt from (train), and that is no drift: calibrate and test rows remain.
     """
-    held_out = window.reference.X[window.reference.roles != "train"]
+    held_out = window.reference.X[window.reference.splits != "train"]
     made = window.decisions.groupby("model_version")["probability"]
     return {
         f"score of version {version}": (scorer.score(held_out), made.get_group(version).to_numpy())
@@ -151,7 +151,7 @@ def window_scores(window: Window) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 def window_shares(window: Window) -> dict[str, tuple[Share, Share]]:
     """Return by version how many reference rows it approves (refers), and how many of its decisions it did."""
-    held_out = window.reference.X[window.reference.roles != "train"]
+    held_out = window.reference.X[window.reference.splits != "train"]
     shares: dict[str, tuple[Share, Share]] = {}
     for version, scorer in window.scorers.items():
         p, (low, high) = scorer.score(held_out), scorer.review_band

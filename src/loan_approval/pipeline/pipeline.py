@@ -94,7 +94,7 @@ def _log_report(run: NotebookRun) -> None:
 
 def write_card(version: tracking.Version, folder: Path) -> Path | None:
     """Write a version's model card as `card.html` into a folder of reports; None when it has none."""
-    text = version_record.load_facts(version).get("card")
+    text = version_record.load_metadata(version).get("card")
     if text is None:
         return None
     write_atomically(folder / "card.html", text.encode())

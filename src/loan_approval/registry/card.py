@@ -16,12 +16,12 @@ from markupsafe import Markup
 
 from serve.model.scorer import TOLERANCE, Scorer
 
-MOST_ROWS = 60  # of one table; the whole is in the facts
+TABLE_ROWS = 60  # of one table; the whole is in the metadata
 SHADOW_EVENTS = ("shadow", "shadow ended")  # in the history, but no promotions
 MOST_EVENTS = 50  # of the history, the newest
 # What each topic of the evidence is called where it is said to be missing; the rest of the evidence follows at the end.
 TOPICS = {
-    "data": "rows by role",
+    "data": "rows by split",
     "intervals": "intervals of the metrics",
     "signal": "learning curve and repeats",
     "calibration": "calibration",
@@ -45,35 +45,35 @@ def documents_of(scorer: Scorer) -> dict[str, Any]:
     }
 
 
-def render_card(documents: Mapping[str, Any], facts: Mapping[str, Any], history: Sequence[Mapping[str, str]]) -> str:
+def render_card(documents: Mapping[str, Any], metadata: Mapping[str, Any], history: Sequence[Mapping[str, str]]) -> str:
     """Return the card as HTML; the same input gives the same text.
 
-    documents: `contract`, `decision` and `provenance` of the model file.   facts: as recorded with the verdict, and
+    documents: `contract`, `decision` and `provenance` of the model file.   metadata: as recorded with the verdict, and
     `name`, `version`, `run` of the version.   history: the events of the registered model, oldest first.
     """
     environment = Environment(
         loader=PackageLoader("loan_approval"),
         autoescape=True,
-        undefined=ChainableUndefined,  # facts recorded by earlier code may lack anything
+        undefined=ChainableUndefined,  # metadata recorded by earlier code may lack anything
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters |= {"shown": shown, "words": words}
-    evidence = facts.get("evidence") or {}
+    evidence = metadata.get("evidence") or {}
     style = files("loan_approval").joinpath("templates/card.css").read_text(encoding="utf-8")
     page = environment.get_template("card.html.j2").render(
         **documents,
-        facts=facts,
+        metadata=metadata,
         evidence=evidence,
         missing=[title for topic, title in TOPICS.items() if topic not in evidence],
         other={topic: found for topic, found in evidence.items() if topic not in {*TOPICS, "statement"}},
-        gates={gate.get("name"): gate for gate in facts.get("gates") or []},
+        gates={gate.get("name"): gate for gate in metadata.get("gates") or []},
         history=history[-MOST_EVENTS:],
         earlier=max(0, len(history) - MOST_EVENTS),
-        standing=standing(str(facts.get("version")), history),
+        standing=standing(str(metadata.get("version")), history),
         points=reliability_points(evidence.get("calibration")),
         curve=cost_curve_points(evidence.get("costs")),
-        most_rows=MOST_ROWS,
+        most_rows=TABLE_ROWS,
         tolerance=TOLERANCE,
         style=Markup(style),  # noqa: S704 (our own file; whole, as the policy holds its hash)
         style_hash=Markup(style_hash(style)),  # noqa: S704 (base64 between the quotes that a policy wants)
@@ -82,10 +82,10 @@ def render_card(documents: Mapping[str, Any], facts: Mapping[str, Any], history:
 
 
 def add_card(
-    facts: Mapping[str, Any], scorer: Scorer, version: Mapping[str, str], history: Sequence[Mapping[str, str]]
+    metadata: Mapping[str, Any], scorer: Scorer, version: Mapping[str, str], history: Sequence[Mapping[str, str]]
 ) -> dict[str, Any]:
-    """Return the facts with their card, in place of one that was there. version: its `name`, `version`, `run`."""
-    rest = {key: value for key, value in facts.items() if key != "card"}
+    """Return the metadata with their card, in place of one that was there. version: its `name`, `version`, `run`."""
+    rest = {key: value for key, value in metadata.items() if key != "card"}
     about = {"sha256": scorer.sha256} | rest | dict(version)
     return rest | {"card": render_card(documents_of(scorer), about, history)}
 

@@ -36,9 +36,9 @@ def promote(name: str, version: str, store: Store, force_reason: str | None = No
         data = tracking.load_model_file(chosen)
         check_file(data, chosen.sha256)
         complete_interrupted(name, store)
-        facts = _judge(chosen, force_reason)
+        metadata = _judge(chosen, force_reason)
         version_record.record_signature(chosen)
-        return _switch(chosen, data, facts, store, "promote", force_reason or facts["verdict"].get("reason"))
+        return _switch(chosen, data, metadata, store, "promote", force_reason or metadata["verdict"].get("reason"))
 
 
 def rollback(name: str, store: Store) -> Version:
@@ -52,7 +52,7 @@ def rollback(name: str, store: Store) -> Version:
         data = tracking.load_model_file(previous)
         check_file(data, previous.sha256)
         version_record.record_signature(previous)
-        return _switch(previous, data, version_record.load_facts(previous), store, "rollback", None)
+        return _switch(previous, data, version_record.load_metadata(previous), store, "rollback", None)
 
 
 def complete_interrupted(name: str, store: Store) -> None:
@@ -68,9 +68,9 @@ def complete_interrupted(name: str, store: Store) -> None:
     if current and current.verdict in TRUSTED_VERDICTS and pointed_version(store) != current.number:
         data = tracking.load_model_file(current)
         check_file(data, current.sha256)
-        facts = version_record.load_facts(current)
-        install(current, data, _renew_card(current, data, facts, history.read(name)), store)
-        store.point(_pointer(current, facts))
+        metadata = version_record.load_metadata(current)
+        install(current, data, _renew_card(current, data, metadata, history.read(name)), store)
+        store.point(_pointer(current, metadata))
 
 
 def signed(version: Version) -> Version:
@@ -100,26 +100,26 @@ def _newest_trusted(name: str, stack: list[str]) -> Version:
 def _judge(version: Version, force_reason: str | None) -> dict[str, Any]:
     why = f"has the verdict {version.verdict!r}, expected passed; or force it with a reason (FORCE=…)"
     if version.verdict in TRUSTED_VERDICTS:
-        facts = version_record.load_facts(version)
-        why = _outdated(version, facts)
+        metadata = version_record.load_metadata(version)
+        why = _outdated(version, metadata)
         if not why:
-            return facts
+            return metadata
     if not (force_reason or "").strip():
         raise PromotionError(f"{version.name} version {version.number} {why}")
-    facts = version_record.load_facts(version) if version.verdict != "none" else {"metrics": {}, "gates": []}
+    metadata = version_record.load_metadata(version) if version.verdict != "none" else {"metrics": {}, "gates": []}
     by = {"verdict": "forced", "reason": force_reason, "was": version.verdict}
-    facts = facts | {"verdict": history.stamp(by)}
-    version_record.record_verdict(version, "forced", facts)
-    return facts
+    metadata = metadata | {"verdict": history.stamp(by)}
+    version_record.record_verdict(version, "forced", metadata)
+    return metadata
 
 
-def _outdated(version: Version, facts: Mapping[str, Any]) -> str:
+def _outdated(version: Version, metadata: Mapping[str, Any]) -> str:
     """Return why a passed verdict says nothing of what is in production now, "" where it does.
 
     Nothing can be worse than nothing, or than itself. A record of `not_worse` that doesn't say what it was against is
     of earlier code; one without that gate compares nothing.
     """
-    gate = next((gate for gate in facts.get("gates") or [] if gate.get("name") == "not_worse"), None)
+    gate = next((gate for gate in metadata.get("gates") or [] if gate.get("name") == "not_worse"), None)
     current = tracking.version_of_alias(version.name, ALIAS)
     if version.verdict != "passed" or not gate or not current or current.number == version.number:
         return ""
@@ -148,20 +148,20 @@ def pointed_version(store: Store) -> str | None:
     return pointer.version if pointer else None
 
 
-def install(version: Version, data: bytes, facts: dict[str, Any], store: Store) -> None:
-    """Put a version's file, facts and signature into the store; the pointer stays."""
-    store.install(data, facts | version.identity(), version.signature)
+def install(version: Version, data: bytes, metadata: dict[str, Any], store: Store) -> None:
+    """Put a version's file, metadata and signature into the store; the pointer stays."""
+    store.install(data, metadata | version.identity(), version.signature)
 
 
 def _switch(
-    version: Version, data: bytes, facts: dict[str, Any], store: Store, event: str, reason: str | None
+    version: Version, data: bytes, metadata: dict[str, Any], store: Store, event: str, reason: str | None
 ) -> Version:
-    pointer = _pointer(version, facts)
+    pointer = _pointer(version, metadata)
     entry = {"event": event, "version": version.number, "sha256": version.sha256, "verdict": pointer.verdict}
     entry = history.stamp(entry | ({"reason": reason} if reason else {}))
     new = [entry] if history.promoted_versions(version.name)[-1:] != [version.number] else []
-    facts = _renew_card(version, data, facts, [*history.read(version.name), *new])
-    install(version, data, facts, store)
+    metadata = _renew_card(version, data, metadata, [*history.read(version.name), *new])
+    install(version, data, metadata, store)
     if new:
         # The record comes before the alias, so that it holds who and when even if all that follows is left to others.
         history.append(version.name, entry)
@@ -172,17 +172,19 @@ def _switch(
     return version
 
 
-def _pointer(version: Version, facts: dict[str, Any]) -> Pointer:
-    verdict = facts["verdict"]["verdict"]
+def _pointer(version: Version, metadata: dict[str, Any]) -> Pointer:
+    verdict = metadata["verdict"]["verdict"]
     return Pointer(version.sha256, version.name, ALIAS, version.number, version.run, verdict)
 
 
-def _renew_card(version: Version, data: bytes, facts: dict[str, Any], events: list[dict[str, str]]) -> dict[str, Any]:
-    """Return the facts with a card that knows this history, recorded so that a server that follows the alias has it."""
+def _renew_card(
+    version: Version, data: bytes, metadata: dict[str, Any], events: list[dict[str, str]]
+) -> dict[str, Any]:
+    """Return the metadata with a card that knows this history, recorded so that servers that follow the alias have it."""
     try:
-        facts = add_card(facts, Scorer(data, version.sha256), version.identity(), events)
+        metadata = add_card(metadata, Scorer(data, version.sha256), version.identity(), events)
     except Exception:  # evidence may be of any age and shape, and a rollback must not wait for a document
         log.exception("%s version %s goes without a model card", version.name, version.number)
-        return {key: value for key, value in facts.items() if key != "card"}
-    version_record.record_facts(version, facts)
-    return facts
+        return {key: value for key, value in metadata.items() if key != "card"}
+    version_record.record_metadata(version, metadata)
+    return metadata

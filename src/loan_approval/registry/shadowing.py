@@ -30,7 +30,7 @@ def start_shadow(name: str, version: str, store: Store, alias: str = CHALLENGER)
         data = tracking.load_model_file(chosen)
         check_file(data, chosen.sha256)
         version_record.record_signature(chosen)
-        install(chosen, data, version_record.load_facts(chosen), shadow)
+        install(chosen, data, version_record.load_metadata(chosen), shadow)
         if pointed_version(shadow) != chosen.number:
             event = {"event": "shadow", "version": chosen.number, "sha256": chosen.sha256, "verdict": chosen.verdict}
             history.record(name, event)

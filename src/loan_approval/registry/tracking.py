@@ -50,7 +50,7 @@ class Version:
     signature: str = ""
 
     def identity(self) -> dict[str, str]:
-        """Return name, number and run as the facts of a version hold them."""
+        """Return name, number and run as the metadata of a version hold them."""
         return {"name": self.name, "version": self.number, "run": self.run}
 
 

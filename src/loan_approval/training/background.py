@@ -17,7 +17,7 @@ from serve.contract.feature import Feature
 
 CENTRES = 16
 FEWEST_MEMBERS = 5  # applicants behind a centre
-MOST_ROWS = 20_000  # clustered; more add time, hardly anything to 16 centres
+CLUSTERED_ROWS = 20_000  # clustered; more add time, hardly anything to 16 centres
 
 
 def make_background(dataset: Dataset) -> np.ndarray:
@@ -30,10 +30,10 @@ def make_background(dataset: Dataset) -> np.ndarray:
     if len(approved) < FEWEST_MEMBERS:
         label = dataset.contract.label(1)
         raise DataError(
-            f"{dataset.name}: {len(approved)} rows of role train are {label!r}, expected at least {FEWEST_MEMBERS}"
+            f"{dataset.name}: {len(approved)} rows of split train are {label!r}, expected at least {FEWEST_MEMBERS}"
         )
-    if len(approved) > MOST_ROWS:
-        chosen = np.random.default_rng(0).choice(len(approved), MOST_ROWS, replace=False)
+    if len(approved) > CLUSTERED_ROWS:
+        chosen = np.random.default_rng(0).choice(len(approved), CLUSTERED_ROWS, replace=False)
         approved = approved[np.sort(chosen)]
     members = cluster(approved, dataset.contract)
     return np.array([_centre(approved[members == k], approved, dataset.contract) for k in np.unique(members)])

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from loan_approval.data.datasets import ROLES, Dataset
+from loan_approval.data.datasets import SPLITS, Dataset
 from loan_approval.errors import DataError, FactoryError
 from loan_approval.training.calibration import (
     AUTO,
@@ -23,7 +23,7 @@ from loan_approval.training.factories import find_factory
 from loan_approval.training.factory import ModelFactory, PreprocessorFactory, output_directions
 from serve.contract.contract import Contract
 
-FEWEST_PER_LABEL = 10  # rows of each label a role must have, twice the folds of the cross-validation
+FEWEST_PER_LABEL = 10  # rows of each label a split must have, twice the folds of the cross-validation
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Recipe:
 def fit(recipe: Recipe, dataset: Dataset) -> Pipeline:
     """Fit on the train rows; with calibration "sigmoid" the last step is a calibrator fitted on the calibrate rows.
 
-    Raises DataError when a role has too few rows of a label, FactoryError for an unusable recipe.
+    Raises DataError when a split has too few rows of a label, FactoryError for an unusable recipe.
     """
     check_calibration(recipe.calibration)
     pipeline = _fit_uncalibrated(recipe, dataset)
@@ -71,7 +71,7 @@ def fit(recipe: Recipe, dataset: Dataset) -> Pipeline:
         return Pipeline([*head.steps, ("model", fit_sigmoid(model, head.transform(X), y))])
 
 
-def settle_calibration(
+def choose_calibration(
     recipe: Recipe, dataset: Dataset, calibration: str = AUTO
 ) -> tuple[Recipe, CalibrationComparison]:
     """Return the recipe with its calibration said, and how the two compare on the calibrate rows.
@@ -89,7 +89,7 @@ def settle_calibration(
 
 
 def _fit_uncalibrated(recipe: Recipe, dataset: Dataset) -> Pipeline:
-    check_roles(dataset)
+    check_splits(dataset)
     check_width(recipe, dataset)
     X, y = dataset.rows("train")
     with threadpool_limits(1):  # one thread: the arithmetic has one order, a rebuild gives the same bytes
@@ -98,16 +98,16 @@ def _fit_uncalibrated(recipe: Recipe, dataset: Dataset) -> Pipeline:
         return pipeline
 
 
-def check_roles(dataset: Dataset) -> None:
-    """Raise DataError when a role has too few rows of either label to learn from."""
-    for role in ROLES:
-        _, y = dataset.rows(role)
+def check_splits(dataset: Dataset) -> None:
+    """Raise DataError when a split has too few rows of either label to learn from."""
+    for split in SPLITS:
+        _, y = dataset.rows(split)
         for code in (0, 1):
             count = int(np.sum(y == code))
             if count < FEWEST_PER_LABEL:
                 label = dataset.contract.label(code)
                 raise DataError(
-                    f"{dataset.name}: {count} rows of role {role} are {label!r}, expected at least {FEWEST_PER_LABEL}"
+                    f"{dataset.name}: {count} rows of split {split} are {label!r}, expected at least {FEWEST_PER_LABEL}"
                 )
 
 

@@ -11,7 +11,7 @@ from loan_approval.training.factory import output_names
 from serve.contract.contract import Contract
 
 REPEATS = 5
-MOST_ROWS = 4000
+PERMUTED_ROWS = 4000
 
 
 def measure_importance(
@@ -29,7 +29,7 @@ def measure_importance(
     if hasattr(model, "feature_importances_"):
         own = pd.Series(model.feature_importances_, output_names(contract), dtype=float)
         return "The model's own importance, on preprocessed columns", own
-    few = slice(None, MOST_ROWS)
+    few = slice(None, PERMUTED_ROWS)
     with threadpool_limits(1):
         result = permutation_importance(
             pipeline, X[few], y[few], scoring="roc_auc", n_repeats=REPEATS, random_state=seed, n_jobs=1

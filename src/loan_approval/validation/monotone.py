@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from loan_approval.validation.gates import Gate
-from loan_approval.validation.tree_splits import turns_of
+from loan_approval.validation.tree_splits import tree_split_values
 from serve.contract.contract import Contract
 from serve.contract.feature import Feature
 from serve.model.scorer import Scorer
@@ -69,7 +69,7 @@ def prove_monotone(data: bytes, X: np.ndarray, rows: int = ROWS, seed: int = 0) 
     scorer = Scorer(data)
     features = scorer.contract.scored
     directed = [column for column, feature in enumerate(features) if feature.direction]
-    turns = turns_of(data, scorer.contract, directed)
+    turns = tree_split_values(data, scorer.contract, directed)
     sweeps = []
     for column in tqdm(directed, desc="monotone proof", unit="feature"):
         feature, values = features[column], sweep_values(features[column], turns[column])
@@ -113,7 +113,7 @@ def prove_age(data: bytes, X: np.ndarray, rows: int = ROWS, seed: int = 0) -> Ag
     if column is None:
         return None
     age = scorer.contract.scored[column]
-    values = sweep_values(age, turns_of(data, scorer.contract, [column])[column])
+    values = sweep_values(age, tree_split_values(data, scorer.contract, [column])[column])
     elderly = values >= age.elderly_from
     base = _draw_rows(X, rows, len(values), seed)
     parts = [p[:, elderly].min(axis=1) - p[:, ~elderly].max(axis=1) for p in _sweep(scorer, base, column, values)]

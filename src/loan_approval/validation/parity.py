@@ -10,10 +10,10 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from loan_approval.errors import ExportError
-from loan_approval.evaluation.thresholds import bands_of
+from loan_approval.evaluation.thresholds import review_bands
 from loan_approval.training.export import draw_from_range
 from loan_approval.training.fit import score
-from loan_approval.validation.tree_splits import find_turns, tree_thresholds
+from loan_approval.validation.tree_splits import find_split_values, tree_thresholds
 from serve.contract.contract import Contract
 from serve.model.scorer import TOLERANCE, Scorer
 
@@ -49,7 +49,7 @@ def prove_parity(data: bytes, pipeline: Pipeline, X: np.ndarray, seed: int = 0) 
     near = _near(expected, scorer.threshold)
     near_a_bound = near | _near(expected, *scorer.review_band)
     differs = (scorer.decide(got) != scorer.decide(expected)) & ~near
-    differs |= (bands_of(got, *scorer.review_band) != bands_of(expected, *scorer.review_band)) & ~near_a_bound
+    differs |= (review_bands(got, *scorer.review_band) != review_bands(expected, *scorer.review_band)) & ~near_a_bound
     return ParityReport(
         rows=len(rows),
         differing=int(np.sum(differs)) + _differing_records(scorer, rows[~near], got[~near], rng),
@@ -96,7 +96,7 @@ def threshold_rows(
     if not cuts:
         return np.empty((0, X.shape[1]))
     positions, thresholds = np.array([p for p, _ in cuts]), np.array([t for _, t in cuts])
-    columns, low, high = find_turns(pipeline[:-1].transform, contract, numbers[positions], positions, thresholds)
+    columns, low, high = find_split_values(pipeline[:-1].transform, contract, numbers[positions], positions, thresholds)
     whole = np.array([contract.scored[column].type == "integer" for column in columns])
     low, high = np.where(whole, np.floor(low), low), np.where(whole, np.ceil(high), high)
     beyond = [

@@ -22,7 +22,7 @@ def tree_thresholds(data: bytes) -> list[tuple[int, float]]:
     return sorted(found)
 
 
-def turns_of(data: bytes, contract: Contract, columns: Sequence[int]) -> dict[int, np.ndarray]:
+def tree_split_values(data: bytes, contract: Contract, columns: Sequence[int]) -> dict[int, np.ndarray]:
     """Return the values either side of every turn of every tree, ascending, for each scored column asked for.
 
     Found from the file alone: the graph is evaluated up to where its trees begin, with the contract's example in the
@@ -35,12 +35,12 @@ def turns_of(data: bytes, contract: Contract, columns: Sequence[int]) -> dict[in
         for column in columns:
             for start in range(0, len(thresholds), LARGEST_SEARCH):
                 positions, cuts = map(np.array, zip(*thresholds[start : start + LARGEST_SEARCH], strict=True))
-                _, low, high = find_turns(transform, contract, np.full(len(cuts), column), positions, cuts)
+                _, low, high = find_split_values(transform, contract, np.full(len(cuts), column), positions, cuts)
                 found[column] += [low, high]
     return {column: np.unique(np.concatenate([[], *values])) for column, values in found.items()}
 
 
-def find_turns(
+def find_split_values(
     transform: Transform, contract: Contract, columns: np.ndarray, positions: np.ndarray, thresholds: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return columns and neighbouring float64 `low` and `high` between which a preprocessed number passes a threshold.

@@ -156,7 +156,7 @@ def _answers(scorer: Scorer, X: np.ndarray) -> Answers:
 
 
 def _split_of(contract: Contract) -> tuple[object, ...]:
-    """Return what roles follow from: the salt and how the scored features are encoded."""
+    """Return what the splits follow from: the salt and how the scored features are encoded."""
     return contract.split_salt, [(feature.name, feature.type, feature.values) for feature in contract.scored]
 
 
@@ -174,7 +174,7 @@ def record(
     verdict = overall(gates)
     if candidate.version.verdict == "forced" and verdict == "failed":
         return verdict  # who forced it, and why, stays on record, and so the way back to it
-    facts = {
+    metadata = {
         "metrics": metrics,
         "gates": [gate.to_dict() for gate in gates],
         "verdict": {"verdict": verdict, **notes},
@@ -184,5 +184,5 @@ def record(
     }
     version = candidate.version
     events = history.read(version.name)
-    version_record.record_verdict(version, verdict, add_card(facts, candidate.scorer, version.identity(), events))
+    version_record.record_verdict(version, verdict, add_card(metadata, candidate.scorer, version.identity(), events))
     return verdict

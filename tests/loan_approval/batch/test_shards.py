@@ -36,7 +36,7 @@ def test_shards_cover_each_row_of_parquet_once(tmp_path, homes_contract, monkeyp
 
 def test_a_large_row_group_is_cut_into_few_pieces_as_each_reads_over_the_ones_before(monkeypatch):
     monkeypatch.setattr(batch_shards, "ROWS", 10)
-    monkeypatch.setattr(batch_shards, "MOST_ROWS", 100)
+    monkeypatch.setattr(batch_shards, "MAX_SHARD_ROWS", 100)
     assert list(batch_shards._cut([80])) == list(pairwise(range(0, 81, 10)))
     assert list(batch_shards._cut([400])) == list(pairwise(range(0, 401, 50)))
     assert list(batch_shards._cut([2000])) == list(pairwise(range(0, 2001, 100)))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from loan_approval.data import datasets, folders
-from loan_approval.data.datasets import ROLES, assign_roles, dataset_folder, load_dataset, read_dataset
+from loan_approval.data.datasets import SPLITS, assign_splits, dataset_folder, load_dataset, read_dataset
 from loan_approval.errors import DataError
 from serve.contract.contract import Contract
 
@@ -163,46 +163,46 @@ def test_the_loader_judges_the_case_as_the_server_does(tmp_path, loans_contract,
         assert [line for line in found if f": {name}=" in line and part in line]
 
 
-def test_no_row_is_in_two_roles(loans):
-    rows = {role: {row.tobytes() for row in loans.rows(role)[0]} for role in ROLES}
+def test_no_row_is_in_two_splits(loans):
+    rows = {split: {row.tobytes() for row in loans.rows(split)[0]} for split in SPLITS}
     assert rows["train"].isdisjoint(rows["test"] | rows["calibrate"])
     assert rows["test"].isdisjoint(rows["calibrate"])
 
 
-def test_equal_rows_share_a_role(loans):
+def test_equal_rows_share_a_split(loans):
     minus_zero = np.where(loans.X == 0, -0.0, loans.X)
     other_nan = np.where(np.isnan(loans.X), -np.float64("nan"), loans.X)
     for equal in (minus_zero, other_nan, loans.X.astype(">f8")):
-        assert assign_roles(equal, "salt").tolist() == assign_roles(loans.X, "salt").tolist()
+        assert assign_splits(equal, "salt").tolist() == assign_splits(loans.X, "salt").tolist()
 
 
 def test_a_rows_role_depends_on_no_other_row(loans):
-    roles = assign_roles(loans.X, "salt")
-    assert assign_roles(loans.X[::-1], "salt").tolist() == roles[::-1].tolist()
-    assert assign_roles(loans.X[5:6], "salt").tolist() == roles[5:6].tolist()
+    splits = assign_splits(loans.X, "salt")
+    assert assign_splits(loans.X[::-1], "salt").tolist() == splits[::-1].tolist()
+    assert assign_splits(loans.X[5:6], "salt").tolist() == splits[5:6].tolist()
 
 
 def test_roles_do_not_depend_on_the_label_nor_on_monitored_features(read):
     rows = [f"own,{amount},north,1,yes" for amount in range(40)]
     changed = [row.replace("north", "south").replace("yes", "no") for row in rows]
-    one, other = (read("\n".join([HEADER, *each])).roles.tolist() for each in (rows, changed))
+    one, other = (read("\n".join([HEADER, *each])).splits.tolist() for each in (rows, changed))
     assert one == other
 
 
 def test_roles_are_about_60_20_20():
-    roles = assign_roles(np.arange(20_000.0)[:, None], "salt")
-    assert [np.mean(roles == role) for role in ROLES] == pytest.approx([0.6, 0.2, 0.2], abs=0.01)
+    splits = assign_splits(np.arange(20_000.0)[:, None], "salt")
+    assert [np.mean(splits == split) for split in SPLITS] == pytest.approx([0.6, 0.2, 0.2], abs=0.01)
 
 
-def test_another_salt_gives_other_roles(loans):
-    agree = np.mean(assign_roles(loans.X, "a") == assign_roles(loans.X, "b"))
+def test_another_salt_gives_other_splits(loans):
+    agree = np.mean(assign_splits(loans.X, "a") == assign_splits(loans.X, "b"))
     assert agree == pytest.approx(0.6**2 + 0.2**2 + 0.2**2, abs=0.05)
 
 
-def test_rows_are_those_of_the_role(loans):
+def test_rows_are_those_of_the_split(loans):
     X, y = loans.rows("test")
-    np.testing.assert_array_equal(X, loans.X[loans.roles == "test"])
-    np.testing.assert_array_equal(y, loans.y[loans.roles == "test"])
+    np.testing.assert_array_equal(X, loans.X[loans.splits == "test"])
+    np.testing.assert_array_equal(y, loans.y[loans.splits == "test"])
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def test_a_category_is_ranked_by_its_approval_rate(homes):
 
 
 def test_the_test_rows_labels_stay_unseen(loans):
-    shuffled = np.where(loans.roles == "test", 1 - loans.y, loans.y)
+    shuffled = np.where(loans.splits == "test", 1 - loans.y, loans.y)
     changed = replace(loans, y=shuffled, frame=loans.frame.assign(Loan_Approval=shuffled))
     assert target_association(changed).equals(target_association(loans))
 
@@ -67,7 +67,7 @@ def test_a_column_that_tells_the_decision_is_flagged(leaking):
 
 def test_equal_rows_are_counted(loans):
     twice = replace(loans, X=np.concatenate([loans.X, loans.X[:3]]))
-    assert leakage_hints(twice) == ["3 rows equal an earlier one in all scored features (equal rows share one role)."]
+    assert leakage_hints(twice) == ["3 rows equal an earlier one in all scored features (equal rows share one split)."]
 
 
 def test_the_findings_say_size_gaps_strength_and_leaks(loans):

@@ -11,7 +11,7 @@ import yaml
 from loan_approval.data import datasets, dvc_objects, folders, versions
 from loan_approval.data.datasets import load_dataset, settle_version
 from loan_approval.data.dvc_objects import md5_of_bytes
-from loan_approval.data.versions import Record, check_generator, keep, read_record, settle
+from loan_approval.data.versions import Record, check_generator, keep, read_record, restore_csv
 from loan_approval.errors import DataError
 
 ROOT = Path(__file__).parents[3]
@@ -78,19 +78,19 @@ def test_a_csv_that_is_what_the_record_says_is_left_and_dvc_not_loaded(
 ) -> None:
     monkeypatch.setattr(dvc_objects, "_open_repo", None)
     project.csv.write_bytes(ONE)
-    assert settle(project.csv, fail) == "is what dvc.lock says"
+    assert restore_csv(project.csv, fail) == "is what dvc.lock says"
 
 
 def test_a_missing_csv_is_made_and_dvc_not_loaded(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dvc_objects, "_open_repo", None)
-    assert settle(project.csv, writer(ONE)) == "made, as dvc.lock says"
+    assert restore_csv(project.csv, writer(ONE)) == "made, as dvc.lock says"
     assert project.csv.read_bytes() == ONE
 
 
 def test_a_generator_that_makes_other_bytes_is_refused_and_nothing_is_left(project: Project) -> None:
     lock = (project.root / "dvc.lock").read_bytes()
     with pytest.raises(DataError, match=f"makes md5 {md5_of_bytes(TWO)} here, expected {md5_of_bytes(ONE)}") as refused:
-        settle(project.csv, writer(TWO))
+        restore_csv(project.csv, writer(TWO))
     assert "`dvc repro loans`, and commit dvc.lock with the code" in str(refused.value)
     assert list(project.csv.parent.iterdir()) == []
     assert (project.root / "dvc.lock").read_bytes() == lock
@@ -111,13 +111,13 @@ def test_an_edited_csv_is_never_overwritten(project: Project, replace: bool) -> 
         f"data/loans/dataset.csv: md5 {md5_of_bytes(TWO)}, expected {md5_of_bytes(ONE)} .dvc.lock.: it was edited"
     )
     with pytest.raises(DataError, match=expected):
-        settle(project.csv, writer(ONE), replace)
+        restore_csv(project.csv, writer(ONE), replace)
     assert project.csv.read_bytes() == TWO
 
 
 def test_an_edited_csv_may_be_looked_at(project: Project) -> None:
     project.csv.write_bytes(TWO)
-    assert settle(project.csv, writer(ONE), keep_edits=True) == "is not what dvc.lock says"
+    assert restore_csv(project.csv, writer(ONE), keep_edits=True) == "is not what dvc.lock says"
     assert project.csv.read_bytes() == TWO
 
 
@@ -125,8 +125,10 @@ def test_another_version_that_dvc_keeps_is_replaced_where_that_is_asked_for(proj
     project.csv.write_bytes(TWO)
     keep(project.csv)
     with pytest.raises(DataError, match="`make data DATASET=loans`"):
-        settle(project.csv, writer(ONE))
-    assert settle(project.csv, writer(ONE), replace=True).endswith(f"md5 {md5_of_bytes(TWO)} stood here, and is kept")
+        restore_csv(project.csv, writer(ONE))
+    assert restore_csv(project.csv, writer(ONE), replace=True).endswith(
+        f"md5 {md5_of_bytes(TWO)} stood here, and is kept"
+    )
     assert project.csv.read_bytes() == ONE
 
 
@@ -137,20 +139,20 @@ def test_another_version_that_an_earlier_commit_makes_is_replaced(project: Proje
         project.git("add", ".")
         project.git("commit", "--quiet", "-m", "data")
     project.csv.write_bytes(TWO)
-    settle(project.csv, writer(ONE), replace=True)
+    restore_csv(project.csv, writer(ONE), replace=True)
     assert project.csv.read_bytes() == ONE
 
 
 def test_data_without_a_generator_comes_from_the_remote_and_without_git(project: Project) -> None:
     project.push(ONE)
-    assert settle(project.csv) == "taken from DVC's remote, as dvc.lock says"
+    assert restore_csv(project.csv) == "taken from DVC's remote, as dvc.lock says"
     assert project.csv.read_bytes() == ONE
 
 
 def test_a_remote_that_holds_other_bytes_than_it_says_is_not_believed(project: Project) -> None:
     project.push(ONE).write_bytes(TWO)
     with pytest.raises(DataError, match=r"remote 'beside': the object .* holds other bytes"):
-        settle(project.csv)
+        restore_csv(project.csv)
     assert not project.csv.exists()
 
 
@@ -158,19 +160,19 @@ def test_a_remote_that_cannot_be_asked_is_named(project: Project) -> None:
     project.push(ONE).unlink()
     project.push(TWO).parents[1].joinpath(md5_of_bytes(ONE)[:2], md5_of_bytes(ONE)[2:]).mkdir()
     with pytest.raises(DataError, match="DVC's remote 'beside' can't be read: IsADirectoryError"):
-        settle(project.csv)
+        restore_csv(project.csv)
 
 
 def test_data_that_nobody_has_is_named_by_its_md5(project: Project) -> None:
     expected = f"data/loans/dataset.csv: not there, and neither DVC's cache nor its remote .* holds {md5_of_bytes(ONE)}"
     with pytest.raises(DataError, match=expected):
-        settle(project.csv)
+        restore_csv(project.csv)
 
 
 def test_without_a_remote_it_is_the_same(project: Project) -> None:
     (project.root / ".dvc/config").write_text("[core]\n    analytics = false\n")
     with pytest.raises(DataError, match="not there, and neither"):
-        settle(project.csv)
+        restore_csv(project.csv)
 
 
 def test_a_cache_that_is_set_elsewhere_is_used(project: Project) -> None:
@@ -180,7 +182,7 @@ def test_a_cache_that_is_set_elsewhere_is_used(project: Project) -> None:
     keep(project.csv)
     assert [path.read_bytes() for path in elsewhere.rglob("*") if path.is_file()] == [ONE]
     project.csv.unlink()
-    assert settle(project.csv) == "taken from DVC's cache, as dvc.lock says"
+    assert restore_csv(project.csv) == "taken from DVC's cache, as dvc.lock says"
 
 
 def test_an_object_of_the_cache_that_was_edited_in_place_is_not_taken(project: Project) -> None:
@@ -191,7 +193,7 @@ def test_an_object_of_the_cache_that_was_edited_in_place_is_not_taken(project: P
     kept.chmod(0o644)
     kept.write_bytes(TWO)
     with pytest.raises(DataError, match="not there"):
-        settle(project.csv)
+        restore_csv(project.csv)
 
 
 def test_a_record_beside_the_csv_is_read(project: Project) -> None:
@@ -222,13 +224,13 @@ def test_a_csv_outside_the_project_has_no_record(project: Project, tmp_path: Pat
 def test_a_broken_record_is_named(project: Project, text: str, said: str) -> None:
     (project.root / "dvc.lock").write_text(text)
     with pytest.raises(DataError, match=said):
-        settle(project.csv, fail)
+        restore_csv(project.csv, fail)
 
 
 def test_without_a_record_a_built_in_set_is_made_and_another_is_left(project: Project) -> None:
     (project.root / "dvc.lock").unlink()
-    assert settle(project.csv, writer(TWO)) == "made; no version of it is recorded"
-    assert settle(project.csv) == "no version of it is recorded"
+    assert restore_csv(project.csv, writer(TWO)) == "made; no version of it is recorded"
+    assert restore_csv(project.csv) == "no version of it is recorded"
     assert project.csv.read_bytes() == TWO
 
 

@@ -6,7 +6,6 @@ from sklearn.metrics import roc_auc_score
 from loan_approval.evaluation.metrics import (
     Interval,
     auc_interval,
-    bands_of,
     bootstrap,
     comparable,
     evaluate,
@@ -14,6 +13,7 @@ from loan_approval.evaluation.metrics import (
     fast_auc,
     metric_intervals,
     permutation_p_value,
+    quantile_bands,
     slice_errors,
     worst_decisions,
 )
@@ -170,4 +170,8 @@ def test_what_runs_are_compared_by_names_the_rows_and_takes_the_cross_fitted_log
 
 
 def test_a_band_of_numbers_is_named_by_the_values_in_it() -> None:
-    assert list(bands_of(pd.Series([18.0, 25.0, 26.5, 70.0, 33.0, 40.0]), 3)) == ["18 to 25", "26.5 to 33", "40 to 70"]
+    assert list(quantile_bands(pd.Series([18.0, 25.0, 26.5, 70.0, 33.0, 40.0]), 3)) == [
+        "18 to 25",
+        "26.5 to 33",
+        "40 to 70",
+    ]

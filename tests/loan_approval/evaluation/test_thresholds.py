@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from loan_approval.errors import DataError, ParameterError
-from loan_approval.evaluation.thresholds import bands_of, choose_review_band, choose_threshold, total_costs
+from loan_approval.evaluation.thresholds import choose_review_band, choose_threshold, review_bands, total_costs
 from serve.api.decision import name_band
 from serve.model.scorer import TOLERANCE
 
@@ -100,7 +100,7 @@ def test_referred_is_where_a_decision_is_expected_to_cost_more_than_a_review(cos
     rule = choose_review_band(threshold, GRID, wrong_approval, wrong_denial, cost_review=review)
     expected = np.where(p >= threshold, (1 - p) * wrong_approval, p * wrong_denial)
     clear = np.abs(expected - review) > 0.01 * max(costs)
-    referred = bands_of(p, *rule["review_band"]) == 1
+    referred = review_bands(p, *rule["review_band"]) == 1
     np.testing.assert_array_equal(referred[clear], (expected > review)[clear])
     assert rule["cost_review"] == review
 
@@ -130,5 +130,5 @@ def test_a_review_that_costs_nothing_is_refused(review):
 @pytest.mark.parametrize(("low", "high"), [(0.3, 0.7), (0.5, 0.5), (0.5, 0.7), (0.0, 1.0)])
 def test_bands_are_what_the_server_calls_them(low, high):
     p = np.array([0.0, low - 1e-9, low, low + 1e-9, 0.5, high - 1e-9, high, 1.0])
-    names = np.array(["decline", "refer", "approve"])[bands_of(p, low, high)]
+    names = np.array(["decline", "refer", "approve"])[review_bands(p, low, high)]
     assert names.tolist() == [name_band(each, low, high) for each in p]

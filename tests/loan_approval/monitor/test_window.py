@@ -156,7 +156,7 @@ def test_each_version_of_the_window_is_compared_with_its_own_scores(loans: Monit
 def test_scores_are_compared_with_rows_the_model_was_not_fitted_to(loans: Monitored) -> None:
     loans.decide(simulate(40, 5), loans.install())
     ((before, now),) = window_scores(load(loans)).values()
-    assert len(before) == np.sum(loans.dataset.roles != "train")
+    assert len(before) == np.sum(loans.dataset.splits != "train")
     assert len(now) == 40
 
 

@@ -68,7 +68,7 @@ def scorer() -> Scorer:
 
 
 @pytest.fixture
-def facts() -> dict[str, Any]:
+def metadata() -> dict[str, Any]:
     return json.loads(
         json.dumps(
             {
@@ -89,8 +89,8 @@ def text_of(page: str) -> str:
     return " ".join(" ".join(seen).split())
 
 
-def test_all_that_is_recorded_stands_in_the_card(scorer: Scorer, facts: dict[str, Any]) -> None:
-    text = text_of(render_card(documents_of(scorer), facts, [FIRST, PROMOTED]))
+def test_all_that_is_recorded_stands_in_the_card(scorer: Scorer, metadata: dict[str, Any]) -> None:
+    text = text_of(render_card(documents_of(scorer), metadata, [FIRST, PROMOTED]))
     for expected in (
         *("First opinions.", "Credit risk", "risk@example.org", "A study.", "Prices of insurance", "One city only"),
         *("611", "0.8125 (0.7811 to 0.8412)", "0.1789", "0.7 (0.6 to 0.8)", "0.81, 0.8", "0.0213", "131", "18 to 21"),
@@ -103,31 +103,35 @@ def test_all_that_is_recorded_stands_in_the_card(scorer: Scorer, facts: dict[str
     assert "Every topic of this card has evidence." in text
 
 
-def test_the_summary_compares_with_the_same_answer_to_everybody(scorer: Scorer, facts: dict[str, Any]) -> None:
-    summary, _, rest = render_card(documents_of(scorer), facts, []).partition("</section>")
+def test_the_summary_compares_with_the_same_answer_to_everybody(scorer: Scorer, metadata: dict[str, Any]) -> None:
+    summary, _, rest = render_card(documents_of(scorer), metadata, []).partition("</section>")
     assert "Against the same answer to everybody: so." in summary
     assert "0.1468" in rest
 
 
-def test_gaps_in_error_rates_stand_beside_the_ratio(scorer: Scorer, facts: dict[str, Any]) -> None:
+def test_gaps_in_error_rates_stand_beside_the_ratio(scorer: Scorer, metadata: dict[str, Any]) -> None:
     assert (
         "Lowest approval rate over the highest: 0.9123 (0.8 to 1) ; largest difference in true positive rate: "
         "0.0456 (0 to 0.1) ; largest difference in false positive rate: not known, too few rows."
-    ) in text_of(render_card(documents_of(scorer), facts, []))
+    ) in text_of(render_card(documents_of(scorer), metadata, []))
 
 
 @pytest.mark.parametrize("topic", TOPICS)
-def test_a_topic_without_evidence_is_said_to_be_not_examined(scorer: Scorer, facts: dict[str, Any], topic: str) -> None:
-    del facts["evidence"][topic]
-    text = text_of(render_card(documents_of(scorer), facts, []))
+def test_a_topic_without_evidence_is_said_to_be_not_examined(
+    scorer: Scorer, metadata: dict[str, Any], topic: str
+) -> None:
+    del metadata["evidence"][topic]
+    text = text_of(render_card(documents_of(scorer), metadata, []))
     assert f"Not examined: {TOPICS[topic]} ." in text or f"Not examined: {TOPICS[topic]}." in text
     assert text.count("Not examined") >= 3  # in the summary, in its own section, among the limits
 
 
 @pytest.mark.parametrize("topic", ["monotone", "fairness", "age"])
-def test_nothing_to_examine_is_told_apart_from_not_examined(scorer: Scorer, facts: dict[str, Any], topic: str) -> None:
-    facts["evidence"][topic] = None if topic == "age" else []
-    text = text_of(render_card(documents_of(scorer), facts, []))
+def test_nothing_to_examine_is_told_apart_from_not_examined(
+    scorer: Scorer, metadata: dict[str, Any], topic: str
+) -> None:
+    metadata["evidence"][topic] = None if topic == "age" else []
+    text = text_of(render_card(documents_of(scorer), metadata, []))
     assert "Nothing to examine" in text
     assert "Not examined" not in text
 
@@ -148,15 +152,15 @@ def test_a_version_forced_without_validation_has_a_card_that_says_so(scorer: Sco
 
 
 def test_a_model_of_past_decisions_is_said_to_imitate_and_one_of_repayment_is_not(
-    scorer: Scorer, facts: dict[str, Any]
+    scorer: Scorer, metadata: dict[str, Any]
 ) -> None:
     documents = documents_of(scorer)
-    assert "imitates past underwriters" in text_of(render_card(documents, facts, []))
+    assert "imitates past underwriters" in text_of(render_card(documents, metadata, []))
     repaid = {
         **documents,
         "contract": documents["contract"] | {"target": documents["contract"]["target"] | {"meaning": "repaid"}},
     }
-    text = text_of(render_card(repaid, facts, []))
+    text = text_of(render_card(repaid, metadata, []))
     assert "imitates" not in text
     assert "known only for loans that were granted" in text
 
@@ -167,14 +171,14 @@ def test_it_is_no_legal_advice_and_names_the_guidance_its_headings_follow(scorer
     assert "SR 26-2" in text
 
 
-def test_a_refused_field_is_listed_as_such_and_counts_as_no_input(scorer: Scorer, facts: dict[str, Any]) -> None:
+def test_a_refused_field_is_listed_as_such_and_counts_as_no_input(scorer: Scorer, metadata: dict[str, Any]) -> None:
     documents = documents_of(scorer)
     gender = {"name": "Gender", "type": "category", "values": ["f", "m"], "use": "refuse", "protected": True}
     contract = documents["contract"] | {"feature": [*documents["contract"]["feature"], gender]}
-    page = render_card({**documents, "contract": contract}, facts, [])
+    page = render_card({**documents, "contract": contract}, metadata, [])
     text = text_of(page)
     assert "7 scored" in text
-    assert "It knows 7 facts" in text
+    assert "It knows 7 metadata" in text
     assert "Refused by name, with any application that has one: Gender." in text
     assert "Protected and scored: Age." in text
     assert '<th scope="row">Gender</th>' not in page
@@ -187,10 +191,10 @@ def test_calibration_gained_nothing_only_where_it_was_tried(scorer: Scorer, aske
     assert ("calibrating them gained nothing" in text) == told
 
 
-def test_without_a_comparison_the_gate_says_why(scorer: Scorer, facts: dict[str, Any]) -> None:
-    facts["evidence"]["champion"] = {}
-    facts["gates"][1]["words"] = "production's file is refused here"
-    text = text_of(render_card(documents_of(scorer), facts, []))
+def test_without_a_comparison_the_gate_says_why(scorer: Scorer, metadata: dict[str, Any]) -> None:
+    metadata["evidence"]["champion"] = {}
+    metadata["gates"][1]["words"] = "production's file is refused here"
+    text = text_of(render_card(documents_of(scorer), metadata, []))
     assert "production's file is refused here No comparison: the gate above says why." in text
     assert "Nothing was in production" not in text
 
@@ -201,11 +205,13 @@ def test_missing_values_are_said_to_lie_outside_both_proofs(scorer: Scorer) -> N
     )
 
 
-def test_hostile_texts_are_shown_never_run(scorer: Scorer, facts: dict[str, Any]) -> None:
-    facts["name"] = facts["evidence"]["slices"][0]["band"] = facts["evidence"]["statement"]["purpose"] = HOSTILE
-    facts["evidence"]["fairness"][0]["attribute"] = facts["gates"][0]["words"] = HOSTILE
-    facts["evidence"][HOSTILE] = {HOSTILE: HOSTILE}
-    facts["verdict"] = {
+def test_hostile_texts_are_shown_never_run(scorer: Scorer, metadata: dict[str, Any]) -> None:
+    metadata["name"] = metadata["evidence"]["slices"][0]["band"] = metadata["evidence"]["statement"]["purpose"] = (
+        HOSTILE
+    )
+    metadata["evidence"]["fairness"][0]["attribute"] = metadata["gates"][0]["words"] = HOSTILE
+    metadata["evidence"][HOSTILE] = {HOSTILE: HOSTILE}
+    metadata["verdict"] = {
         "verdict": "forced",
         "reason": HOSTILE,
         "by": '"><img src=x onerror=alert(1)>',
@@ -215,20 +221,22 @@ def test_hostile_texts_are_shown_never_run(scorer: Scorer, facts: dict[str, Any]
     documents = documents_of(scorer)
     contract = json.loads(json.dumps(documents["contract"]))
     contract["feature"][0]["reason"]["en"] = contract["feature"][0]["unit"] = HOSTILE
-    page = render_card({**documents, "contract": contract}, facts, [PROMOTED | {"reason": HOSTILE, "by": HOSTILE}])
+    page = render_card({**documents, "contract": contract}, metadata, [PROMOTED | {"reason": HOSTILE, "by": HOSTILE}])
     assert "<script" not in page
     assert "<img" not in page
     assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 10
 
 
-def test_the_card_names_no_address_and_holds_nothing_that_could_load_one(scorer: Scorer, facts: dict[str, Any]) -> None:
-    page = render_card(documents_of(scorer), facts, [FIRST, PROMOTED])
+def test_the_card_names_no_address_and_holds_nothing_that_could_load_one(
+    scorer: Scorer, metadata: dict[str, Any]
+) -> None:
+    page = render_card(documents_of(scorer), metadata, [FIRST, PROMOTED])
     assert not re.search(r"https?:|//|url\(|@import|<script|<img|<iframe|<object|\sstyle=|\son\w+=", page)
     assert {href[0] for href in re.findall(r'href="([^"]*)"', page)} == {"#", "d"}  # d: the empty icon
 
 
-def test_each_entry_of_the_contents_leads_to_a_heading(scorer: Scorer, facts: dict[str, Any]) -> None:
-    page = render_card(documents_of(scorer), facts, [])
+def test_each_entry_of_the_contents_leads_to_a_heading(scorer: Scorer, metadata: dict[str, Any]) -> None:
+    page = render_card(documents_of(scorer), metadata, [])
     targets = re.findall(r'href="#([^"]*)"', page)
     assert len(targets) == 12
     assert set(targets) <= set(re.findall(r'<h2 id="([^"]*)"', page))
@@ -240,12 +248,12 @@ def test_its_policy_admits_its_own_style(scorer: Scorer) -> None:
     assert f"style-src {style_hash(style)};" in page
 
 
-def test_the_same_input_gives_the_same_card(scorer: Scorer, facts: dict[str, Any]) -> None:
-    cards = {render_card(documents_of(scorer), json.loads(json.dumps(facts)), [FIRST, PROMOTED]) for _ in range(3)}
+def test_the_same_input_gives_the_same_card(scorer: Scorer, metadata: dict[str, Any]) -> None:
+    cards = {render_card(documents_of(scorer), json.loads(json.dumps(metadata)), [FIRST, PROMOTED]) for _ in range(3)}
     assert len(cards) == 1
 
 
-def test_evidence_of_any_shape_is_shown(scorer: Scorer, facts: dict[str, Any]) -> None:
+def test_evidence_of_any_shape_is_shown(scorer: Scorer, metadata: dict[str, Any]) -> None:
     odd = [
         "text",
         7,
@@ -258,18 +266,18 @@ def test_evidence_of_any_shape_is_shown(scorer: Scorer, facts: dict[str, Any]) -
     ]
     for topic in (*TOPICS, "not known"):
         for shape in odd:
-            facts["evidence"] = EVIDENCE | {topic: shape}
-            assert "No legal advice" in render_card(documents_of(scorer), facts, [])
-    facts["evidence"] = {"signal": odd[6], "costs": odd[7], "not known": {"kept": "as well"}}
-    text = text_of(render_card(documents_of(scorer), facts, []))
+            metadata["evidence"] = EVIDENCE | {topic: shape}
+            assert "No legal advice" in render_card(documents_of(scorer), metadata, [])
+    metadata["evidence"] = {"signal": odd[6], "costs": odd[7], "not known": {"kept": "as well"}}
+    text = text_of(render_card(documents_of(scorer), metadata, []))
     for expected in ("found", "items 4", "not known kept as well"):
         assert expected in text
 
 
-def test_long_tables_are_cut_with_a_word(scorer: Scorer, facts: dict[str, Any]) -> None:
-    facts["evidence"]["costs"] = [{"threshold": number} for number in range(1000)]
-    page = render_card(documents_of(scorer), facts, [FIRST] * (MOST_EVENTS + 3))
-    assert "940 more rows are in the recorded facts" in page
+def test_long_tables_are_cut_with_a_word(scorer: Scorer, metadata: dict[str, Any]) -> None:
+    metadata["evidence"]["costs"] = [{"threshold": number} for number in range(1000)]
+    page = render_card(documents_of(scorer), metadata, [FIRST] * (MOST_EVENTS + 3))
+    assert "940 more rows are in the recorded metadata" in page
     assert "3 earlier events are in the registry" in page
     assert len(page) < 100_000
 
@@ -287,15 +295,15 @@ def test_long_tables_are_cut_with_a_word(scorer: Scorer, facts: dict[str, Any]) 
     ],
 )
 def test_who_put_it_into_production_is_read_from_the_record(
-    scorer: Scorer, facts: dict[str, Any], history: list[dict[str, str]], state: str, words: str
+    scorer: Scorer, metadata: dict[str, Any], history: list[dict[str, str]], state: str, words: str
 ) -> None:
     assert standing("2", history)["state"] == state
-    assert words in text_of(render_card(documents_of(scorer), facts, history))
+    assert words in text_of(render_card(documents_of(scorer), metadata, history))
 
 
-def test_a_card_replaces_the_one_before_and_does_not_grow(scorer: Scorer, facts: dict[str, Any]) -> None:
+def test_a_card_replaces_the_one_before_and_does_not_grow(scorer: Scorer, metadata: dict[str, Any]) -> None:
     version = {"name": "m", "version": "2", "run": "r"}
-    once = add_card(facts, scorer, version, [PROMOTED])
+    once = add_card(metadata, scorer, version, [PROMOTED])
     assert add_card(once, scorer, version, [PROMOTED]) == once
     assert once["card"].count("<html") == 1
 
@@ -306,9 +314,9 @@ STEPS = [
 ]
 
 
-def test_the_cost_curve_is_drawn_with_the_threshold_that_is_served(scorer: Scorer, facts: dict[str, Any]) -> None:
-    facts["evidence"]["costs"] = {"threshold": 0.5, "curve": STEPS}
-    card = render_card(documents_of(scorer), facts, [])
+def test_the_cost_curve_is_drawn_with_the_threshold_that_is_served(scorer: Scorer, metadata: dict[str, Any]) -> None:
+    metadata["evidence"]["costs"] = {"threshold": 0.5, "curve": STEPS}
+    card = render_card(documents_of(scorer), metadata, [])
     assert 'points="80.0,10.0 180.0,110.0 "' in card  # cost: the dearest threshold at the top
     assert 'points="80.0,30.0 180.0,150.0 "' in card  # share approved
     assert '<line x1="130.0" y1="10"' in card

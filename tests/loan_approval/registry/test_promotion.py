@@ -23,7 +23,7 @@ from tests.model_files import LOANS, LOANS_SCALING, make_file
 from tests.server_process import promote as shelve
 
 NAMES = (f"promoted_model_{number}" for number in itertools.count())
-FACTS = {"metrics": {"roc_auc": 0.8}, "gates": []}
+METADATA = {"metrics": {"roc_auc": 0.8}, "gates": []}
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def register(name: str, bias: float, verdict: str = "passed", gates: Sequence[di
     version = tracking.register(name, run, data, promotion_sha256(data))
     if verdict != "none":
         version_record.record_verdict(
-            version, verdict, {**FACTS, "gates": list(gates), "verdict": {"verdict": verdict}}
+            version, verdict, {**METADATA, "gates": list(gates), "verdict": {"verdict": verdict}}
         )
     return tracking.find_version(name, version.number)
 
@@ -88,9 +88,9 @@ def test_a_version_without_a_passed_verdict_is_refused(name: str, store: Store, 
 def test_forcing_records_who_and_why(name: str, store: Store) -> None:
     version = register(name, 1.0, "failed")
     promote(name, "1", store, force_reason="the committee of 3 May agreed")
-    facts = version_record.load_facts(version)
-    assert facts["verdict"]["reason"] == "the committee of 3 May agreed"
-    assert facts["verdict"]["by"]
+    metadata = version_record.load_metadata(version)
+    assert metadata["verdict"]["reason"] == "the committee of 3 May agreed"
+    assert metadata["verdict"]["by"]
     assert store.pointer().verdict == "forced"
     assert answering(store) == "1"
 
@@ -120,7 +120,7 @@ def test_a_verdict_against_what_is_in_production_no_longer_is_refused(
     assert answering(store) == number
     promote(name, late.number, store, force_reason="the committee knows")
     assert store.pointer().verdict == "forced"
-    assert version_record.load_facts(late)["verdict"]["was"] == "passed"
+    assert version_record.load_metadata(late)["verdict"]["was"] == "passed"
 
 
 def test_a_verdict_against_another_file_of_that_number_is_refused(name: str, store: Store) -> None:
@@ -363,7 +363,7 @@ def test_the_card_names_who_promoted_and_when_in_the_store_and_in_the_registry(n
     [event] = history.read(name)
     expected = f"<strong>{event['by']}</strong> (promote), <strong>{event['at']}</strong>"
     assert expected in card_in(store)
-    assert version_record.load_facts(version)["card"] == card_in(store)
+    assert version_record.load_metadata(version)["card"] == card_in(store)
 
 
 def test_a_server_that_follows_the_alias_finds_the_card_once_the_alias_has_moved(
@@ -374,7 +374,7 @@ def test_a_server_that_follows_the_alias_finds_the_card_once_the_alias_has_moved
         die_at(tracking, "set_alias", "after")(patch)
         with pytest.raises(Killed):
             promote(name, "1", store)
-    assert "(promote), <strong>" in version_record.load_facts(version)["card"]
+    assert "(promote), <strong>" in version_record.load_metadata(version)["card"]
 
 
 def test_the_card_tells_of_a_rollback_and_of_what_was_before(name: str, store: Store) -> None:

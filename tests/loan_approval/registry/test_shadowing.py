@@ -44,8 +44,8 @@ def register(name: str) -> Callable[..., Version]:
             pass
         version = tracking.register(of, run, data, sha256(data).hexdigest())
         if verdict != "none":
-            facts = {"metrics": {}, "gates": [], "verdict": {"verdict": verdict}}
-            version_record.record_verdict(version, verdict, facts)
+            metadata = {"metrics": {}, "gates": [], "verdict": {"verdict": verdict}}
+            version_record.record_verdict(version, verdict, metadata)
         tracking.set_alias(of, "challenger", version.number)
         return version
 

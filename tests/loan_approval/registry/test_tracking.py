@@ -89,10 +89,10 @@ def test_a_model_that_is_not_there_is_named() -> None:
         tracking.find_version("no_such_model", "challenger")
 
 
-def test_facts_of_a_version_that_was_not_validated_are_refused() -> None:
+def test_metadata_of_a_version_that_was_not_validated_are_refused() -> None:
     version = tracking.register("raw_model", log(fitted(LogisticRegression())), b"", "0" * 64)
     with pytest.raises(TrackingError, match="was not validated"):
-        version_record.load_facts(version)
+        version_record.load_metadata(version)
 
 
 def test_a_file_that_is_gone_is_named(mlflow_folder: Path) -> None:

@@ -28,7 +28,7 @@ print(make_background(dataset).tobytes().hex())
 
 def of_approved(homes: Dataset, X: np.ndarray) -> Dataset:
     """Return a data set of nothing but these train rows (home, amount, children), all approved."""
-    return replace(homes, X=X, y=np.ones(len(X), dtype=np.int64), roles=np.full(len(X), "train", dtype=object))
+    return replace(homes, X=X, y=np.ones(len(X), dtype=np.int64), splits=np.full(len(X), "train", dtype=object))
 
 
 def homes_rows(rows: int) -> np.ndarray:
@@ -68,7 +68,7 @@ def test_a_centre_is_no_applicant(loans):
 
 def test_denied_rows_and_rows_of_other_roles_are_not_looked_at(loans):
     expected = make_background(loans)
-    used = (loans.roles == "train") & (loans.y == 1)
+    used = (loans.splits == "train") & (loans.y == 1)
     X = np.where(used[:, None], loans.X, 1.0)
     np.testing.assert_array_equal(make_background(replace(loans, X=X)), expected)
 
@@ -79,7 +79,7 @@ def test_few_approved_applicants_make_few_centres(homes, rows, centres):
 
 
 def test_too_few_approved_applicants_make_none(homes):
-    with pytest.raises(DataError, match="homes: 4 rows of role train are 'Granted', expected at least 5"):
+    with pytest.raises(DataError, match="homes: 4 rows of split train are 'Granted', expected at least 5"):
         make_background(of_approved(homes, homes_rows(4)))
 
 
@@ -109,7 +109,7 @@ def test_a_category_is_the_most_frequent_one(homes, monkeypatch):
 
 
 def test_of_many_rows_a_part_is_clustered_the_same_each_time(loans, monkeypatch):
-    monkeypatch.setattr(background, "MOST_ROWS", 200)
+    monkeypatch.setattr(background, "CLUSTERED_ROWS", 200)
     centres = make_background(loans)
     np.testing.assert_array_equal(make_background(loans), centres)
     assert len(centres) <= CENTRES

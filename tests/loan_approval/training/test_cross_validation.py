@@ -130,18 +130,18 @@ def test_the_description_is_a_json_document(loans, validated):
     assert set(document["learning_curve"][0]) == {"rows", "auc", "spread"}
 
 
-@pytest.mark.parametrize("role", ["train", "calibrate", "test"])
+@pytest.mark.parametrize("split", ["train", "calibrate", "test"])
 @pytest.mark.parametrize("code", [0, 1])
-def test_a_role_needs_rows_of_either_label(loans, role, code):
-    y = np.where(loans.roles == role, 1 - code, loans.y)
-    with pytest.raises(DataError, match=f"0 rows of role {role} are"):
+def test_a_role_needs_rows_of_either_label(loans, split, code):
+    y = np.where(loans.splits == split, 1 - code, loans.y)
+    with pytest.raises(DataError, match=f"0 rows of split {split} are"):
         cross_validate(LOGISTIC, replace(loans, y=y))
 
 
 def test_as_few_rows_of_a_label_as_allowed_are_enough(loans):
     y = np.zeros_like(loans.y)
-    for role in ("train", "calibrate", "test"):
-        y[np.flatnonzero(loans.roles == role)[:10]] = 1
+    for split in ("train", "calibrate", "test"):
+        y[np.flatnonzero(loans.splits == split)[:10]] = 1
     rare = cross_validate(LOGISTIC, replace(loans, y=y))
     assert np.all(np.isfinite(rare.fold_aucs()))
     assert 0 <= rare.auc().low <= rare.auc().high <= 1

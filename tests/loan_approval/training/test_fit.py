@@ -5,7 +5,7 @@ import pytest
 from sklearn.calibration import CalibratedClassifierCV
 
 from loan_approval.errors import DataError, FactoryError
-from loan_approval.training.fit import FEWEST_PER_LABEL, Recipe, check_roles, fit, score, settle_calibration
+from loan_approval.training.fit import FEWEST_PER_LABEL, Recipe, check_splits, choose_calibration, fit, score
 
 LOGISTIC = Recipe("logistic_regression", "median_imputer_with_scaler", seed=7)
 BOOSTING = Recipe("hist_gradient_boosting", "median_imputer", seed=7, parameters={"max_iter": 20})
@@ -43,20 +43,20 @@ def test_a_recipe_of_before_there_was_a_choice_has_a_sigmoid():
 
 @pytest.mark.parametrize("calibration", ["sigmoid", "none"])
 def test_a_calibration_that_is_asked_for_is_taken(loans, calibration):
-    recipe, _ = settle_calibration(LOGISTIC, loans, calibration)
+    recipe, _ = choose_calibration(LOGISTIC, loans, calibration)
     assert recipe == replace(LOGISTIC, calibration=calibration)
 
 
 def test_auto_settles_on_what_does_better_and_test_rows_have_no_say(loans):
-    recipe, compared = settle_calibration(BOOSTING, loans, "auto")
+    recipe, compared = choose_calibration(BOOSTING, loans, "auto")
     assert recipe == replace(BOOSTING, calibration=compared.chosen)
-    assert settle_calibration(BOOSTING, with_changed(loans, "test"), "auto") == (recipe, compared)
-    assert compared.rows == np.sum(loans.roles == "calibrate")
+    assert choose_calibration(BOOSTING, with_changed(loans, "test"), "auto") == (recipe, compared)
+    assert compared.rows == np.sum(loans.splits == "calibrate")
 
 
 def test_a_calibration_that_does_not_exist_is_refused_before_anything_is_fitted(loans):
     with pytest.raises(FactoryError, match="calibration is 'isotonic'"):
-        settle_calibration(LOGISTIC, loans, "isotonic")
+        choose_calibration(LOGISTIC, loans, "isotonic")
 
 
 def test_trees_learn_on_float32_and_others_do_not(loans_contract):
@@ -64,9 +64,9 @@ def test_trees_learn_on_float32_and_others_do_not(loans_contract):
     assert list(LOGISTIC.make_pipeline(loans_contract).named_steps) == ["preprocess", "model"]
 
 
-def with_changed(dataset, role):
-    """Return the data set with other labels and values in one role, the roles kept."""
-    chosen = dataset.roles == role
+def with_changed(dataset, split):
+    """Return the data set with other labels and values in one split, the splits kept."""
+    chosen = dataset.splits == split
     X, y = dataset.X.copy(), dataset.y.copy()
     X[chosen], y[chosen] = X[chosen][::-1] + 1, 1 - y[chosen]
     return replace(dataset, X=X, y=y)
@@ -84,20 +84,20 @@ def test_calibrate_rows_change_the_calibration_but_not_the_ranking_model(loans):
     assert np.any(score(ours, loans.X) != score(theirs, loans.X))
 
 
-@pytest.mark.parametrize("role", ["train", "calibrate", "test"])
+@pytest.mark.parametrize("split", ["train", "calibrate", "test"])
 @pytest.mark.parametrize("code", [0, 1])
-def test_a_role_needs_rows_of_either_label(loans, role, code):
-    y = np.where(loans.roles == role, 1 - code, loans.y)
+def test_a_role_needs_rows_of_either_label(loans, split, code):
+    y = np.where(loans.splits == split, 1 - code, loans.y)
     label = loans.contract.label(code)
-    with pytest.raises(DataError, match=f"loans: 0 rows of role {role} are '{label}', expected at least 10"):
+    with pytest.raises(DataError, match=f"loans: 0 rows of split {split} are '{label}', expected at least 10"):
         fit(LOGISTIC, replace(loans, y=y))
 
 
 def test_as_few_rows_of_a_label_as_allowed_are_enough(loans):
     y = np.zeros_like(loans.y)
-    for role in ("train", "calibrate", "test"):
-        y[np.flatnonzero(loans.roles == role)[:FEWEST_PER_LABEL]] = 1
-    check_roles(replace(loans, y=y))
+    for split in ("train", "calibrate", "test"):
+        y[np.flatnonzero(loans.splits == split)[:FEWEST_PER_LABEL]] = 1
+    check_splits(replace(loans, y=y))
 
 
 @pytest.mark.parametrize("change", [{"model_name": "none"}, {"preprocessor_name": "none"}, {"parameters": {"no": 1}}])

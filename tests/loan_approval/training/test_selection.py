@@ -16,9 +16,9 @@ RECIPES = [
 ]
 
 
-def with_other_labels(dataset: Dataset, role: str) -> Dataset:
-    """Return the data set with every label of one role turned round."""
-    return replace(dataset, y=np.where(dataset.roles == role, 1 - dataset.y, dataset.y))
+def with_other_labels(dataset: Dataset, split: str) -> Dataset:
+    """Return the data set with every label of one split turned round."""
+    return replace(dataset, y=np.where(dataset.splits == split, 1 - dataset.y, dataset.y))
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.model_name)
@@ -30,13 +30,13 @@ def test_labels_of_test_rows_change_neither_pipeline_nor_calibration_nor_thresho
     assert theirs.data == ours.data  # graph, calibration, decision rule, golden scores
 
 
-@pytest.mark.parametrize("role", ["train", "calibrate"])
-def test_labels_of_the_other_rows_do_change_the_file(loans: Dataset, export_fitted: Callable, role: str) -> None:
-    assert export_fitted(RECIPES[0], with_other_labels(loans, role)).data != export_fitted(RECIPES[0], loans).data
+@pytest.mark.parametrize("split", ["train", "calibrate"])
+def test_labels_of_the_other_rows_do_change_the_file(loans: Dataset, export_fitted: Callable, split: str) -> None:
+    assert export_fitted(RECIPES[0], with_other_labels(loans, split)).data != export_fitted(RECIPES[0], loans).data
 
 
 def test_labels_of_calibrate_and_test_rows_change_nothing_in_the_cross_validation(loans: Dataset) -> None:
     ours = cross_validate(RECIPES[0], loans, repeats=1, folds=3)
-    for role in ("calibrate", "test"):
-        theirs = cross_validate(RECIPES[0], with_other_labels(loans, role), repeats=1, folds=3)
+    for split in ("calibrate", "test"):
+        theirs = cross_validate(RECIPES[0], with_other_labels(loans, split), repeats=1, folds=3)
         np.testing.assert_array_equal(theirs.p, ours.p)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from loan_approval.errors import ExportError
-from loan_approval.evaluation.thresholds import bands_of
+from loan_approval.evaluation.thresholds import review_bands
 from loan_approval.training.calibration import CHOICES
 from loan_approval.training.factories import factory_names
 from loan_approval.training.factories.hist_gradient_boosting import HistGradientBoosting
@@ -53,7 +53,7 @@ def test_no_review_band_of_the_file_differs(make_model, model_name, calibration)
     made = make_model("homes", model_name, calibration=calibration, review_width=0.2)
     report = prove_parity(made.data, made.pipeline, made.dataset.X)
     low, high = Scorer(made.data).review_band
-    assert np.mean(bands_of(score(made.pipeline, made.dataset.X), low, high) == 1) > 0.05
+    assert np.mean(review_bands(score(made.pipeline, made.dataset.X), low, high) == 1) > 0.05
     assert report.differing == 0
 
 
@@ -83,7 +83,7 @@ def test_rows_within_the_tolerance_of_a_bound_are_counted_apart(make_model, monk
     scorer.review_band = (scorer.threshold, both[:, row].max())  # referred by one, approved by the other
     monkeypatch.setattr(parity, "Scorer", lambda data: scorer)
     report = prove_parity(made.data, made.pipeline, X)
-    assert len(set(bands_of(both[:, row], *scorer.review_band))) == 2
+    assert len(set(review_bands(both[:, row], *scorer.review_band))) == 2
     assert (report.differing, report.near >= 1) == (0, True)
 
 

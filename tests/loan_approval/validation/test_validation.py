@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loan_approval.data.datasets import Dataset, assign_roles
+from loan_approval.data.datasets import Dataset, assign_splits
 from loan_approval.data.simulate import make_applicants
 from loan_approval.errors import TrackingError
 from loan_approval.evaluation.metrics import expected_cost
@@ -34,8 +34,8 @@ def made_dataset(loans_contract: Contract) -> Dataset:
     rng = np.random.default_rng(0)
     X = make_applicants(600, rng).to_numpy()
     y = (X[:, 2] + rng.normal(0, 60, 600) > 650).astype(int)
-    roles = assign_roles(X, loans_contract.split_salt)
-    return Dataset("made", loans_contract, None, X, y, roles, "d" * 64)
+    splits = assign_splits(X, loans_contract.split_salt)
+    return Dataset("made", loans_contract, None, X, y, splits, "d" * 64)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from serve.api.card import policy_of
 from serve.store.pointer import Pointer
-from tests.serve.conftest import FACTS, Shelf
+from tests.serve.conftest import METADATA, Shelf
 
 PATH = "/api/v2/model/card"
 CARD = "<!DOCTYPE html><html><head><style>p { color: red; }</style></head><body><p>São Paulo</p></body></html>"
@@ -18,10 +18,10 @@ CARD = "<!DOCTYPE html><html><head><style>p { color: red; }</style></head><body>
 
 @pytest.fixture
 def shelve(shelf: Shelf) -> Callable[..., None]:
-    """Put the `loans` model into the store with these facts more."""
+    """Put the `loans` model into the store with these metadata more."""
 
     def put(**more: object) -> None:
-        scorer = shelf.store.install(shelf.model_file("loans"), FACTS | more)
+        scorer = shelf.store.install(shelf.model_file("loans"), METADATA | more)
         shelf.store.point(Pointer(scorer.sha256, scorer.contract.model_name, "production", "1", "run-1", "passed"))
 
     return put

@@ -267,7 +267,7 @@ def test_disk_that_refuses_costs_records_and_one_line_when_it_begins_and_ends(
 def test_full_queue_drops_what_comes_and_no_more(
     make_logged: Callable[..., Flask], application: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prediction_log, "MOST_ROWS", 3)
+    monkeypatch.setattr(prediction_log, "QUEUE_ROWS", 3)
     monkeypatch.setattr(prediction_log, "FLUSH_SECONDS", 600)  # nobody empties it
     app = make_logged()
     client = app.test_client()
@@ -280,7 +280,7 @@ def test_full_queue_drops_what_comes_and_no_more(
 def test_full_queue_of_the_lane_drops_what_comes_and_no_more(
     make_logged: Callable[..., Flask], application: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prediction_log, "MOST_ROWS", 3)
+    monkeypatch.setattr(prediction_log, "QUEUE_ROWS", 3)
     monkeypatch.setattr(prediction_log, "FLUSH_SECONDS", 600)  # nobody empties it
     app = make_logged()
     lane = lane_of(app)
@@ -305,7 +305,7 @@ def test_more_rows_than_a_piece_are_written_in_order_and_whole(
 def test_batch_larger_than_the_queue_is_taken_by_an_empty_one(
     make_logged: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prediction_log, "MOST_ROWS", 3)
+    monkeypatch.setattr(prediction_log, "QUEUE_ROWS", 3)
     app = make_logged("mixed")
     app.test_client().post("/api/v2/predict/batch", json=[MIXED] * 5)
     assert len(logged_by(app)) == 5

@@ -62,7 +62,7 @@ def errors(caplog) -> list[str]:
 
 @pytest.mark.parametrize("proxied", [True, False])
 @pytest.mark.parametrize("verdict", ["passed", "forced"])
-def test_the_version_behind_the_alias_is_installed_with_its_facts(
+def test_the_version_behind_the_alias_is_installed_with_its_metadata(
     registry, follower, store, model_file, proxied, verdict
 ):
     registry.proxied = proxied
@@ -70,9 +70,9 @@ def test_the_version_behind_the_alias_is_installed_with_its_facts(
     follower.step()
     pointer = store.pointer()
     assert pointer == Pointer(kept.sha256, kept.name, "production", "7", "run7", verdict)
-    scorer, facts = store.load(pointer)
+    scorer, metadata = store.load(pointer)
     assert scorer.sha256 == kept.sha256
-    assert facts == kept.facts | {"name": kept.name, "version": "7", "run": "run7"}
+    assert metadata == kept.metadata | {"name": kept.name, "version": "7", "run": "run7"}
     assert (follower.status.version, follower.status.failures, follower.status.error) == ("7", 0, "")
 
 
@@ -92,7 +92,7 @@ def test_in_step_one_question_is_asked_and_nothing_is_written_or_loaded(
 
 def test_what_a_promotion_put_there_is_neither_downloaded_nor_written_again(registry, follower, store, model_file):
     kept = registry.register("1", model_file("loans"))
-    store.install(kept.data, kept.facts)
+    store.install(kept.data, kept.metadata)
     store.point(Pointer(kept.sha256, kept.name, "production", "1", "run1", "passed"))
     written = store.pointer_path.stat().st_mtime_ns
     follower.step()
@@ -269,11 +269,11 @@ DOCUMENTS = {
 FAULTS = [
     *[(kind, *fault) for kind in ("alias", "file") for fault in ANY_QUESTION.items()],
     *[(kind, *fault) for kind in ("alias", "uri", "run") for fault in DOCUMENTS.items()],
-    ("facts", "HTML", DOCUMENTS["HTML"]),
-    ("facts", "an empty object", (body(b"{}"), "content")),
-    ("facts", "NaN", (body(b'{"verdict": {"verdict": "passed"}, "auc": NaN}'), "store")),
-    ("facts", "of a failed file", (body(b'{"verdict": {"verdict": "failed"}}'), "content")),
-    ("facts", "404", (status(404), "missing")),
+    ("metadata", "HTML", DOCUMENTS["HTML"]),
+    ("metadata", "an empty object", (body(b"{}"), "content")),
+    ("metadata", "NaN", (body(b'{"verdict": {"verdict": "passed"}, "auc": NaN}'), "store")),
+    ("metadata", "of a failed file", (body(b'{"verdict": {"verdict": "failed"}}'), "content")),
+    ("metadata", "404", (status(404), "missing")),
     ("file", "404", (status(404), "missing")),
     ("file", "HTML", (body(b"<html>hello</html>"), "content")),
     ("file", "too large", (body(bytes(LARGEST_FILE + 1)), "answer")),
@@ -318,7 +318,7 @@ def test_whatever_the_registry_answers_the_old_model_goes_on_and_one_line_says_s
         ({"sha256": "0" * 64}, "content"),
         ({"sha256": ""}, "content"),
         ({"sha256": "../" + "0" * 61}, "content"),
-        ({"facts": {"verdict": {"verdict": "forced"}}}, "content"),
+        ({"metadata": {"verdict": {"verdict": "forced"}}}, "content"),
         ({"name": "another_model"}, "answer"),
     ],
 )
@@ -433,9 +433,9 @@ def test_an_alias_that_moves_during_the_download_is_not_overtaken(registry, foll
 
     def move_meanwhile(handler: Handler) -> None:
         registry.alias = "2"
-        handler.send(200, json.dumps(late.facts).encode())
+        handler.send(200, json.dumps(late.metadata).encode())
 
-    registry.faults["facts"] = move_meanwhile
+    registry.faults["metadata"] = move_meanwhile
     follower.step()
     assert store.pointer() is None
     registry.faults.clear()

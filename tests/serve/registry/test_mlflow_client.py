@@ -35,8 +35,8 @@ def test_credentials_go_with_every_question(registry, settings):
     client = RegistryClient(settings)
     version = client.version_of_alias(NAME, "production")
     client.model_file(version)
-    client.facts(version)
-    assert registry.asked == ["alias", "uri", "file", "run", "facts"]
+    client.metadata(version)
+    assert registry.asked == ["alias", "uri", "file", "run", "metadata"]
     assert registry.authorizations == [SECRET] * 5
 
 
@@ -86,7 +86,7 @@ def test_a_name_with_every_kind_of_character_arrives_whole(registry, settings):
 
 def test_a_tracking_server_below_a_path_is_asked_there(registry, settings):
     seen = []
-    registry.faults["facts"] = lambda handler: (seen.append(handler.path), handler.send(404, b""))
+    registry.faults["metadata"] = lambda handler: (seen.append(handler.path), handler.send(404, b""))
     client = RegistryClient(replace(settings, tracking_uri=registry.address + "/team/mlflow"))
     with pytest.raises(RegistryError):
         client.version_of_alias(NAME, "production")

@@ -171,7 +171,7 @@ def test_a_batch_longer_than_a_step_keeps_its_rows_in_order(stage, challenge, ro
 
 
 def test_a_full_queue_drops_what_is_one_too_many_and_counts_it(stage, challenge, rows, monkeypatch):
-    monkeypatch.setattr(shadow_module, "MOST_ROWS", 60)
+    monkeypatch.setattr(shadow_module, "SHADOW_QUEUE_ROWS", 60)
     challenge("loans_strict")
     stage.put(rows, decision_id="first")
     stage.put(rows, decision_id="second")

@@ -34,11 +34,11 @@ def test_without_a_pointer_there_is_no_model_and_no_complaint(live, caplog):
     assert caplog.messages == []
 
 
-def test_the_model_facts_and_pointer_come_together(live, shelf):
+def test_the_model_metadata_and_pointer_come_together(live, shelf):
     pointer = shelf.promote("loans")
     live.refresh()
     assert (live.current.pointer, live.current.scorer.sha256) == (pointer, pointer.sha256)
-    assert live.current.facts["metrics"] == {"auc": 0.8}
+    assert live.current.metadata["metrics"] == {"auc": 0.8}
 
 
 def test_a_new_pointer_swaps_the_model_and_a_rollback_swaps_it_back(live, shelf, application):

@@ -18,7 +18,7 @@ from serve.store.store import Store, open_store
 from tests.signing_keys import Keys, make_keys
 
 NAME = "loan_approval_model"
-FACTS = {"verdict": {"verdict": "passed"}}
+METADATA = {"verdict": {"verdict": "passed"}}
 LARGEST = 100_000
 
 
@@ -34,7 +34,7 @@ class Sealed:
         """Install, sign and point, as a promotion does."""
         data = self.model_file(name)
         sha256 = hashlib.sha256(data).hexdigest()
-        self.store.install(data, FACTS, self.keys.sign(NAME, sha256))
+        self.store.install(data, METADATA, self.keys.sign(NAME, sha256))
         return self.point(sha256)
 
     def point(self, sha256: str) -> Pointer:
@@ -47,7 +47,7 @@ class Sealed:
         """Put any bytes in, signed like a promotion would, and point at them."""
         sha256 = hashlib.sha256(data).hexdigest()
         self.path(sha256, "onnx").write_bytes(data)
-        self.path(sha256, "json").write_text(json.dumps(FACTS))
+        self.path(sha256, "json").write_text(json.dumps(METADATA))
         self.path(sha256, "sig").write_text(self.keys.sign(NAME, sha256) if signature is None else signature)
         self.point(sha256)
 
@@ -166,7 +166,7 @@ TAMPERED = [
     (weight_changed_and_signed_for_before, "wrong signature"),
     *[(changed_at(place), "the file has another hash") for place in (0, 0.1, 0.5, 0.9, 1)],
     (other_file_of_the_name, "the file has another hash"),
-    (pointer_to_what_is_not_there, "the facts can't be read: No such file"),
+    (pointer_to_what_is_not_there, "the metadata can't be read: No such file"),
     (file_is_a_folder, "the file can't be read: Is a directory"),
 ]
 
@@ -213,20 +213,20 @@ def test_a_signature_keeps_a_file_apart_from_who_may_point_at_it(live, sealed, t
 @pytest.mark.parametrize("signature", ["", "AAAA"])
 def test_a_store_that_asks_for_signatures_installs_nothing_without(sealed, signature):
     with pytest.raises(SignatureError):
-        sealed.store.install(sealed.model_file("loans"), FACTS, signature)
+        sealed.store.install(sealed.model_file("loans"), METADATA, signature)
     assert not list(sealed.store.path.glob("*.onnx"))
 
 
 def test_a_store_installs_nothing_larger_than_told(tmp_path, model_file):
     data = model_file("loans")
-    assert Store(tmp_path / "right", largest=len(data)).install(data, FACTS)
+    assert Store(tmp_path / "right", largest=len(data)).install(data, METADATA)
     with pytest.raises(ModelFileError, match="SERVE_MAX_MODEL_BYTES"):
-        Store(tmp_path / "small", largest=len(data) - 1).install(data, FACTS)
+        Store(tmp_path / "small", largest=len(data) - 1).install(data, METADATA)
 
 
 def test_without_a_key_signatures_are_kept_and_not_looked_at(tmp_path, model_file):
     store = Store(tmp_path / "store")
-    scorer = store.install(model_file("loans"), FACTS, "no signature at all")
+    scorer = store.install(model_file("loans"), METADATA, "no signature at all")
     pointer = Pointer(scorer.sha256, NAME, "production", "1", "run-1", "passed")
     assert store.load(pointer)[0].sha256 == scorer.sha256
     assert (store.path / f"{scorer.sha256}.sig").read_text() == "no signature at all"

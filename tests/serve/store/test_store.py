@@ -7,7 +7,7 @@ import pytest
 
 from serve.errors import ModelFileError, StoreBusyError, StoreError
 from serve.store.pointer import LARGEST_POINTER, Pointer
-from serve.store.store import LARGEST_FACTS
+from serve.store.store import LARGEST_METADATA
 
 POINTER = Pointer("a" * 64, "loan_approval_model", "production", "1", "run-1", "passed")
 
@@ -16,7 +16,7 @@ def names_in(folder):
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
-def test_a_file_and_its_facts_are_installed_under_the_hash_without_moving_the_pointer(shelf, model_file):
+def test_a_file_and_its_metadata_are_installed_under_the_hash_without_moving_the_pointer(shelf, model_file):
     data = model_file("loans")
     scorer = shelf.store.install(data, {"verdict": "passed"})
     sha256 = hashlib.sha256(data).hexdigest()
@@ -25,7 +25,7 @@ def test_a_file_and_its_facts_are_installed_under_the_hash_without_moving_the_po
     assert shelf.store.pointer() is None
 
 
-def test_installing_again_changes_nothing_but_the_facts(shelf, model_file):
+def test_installing_again_changes_nothing_but_the_metadata(shelf, model_file):
     shelf.store.install(model_file("loans"), {"verdict": "passed"})
     before = names_in(shelf.store.path)
     shelf.store.install(model_file("loans"), {"verdict": "forced"})
@@ -39,24 +39,24 @@ def test_a_broken_file_leaves_nothing_in_the_store(shelf, model_file):
     assert names_in(shelf.store.path) == []
 
 
-def test_facts_that_are_not_json_leave_nothing_in_the_store(shelf, model_file):
-    with pytest.raises(StoreError, match="facts"):
+def test_metadata_that_are_not_json_leave_nothing_in_the_store(shelf, model_file):
+    with pytest.raises(StoreError, match="metadata"):
         shelf.store.install(model_file("loans"), {"auc": float("nan")})
     assert names_in(shelf.store.path) == []
 
 
-def test_facts_too_large_to_be_read_again_leave_nothing_in_the_store(shelf, model_file):
+def test_metadata_too_large_to_be_read_again_leave_nothing_in_the_store(shelf, model_file):
     with pytest.raises(StoreError, match="at most"):
-        shelf.store.install(model_file("loans"), {"text": "x" * LARGEST_FACTS})
+        shelf.store.install(model_file("loans"), {"text": "x" * LARGEST_METADATA})
     assert names_in(shelf.store.path) == []
 
 
-def test_facts_nested_without_end_are_refused(shelf, model_file):
-    facts = {}
+def test_metadata_nested_without_end_are_refused(shelf, model_file):
+    metadata = {}
     for _ in range(100_000):
-        facts = {"deeper": facts}
-    with pytest.raises(StoreError, match="facts"):
-        shelf.store.install(model_file("loans"), facts)
+        metadata = {"deeper": metadata}
+    with pytest.raises(StoreError, match="metadata"):
+        shelf.store.install(model_file("loans"), metadata)
 
 
 def test_the_pointer_is_read_back_as_it_was_written(shelf):
@@ -106,10 +106,10 @@ def test_a_pointer_of_another_alias_is_refused(shelf):
         shelf.store.pointer()
 
 
-def test_facts_of_another_file_are_refused(shelf):
+def test_metadata_of_another_file_are_refused(shelf):
     pointer = shelf.promote("loans")
     (shelf.store.path / f"{pointer.sha256}.json").write_text(json.dumps({"sha256": "a" * 64}))
-    with pytest.raises(StoreError, match="the facts are of another file"):
+    with pytest.raises(StoreError, match="the metadata is of another file"):
         shelf.store.load(pointer)
 
 
@@ -130,17 +130,17 @@ def test_a_file_that_is_not_there_is_the_stores_fault_not_the_models(shelf, name
 
 
 @pytest.mark.parametrize("text", ["[]", "null", "{", "[" * 100_000], ids=["list", "null", "cut", "nested"])
-def test_facts_that_are_no_object_are_refused(shelf, text):
+def test_metadata_that_are_no_object_are_refused(shelf, text):
     pointer = shelf.promote("loans")
     (shelf.store.path / f"{pointer.sha256}.json").write_text(text)
-    with pytest.raises(StoreError, match="facts"):
+    with pytest.raises(StoreError, match="metadata"):
         shelf.store.load(pointer)
 
 
 @pytest.mark.parametrize(
-    "text", [b'{"auc": NaN}', b'{"auc": "\\ud800"}', b'{"auc": 1, "auc": 2}', b" " * (LARGEST_FACTS + 1)]
+    "text", [b'{"auc": NaN}', b'{"auc": "\\ud800"}', b'{"auc": 1, "auc": 2}', b" " * (LARGEST_METADATA + 1)]
 )
-def test_facts_that_could_not_be_shown_again_are_refused(shelf, text):
+def test_metadata_that_could_not_be_shown_again_are_refused(shelf, text):
     pointer = shelf.promote("loans")
     (shelf.store.path / f"{pointer.sha256}.json").write_bytes(text)
     with pytest.raises(StoreError, match="can't be read"):

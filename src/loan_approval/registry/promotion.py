@@ -180,7 +180,7 @@ def _pointer(version: Version, metadata: dict[str, Any]) -> Pointer:
 def _renew_card(
     version: Version, data: bytes, metadata: dict[str, Any], events: list[dict[str, str]]
 ) -> dict[str, Any]:
-    """Return the metadata with a card that knows this history, recorded so that servers that follow the alias have it."""
+    """Return the metadata with a card that knows this history, recorded for the servers that follow the alias."""
     try:
         metadata = add_card(metadata, Scorer(data, version.sha256), version.identity(), events)
     except Exception:  # evidence may be of any age and shape, and a rollback must not wait for a document

@@ -6,7 +6,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from serve.store.signature import as_text, statement
+from serve.store.signature import encode_signature, text_to_sign
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Keys:
 
     def sign(self, name: str, sha256: str) -> str:
         """Return the signature of a registered model's file."""
-        return as_text(self.key.sign(statement(name, sha256)))
+        return encode_signature(self.key.sign(text_to_sign(name, sha256)))
 
 
 def make_keys(folder: Path, name: str = "key") -> Keys:

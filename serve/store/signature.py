@@ -1,7 +1,7 @@
-"""Signatures of model files: Ed25519 over a statement of the registered model's name and the file's sha256.
+"""Signatures of model files: Ed25519 over the registered model's name and the file's sha256.
 
-The name keeps a file that was signed for one model from answering as another; the first line keeps a signature made
-for anything else from counting here. `cryptography` is imported only where a key is configured.
+The signed name keeps a file of one model from answering as another; the first line of the signed text keeps signatures
+made for other purposes from being valid here. `cryptography` is imported only where a key is configured.
 """
 
 import base64
@@ -14,13 +14,13 @@ LARGEST_KEY = 16_384  # bytes
 LARGEST_SIGNATURE = 1024  # characters; an Ed25519 signature has 88
 
 
-def statement(name: str, sha256: str) -> bytes:
+def text_to_sign(name: str, sha256: str) -> bytes:
     """Return the bytes that are signed for a file of a registered model."""
     return f"loan-approval model file, version 1\n{name}\n{sha256}\n".encode()
 
 
-def as_text(signature: bytes) -> str:
-    """Return a signature as it stands in a registry's tag and in a store: base64."""
+def encode_signature(signature: bytes) -> str:
+    """Return a signature in base64, as a registry's tag and a store hold it."""
     return base64.b64encode(signature).decode()
 
 
@@ -35,23 +35,22 @@ class Verifier:
 
         where = f"SERVE_PUBLIC_KEY_FILE={str(key)!r}"
         try:
-            public = load_pem_public_key(read_regular(key, LARGEST_KEY))
+            self._key = load_pem_public_key(read_regular(key, LARGEST_KEY))
+            if not isinstance(self._key, Ed25519PublicKey):
+                raise ValueError("another kind of key")
         except OSError as err:
             raise SettingsError(f"{where}: can't be read: {err.strerror}") from err
         except (ValueError, UnsupportedAlgorithm) as err:
             raise SettingsError(f"{where}: expected an Ed25519 public key in PEM") from err
-        if not isinstance(public, Ed25519PublicKey):
-            raise SettingsError(f"{where}: expected an Ed25519 public key in PEM")
-        self._key = public
         self._name = name
 
-    def check(self, sha256: str, text: str) -> None:
-        """Raise SignatureError unless the text is this key's signature for this file as a version of this model."""
+    def check(self, sha256: str, signature: str) -> None:
+        """Raise SignatureError unless the key holder signed this file, in base64, for this registered model."""
         from cryptography.exceptions import InvalidSignature
 
-        if not text:
+        if not signature:
             raise SignatureError(f"{sha256}: the file is not signed, and SERVE_PUBLIC_KEY_FILE asks for a signature")
         try:
-            self._key.verify(base64.b64decode(text, validate=True), statement(self._name, sha256))
-        except (InvalidSignature, ValueError) as err:  # ValueError: no base64
+            self._key.verify(base64.b64decode(signature, validate=True), text_to_sign(self._name, sha256))
+        except (InvalidSignature, ValueError) as err:  # ValueError: not base64
             raise SignatureError(f"{sha256}: wrong signature, expected one for {self._name} by the public key") from err

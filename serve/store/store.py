@@ -1,8 +1,8 @@
-"""The store: immutable model files named by content, and one small pointer an alias, replaced atomically.
+"""The store: a folder of immutable model files named by their hash, and a pointer for each alias, replaced atomically.
 
 <store>/<sha256>.onnx       the model file
 <store>/<sha256>.json       its metadata: metrics, gates, verdict
-<store>/<sha256>.sig        its signature in base64, where it was signed
+<store>/<sha256>.sig        its signature in base64, if it was signed
 <store>/<alias>.json        the pointer
 """
 
@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from serve import strict_json
-from serve.files import write_atomically
 from serve.errors import JSONError, ModelFileError, StoreBusyError, StoreError
-from serve.store.pointer import LARGEST_POINTER, Pointer, read_pointer
-from serve.files import read_regular
+from serve.files import read_regular, write_atomically
 from serve.model.scorer import Scorer
 from serve.settings import LARGEST_FILE, Settings
+from serve.store.pointer import LARGEST_POINTER, Pointer, read_pointer
 from serve.store.signature import LARGEST_SIGNATURE, Verifier
 
 LARGEST_METADATA = 16 * 2**20  # bytes
@@ -34,7 +33,7 @@ class Store:
     def __init__(
         self, path: Path, alias: str = "production", largest: int = LARGEST_FILE, verifier: Verifier | None = None
     ) -> None:
-        """largest: bytes a model file may have. verifier: what its signature must satisfy, None where none is asked."""
+        """largest: bytes of a model file.   verifier: checks its signature; None where no signature is required."""
         self.path, self._alias = path, alias
         self.pointer_path = path / f"{alias}.json"
         self._largest = largest
@@ -42,8 +41,9 @@ class Store:
 
     @contextmanager
     def locked(self, wait: bool = True) -> Iterator[None]:
-        """Keep other promoters out of this store meanwhile; the lock goes with the process. Raises StoreError, and
-        StoreBusyError where somebody else has the lock and this is not to wait for it.
+        """Keep other processes from changing this store until the block or the process ends.
+
+        Raises StoreError, and StoreBusyError if another process has the lock and `wait` is false.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -54,12 +54,13 @@ class Store:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as err:
-                raise StoreBusyError(f"{self.path}: somebody else is changing it") from err
+                raise StoreBusyError(f"{self.path}: another process is changing it") from err
             yield
 
     def install(self, data: bytes, metadata: Mapping[str, Any], signature: str = "") -> Scorer:
-        """Put a verified file, its metadata and its signature in place; the pointer stays. Raises ModelFileError,
-        StoreError, SignatureError.
+        """Verify a model file and write it, its metadata and its signature; the pointer stays.
+
+        Raises ModelFileError, StoreError, SignatureError.
         """
         if len(data) > self._largest:
             raise self._too_large()
@@ -68,39 +69,24 @@ class Store:
         scorer = Scorer(data)
         try:
             text = _dump(metadata)
-        except (ValueError, TypeError, RecursionError) as err:  # a NaN among the metrics, say
+        except (ValueError, TypeError, RecursionError) as err:  # a NaN among the metrics, for example
             raise StoreError(f"the metadata is not JSON: {err}") from err
         if len(text) > LARGEST_METADATA:
             raise StoreError(f"the metadata has {len(text):,} bytes, at most {LARGEST_METADATA:,} are allowed")
-        try:
-            if signature:
-                kept = signature[:LARGEST_SIGNATURE].encode("ascii", "replace")
-                write_atomically(self.path / f"{scorer.sha256}.sig", kept)
-            write_atomically(self.path / f"{scorer.sha256}.onnx", data)
-            write_atomically(self.path / f"{scorer.sha256}.json", text)
-        except OSError as err:
-            raise StoreError(f"{self.path}: can't write: {err.strerror}") from err
+        if signature:
+            self._write(f"{scorer.sha256}.sig", signature[:LARGEST_SIGNATURE].encode("ascii", "replace"))
+        self._write(f"{scorer.sha256}.onnx", data)
+        self._write(f"{scorer.sha256}.json", text)
         return scorer
 
-    def file(self, sha256: str) -> bytes | None:
-        """Return the bytes of an installed file, None where it is not there or not whole."""
-        try:
-            data = read_regular(self.path / f"{sha256}.onnx", self._largest)
-        except OSError:
-            return None
-        return data if hashlib.sha256(data).hexdigest() == sha256 else None
-
     def point(self, pointer: Pointer) -> None:
-        """Make an installed file the one that answers."""
+        """Make an installed file the one that answers. Raises StoreError."""
         if not (self.path / f"{pointer.sha256}.onnx").is_file():
             raise StoreError(f"{self.path}: no file {pointer.sha256}.onnx to point at")
-        try:
-            write_atomically(self.pointer_path, _dump(asdict(pointer)))
-        except OSError as err:
-            raise StoreError(f"{self.pointer_path}: can't write: {err.strerror}") from err
+        self._write(self.pointer_path.name, _dump(asdict(pointer)))
 
     def unpoint(self) -> bool:
-        """Take the pointer away; False where there was none. Raises StoreError."""
+        """Remove the pointer; return False if there was none. Raises StoreError."""
         try:
             self.pointer_path.unlink()
         except FileNotFoundError:
@@ -110,75 +96,86 @@ class Store:
         return True
 
     def pointer(self) -> Pointer | None:
-        """Return the pointer, None if there is none. Raises StoreError when it can't be read."""
+        """Return the pointer, None if there is none. Raises StoreError if it can't be read."""
+        name = self.pointer_path.name
         try:
             document = strict_json.loads(read_regular(self.pointer_path, LARGEST_POINTER))
         except FileNotFoundError:
             return None
         except (OSError, JSONError) as err:
-            raise StoreError(f"{self.pointer_path.name}: not a pointer: {_why(err)}") from err
-        pointer = read_pointer(document, self.pointer_path.name)
+            raise StoreError(f"{name}: not a pointer: {_reason(err)}") from err
+        pointer = read_pointer(document, name)
         if pointer.alias != self._alias:
-            raise StoreError(f"{self.pointer_path.name}: it is of the alias {pointer.alias!r}, not {self._alias!r}")
+            raise StoreError(f"{name}: it is of the alias {pointer.alias!r}, not {self._alias!r}")
         return pointer
 
-    def load(self, pointer: Pointer) -> tuple[Scorer, dict[str, Any]]:
-        """Return the verified file behind a pointer and its metadata. Raises ModelFileError when the file is refused, and
-        StoreError when it or its metadata can't be read or SignatureError when it is not signed as it must be, which the
-        next attempt may mend.
-        """
-        if self._verifier:
-            self._verifier.check(pointer.sha256, self.signature(pointer.sha256))
-        metadata = self._read_metadata(pointer.sha256)
+    def file(self, sha256: str) -> bytes | None:
+        """Return the bytes of an installed file, None if it is absent or damaged."""
         try:
-            data = self._read_file(pointer.sha256)
-        except OSError as err:
-            raise StoreError(f"{pointer.sha256}.onnx: the file can't be read: {_why(err)}") from err
-        if hashlib.sha256(data).hexdigest() != pointer.sha256:
-            raise StoreError(f"{pointer.sha256}: the file has another hash, it may be half copied")
-        return Scorer(data, pointer.sha256), metadata
-
-    def _read_metadata(self, sha256: str) -> dict[str, Any]:
-        """Return a file's metadata. Version and verdict are the pointer's to say: the same bytes may be two versions."""
-        name = f"{sha256}.json"
-        try:
-            # As strictly as they will be written again: a NaN among them would fail each answer that shows them.
-            metadata = strict_json.loads(read_regular(self.path / name, LARGEST_METADATA))
-        except (OSError, JSONError) as err:
-            raise StoreError(f"{name}: the metadata can't be read: {_why(err)}") from err
-        if not isinstance(metadata, dict):
-            raise StoreError(f"{name}: the metadata is not an object")
-        if metadata.get("sha256", sha256) != sha256:
-            raise StoreError(f"{name}: the metadata is of another file, they name another sha256")
-        return metadata
-
-    def _read_file(self, sha256: str) -> bytes:
-        try:
-            return read_regular(self.path / f"{sha256}.onnx", self._largest)
-        except OSError as err:
-            if err.errno == errno.EFBIG:
-                raise self._too_large() from err
-            raise
+            data = read_regular(self.path / f"{sha256}.onnx", self._largest)
+        except OSError:
+            return None
+        return data if hashlib.sha256(data).hexdigest() == sha256 else None
 
     def signature(self, sha256: str) -> str:
-        """Return the signature beside a file, "" where there is none."""
+        """Return the signature of a file, "" if it has none."""
         try:
             return read_regular(self.path / f"{sha256}.sig", LARGEST_SIGNATURE).decode("ascii", "replace").strip()
         except OSError:
             return ""
+
+    def load(self, pointer: Pointer) -> tuple[Scorer, dict[str, Any]]:
+        """Return the verified file that a pointer names, and its metadata.
+
+        Raises ModelFileError if the file is refused; StoreError or SignatureError if file, metadata or signature can't
+        be used now, but may be at the next attempt.
+        """
+        sha256 = pointer.sha256
+        if self._verifier:
+            self._verifier.check(sha256, self.signature(sha256))
+        metadata = self._read_metadata(sha256)
+        try:
+            data = read_regular(self.path / f"{sha256}.onnx", self._largest)
+        except OSError as err:
+            if err.errno == errno.EFBIG:
+                raise self._too_large() from err
+            raise StoreError(f"{sha256}.onnx: the file can't be read: {_reason(err)}") from err
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise StoreError(f"{sha256}: the file has another hash, it may be half copied")
+        return Scorer(data, sha256), metadata
+
+    def _read_metadata(self, sha256: str) -> dict[str, Any]:
+        """Return a file's metadata; version and verdict are in the pointer, since two versions may share a file."""
+        name = f"{sha256}.json"
+        try:
+            # Strict JSON, because answers repeat it: a NaN in it would fail each of them.
+            metadata = strict_json.loads(read_regular(self.path / name, LARGEST_METADATA))
+        except (OSError, JSONError) as err:
+            raise StoreError(f"{name}: the metadata can't be read: {_reason(err)}") from err
+        if not isinstance(metadata, dict):
+            raise StoreError(f"{name}: the metadata is not an object")
+        if metadata.get("sha256", sha256) != sha256:
+            raise StoreError(f"{name}: the metadata is of another file, its sha256 differs")
+        return metadata
+
+    def _write(self, name: str, data: bytes) -> None:
+        try:
+            write_atomically(self.path / name, data)
+        except OSError as err:
+            raise StoreError(f"{self.path / name}: can't write: {err.strerror}") from err
 
     def _too_large(self) -> ModelFileError:
         return ModelFileError(f"the file has more than the {self._largest:,} bytes that SERVE_MAX_MODEL_BYTES allows")
 
 
 def open_store(settings: Settings) -> Store:
-    """Return the store that a server was told of. Raises SettingsError when its public key can't be used."""
+    """Return the store that the settings name. Raises SettingsError if its public key can't be used."""
     key = settings.public_key_file
     verifier = Verifier(key, settings.model_name) if key else None
     return Store(settings.store, settings.model_alias, settings.max_model_bytes, verifier)
 
 
-def _why(err: OSError | JSONError) -> str:
+def _reason(err: OSError | JSONError) -> str:
     if isinstance(err, JSONError):
         return "not JSON"
     known = {errno.EFBIG: "too large", errno.EINVAL: "not a regular file"}

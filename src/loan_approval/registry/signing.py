@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from loan_approval.errors import PromotionError
 from serve.files import read_regular
-from serve.store.signature import LARGEST_KEY, as_text, statement
+from serve.store.signature import LARGEST_KEY, encode_signature, text_to_sign
 
 SETTING = "LOAN_APPROVAL_SIGNING_KEY"
 
@@ -38,4 +38,4 @@ def load_signing_key() -> Ed25519PrivateKey | None:
 
 def sign(key: Ed25519PrivateKey, name: str, sha256: str) -> str:
     """Return the signature of a registered model's file, as text."""
-    return as_text(key.sign(statement(name, sha256)))
+    return encode_signature(key.sign(text_to_sign(name, sha256)))

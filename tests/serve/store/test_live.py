@@ -1,5 +1,5 @@
+import hashlib
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from json import dumps
@@ -8,6 +8,9 @@ import pytest
 
 from serve.model.shapley import Explainer
 from serve.store.live import LiveModel
+from tests.load import wait_until
+from tests.serve.store.conftest import LARGEST, NAME, SignedStore
+from tests.signing_keys import make_keys
 
 
 @pytest.fixture
@@ -16,19 +19,12 @@ def live(shelf, caplog) -> LiveModel:
     return LiveModel(shelf.store)
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "nothing happened within 20 s"
-        time.sleep(0.01)
-
-
 def break_pointer(shelf, text: str) -> None:
     shelf.store.path.mkdir(exist_ok=True)
     shelf.store.pointer_path.write_text(text)
 
 
-def test_without_a_pointer_there_is_no_model_and_no_complaint(live, caplog):
+def test_without_a_pointer_there_is_no_model_and_nothing_is_logged(live, caplog):
     live.refresh()
     assert live.current is None
     assert caplog.messages == []
@@ -112,7 +108,7 @@ def test_a_model_that_cannot_be_explained_does_not_answer(live, shelf, caplog, m
     assert caplog.messages[-1].endswith("the background rows can't be scored: RuntimeError")
 
 
-def test_what_explains_a_model_is_made_once_for_all_requests(shelf, make_app, application, monkeypatch):
+def test_the_explainer_is_built_once_for_all_requests(shelf, make_app, application, monkeypatch):
     made = []
     monkeypatch.setattr("serve.store.live.Explainer", lambda scorer: made.append(scorer) or Explainer(scorer))
     shelf.promote("loans")
@@ -149,7 +145,7 @@ def test_a_file_that_arrives_after_its_pointer_is_loaded_then(live, shelf):
     assert live.current.pointer == pointer
 
 
-def test_a_pointer_that_goes_away_leaves_the_model_and_one_line_that_names_it(live, shelf, caplog):
+def test_a_removed_pointer_leaves_the_model_and_one_line_in_the_log(live, shelf, caplog):
     refusals = []
     live.on_swap = lambda old, new: refusals.append(new) if new is None else None
     shelf.promote("loans")
@@ -164,7 +160,7 @@ def test_a_pointer_that_goes_away_leaves_the_model_and_one_line_that_names_it(li
 
 
 @pytest.mark.parametrize("spoil", [bad_verdict, absent_file, tampered_file, garbage])
-def test_the_same_trouble_after_it_was_mended_is_told_again(live, shelf, caplog, spoil):
+def test_the_same_failure_after_a_recovery_is_logged_again(live, shelf, caplog, spoil):
     refusals = []
     live.on_swap = lambda old, new: refusals.append(new) if new is None else None
     pointer = shelf.promote("loans")
@@ -180,7 +176,7 @@ def test_the_same_trouble_after_it_was_mended_is_told_again(live, shelf, caplog,
     assert len(refusals) == 2
 
 
-def test_a_bad_pointer_that_goes_away_is_no_further_trouble(live, shelf, caplog):
+def test_a_bad_pointer_that_is_removed_is_not_logged_again(live, shelf, caplog):
     break_pointer(shelf, "{")
     live.refresh()
     shelf.store.pointer_path.unlink()
@@ -188,7 +184,7 @@ def test_a_bad_pointer_that_goes_away_is_no_further_trouble(live, shelf, caplog)
     assert len(caplog.messages) == 1
 
 
-def test_a_watched_pointer_is_followed_through_good_and_bad(live, shelf, caplog):
+def test_a_watched_pointer_is_followed_after_a_bad_one(live, shelf, caplog):
     live.watch(0.05)
     first = shelf.promote("loans")
     wait_until(lambda: live.current is not None and live.current.pointer == first)
@@ -197,3 +193,157 @@ def test_a_watched_pointer_is_followed_through_good_and_bad(live, shelf, caplog)
     second = shelf.promote("loans_strict")
     wait_until(lambda: live.current.pointer == second)
     assert live.current.scorer.sha256 == second.sha256
+
+
+@pytest.fixture
+def signed(signed_store: SignedStore) -> SignedStore:
+    """A store that requires signatures, with a signed file in production."""
+    signed_store.promote("loans")
+    return signed_store
+
+
+@pytest.fixture
+def signed_live(signed, caplog) -> LiveModel:
+    caplog.set_level(logging.INFO, logger="serve")
+    live = LiveModel(signed.store)
+    live.refresh()
+    assert live.current
+    return live
+
+
+def broken(fault: str) -> Callable[[SignedStore], None]:
+    return lambda signed: signed.put(signed.model_file(f"broken/{fault}"))
+
+
+def too_large(signed: SignedStore) -> None:
+    signed.put(bytes(LARGEST + 1))
+
+
+def not_signed(signed: SignedStore) -> None:
+    pointer = signed.promote("loans_strict")
+    signed.path(pointer.sha256, "sig").unlink()
+
+
+def signed_by_another(signed: SignedStore) -> None:
+    data = signed.model_file("loans_strict")
+    other = make_keys(signed.store.path, "other")
+    signed.put(data, other.sign(NAME, hashlib.sha256(data).hexdigest()))
+
+
+def signature_of_another_file(signed: SignedStore) -> None:
+    old = hashlib.sha256(signed.model_file("loans")).hexdigest()
+    signed.put(signed.model_file("loans_strict"), signed.path(old, "sig").read_text())
+
+
+def signed_for_another_model(signed: SignedStore) -> None:
+    data = signed.model_file("mixed")
+    signed.put(data, signed.keys.sign("mixed_model", hashlib.sha256(data).hexdigest()))
+
+
+def signature_of_noise(signed: SignedStore) -> None:
+    signed.put(signed.model_file("loans_strict"), "\x00" * 88)
+
+
+def signature_without_end(signed: SignedStore) -> None:
+    signed.put(signed.model_file("loans_strict"), "A" * 10_000)
+
+
+def changed_at(place: float) -> Callable[[SignedStore], None]:
+    def change(signed: SignedStore) -> None:
+        pointer = signed.promote("loans_strict")
+        path = signed.path(pointer.sha256, "onnx")
+        data = bytearray(path.read_bytes())
+        data[int(place * (len(data) - 1))] ^= 1
+        path.write_bytes(data)
+
+    return change
+
+
+def signature_of_the_unchanged_file(signed: SignedStore) -> None:
+    """The file was changed and the pointer's hash updated; the signature is of the old bytes."""
+    pointer = signed.promote("loans_strict")
+    signature = signed.path(pointer.sha256, "sig").read_text()
+    signed.put(signed.path(pointer.sha256, "onnx").read_bytes()[:-1] + b"\n", signature)
+
+
+def another_file_under_the_name(signed: SignedStore) -> None:
+    pointer = signed.promote("loans_strict")
+    signed.path(pointer.sha256, "onnx").write_bytes(signed.model_file("loans"))
+
+
+def pointer_to_an_absent_file(signed: SignedStore) -> None:
+    signed.path("0" * 64, "sig").write_text(signed.keys.sign(NAME, "0" * 64))
+    signed.point("0" * 64)
+
+
+def file_is_a_folder(signed: SignedStore) -> None:
+    pointer = signed.promote("loans_strict")
+    signed.path(pointer.sha256, "onnx").unlink()
+    signed.path(pointer.sha256, "onnx").mkdir()
+
+
+TAMPERED = [
+    (broken("bytes_truncated"), "onnxruntime can't load the file"),
+    (broken("bytes_none"), "onnxruntime can't load the file"),
+    (broken("bytes_random"), "onnxruntime can't load the file"),
+    (broken("weights_outside"), "onnxruntime can't load the file"),
+    (broken("weight_changed"), "golden row 0 scores otherwise than recorded"),
+    (broken("golden_score_wrong"), "golden row 0 scores otherwise than recorded"),
+    (broken("golden_decided_otherwise"), "a golden row is decided otherwise than recorded"),
+    (broken("format_newer"), "the file has format '9', expected "),
+    (broken("contract_newer"), "the contract in the file: format 2 is not known here"),
+    (broken("contract_breaks_rules"), "no feature is scored"),
+    (broken("threshold_one"), "no threshold between 0 and 1"),
+    (broken("threshold_not_a_number"), "the metadata document 'decision' is missing or not JSON"),
+    (too_large, "the file has more than the 100,000 bytes that SERVE_MAX_MODEL_BYTES allows"),
+    (not_signed, "the file is not signed"),
+    (signed_by_another, "wrong signature"),
+    (signature_of_another_file, "wrong signature"),
+    (signed_for_another_model, "wrong signature, expected one for loan_approval_model"),
+    (signature_of_noise, "wrong signature"),
+    (signature_without_end, "the file is not signed"),
+    (signature_of_the_unchanged_file, "wrong signature"),
+    *[(changed_at(place), "the file has another hash") for place in (0, 0.1, 0.5, 0.9, 1)],
+    (another_file_under_the_name, "the file has another hash"),
+    (pointer_to_an_absent_file, "the metadata can't be read: No such file"),
+    (file_is_a_folder, "the file can't be read: Is a directory"),
+]
+
+
+@pytest.mark.parametrize(("tamper", "reason"), TAMPERED)
+def test_a_tampered_file_is_refused_with_a_reason_and_the_old_one_goes_on(signed_live, signed, caplog, tamper, reason):
+    old = signed_live.current
+    tamper(signed)
+    caplog.clear()
+    for _ in range(3):
+        signed_live.refresh()
+    assert signed_live.current is old
+    (line,) = caplog.messages
+    assert line.startswith("model refused, the old one goes on: ")
+    assert reason in line
+
+
+def test_a_signed_file_is_loaded(signed_live, signed):
+    pointer = signed.promote("loans_strict")
+    signed_live.refresh()
+    assert signed_live.current.pointer == pointer
+
+
+@pytest.mark.parametrize("spoil", [not_signed, signed_by_another])
+def test_a_file_is_loaded_once_its_signature_is_corrected(signed_live, signed, spoil):
+    spoil(signed)
+    signed_live.refresh()
+    sha256 = signed.store.pointer().sha256
+    signed.path(sha256, "sig").write_text(signed.keys.sign(NAME, sha256) + "\n")
+    signed_live.refresh()
+    assert signed_live.current.pointer.sha256 == sha256
+
+
+def test_an_older_signed_file_may_answer_again(signed_live, signed):
+    """The signature says who made the file; the pointer alone says which file answers."""
+    first = signed_live.current.pointer
+    signed.promote("loans_strict")
+    signed_live.refresh()
+    signed.point(first.sha256)
+    signed_live.refresh()
+    assert signed_live.current.pointer.sha256 == first.sha256

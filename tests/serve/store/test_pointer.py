@@ -1,15 +1,15 @@
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
 from serve.errors import StoreError
-from serve.store.pointer import Pointer
+from serve.store.pointer import Pointer, read_pointer
 
 POINTER = Pointer("a" * 64, "loan_approval_model", "production", "1", "run-1", "passed")
 
 
 @pytest.mark.parametrize("version", ["1\r\nX-Evil: 1", "1\n", "é", "1\0", ""])
-def test_a_version_that_fits_no_header_is_refused(version):
+def test_a_version_that_no_header_can_hold_is_refused(version):
     with pytest.raises(StoreError, match="version is not printable ASCII"):
         replace(POINTER, version=version)
 
@@ -29,3 +29,13 @@ def test_a_pointer_names_a_hash_and_no_path(sha256):
 def test_a_pointer_holds_text_only():
     with pytest.raises(StoreError, match="text only"):
         replace(POINTER, version=1)
+
+
+def test_a_pointer_is_read_from_its_own_document():
+    assert read_pointer(asdict(POINTER), "production") == POINTER
+
+
+@pytest.mark.parametrize("document", [[], None, "text", {}, asdict(POINTER) | {"extra": ""}])
+def test_a_document_with_other_keys_is_no_pointer(document):
+    with pytest.raises(StoreError, match=r"^production: not a pointer: expected an object with the keys sha256"):
+        read_pointer(document, "production")

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from serve.errors import SettingsError, SignatureError
-from serve.store.signature import LARGEST_KEY, Verifier, as_text, statement
+from serve.store.signature import LARGEST_KEY, Verifier, encode_signature, text_to_sign
 from tests.signing_keys import Keys, make_keys
 
 NAME, SHA256 = "loan_approval_model", "a" * 64
@@ -38,11 +38,11 @@ def test_a_signature_by_another_key_is_wrong(keys, tmp_path):
 
 def test_a_signature_of_the_plain_hash_does_not_count(keys):
     with pytest.raises(SignatureError, match="wrong signature"):
-        Verifier(keys.public, NAME).check(SHA256, as_text(keys.key.sign(SHA256.encode())))
+        Verifier(keys.public, NAME).check(SHA256, encode_signature(keys.key.sign(SHA256.encode())))
 
 
 @pytest.mark.parametrize("text", ["=", "AAAA", "ö" * 88, "\ud800", "A" * 88, "\0"])
-def test_what_is_no_signature_is_a_wrong_one(keys, text):
+def test_text_that_is_no_signature_is_wrong(keys, text):
     with pytest.raises(SignatureError, match="wrong signature"):
         Verifier(keys.public, NAME).check(SHA256, text)
 
@@ -52,10 +52,10 @@ def test_a_signature_with_one_bit_changed_is_wrong(keys, bit):
     signature = bytearray(base64.b64decode(keys.sign(NAME, SHA256)))
     signature[bit // 8] ^= 1 << bit % 8
     with pytest.raises(SignatureError, match="wrong signature"):
-        Verifier(keys.public, NAME).check(SHA256, as_text(bytes(signature)))
+        Verifier(keys.public, NAME).check(SHA256, encode_signature(bytes(signature)))
 
 
-def test_none_at_all_is_named_so(keys):
+def test_a_missing_signature_is_named(keys):
     with pytest.raises(SignatureError, match="the file is not signed"):
         Verifier(keys.public, NAME).check(SHA256, "")
 
@@ -101,13 +101,13 @@ def test_the_error_never_shows_the_key(keys):
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl here")
-def test_openssl_makes_keys_and_signatures_that_count_and_checks_ours(tmp_path):
-    private, public, said, made = (tmp_path / name for name in ("key.pem", "pub.pem", "said", "made"))
-    said.write_bytes(statement(NAME, SHA256))
+def test_signatures_by_openssl_are_right(tmp_path):
+    private, public, text, signature = (tmp_path / name for name in ("key.pem", "pub.pem", "text", "signature"))
+    text.write_bytes(text_to_sign(NAME, SHA256))
     for command in (
         ["genpkey", "-algorithm", "ed25519", "-out", private],
         ["pkey", "-in", private, "-pubout", "-out", public],
-        ["pkeyutl", "-sign", "-rawin", "-inkey", private, "-in", said, "-out", made],
+        ["pkeyutl", "-sign", "-rawin", "-inkey", private, "-in", text, "-out", signature],
     ):
         subprocess.run(["openssl", *map(str, command)], check=True, capture_output=True)
-    Verifier(public, NAME).check(SHA256, as_text(made.read_bytes()))
+    Verifier(public, NAME).check(SHA256, encode_signature(signature.read_bytes()))

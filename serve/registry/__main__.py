@@ -1,5 +1,22 @@
-"""`python -m serve.registry`: follow the alias without serving."""
+"""`python -m serve.registry`: follows the alias that the environment names, without serving, until SIGTERM."""
 
-from serve.registry.watcher import main
+import logging
+import os
+import signal
+import sys
+import threading
 
-main()
+from serve.errors import ServeError
+from serve.registry.watcher import watch
+from serve.settings import Settings
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        settings = Settings.from_environment(os.environ)
+        if not settings.tracking_uri:
+            sys.exit("serve.registry: MLFLOW_TRACKING_URI names no http or https address")
+        watch(settings, threading.Event())
+    except ServeError as err:
+        sys.exit(f"serve.registry: {err}")

@@ -1,67 +1,130 @@
-"""HTTP exchanges that are over by a moment, however slowly the other side sends.
+"""Bodies fetched over HTTP with a size limit and a deadline, however slowly the other side sends.
 
-A socket's timeout starts anew with every byte that arrives; here each read gets what is left of the whole.
+A socket's timeout starts anew with every byte that arrives, so each read gets at most the time that is left.
 """
 
-import io
-import socket
 import ssl
 import time
 from collections.abc import Callable
-from functools import partial
-from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from socket import socket
 from typing import Any
-from urllib.request import AbstractHTTPHandler, Request
+from urllib.error import URLError
+from urllib.parse import urljoin, urlsplit
+from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request
+
+from serve.errors import RegistryError, SettingsError
+from serve.settings import Settings
+
+MOST_REDIRECTS = 3
+_REDIRECTS = (301, 302, 303, 307, 308)
+_DENIED = ("denied", ": see MLFLOW_TRACKING_USERNAME, _PASSWORD, _TOKEN")
+_MISSING = ("missing", ": it has no such thing")
+_REFUSALS = {401: _DENIED, 403: _DENIED, 400: _MISSING, 404: _MISSING}  # MLflow says 400 if a model lacks an alias
 
 
-class DeadlineHandler(AbstractHTTPHandler):
-    """Opens http and https for urllib; a read past the deadline (of `time.monotonic`) raises TimeoutError."""
+class DeadlineHTTP:
+    """Fetches from one tracking server, which may redirect; credentials are sent to its own origin alone."""
 
-    def __init__(self, deadline: float, timeout: float, context: ssl.SSLContext, beat: Callable[[], None]) -> None:
-        """The timeout is of seconds without a byte; a beat tells of each read."""
-        super().__init__()
-        self._response = partial(_Response, make_reader=partial(_Reader, deadline, timeout, beat))
-        self._tls = context
+    def __init__(self, settings: Settings, beat: Callable[[], None]) -> None:
+        """beat: called before each read. Raises SettingsError."""
+        self._origin = _origin(settings.tracking_uri)
+        self._authorization = settings.tracking_authorization
+        self._timeout = settings.registry_timeout_seconds
+        self._tls = _make_tls(settings)
+        self._beat = beat
 
-    def http_open(self, request: Request) -> HTTPResponse:
-        """Answer a request over http."""
-        return self.do_open(partial(self._connect, HTTPConnection), request)
+    def get(self, url: str, limit: int, timeouts: int = 1) -> bytes:
+        """Return a body of at most `limit` bytes within so many times the timeout. Raises RegistryError."""
+        deadline = time.monotonic() + timeouts * self._timeout
+        try:
+            for _ in range(1 + MOST_REDIRECTS):
+                with self._open(url, deadline) as response:
+                    if response.status not in _REDIRECTS:
+                        return _read(response, limit)
+                    url = _redirected(url, response.headers.get("Location", ""))
+        except (OSError, HTTPException, ValueError) as err:
+            cause = err.reason if isinstance(err, URLError) else err
+            if isinstance(cause, TimeoutError):
+                raise RegistryError("timeout", "the registry did not answer in time") from err
+            # The kind of error only: its text may quote an address, or what a server sent.
+            reason = getattr(cause, "strerror", None) or type(cause).__name__
+            raise RegistryError("unreachable", f"the registry can't be reached: {reason}") from err
+        raise RegistryError("answer", "the registry redirects without end")
 
-    def https_open(self, request: Request) -> HTTPResponse:
-        """Answer a request over https."""
-        return self.do_open(partial(self._connect, HTTPSConnection, context=self._tls), request)
-
-    http_request = https_request = AbstractHTTPHandler.do_request_
-
-    def _connect(self, kind: Callable[..., HTTPConnection], host: str, **options: Any) -> HTTPConnection:
-        connection = kind(host, **options)
-        connection.response_class = self._response
-        return connection
-
-
-class _Response(HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: Any, make_reader: Callable[[socket.socket], "_Reader"], **kw: Any):
-        super().__init__(sock, *args, **kw)
-        plain, self.fp = self.fp, io.BufferedReader(make_reader(sock))
-        plain.close()
-
-
-class _Reader(io.RawIOBase):
-    def __init__(self, deadline: float, timeout: float, beat: Callable[[], None], sock: socket.socket) -> None:
-        self._deadline, self._timeout, self._beat, self._socket = deadline, timeout, beat, sock
-        self._raw = sock.makefile("rb", buffering=0)  # keeps the socket open until this is closed
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int | None:
+    def _open(self, url: str, deadline: float) -> HTTPResponse:
         self._beat()
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self._socket.settimeout(min(left, self._timeout))
-        return self._raw.readinto(buffer)
 
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
+        def open_response(sock: socket, **options: Any) -> HTTPResponse:
+            response = HTTPResponse(sock, **options)
+            read = response.fp.raw.readinto
+
+            def read_in_time(buffer: memoryview) -> int | None:
+                self._beat()
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError
+                sock.settimeout(min(left, self._timeout))
+                return read(buffer)
+
+            response.fp.raw.readinto = read_in_time
+            return response
+
+        opener = OpenerDirector()  # these handlers only: no files, no FTP, no redirects of urllib's own
+        opener.add_handler(ProxyHandler())
+        opener.add_handler(_Handler(self._tls, open_response))
+        request = Request(url, headers={"User-Agent": "loan-approval-server"})  # noqa: S310 (http or https, see Settings)
+        if self._authorization and _origin(url) == self._origin:
+            request.add_header("Authorization", self._authorization)
+        return opener.open(request, timeout=max(min(deadline - time.monotonic(), self._timeout), 0.001))
+
+
+class _Handler(HTTPHandler, HTTPSHandler):
+    """Opens http and https for urllib; `open_response` makes the response of each connection."""
+
+    def __init__(self, tls: ssl.SSLContext, open_response: Callable[..., HTTPResponse]) -> None:
+        HTTPSHandler.__init__(self, context=tls)
+        self._open_response = open_response
+
+    def do_open(self, http_class: Callable[..., HTTPConnection], req: Request, **options: Any) -> HTTPResponse:
+        def connect(host: str, **more: Any) -> HTTPConnection:
+            connection = http_class(host, **more)
+            connection.response_class = self._open_response
+            return connection
+
+        return super().do_open(connect, req, **options)
+
+
+def _make_tls(settings: Settings) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=settings.tracking_ca_file or None)
+    except OSError as err:
+        raise SettingsError(f"MLFLOW_TRACKING_SERVER_CERT_PATH={settings.tracking_ca_file!r}: no certificates") from err
+    if settings.tracking_insecure_tls:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    place = urlsplit(url)
+    return place.scheme, place.hostname, place.port or {"http": 80, "https": 443}.get(place.scheme)
+
+
+def _redirected(url: str, location: str) -> str:
+    target = urljoin(url, location)
+    if urlsplit(target).scheme not in ("http", "https") or (url.startswith("https:") and target.startswith("http:")):
+        raise RegistryError("answer", "the registry redirects to no HTTP address, or from HTTPS to HTTP")
+    return target
+
+
+def _read(response: HTTPResponse, limit: int) -> bytes:
+    if response.status != 200:
+        kind, hint = _REFUSALS.get(response.status, ("answer", ""))
+        raise RegistryError(kind, f"the registry answered {response.status}{hint}")
+    data = response.read(limit + 1)
+    if len(data) > limit:
+        raise RegistryError("answer", f"the registry sent more than {limit:,} bytes")
+    if response.length:
+        raise RegistryError("answer", "the registry's answer ended early")
+    return data

@@ -1,6 +1,6 @@
-"""Keeps a store in step with an alias of the registry, one step at a time.
+"""Copies the version behind an alias into a store, one step at a time.
 
-Whatever the registry does, what answered goes on: the pointer moves to a file that has proved itself, or not at all.
+Whatever the registry does, the installed model keeps answering: the pointer moves to a verified file or not at all.
 """
 
 import hashlib
@@ -17,15 +17,17 @@ from serve.settings import Settings
 from serve.store.pointer import TRUSTED_VERDICTS, Pointer
 from serve.store.store import open_store
 
-LONGEST_WAIT = 300.0  # seconds between two attempts, however often they failed
-MOST_POLLS = 30  # nor more than so many times the usual
+LONGEST_WAIT = 300.0  # seconds between two attempts, however many failed
+MOST_POLLS = 30  # and at most this many times the usual wait
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Status:
-    """How the following goes. `error` is its kind: unreachable, timeout, denied, answer, alias, verdict, missing,
-    content, file, signature, store; "" while store and alias agree.
+    """The state of the following.
+
+    error: unreachable, timeout, denied, answer, alias, verdict, missing, content, file, signature or store; "" while
+    the store agrees with the alias.
     """
 
     last_success: float = 0.0  # unix time at which they last agreed, 0 before the first
@@ -36,7 +38,7 @@ class Status:
 
 @dataclass(frozen=True)
 class _Refused:
-    """A version whose file or metadata could not be had: not asked for again before a time (of `time.monotonic`)."""
+    """A version whose file or metadata failed: not downloaded again before `until` (of `time.monotonic`)."""
 
     version: Version
     kind: str
@@ -46,29 +48,29 @@ class _Refused:
 
 
 class Follower:
-    """Keeps one store in step with one alias."""
+    """Keeps one store in agreement with one alias."""
 
-    _without, _level = "there is no model", logging.ERROR
+    _no_model, _level = "there is no model", logging.ERROR
 
     def __init__(self, settings: Settings, beat: Callable[[], None] = lambda: None) -> None:
-        """Raises SettingsError."""
+        """beat: called when data arrives. Raises SettingsError."""
         self._name, self._alias = settings.model_name, settings.model_alias
         self._poll = settings.registry_poll_seconds
         self._store = open_store(settings)
         self._client = RegistryClient(settings, beat)
-        self._settled: Pointer | None = None  # known to be in the store, whole
+        self._installed: Pointer | None = None  # known to be in the store, undamaged
         self._refused: _Refused | None = None
         self._logged: object = None
-        self._silent = 0  # failures to hear from the registry at all, in a row
+        self._silent = 0  # failures in a row in which the registry gave no answer
         self.status = Status()
 
     def step(self) -> float:
-        """Ask once and do what follows; return the seconds to wait before the next."""
+        """Ask for the alias and install what it names; return the seconds to wait before the next step."""
         version = None
         try:
             version = self._ask()
             self._follow(version)
-        except StoreBusyError:  # a promotion on this machine; it sets the pointer itself
+        except StoreBusyError:  # a promotion on this machine, which sets the pointer itself
             return self._poll
         except (RegistryError, ModelFileError, StoreError) as err:
             self._fail(version, err)
@@ -81,55 +83,45 @@ class Follower:
         return self._poll
 
     def _ask(self) -> Version:
-        try:
-            return self._client.version_of_alias(self._name, self._alias)
-        except RegistryError as err:
-            if err.kind == "missing":
-                raise RegistryError("alias", f"{self._name} has no alias {self._alias}") from err
-            raise
+        return self._client.version_of_alias(self._name, self._alias)
 
     def _follow(self, version: Version) -> None:
-        if version.verdict not in TRUSTED_VERDICTS:
-            raise RegistryError("verdict", f"its verdict is {version.verdict[:20]!r}, expected passed or forced")
         wanted = make_pointer(version, self._alias)
-        if wanted == self._settled == self._pointer():
+        if wanted == self._installed == self._pointer():
             return
-        refused = self._refused
-        if refused and refused.version == version and time.monotonic() < refused.until:
+        refused = self._refused if self._refused and self._refused.version == version else None
+        if refused and time.monotonic() < refused.until:
             raise RegistryError(refused.kind, refused.reason)
         try:
-            if not self._is_whole(wanted):
+            if not self._is_installed(wanted):
                 self._install(version, wanted)
         except StoreBusyError:
             raise
         except (RegistryError, ModelFileError, StoreError) as err:
-            attempts = refused.attempts + 1 if refused and refused.version == version else 1
+            attempts = refused.attempts + 1 if refused else 1
             until = time.monotonic() + wait_after(attempts, self._poll)
             self._refused = _Refused(version, kind_of(err), str(err), attempts, until)
             raise
-        self._settled = wanted
+        self._installed = wanted
 
-    def _is_whole(self, wanted: Pointer) -> bool:
-        """Say whether the store holds what is wanted already: put there by a promotion, or before a restart."""
-        if self._pointer() != wanted:
-            return False
+    def _is_installed(self, wanted: Pointer) -> bool:
+        """Return whether a promotion, or this process before a restart, has installed the wanted version."""
         try:
-            self._store.load(wanted)
+            return self._pointer() == wanted and bool(self._store.load(wanted))
         except (StoreError, ModelFileError):
             return False
-        return True
 
     def _install(self, version: Version, wanted: Pointer) -> None:
         data = self._store.file(version.sha256) or self._client.model_file(version)
-        found = hashlib.sha256(data).hexdigest()
-        if found != version.sha256:
-            raise RegistryError("content", f"its file has sha256 {found}, expected {version.sha256}")
+        sha256 = hashlib.sha256(data).hexdigest()
+        if sha256 != version.sha256:
+            raise RegistryError("content", f"its file has sha256 {sha256}, expected {version.sha256}")
         metadata = self._client.metadata(version)
         verdict = metadata.get("verdict")
         if not isinstance(verdict, dict) or verdict.get("verdict") != version.verdict:
-            raise RegistryError("content", f"its tag says {version.verdict}, the metadata recorded for its file do not")
+            raise RegistryError("content", f"its tag says {version.verdict}, its recorded metadata does not")
         with self._store.locked(wait=False):
-            if self._ask() != version:  # a promotion came between; the next step sees to it
+            if self._ask() != version:  # a promotion happened meanwhile; the next step follows it
                 raise StoreBusyError("the alias has moved on")
             metadata |= {"name": version.name, "version": version.number, "run": version.run}
             self._store.install(data, metadata, version.signature)
@@ -144,27 +136,25 @@ class Follower:
             return None
 
     def _fail(self, version: Version | None, err: ServeError) -> None:
-        """Log a failure when it is another one than last time."""
+        """Update the status, and log the failure if it differs from the last one."""
         pointer = self._pointer()
         kind, number = kind_of(err), version.number if version else None
-        self.status = replace(
-            self.status, version=pointer.version if pointer else "", failures=self.status.failures + 1, error=kind
-        )
+        running = pointer.version if pointer else ""
+        self.status = replace(self.status, version=running, failures=self.status.failures + 1, error=kind)
         if (kind, number) == self._logged:
             return
         self._logged = (kind, number)
-        what = f"version {number} of {self._name} is not taken" if number else f"can't follow {self._name}"
-        kept = f"version {pointer.version} goes on" if pointer else self._without
-        log.log(self._level, "%s, %s: %s", what, kept, err)
+        failure = f"version {number} of {self._name} is not taken" if number else f"can't follow {self._name}"
+        log.log(self._level, "%s, %s: %s", failure, f"version {running} goes on" if running else self._no_model, err)
 
 
 class ShadowFollower(Follower):
-    """Keeps the challenger's pointer in step with its alias; where the registry has no such alias, there is none.
+    """Keeps the challenger's pointer in agreement with its alias, and removes it where the alias does not exist.
 
-    Nobody's answer hangs on it, and an alias may well name what is not validated yet: a warning is enough.
+    Failures are warnings: no answer depends on the challenger, and its alias may name a version before its validation.
     """
 
-    _without, _level = "there is no challenger", logging.WARNING
+    _no_model, _level = "there is no challenger", logging.WARNING
 
     def __init__(self, settings: Settings) -> None:
         """Raises SettingsError."""
@@ -173,22 +163,24 @@ class ShadowFollower(Follower):
     def _fail(self, version: Version | None, err: ServeError) -> None:
         super()._fail(version, err)
         if kind_of(err) == "alias":
-            with suppress(ServeError):  # told with the next step, if it lasts
-                self._let_go()
-                if self._pointer() is None:  # which is what the registry says
+            with suppress(ServeError):  # the next step reports it, if it lasts
+                self._unpoint()
+                if self._pointer() is None:  # the store agrees with the registry
                     self.status = Status(time.time())
 
-    def _let_go(self) -> None:
+    def _unpoint(self) -> None:
         with self._store.locked(wait=False):
             try:
-                self._ask()  # somebody may have set the alias, and the pointer with it
+                self._ask()  # the alias may have been set meanwhile, and the pointer with it
             except RegistryError as err:
                 if err.kind == "alias" and self._store.unpoint():
                     log.info("the challenger is gone with the alias %s of %s", self._alias, self._name)
 
 
 def make_pointer(version: Version, alias: str) -> Pointer:
-    """Return the pointer that a promotion writes for a version. Raises RegistryError when it has no sha256."""
+    """Return the pointer that a promotion writes for a version. Raises RegistryError."""
+    if version.verdict not in TRUSTED_VERDICTS:
+        raise RegistryError("verdict", f"its verdict is {version.verdict[:20]!r}, expected passed or forced")
     try:
         return Pointer(version.sha256, version.name, alias, version.number, version.run, version.verdict)
     except StoreError as err:
@@ -205,6 +197,6 @@ def kind_of(err: ServeError) -> str:
 
 
 def wait_after(failures: int, poll: float) -> float:
-    """Return the seconds to wait after so many failures in a row: doubled each time, half of it by chance."""
+    """Return the seconds to wait after so many failures in a row: doubled each time, half of it random."""
     longest = max(poll, min(LONGEST_WAIT, MOST_POLLS * poll))
     return poll if not failures else min(longest, poll * 2 ** min(failures, 16)) * random.uniform(0.5, 1)

@@ -73,7 +73,7 @@ def register(name: str, bias: float, verdict: str = "passed") -> Version:
 
 @contextmanager
 def watcher(environment: dict[str, str], log: Path) -> Iterator[None]:
-    """Run `python -m serve.registry.watcher` until the block ends."""
+    """Run `python -m serve.registry` until the block ends."""
     inherited = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     with log.open("wb") as output:
         command = [sys.executable, "-m", "serve.registry"]

@@ -89,6 +89,6 @@ def test_a_body_that_drips_through_tls_is_cut(registry: FakeRegistry, settings: 
 def test_a_redirect_from_https_to_http_is_not_followed(registry: FakeRegistry, settings: Settings) -> None:
     with fake_registry() as plain:
         registry.faults["alias"] = lambda handler: handler.send(302, b"", Location=plain.address + handler.path)
-        with pytest.raises(RegistryError, match="no longer HTTPS"):
+        with pytest.raises(RegistryError, match="from HTTPS to HTTP"):
             RegistryClient(settings).version_of_alias(NAME, "production")
         assert plain.asked == []

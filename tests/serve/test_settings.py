@@ -80,6 +80,12 @@ def test_a_choice_that_is_none_is_refused_with_those_there_are():
         Settings.from_environment({"SERVE_PREDICTION_LOG_MODE": "always"})
 
 
+def test_the_challenger_has_another_alias_than_production():
+    for names in ({"SERVE_SHADOW_ALIAS": "production"}, {"SERVE_SHADOW_ALIAS": "live", "SERVE_MODEL_ALIAS": "live"}):
+        with pytest.raises(SettingsError, match="SERVE_SHADOW_ALIAS: expected another alias"):
+            Settings.from_environment(names)
+
+
 USER = {"MLFLOW_TRACKING_USERNAME": "somebody", "MLFLOW_TRACKING_PASSWORD": "sésame"}
 TOKEN = {"MLFLOW_TRACKING_TOKEN": "abc.def"}
 

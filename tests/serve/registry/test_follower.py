@@ -8,7 +8,7 @@ import pytest
 
 from serve.model.scorer import LARGEST_FILE
 from serve.registry import follower as following
-from serve.registry.follower import Follower, wait_after
+from serve.registry.follower import Follower, ShadowFollower, wait_after
 from serve.registry.mlflow_client import LARGEST_DOCUMENT
 from serve.settings import Settings
 from serve.store.pointer import Pointer
@@ -76,7 +76,7 @@ def test_the_version_behind_the_alias_is_installed_with_its_metadata(
     assert (follower.status.version, follower.status.failures, follower.status.error) == ("7", 0, "")
 
 
-def test_in_step_one_question_is_asked_and_nothing_is_written_or_loaded(
+def test_without_a_change_one_question_is_asked_and_nothing_is_written_or_loaded(
     registry, follower, store, model_file, monkeypatch
 ):
     registry.register("1", model_file("loans"))
@@ -90,7 +90,7 @@ def test_in_step_one_question_is_asked_and_nothing_is_written_or_loaded(
     assert store.pointer_path.stat().st_mtime_ns == written
 
 
-def test_what_a_promotion_put_there_is_neither_downloaded_nor_written_again(registry, follower, store, model_file):
+def test_what_a_promotion_installed_is_neither_downloaded_nor_written_again(registry, follower, store, model_file):
     kept = registry.register("1", model_file("loans"))
     store.install(kept.data, kept.metadata)
     store.point(Pointer(kept.sha256, kept.name, "production", "1", "run1", "passed"))
@@ -101,7 +101,7 @@ def test_what_a_promotion_put_there_is_neither_downloaded_nor_written_again(regi
     assert follower.status.error == ""
 
 
-def test_a_file_that_is_there_already_is_not_downloaded_for_another_version(registry, follower, store, model_file):
+def test_an_installed_file_is_not_downloaded_again_for_another_version(registry, follower, store, model_file):
     registry.register("1", model_file("loans"))
     follower.step()
     registry.register("2", model_file("loans"))
@@ -112,7 +112,7 @@ def test_a_file_that_is_there_already_is_not_downloaded_for_another_version(regi
     assert store.load(store.pointer())[1]["version"] == "2"
 
 
-def test_a_file_damaged_in_the_store_is_mended_at_a_start(registry, settings, store, model_file):
+def test_a_damaged_file_is_replaced_at_the_start(registry, settings, store, model_file):
     kept = registry.register("1", model_file("loans"))
     Follower(settings).step()
     (store.path / f"{kept.sha256}.onnx").write_bytes(kept.data[:100])
@@ -122,7 +122,7 @@ def test_a_file_damaged_in_the_store_is_mended_at_a_start(registry, settings, st
     assert store.load(store.pointer())[0].sha256 == kept.sha256
 
 
-def test_a_damaged_pointer_is_written_anew(registry, follower, store, model_file):
+def test_a_damaged_pointer_is_replaced(registry, follower, store, model_file):
     registry.register("1", model_file("loans"))
     follower.step()
     store.pointer_path.write_text("{")
@@ -130,7 +130,7 @@ def test_a_damaged_pointer_is_written_anew(registry, follower, store, model_file
     assert store.pointer().version == "1"
 
 
-def test_a_verdict_given_again_is_followed(registry, follower, store, model_file):
+def test_a_new_verdict_on_the_same_version_is_followed(registry, follower, store, model_file):
     registry.register("1", model_file("loans"))
     follower.step()
     registry.register("1", model_file("loans"), verdict="forced")
@@ -144,42 +144,42 @@ def keys(tmp_path) -> Keys:
 
 
 @pytest.fixture
-def sealed(settings, keys, caplog) -> Follower:
+def signed_only(settings, keys, caplog) -> Follower:
     """A follower that takes signed files only."""
     caplog.set_level(logging.INFO, logger="serve")
     return Follower(replace(settings, public_key_file=keys.public))
 
 
-def test_a_signed_version_is_installed_with_its_signature(registry, sealed, settings, keys, model_file):
+def test_a_signed_version_is_installed_with_its_signature(registry, signed_only, settings, keys, model_file):
     kept = registry.register("1", model_file("loans"))
     kept.signature = keys.sign(NAME, kept.sha256)
-    sealed.step()
+    signed_only.step()
     store = open_store(replace(settings, public_key_file=keys.public))
     assert store.load(store.pointer())[0].sha256 == kept.sha256
 
 
 @pytest.mark.parametrize("signature", [None, "", "AAAA", "\ud800", "A" * 100_000])
 def test_a_version_without_a_right_signature_is_not_taken_until_it_has_one(
-    registry, sealed, store, keys, model_file, caplog, signature
+    registry, signed_only, store, keys, model_file, caplog, signature
 ):
     first = registry.register("1", model_file("loans"))
     first.signature = keys.sign(NAME, first.sha256)
-    sealed.step()
+    signed_only.step()
     second = registry.register("2", model_file("loans_strict"))
     second.signature = signature
     for _ in range(2):
-        sealed.step()
+        signed_only.step()
     assert store.pointer().version == "1"
-    assert (sealed.status.error, sealed.status.version) == ("signature", "1")
+    assert (signed_only.status.error, signed_only.status.version) == ("signature", "1")
     assert len(errors(caplog)) == 1
     assert "version 2 of loan_approval_model is not taken, version 1 goes on" in errors(caplog)[0]
     second.signature = keys.sign(NAME, second.sha256)  # another tag is another description: no waiting
-    sealed.step()
+    signed_only.step()
     assert store.pointer().version == "2"
 
 
 @pytest.mark.parametrize("signature", ["\ud800", "A" * 100_000])
-def test_a_strange_signature_is_no_matter_where_none_is_asked(registry, follower, store, model_file, signature):
+def test_a_malformed_signature_is_ignored_where_none_is_required(registry, follower, store, model_file, signature):
     registry.register("1", model_file("loans")).signature = signature
     follower.step()
     assert store.load(store.pointer())
@@ -232,9 +232,9 @@ def body(data: bytes) -> Callable[[Handler], None]:
     return lambda handler: handler.send(200, data)
 
 
-def described(**said: object) -> Callable[[Handler], None]:
+def described(**changes: object) -> Callable[[Handler], None]:
     """Answer with a version that has something odd about it."""
-    version = {"name": NAME, "version": "1", "run_id": "run1", "tags": []} | said
+    version = {"name": NAME, "version": "1", "run_id": "run1", "tags": []} | changes
     return body(json.dumps({"model_version": version}).encode())
 
 
@@ -288,7 +288,7 @@ FAULTS = [
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(("question", "fault"), [pytest.param(q, f, id=f"{q}: {n}") for q, n, f in FAULTS])
-def test_whatever_the_registry_answers_the_old_model_goes_on_and_one_line_says_so(
+def test_after_any_bad_answer_the_old_model_stays_and_one_line_is_logged(
     registry, settings, store, model_file, caplog, impatient, question, fault
 ):
     registry.register("1", model_file("loans"))
@@ -322,7 +322,7 @@ def test_whatever_the_registry_answers_the_old_model_goes_on_and_one_line_says_s
         ({"name": "another_model"}, "answer"),
     ],
 )
-def test_an_alias_moved_to_what_can_not_be_trusted_is_refused_once_by_name(
+def test_a_version_that_cannot_be_trusted_is_refused_and_logged_once(
     registry, follower, store, model_file, caplog, recorded, kind
 ):
     registry.register("1", model_file("loans"))
@@ -371,7 +371,7 @@ def test_a_refused_file_is_asked_for_less_and_less_often(registry, follower, mod
     assert registry.asked.count("file") == 3
 
 
-def test_an_alias_that_is_deleted_leaves_the_model_and_is_told(registry, follower, store, model_file, caplog):
+def test_a_deleted_alias_leaves_the_model_and_is_logged(registry, follower, store, model_file, caplog):
     registry.register("1", model_file("loans"))
     follower.step()
     registry.alias = None
@@ -383,7 +383,7 @@ def test_an_alias_that_is_deleted_leaves_the_model_and_is_told(registry, followe
     assert waits == [0.05] * 3  # the registry is well, so it is asked as often as ever
 
 
-def test_a_registry_that_is_gone_leaves_the_store_as_the_cache(registry, settings, store, model_file, caplog):
+def test_without_the_registry_the_store_keeps_its_model(registry, settings, store, model_file, caplog):
     registry.register("1", model_file("loans"))
     Follower(settings).step()
     gone = Follower(replace(settings, tracking_uri="http://127.0.0.1:9"))
@@ -406,18 +406,18 @@ def test_the_last_success_stays_while_the_registry_fails(registry, follower, mod
     assert follower.status.last_success == success
 
 
-def test_each_failure_and_each_recovery_is_told_once(registry, follower, model_file, caplog):
+def test_each_failure_and_each_recovery_is_logged_once(registry, follower, model_file, caplog):
     registry.register("1", model_file("loans"))
     for faults in ({}, {"alias": status(500)}, {}, {"alias": status(500)}, {"alias": status(401)}, {}):
         registry.faults = faults
         for _ in range(2):
             follower.step()
-    installed, *told = [record.levelname for record in caplog.records]
+    installed, *levels = [record.levelname for record in caplog.records]
     assert installed == "INFO"
-    assert told == ["ERROR", "INFO", "ERROR", "ERROR", "INFO"]
+    assert levels == ["ERROR", "INFO", "ERROR", "ERROR", "INFO"]
 
 
-def test_a_promotion_at_work_on_this_machine_is_left_to_it(registry, follower, store, model_file, caplog):
+def test_a_store_locked_by_a_promotion_is_left_alone(registry, follower, store, model_file, caplog):
     registry.register("1", model_file("loans"))
     with store.locked():
         follower.step()
@@ -427,7 +427,7 @@ def test_a_promotion_at_work_on_this_machine_is_left_to_it(registry, follower, s
     assert store.pointer().version == "1"
 
 
-def test_an_alias_that_moves_during_the_download_is_not_overtaken(registry, follower, store, model_file):
+def test_a_version_whose_alias_moves_during_the_download_is_not_installed(registry, follower, store, model_file):
     registry.register("2", model_file("loans_strict"))
     late = registry.register("1", model_file("loans"))
 
@@ -443,7 +443,7 @@ def test_an_alias_that_moves_during_the_download_is_not_overtaken(registry, foll
     assert store.pointer().version == "2"
 
 
-def test_a_store_that_can_not_be_written_is_told_once(registry, settings, model_file, tmp_path, caplog, impatient):
+def test_a_store_that_cannot_be_written_is_logged_once(registry, settings, model_file, tmp_path, caplog, impatient):
     registry.register("1", model_file("loans"))
     (tmp_path / "file").write_text("")
     follower = Follower(replace(settings, store=tmp_path / "file" / "store"))
@@ -461,7 +461,7 @@ def test_waits_double_with_each_failure_up_to_a_limit_and_differ(monkeypatch):
     assert wait_after(9, 3600) >= 1800
 
 
-def test_silence_is_answered_with_longer_waits_and_a_word_with_the_usual_one(registry, follower, model_file):
+def test_waits_grow_while_the_registry_is_silent_and_are_reset_by_an_answer(registry, follower, model_file):
     registry.register("1", model_file("loans"))
     registry.faults["alias"] = status(500)
     for _ in range(6):
@@ -471,3 +471,97 @@ def test_silence_is_answered_with_longer_waits_and_a_word_with_the_usual_one(reg
     assert follower.step() == 0.05
     registry.faults["alias"] = status(500)
     assert follower.step() <= 0.1
+
+
+@pytest.fixture
+def shadow_store(settings) -> Store:
+    """The store with the challenger's pointer."""
+    return Store(settings.store, "challenger")
+
+
+@pytest.fixture
+def challenger(registry, settings, model_file, caplog) -> ShadowFollower:
+    """The follower of the challenger's alias, with version 1 in production and no challenger."""
+    registry.register("1", model_file("loans"))
+    caplog.set_level(logging.INFO, logger="serve")
+    return ShadowFollower(replace(settings, shadow_alias="challenger"))
+
+
+def challenge(registry: FakeRegistry, number: str, data: bytes, **recorded: str) -> str:
+    """Register a version behind the challenger's alias; return its sha256."""
+    in_production = registry.alias
+    kept = registry.register(number, data, **recorded)
+    registry.alias, registry.challenger = in_production, number
+    return kept.sha256
+
+
+def warnings(caplog) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_the_challengers_pointer_follows_its_alias(registry, settings, store, shadow_store, challenger, model_file):
+    sha256 = challenge(registry, "2", model_file("loans_strict"))
+    challenger.step()
+    assert shadow_store.pointer() == Pointer(sha256, "loan_approval_model", "challenger", "2", "run2", "passed")
+    assert store.pointer() is None
+    Follower(settings).step()
+    assert store.pointer().version == "1"
+    assert shadow_store.pointer().version == "2"
+
+
+def test_a_deleted_alias_removes_the_challenger(registry, shadow_store, challenger, model_file, caplog):
+    challenge(registry, "2", model_file("loans_strict"))
+    challenger.step()
+    registry.challenger = None
+    for _ in range(2):
+        challenger.step()
+    assert shadow_store.pointer() is None
+    assert len(warnings(caplog)) == 1
+    assert (challenger.status.failures, challenger.status.error, challenger.status.version) == (
+        0,
+        "",
+        "",
+    )
+    registry.challenger = "2"
+    challenger.step()
+    assert shadow_store.pointer().version == "2"
+
+
+def test_a_failing_registry_leaves_the_challenger(registry, shadow_store, challenger, model_file):
+    challenge(registry, "2", model_file("loans_strict"))
+    challenger.step()
+    registry.faults["alias"] = lambda handler: handler.send(503, b"")
+    challenger.step()
+    assert shadow_store.pointer().version == "2"
+    assert challenger.status.failures == 1
+
+
+def test_an_alias_set_meanwhile_keeps_its_pointer(registry, shadow_store, challenger, model_file, monkeypatch):
+    challenge(registry, "2", model_file("loans_strict"))
+    challenger.step()
+    registry.challenger = None
+    ask, answers = challenger._ask, []
+
+    def ask_and_then_set() -> object:
+        try:
+            return ask()
+        finally:
+            answers.append(1)
+            registry.challenger = "2"
+
+    monkeypatch.setattr(challenger, "_ask", ask_and_then_set)
+    challenger.step()
+    assert len(answers) == 2
+    assert shadow_store.pointer().version == "2"
+
+
+@pytest.mark.parametrize("verdict", ["none", "failed"])
+def test_a_challenger_that_is_not_validated_is_a_warning_and_not_taken(
+    registry, shadow_store, challenger, model_file, caplog, verdict
+):
+    challenge(registry, "2", model_file("loans_strict"), verdict=verdict)
+    for _ in range(2):
+        challenger.step()
+    assert shadow_store.pointer() is None
+    assert [record.levelname for record in caplog.records if record.levelno >= logging.WARNING] == ["WARNING"]
+    assert "version 2 of loan_approval_model is not taken, there is no challenger" in warnings(caplog)[0]

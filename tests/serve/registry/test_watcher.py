@@ -1,120 +1,126 @@
-"""The process that follows an alias: how it begins, goes on and ends."""
+"""One process follows the aliases: it installs, reports, and ends when it is asked to."""
 
-import os
-import select
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from serve.registry.follower import ShadowFollower
 from serve.registry.watcher import watch
 from serve.settings import Settings
 from serve.store.store import Store
-from tests.fake_registry import FakeRegistry, fake_registry
+from tests.fake_registry import FakeRegistry, Handler, fake_registry
+from tests.load import wait_until
 
-ROOT = Path(__file__).parents[3]
-DEADLINE = 30
-SECRET = "not-for-the-log"  # noqa: S105 (nobody's)
-# Starts the process, waits for its first word, and dies without a word to it.
-CARELESS_PARENT = """
-import os, subprocess, sys
-child = subprocess.Popen([sys.executable, "-m", "serve.registry"], stderr=subprocess.PIPE, pass_fds=[int(sys.argv[1])])
-child.stderr.readline()
-os._exit(0)
-"""
+DEADLINE = 60  # seconds
 
 
 @pytest.fixture
-def registry() -> Iterator[FakeRegistry]:
+def registry(model_file) -> Iterator[FakeRegistry]:
+    """A registry with version 1 in production, and no challenger."""
     with fake_registry() as registry:
+        registry.register("1", model_file("loans"))
         yield registry
 
 
 @pytest.fixture
-def environment(registry, tmp_path) -> dict[str, str]:
-    told = {
-        "MLFLOW_TRACKING_URI": registry.address.replace("//", f"//somebody:{SECRET}@"),
-        "SERVE_STORE": str(tmp_path / "store"),
-        "SERVE_REGISTRY_POLL_SECONDS": "0.05",
-    }
-    return {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)} | told
+def settings(registry, tmp_path) -> Settings:
+    return Settings(
+        store=tmp_path / "store",
+        tracking_uri=registry.address,
+        registry_poll_seconds=0.05,
+        registry_timeout_seconds=20,
+    )
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline, f"nothing happened within {DEADLINE} s"
-        time.sleep(0.01)
+@pytest.fixture
+def with_shadow(settings) -> Settings:
+    return replace(settings, shadow_alias="challenger")
 
 
-def test_the_alias_is_followed_and_reported_until_it_is_told_to_stop(registry, environment, model_file):
-    settings = Settings.from_environment(environment)
-    store, stopping, reports, beats = Store(settings.store), threading.Event(), [], []
-    registry.register("1", model_file("loans"))
-    thread = threading.Thread(target=watch, args=(settings, stopping, reports.append, lambda: beats.append(1)))
+@pytest.fixture
+def store(settings) -> Store:
+    return Store(settings.store)
+
+
+@contextmanager
+def watching(settings: Settings, **reports: Callable[[Any], None]) -> Iterator[None]:
+    """Run `watch` on a thread that ends with the block."""
+    stopping = threading.Event()
+    thread = threading.Thread(target=watch, args=(settings, stopping), kwargs=reports)
     thread.start()
     try:
-        wait_until(lambda: store.pointer() is not None)
-        registry.register("2", model_file("loans_strict"))
-        wait_until(lambda: store.pointer().version == "2")
-        wait_until(lambda: reports and reports[-1].version == "2")
+        yield
     finally:
         stopping.set()
         thread.join(DEADLINE)
     assert not thread.is_alive()
+
+
+def challenge(registry: FakeRegistry, number: str, data: bytes) -> None:
+    """Register a version behind the challenger's alias."""
+    in_production = registry.alias
+    registry.register(number, data)
+    registry.alias, registry.challenger = in_production, number
+
+
+def test_the_alias_is_followed_and_reported_until_the_end(registry, settings, store, model_file):
+    reports, beats = [], []
+    with watching(settings, report=reports.append, beat=lambda: beats.append(1)):
+        wait_until(lambda: store.pointer() is not None)
+        registry.register("2", model_file("loans_strict"))
+        wait_until(lambda: store.pointer().version == "2")
+        wait_until(lambda: reports and reports[-1].version == "2")
     assert beats
 
 
-def test_it_ends_soon_when_it_is_told_to_stop_in_a_long_wait(environment):
-    settings = Settings.from_environment(environment | {"SERVE_REGISTRY_POLL_SECONDS": "3600"})
-    stopping, reports = threading.Event(), []
-    thread = threading.Thread(target=watch, args=(settings, stopping, reports.append))
-    thread.start()
-    wait_until(lambda: reports)
-    stopping.set()
-    thread.join(DEADLINE)
-    assert not thread.is_alive()
+def test_a_long_wait_ends_soon_when_the_watcher_is_stopped(settings):
+    reports = []
+    with watching(replace(settings, registry_poll_seconds=3600), report=reports.append):
+        wait_until(lambda: reports)
 
 
-def test_as_a_process_it_installs_logs_no_secret_and_ends_at_sigterm(registry, environment, model_file):
-    registry.register("1", model_file("loans"))
-    store = Store(Path(environment["SERVE_STORE"]))
-    command = [sys.executable, "-m", "serve.registry"]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-    try:
+def test_the_challengers_alias_has_reports_of_its_own(registry, with_shadow, model_file):
+    challenge(registry, "2", model_file("loans_strict"))
+    reports = []
+    with watching(with_shadow, report_shadow=reports.append):
+        wait_until(lambda: reports and reports[-1].version == "2")
+        registry.faults["alias"] = lambda handler: handler.send(503, b"")
+        wait_until(lambda: reports[-1].failures > 1)
+        del registry.faults["alias"]
+        wait_until(lambda: reports[-1].failures == 0)
+
+
+def test_a_challenger_that_never_arrives_does_not_delay_production(registry, with_shadow, store, model_file):
+    challenge(registry, "2", model_file("loans_strict"))
+
+    def hang(handler: Handler) -> None:
+        if "/2/" in handler.path:
+            registry.closing.wait()
+        else:
+            handler.send(200, registry.versions["1" if "/1/" in handler.path else "3"].data)
+
+    registry.faults["file"] = hang
+    reports = []
+    with watching(with_shadow, report=reports.append):
         wait_until(lambda: store.pointer() is not None)
-        registry.faults["alias"] = lambda handler: handler.send(401, SECRET.encode())
-        wait_until(lambda: registry.asked.count("alias") >= 5)
-        process.terminate()
-        _, log = process.communicate(timeout=DEADLINE)
-    finally:
-        process.kill()
-    assert process.returncode == 0
-    assert registry.authorizations[0].startswith("Basic ")
-    assert f"following loan_approval_model@production at {registry.address}" in log
-    assert log.count("answered 401") == 1
-    assert SECRET not in log
+        wait_until(lambda: registry.asked.count("file") == 2)
+        registry.register("3", model_file("loans_reviewed"))
+        wait_until(lambda: store.pointer().version == "3")
+        assert reports[-1].failures == 0
 
 
-def test_it_ends_when_its_parent_is_gone(environment):
-    read_end, write_end = os.pipe()
-    try:
-        command = [sys.executable, "-c", CARELESS_PARENT, str(write_end)]
-        subprocess.run(command, env=environment, pass_fds=[write_end], timeout=DEADLINE, check=True)
-        os.close(write_end)
-        ended, _, _ = select.select([read_end], [], [], DEADLINE)  # end of file: nobody holds the other end any more
-        assert ended
-    finally:
-        os.close(read_end)
-
-
-def test_without_an_address_over_http_it_does_not_start(environment):
-    command = [sys.executable, "-m", "serve.registry"]
-    told = environment | {"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}
-    refused = subprocess.run(command, env=told, capture_output=True, text=True, timeout=DEADLINE, check=False)
-    assert refused.returncode == 1
-    assert "MLFLOW_TRACKING_URI names no http or https address" in refused.stderr
+def test_an_error_in_following_the_challenger_does_not_stop_production(
+    registry, with_shadow, store, model_file, monkeypatch, caplog
+):
+    monkeypatch.setattr(ShadowFollower, "step", lambda self: 1 / 0)
+    reports = []
+    with watching(with_shadow, report_shadow=reports.append):
+        wait_until(lambda: store.pointer() is not None)
+        wait_until(lambda: reports and reports[0].failures == 1)
+        wait_until(lambda: "ZeroDivisionError in following the challenger" in caplog.text)
+        registry.register("3", model_file("loans_reviewed"))
+        wait_until(lambda: store.pointer().version == "3")

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request
 
 from serve.api.body import read_json, respond
 from serve.api.recording import loaded_model, name_decision, record_decision
-from serve.contract.wording import LANGUAGES
+from serve.contract.feature import LANGUAGES
 from serve.errors import RequestError
 from serve.model.counterfactual import find_counterfactuals
 from serve.model.reasons import principal_reasons

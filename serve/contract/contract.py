@@ -1,4 +1,4 @@
-"""The contract: what an application is, for the notebook, the batch and the server alike."""
+"""The contract of a data set: validates and encodes an application for notebooks, batch and server alike."""
 
 import hashlib
 import json
@@ -13,17 +13,18 @@ from typing import Any
 import numpy as np
 
 from serve.contract.feature import Fault, Feature
-from serve.contract.rules import contract_problems
+from serve.contract.rules import FORMAT, contract_problems
 from serve.errors import ApplicationError, ContractError
 
-FORMAT = 1
-UNKNOWN = "(unknown)"  # in counts, for whatever a caller calls a field that the contract does not have
-MOST_FIELDS_NAMED = 50  # in one error: a body may carry a hundred thousand unknown keys
+UNKNOWN = "(unknown)"  # stands for every unknown field in counts
+MOST_FIELDS_NAMED = 50  # in one error: a body may have a hundred thousand unknown keys
+LONGEST_NAME = 60  # characters of an unknown field that an error repeats
+_TOP = ("format", "model_name", "experiment", "split_salt")
 
 
 @dataclass(frozen=True)
 class Target:
-    """What the label means. `labels` maps a cell of the target column to the word a client reads."""
+    """`labels` maps a cell of the target column to the text for clients; `positive` is the cell of code 1."""
 
     name: str
     meaning: str
@@ -52,7 +53,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Contract:
-    """A data set's contract; `features` in the order of the file, F of them scored; `refused` are none of them."""
+    """A data set's contract; `features` are in the order of the file, without the `refused` ones."""
 
     model_name: str
     experiment: str
@@ -74,28 +75,25 @@ class Contract:
     @classmethod
     def from_dict(cls, document: Mapping[str, Any], where: str = "contract") -> "Contract":
         """Build a contract from its document (TOML or JSON). Raises ContractError with every problem."""
-        problems = contract_problems(document, FORMAT)
-        if problems:
+        if problems := contract_problems(document):
             raise ContractError(where, problems)
-        target = dict(document["target"], positive=str(document["target"]["positive"]))
-        declared = [Feature(**dict(f, values=tuple(f.get("values") or ()))) for f in document["feature"]]
+        target = Target(**dict(document["target"], positive=str(document["target"]["positive"])))
+        declared = list(map(Feature.from_dict, document["feature"]))
         features, refused = (tuple(f for f in declared if (f.use == "refuse") == no) for no in (False, True))
-        rest = {key: document[key] for key in ("format", "model_name", "experiment", "split_salt")}
-        return cls(target=Target(**target), features=features, refused=refused, **rest)
+        return cls(target=target, features=features, refused=refused, **{key: document[key] for key in _TOP})
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the document `from_dict` reads; only what was declared, so that it is short and stable."""
+        """Return the document that `from_dict` reads, without defaults, so that it is short and stable."""
         features = []
         for feature in (*self.features, *self.refused):
             default = asdict(Feature(feature.name, feature.type))
             declared = {k: v for k, v in asdict(feature).items() if v != default[k]}
             features.append({"name": feature.name, "type": feature.type} | declared)
-        top = {key: getattr(self, key) for key in ("format", "model_name", "experiment", "split_salt")}
-        return top | {"target": asdict(self.target), "feature": features}
+        return {key: getattr(self, key) for key in _TOP} | {"target": asdict(self.target), "feature": features}
 
     @cached_property
     def fingerprint(self) -> str:
-        """The SHA-256 of the contract's canonical JSON: the same wherever and however it was read."""
+        """The SHA-256 of the contract's canonical JSON."""
         text = json.dumps(self.to_dict(), sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -106,7 +104,7 @@ class Contract:
 
     @cached_property
     def monitored(self) -> tuple[Feature, ...]:
-        """The features that are accepted and logged, never scored."""
+        """The features that are accepted and logged, but not scored."""
         return tuple(feature for feature in self.features if not feature.scored)
 
     @cached_property
@@ -114,16 +112,12 @@ class Contract:
         return {feature.name: feature for feature in self.features}
 
     @cached_property
-    def _names(self) -> str:
-        return ", ".join(self._by_name)
-
-    @cached_property
     def refusals(self) -> dict[str, str]:
-        """What is answered to each name that the contract refuses; any other unknown name is told what is known."""
+        """The answer to each name that the contract refuses."""
         return dict.fromkeys((feature.name for feature in self.refused), "not accepted, the contract refuses it")
 
     def example(self) -> dict[str, Any]:
-        """Return the application made of each scored feature's example."""
+        """Return the application with each scored feature's example."""
         return {feature.name: feature.example for feature in self.scored}
 
     def label(self, code: int) -> str:
@@ -143,7 +137,7 @@ class Contract:
                 faults[feature.name] = fault
         for feature in self.monitored:
             try:
-                if application.get(feature.name) is not None:  # absent means unknown
+                if application.get(feature.name) is not None:  # an absent value is unknown, not missing
                     feature.encode(application[feature.name])
             except Fault as fault:
                 faults[feature.name] = fault
@@ -152,30 +146,30 @@ class Contract:
         if faults:
             named = list(faults.items())[: len(faults) - len(unknown) + MOST_FIELDS_NAMED]
             counts = Counter(self.describe_fault(name, fault) for name, fault in faults.items())
-            raise ApplicationError({name[:60]: str(fault) for name, fault in named}, counts)
+            raise ApplicationError({name[:LONGEST_NAME]: str(fault) for name, fault in named}, counts)
         return X
 
     def encode_monitored(self, application: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """Return (1,) float64 for each monitored feature that an application gives. Raises Fault."""
-        given = [feature for feature in self.monitored if application.get(feature.name) is not None]
-        return {feature.name: np.array([feature.encode(application[feature.name])]) for feature in given}
+        """Return (1,) float64 for each monitored feature that an application has. Raises Fault."""
+        present = [feature for feature in self.monitored if application.get(feature.name) is not None]
+        return {feature.name: np.array([feature.encode(application[feature.name])]) for feature in present}
 
-    def judge_name(self, name: str, what: str = "field") -> Fault:
-        """Return what is wrong with a name that is none of the features'."""
+    def judge_name(self, name: str, place: str = "field") -> Fault:
+        """Return the fault of a name that is no feature's."""
         if name in self.refusals:
             return Fault(self.refusals[name], category="refused field")
-        return Fault(f"unknown {what}", self._names, category=UNKNOWN)
+        return Fault(f"unknown {place}", ", ".join(self._by_name), category=UNKNOWN)
 
     def describe_fault(self, name: str, fault: Fault) -> tuple[str, str]:
-        """Return field and kind to count a fault by: nothing that the caller wrote."""
+        """Return the field and kind to count a fault by; neither repeats what the caller wrote."""
         return (UNKNOWN, "unknown field") if fault.category == UNKNOWN else (name, fault.category)
 
     def encode_table(
         self, columns: Mapping[str, Sequence[object]], features: Sequence[Feature] | None = None
     ) -> tuple[np.ndarray, list[tuple[int, str, Fault]]]:
-        """Return (n, k) float64 over `features` (the scored ones if not given) and each (row, feature, fault).
+        """Return (n, k) float64 over `features` (by default the scored ones) and each (row, feature, fault).
 
-        columns: one equally long sequence of values a feature; a monitored one may be absent.
+        columns: the n values of each feature; a monitored one may be absent.
         """
         features = self.scored if features is None else features
         n = len(next(iter(columns.values()), ()))

@@ -1,9 +1,8 @@
-"""One feature of the contract: what a value may be, and the float64 the model sees for it."""
+"""One feature of the contract: its valid values, their float64 encoding, and its names for readers."""
 
 import math
 import re
-import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -12,6 +11,7 @@ import msgspec
 import numpy as np
 
 NAN = float("nan")
+LANGUAGES = ("en", "pt")  # the first one is the default
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _MINUS_ZERO = re.compile(r"-0\s*(,|$)")
 _NUMBERS = msgspec.json.Decoder(list[float])
@@ -19,8 +19,9 @@ _NUMBERS_OR_NULLS = msgspec.json.Decoder(list[float | None])
 
 
 class Fault(ValueError):
-    """A value breaks the contract. `kind` is the sort of fault, `expected` what would have been right, `word` the kind
-    for counting: one of few, whatever the value.
+    """A value breaks the contract: `kind` names the fault, `expected` a right value.
+
+    category: the name to count the fault by, one of few whatever the value; `kind` if not given.
     """
 
     def __init__(self, kind: str, expected: str = "", category: str = "") -> None:
@@ -32,9 +33,9 @@ class Fault(ValueError):
 class Feature:
     """A feature as `contract.toml` declares it.
 
-    A number or an integer lies in [min, max] (in `unit`); a category is one of `values` and is encoded as its index.
-    `use` is score, monitor (accepted and logged, never scored) or refuse (an application that has it is refused).
-    `direction` is +1, -1 or 0: how the feature may move the score. `elderly_from` marks an age: from that value on
+    min, max: the limits of a number or an integer, in `unit`.   values: of a category, encoded as its index.
+    use: score, monitor (accepted and logged, never scored) or refuse (an application that has it is refused).
+    direction: +1, -1 or 0, how the feature may move the score.   elderly_from: marks an age; from this value on
     Regulation B (12 CFR 1002.2(o): 62) calls an applicant elderly.
     """
 
@@ -53,6 +54,12 @@ class Feature:
     example: Any = None
     reason: dict[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> "Feature":
+        """Build a feature from its table in a contract document; null means not declared."""
+        declared = {key: value for key, value in document.items() if value is not None}
+        return cls(**declared | {"values": tuple(declared.get("values", ()))})
+
     @property
     def scored(self) -> bool:
         """Whether the model sees this feature."""
@@ -60,12 +67,21 @@ class Feature:
 
     @property
     def is_category(self) -> bool:
-        """Whether values are names rather than numbers."""
+        """Whether the values are names."""
         return self.type == "category"
+
+    @property
+    def code(self) -> str:
+        """The code of this feature in reasons: declared in the contract, else made from its name."""
+        return self.reason.get("code") or re.sub(r"\W", "_", self.name.upper())[:100]
+
+    def title(self, language: str) -> str:
+        """Return the contract's words for this feature in a language, else in the default one, else its name."""
+        return self.reason.get(language) or self.reason.get(LANGUAGES[0]) or self.name
 
     @cached_property
     def expected(self) -> str:
-        """What a right value looks like, in words."""
+        """The text that describes a right value."""
         if self.is_category:
             text = "one of " + ", ".join(self.values)
         else:
@@ -80,10 +96,15 @@ class Feature:
                 return NAN
             raise Fault("missing", self.expected)
         if self.is_category:
-            return self._encode_category(value)
+            if not isinstance(value, str):
+                raise Fault("not text", self.expected)
+            try:
+                return float(self.values.index(value))
+            except ValueError:
+                raise Fault("unknown category", self.expected) from None
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise Fault("not a number", self.expected)
-        # An int is compared before it becomes a float: one of 400 digits has no float64.
+        # The int itself is compared: one of 400 digits has no float64.
         if isinstance(value, float) and not math.isfinite(value):
             raise Fault("not a finite number", self.expected)
         if not self.min <= value <= self.max:
@@ -91,14 +112,6 @@ class Feature:
         if self.type == "integer" and value != int(value):
             raise Fault("not a whole number", self.expected)
         return float(value)
-
-    def _encode_category(self, value: object) -> float:
-        if not isinstance(value, str):
-            raise Fault("not text", self.expected)
-        try:
-            return float(self.values.index(value))
-        except ValueError:
-            raise Fault("unknown category", self.expected) from None
 
     def decode(self, number: float) -> object:
         """Return the value that `encode` made this float64 from."""
@@ -109,7 +122,7 @@ class Feature:
         return int(number) if self.type == "integer" else float(number)
 
     def parse(self, cell: str) -> object:
-        """Return the value a CSV cell stands for: an empty one is missing, a decimal is a number, the rest is text."""
+        """Return the value of a CSV cell: None if it is empty, else a float if it is a decimal, else text."""
         cell = cell.strip()
         if not cell:
             return None
@@ -118,16 +131,16 @@ class Feature:
         return cell
 
     def encode_column(self, values: Sequence[object]) -> tuple[np.ndarray, dict[int, Fault]]:
-        """Return (n,) float64 and the fault of each row that has one (its float is NaN), in the order of rows.
+        """Return (n,) float64, NaN at a fault, and the fault of each row that has one, in the order of rows.
 
-        `encode` is the only judge; the vectorised ways let through nothing but columns in which all is plainly right.
+        The vectorised paths accept only columns without a fault; every other column is judged by `encode`.
         """
         fast = self._encode_names(values) if self.is_category else self._encode_numbers(values)
         if fast is not None:
             return fast, {}
         encoded = np.full(len(values), NAN)
         faults: dict[int, Fault] = {}
-        kinds: dict[str, Fault] = {}  # one fault of a kind stands for all of them, and holds no frame
+        kinds: dict[str, Fault] = {}  # rows share one fault of a kind, which holds no frame
         for row, value in enumerate(values):
             try:
                 encoded[row] = self.encode(value)
@@ -156,46 +169,38 @@ class Feature:
         if not kinds <= ({int, float, type(None)} if self.missing else {int, float}):
             return None
         try:
-            numbers = _as_floats(values, type(None) in kinds)
-        except (OverflowError, struct.error):
+            numbers = np.array(values, dtype=np.float64)
+        except OverflowError:
             return None
         absent = np.count_nonzero(np.isnan(numbers))
         if absent and values.count(None) != absent:
-            return None  # a NaN that was written as a number
+            return None  # a NaN among the numbers
         return numbers if self._takes(numbers) else None
 
     def _takes(self, numbers: np.ndarray) -> bool:
-        """Whether all of (n,) float64 are as the contract wants them; NaN is a missing value."""
-        given = numbers[~np.isnan(numbers)] if self.missing else numbers
-        within = np.all((given >= self.min) & (given <= self.max))
-        return bool(within and (self.type != "integer" or np.all(given == np.trunc(given))))
+        """Whether all of (n,) float64 keep the contract; NaN is a missing value."""
+        present = numbers[~np.isnan(numbers)] if self.missing else numbers
+        within = np.all((present >= self.min) & (present <= self.max))
+        return bool(within and (self.type != "integer" or np.all(present == np.trunc(present))))
 
 
 def _read_decimals(cells: Sequence[str]) -> np.ndarray | None:
-    """Return (n,) float64, NaN where a cell is empty; None unless every other cell is plainly a decimal.
+    """Return (n,) float64, NaN where a cell is empty; None unless every other cell is a decimal that JSON allows.
 
-    JSON's numbers are decimals, read as `float` reads them; a cell that is anything else is no JSON, or more than one
-    item of it, or one null too many.
+    A list with any other cell is no JSON, or has too many items or nulls.
     """
     empty = cells.count("")
     decoder = _NUMBERS_OR_NULLS if empty else _NUMBERS
     text = ",".join([cell or "null" for cell in cells] if empty else cells)
     if "-0" in text and _MINUS_ZERO.search(text):
-        return None  # to JSON a whole zero has no sign
+        return None  # JSON reads it as an integer, which has no minus zero
     try:
         numbers = decoder.decode(f"[{text}]")
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
     if len(numbers) != len(cells) or (empty and numbers.count(None) != empty):
         return None
-    return _as_floats(numbers, bool(empty))
-
-
-def _as_floats(numbers: Sequence[Any], has_none: bool) -> np.ndarray:
-    """Return (n,) float64 of ints, floats and None, which becomes NaN. Raises OverflowError or struct.error."""
-    if has_none:
-        return np.array(numbers, dtype=np.float64)
-    return np.frombuffer(struct.pack(f"{len(numbers)}d", *numbers))  # twice as fast
+    return np.array(numbers, dtype=np.float64)
 
 
 def _in_digits(limit: float) -> str:

@@ -1,44 +1,53 @@
-"""The rules a contract document must keep; the answer is a list of every problem, in words."""
+"""The rules of a contract document; the result is a list of every problem."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from serve.contract.feature import Fault, Feature
-from serve.contract.wording import CODE, code_feature
 
+FORMAT = 1
 TYPES = ("number", "integer", "category")
 USES = ("score", "monitor", "refuse")
 MEANINGS = ("past_decision", "repaid")
 LARGEST = 2.0**53 - 1  # beyond it float64 can't tell a whole number from its neighbour
-_TOP = {"format": int, "model_name": str, "experiment": str, "split_salt": str, "target": Mapping, "feature": list}
-_TARGET = {"name": str, "meaning": str, "positive": (str, int), "labels": Mapping}
+_REASON_CODE = re.compile(r"\w{1,100}")
+_KINDS = {
+    **{"text": str, "a whole number": int, "a number": (int, float), "true or false": bool, "a table": Mapping},
+    **{"a list": (list, tuple), "text or a whole number": (str, int), "text or a number": (str, int, float)},
+}
+# The kind of each key's value.
+_TOP = {
+    **{"format": "a whole number", "model_name": "text", "experiment": "text", "split_salt": "text"},
+    **{"target": "a table", "feature": "a list"},
+}
+_TARGET = {"name": "text", "meaning": "text", "positive": "text or a whole number", "labels": "a table"}
 _FEATURE = {
-    **{"name": str, "type": str, "unit": str, "use": str, "values": (list, tuple), "reason": Mapping},
-    **{"min": (int, float), "max": (int, float), "direction": int, "example": (str, int, float)},
-    **{"elderly_from": (int, float)},
-    **{"missing": bool, "protected": bool, "actionable": bool},
+    **dict.fromkeys(("name", "type", "unit", "use"), "text"),
+    **dict.fromkeys(("min", "max", "elderly_from"), "a number"),
+    **dict.fromkeys(("missing", "protected", "actionable"), "true or false"),
+    **{"values": "a list", "reason": "a table", "direction": "a whole number", "example": "text or a number"},
 }
 
 
-def contract_problems(document: Mapping[str, Any], newest_format: int) -> list[str]:
-    """Return what is wrong with a contract document; an empty list when nothing is."""
+def contract_problems(document: Any) -> list[str]:
+    """Return the problems of a contract document, empty if there are none."""
     if not isinstance(document, Mapping):
         return ["expected a table"]
-    problems = _shape(document, _TOP, set(_TOP), "")
+    problems = _shape_problems(document, _TOP, _TOP, "")
     if problems:
         return problems
-    if not 1 <= document["format"] <= newest_format:
-        problems.append(f"format {document['format']} is not known here, expected 1 to {newest_format}")
+    if not 1 <= document["format"] <= FORMAT:
+        problems.append(f"format {document['format']} is not known here, expected 1 to {FORMAT}")
     problems += _target_problems(document["target"])
-    features = document["feature"]
-    for number, feature in enumerate(features, 1):
-        problems += _feature_problems(feature, f"feature {number}")
-    if not problems:
-        problems += _whole_problems(document)
-    return problems
+    for number, feature in enumerate(document["feature"], 1):
+        problems += _feature_problems(feature, number)
+    if problems:
+        return problems
+    return _whole_problems(document["target"]["name"], list(map(Feature.from_dict, document["feature"])))
 
 
-def _shape(table: Any, kinds: Mapping[str, Any], required: set[str], where: str) -> list[str]:
+def _shape_problems(table: Any, kinds: Mapping[str, str], required: Any, where: str) -> list[str]:
     if not isinstance(table, Mapping):
         return [f"{where.rstrip('.: ')}: expected a table"]
     problems = [f"{where}{key}: an open question is left: {table[key]}" for key in table if key == "question"]
@@ -46,24 +55,15 @@ def _shape(table: Any, kinds: Mapping[str, Any], required: set[str], where: str)
     problems += [f"{where}{key}: unknown key, expected {', '.join(kinds)}" for key in unknown]
     problems += [f"{where}{key}: missing" for key in sorted(required) if table.get(key) is None]
     for key, kind in kinds.items():
-        if key in table and table[key] is not None and not _is(table[key], kind):
-            problems.append(f"{where}{key}: expected {_kind_name(kind)}")
+        value = table.get(key)
+        is_wrong_bool = isinstance(value, bool) and kind != "true or false"
+        if value is not None and (is_wrong_bool or not isinstance(value, _KINDS[kind])):
+            problems.append(f"{where}{key}: expected {kind}")
     return problems
 
 
-def _is(value: object, kind: Any) -> bool:
-    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
-
-
-def _kind_name(kind: Any) -> str:
-    names = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
-    names |= {Mapping: "a table", list: "a list", tuple: "a list"}
-    kinds = kind if isinstance(kind, tuple) else (kind,)
-    return " or ".join(dict.fromkeys(names[k] for k in kinds))
-
-
-def _target_problems(target: Mapping[str, Any]) -> list[str]:
-    problems = _shape(target, _TARGET, set(_TARGET), "target.")
+def _target_problems(target: Any) -> list[str]:
+    problems = _shape_problems(target, _TARGET, _TARGET, "target.")
     if problems:
         return problems
     if target["meaning"] not in MEANINGS:
@@ -78,91 +78,81 @@ def _target_problems(target: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _feature_problems(feature: Any, where: str) -> list[str]:
+def _feature_problems(feature: Any, number: int) -> list[str]:
     name = feature.get("name") if isinstance(feature, Mapping) else None
-    where = f"{name}." if isinstance(name, str) and name else f"{where}: "
-    problems = _shape(feature, _FEATURE, {"name", "type", "example"}, where)
+    where = f"{name}." if isinstance(name, str) and name else f"feature {number}: "
+    problems = _shape_problems(feature, _FEATURE, ("name", "type", "example"), where)
     if problems:
         return problems
+    type_, reason = feature["type"], feature.get("reason") or {}
     if not feature["name"]:
-        problems.append(f"{where}name: expected a name")
-    if feature["type"] not in TYPES:
-        return [*problems, f"{where}type: expected {', '.join(TYPES)}"]
+        problems.append("name: expected a name")
     if feature.get("use", "score") not in USES:
-        problems.append(f"{where}use: expected {' or '.join(USES)}")
+        problems.append(f"use: expected {' or '.join(USES)}")
     if feature.get("direction", 0) not in (-1, 0, 1):
-        problems.append(f"{where}direction: expected 1, -1 or 0")
-    problems += _reason_problems(feature.get("reason") or {}, where)
-    is_category = feature["type"] == "category"
-    problems += _category_problems(feature, where) if is_category else _number_problems(feature, where)
-    return problems or _example_problems(feature, where)
-
-
-def _reason_problems(reason: Mapping[str, Any], where: str) -> list[str]:
+        problems.append("direction: expected 1, -1 or 0")
     if not all(isinstance(text, str) and text.strip() for text in reason.values()):
-        return [f"{where}reason: expected a text for each language"]
-    if "code" in reason and not CODE.fullmatch(reason["code"]):
-        return [f"{where}reason.code: expected up to 100 letters, digits and underscores"]
-    return []
+        problems.append("reason: expected a text for each language")
+    elif "code" in reason and not _REASON_CODE.fullmatch(reason["code"]):
+        problems.append("reason.code: expected up to 100 letters, digits and underscores")
+    if type_ not in TYPES:
+        problems.append(f"type: expected {', '.join(TYPES)}")
+    else:
+        problems += _category_problems(feature) if type_ == "category" else _number_problems(feature)
+    if not problems:
+        try:
+            Feature.from_dict(feature).encode(feature["example"])
+        except Fault as fault:
+            problems.append(f"example: {fault}")
+    return [where + problem for problem in problems]
 
 
-def _category_problems(feature: Mapping[str, Any], where: str) -> list[str]:
+def _category_problems(feature: Mapping[str, Any]) -> list[str]:
     problems = []
     values = feature.get("values") or []
     if not values or not all(isinstance(v, str) and v and v == v.strip() for v in values):
-        problems.append(f"{where}values: expected a list of names")
+        problems.append("values: expected a list of names")
     elif len(set(values)) < len(values):
-        problems.append(f"{where}values: a name stands twice")
+        problems.append("values: a name stands twice")
     if feature.get("direction"):
-        problems.append(f"{where}direction: a category has none")
+        problems.append("direction: a category has none")
     numbers = ("min", "max", "elderly_from")
-    return problems + [f"{where}{key}: a category has none" for key in numbers if feature.get(key) is not None]
+    return problems + [f"{key}: a category has none" for key in numbers if feature.get(key) is not None]
 
 
-def _number_problems(feature: Mapping[str, Any], where: str) -> list[str]:
-    low, high = feature.get("min"), feature.get("max")
+def _number_problems(feature: Mapping[str, Any]) -> list[str]:
+    low, high, elderly_from = (feature.get(key) for key in ("min", "max", "elderly_from"))
     if low is None or high is None:
-        return [f"{where}{key}: missing" for key in ("min", "max") if feature.get(key) is None]
+        return [f"{key}: missing" for key in ("min", "max") if feature.get(key) is None]
     problems = []
     if not -LARGEST <= low < high <= LARGEST:
-        problems.append(f"{where}min and max: expected min < max, neither beyond 2**53 - 1")
+        problems.append("min and max: expected min < max, neither beyond 2**53 - 1")
     elif feature["type"] == "integer" and (low != int(low) or high != int(high)):
-        problems.append(f"{where}min and max: expected whole numbers for an integer")
-    elderly_from = feature.get("elderly_from")
+        problems.append("min and max: expected whole numbers for an integer")
     if elderly_from is not None and not low < elderly_from <= high:
-        problems.append(f"{where}elderly_from: expected an age between min and max")
+        problems.append("elderly_from: expected an age between min and max")
     if feature.get("values"):
-        problems.append(f"{where}values: only a category has them")
+        problems.append("values: only a category has them")
     return problems
 
 
-def _example_problems(feature: Mapping[str, Any], where: str) -> list[str]:
-    try:
-        Feature(**dict(feature, values=tuple(feature.get("values") or ()))).encode(feature["example"])
-    except Fault as fault:
-        return [f"{where}example: {fault}"]
-    return []
-
-
-def _whole_problems(document: Mapping[str, Any]) -> list[str]:
-    names = [feature["name"] for feature in document["feature"]]
+def _whole_problems(target: str, features: list[Feature]) -> list[str]:
+    names = [feature.name for feature in features]
     problems = [f"{name}: declared twice" for name in dict.fromkeys(names) if names.count(name) > 1]
-    if document["target"]["name"] in names:
-        problems.append(f"{document['target']['name']}: is the target and a feature")
-    if sum(feature.get("elderly_from") is not None for feature in document["feature"]) > 1:
+    if target in names:
+        problems.append(f"{target}: is the target and a feature")
+    if sum(feature.elderly_from is not None for feature in features) > 1:
         problems.append("elderly_from: expected on one feature, the applicant's age")
-    scored = [feature for feature in document["feature"] if feature.get("use", "score") == "score"]
+    scored = [feature for feature in features if feature.scored]
     if not scored:
         problems.append("no feature is scored")
-    # The law lets a score use an age that takes nothing from the elderly, which a gate proves; nothing else protected.
+    # By law a score may use an age if it takes nothing from the elderly, which a gate checks; nothing else protected.
     problems += [
-        f'{feature["name"]}: protected and scored, expected use = "monitor" or "refuse" '
+        f'{feature.name}: protected and scored, expected use = "monitor" or "refuse" '
         "(only an age may be both: a number marked with elderly_from)"
         for feature in scored
-        if feature.get("protected") and feature.get("elderly_from") is None
+        if feature.protected and feature.elderly_from is None
     ]
-    codes = [code_feature(feature["name"], feature.get("reason") or {}) for feature in scored]
-    if not problems:
-        twice = [code for code in dict.fromkeys(codes) if codes.count(code) > 1]
-        problems += [f"reason.code {code}: stands for two features, declare another" for code in twice]
-    return problems
+    codes = [feature.code for feature in scored]
+    twice = [code for code in dict.fromkeys(codes) if codes.count(code) > 1]
+    return problems or [f"reason.code {code}: stands for two features, declare another" for code in twice]

@@ -1,7 +1,7 @@
-"""Many applications at once: JSON records, JSON columns or CSV, encoded or refused as one.
+"""Many applications at once: JSON records, JSON columns or CSV, encoded together or refused together.
 
-Every way in ends in columns, a sequence of values a feature, and `Feature.encode_column` is the judge of each. An error
-names a problem `<row>.<Field>` (rows from 0), `<row>`, `<column>`, or "" for the whole.
+Each input becomes columns, which `Feature.encode_column` judges. An error names a problem `<row>.<Field>` (rows from
+0), `<row>`, `<column>`, or "" for the whole batch.
 """
 
 from collections import Counter
@@ -11,140 +11,126 @@ from typing import Any
 
 import numpy as np
 
-from serve.contract.contract import MOST_FIELDS_NAMED, Contract
+from serve.contract.contract import LONGEST_NAME, MOST_FIELDS_NAMED, Contract
 from serve.contract.csv_cells import read_cells
 from serve.contract.feature import Fault, Feature
 from serve.errors import ApplicationError
 
-LONGEST_NAME = 60  # characters of a caller's field that an error repeats
-Problem = tuple[int, int, str, Fault]  # row, rank within the row, field, what is wrong
-Monitored = dict[str, np.ndarray]  # (n,) float64 a monitored feature, NaN where a row has none
-_WHOLE = -1  # the row of a problem that is of no row
+Problem = tuple[int, int, str, Fault]  # row, rank within the row, field, fault
+Monitored = dict[str, np.ndarray]  # (n,) float64 of each monitored feature, NaN where a row has none
+Judge = Callable[[Feature, Sequence[Any]], tuple[np.ndarray, dict[int, Fault]]]
+_WHOLE = -1  # the row of a problem that concerns no single row
 
 
 def encode_records(contract: Contract, records: object, monitored: Monitored | None = None) -> np.ndarray:
     """Return (n, F) float64 for a list of applications; absent is null. Raises ApplicationError.
 
-    monitored: takes the monitored features that were given, here and below.
+    monitored: receives the monitored features that are present; so it does below.
     """
     if not isinstance(records, list):
         raise ApplicationError({"": "not a list, expected a list of applications"})
-    problems = _Problems(contract)
+    batch = _Batch(contract, monitored)
     columns = _even_columns(contract, records)
     if columns is not None:
-        return _encode(contract, columns, range(len(records)), problems, monitored=monitored)
+        return batch.encode(columns, range(len(records)))
     rows = [row for row, record in enumerate(records) if isinstance(record, Mapping)]
     objects = [records[row] for row in rows]
     fault = Fault("not an object", "the features of one application")
-    problems.add((row, 0, "", fault) for row, record in enumerate(records) if not isinstance(record, Mapping))
-    problems.add(_unknown_fields(contract, rows, objects))
-    columns = {feature.name: [record.get(feature.name) for record in objects] for feature in contract.features}
-    return _encode(contract, columns, rows, problems, monitored=monitored)
+    batch.add((row, 0, "", fault) for row, record in enumerate(records) if not isinstance(record, Mapping))
+    batch.add(_unknown_fields(contract, rows, objects))
+    return batch.encode({f.name: [record.get(f.name) for record in objects] for f in contract.features}, rows)
 
 
 def encode_columns(contract: Contract, columns: object, monitored: Monitored | None = None) -> np.ndarray:
     """Return (n, F) float64 for an object of equally long lists, one a scored feature. Raises ApplicationError."""
     if not isinstance(columns, Mapping):
         raise ApplicationError({"": "not an object, expected a list of values for each feature"})
-    problems = _Problems(contract)
-    problems.add(_header_problems(contract, columns))
+    batch = _Batch(contract, monitored)
+    batch.add(_header_problems(contract, columns))
     known = {feature.name: columns[feature.name] for feature in contract.features if feature.name in columns}
     lists = {name: values for name, values in known.items() if isinstance(values, list)}
     fault = Fault("not a list", "a list with a value for each row")
-    problems.add((_WHOLE, 0, name, fault) for name in known if name not in lists)
+    batch.add((_WHOLE, 0, name, fault) for name in known if name not in lists)
     first, n = next(((name, len(values)) for name, values in lists.items()), ("", 0))
-    even = {name: values for name, values in lists.items() if len(values) == n}
-    uneven = ((name, f"{len(values)} values") for name, values in lists.items() if name not in even)
-    problems.add((_WHOLE, 0, name, Fault(kind, f"{n} as in {first}", "uneven")) for name, kind in uneven)
-    return _encode(contract, even, range(n), problems, monitored=monitored)
+    lengths = {name: len(values) for name, values in lists.items() if len(values) != n}
+    batch.add((_WHOLE, 0, name, Fault(f"{k} values", f"{n} as in {first}", "uneven")) for name, k in lengths.items())
+    return batch.encode({name: values for name, values in lists.items() if name not in lengths}, range(n))
 
 
 def encode_csv(contract: Contract, body: bytes, monitored: Monitored | None = None) -> np.ndarray:
-    """Return (n, F) float64 for a CSV: UTF-8, a header with a column for each scored feature in any order, quotes as
-    in RFC 4180, an empty cell for a missing value. A byte-order mark is accepted: spreadsheets write one. Raises
-    ApplicationError.
+    """Return (n, F) float64 for a CSV as `read_cells` reads it: a column for each scored feature, in any order, and an
+    empty cell for a missing value. Raises ApplicationError.
     """
     table = read_cells(body)
-    problems = _Problems(contract)
+    batch = _Batch(contract, monitored)
     expected = str(len(table.header))
-    problems.add((row, 0, "", Fault(f"{width} cells", expected, "uneven")) for row, width in table.uneven.items())
-    problems.add(_header_problems(contract, table.header))
+    batch.add((row, 0, "", Fault(f"{width} cells", expected, "uneven")) for row, width in table.uneven.items())
+    batch.add(_header_problems(contract, table.header))
     names = Counter(table.header)
     cells = {name: column for name, column in zip(table.header, table.columns, strict=True) if names[name] == 1}
     cells |= {f.name: list(map(f.parse, cells[f.name])) for f in contract.monitored if f.name in cells}
-    return _encode(contract, cells, table.rows, problems, Feature.encode_cells, monitored)
+    return batch.encode(cells, table.rows, Feature.encode_cells)
 
 
 def fill_absent(contract: Contract, columns: Mapping[str, Any], rows: int) -> dict[str, Any]:
-    """Return the columns and, for a scored feature that may be missing and has none, a column of nulls."""
+    """Return the columns, and a column of nulls for each absent scored feature that may be missing."""
     return {feature.name: [None] * rows for feature in contract.scored if feature.missing} | dict(columns)
 
 
-class _Problems:
-    """What is wrong with a batch: all of it counted, the first of it named."""
+class _Batch:
+    """The encoding of one batch, and its problems: all of them counted, the first of them named."""
 
-    def __init__(self, contract: Contract) -> None:
+    def __init__(self, contract: Contract, monitored: Monitored | None) -> None:
         self._contract = contract
+        self._monitored = {} if monitored is None else monitored
         self._first: list[Problem] = []
         self._counts: Counter[tuple[str, str]] = Counter()  # by field and kind
 
     def add(self, problems: Iterable[Problem]) -> None:
-        """Take problems of rising rows."""
+        """Add problems in the order of rows."""
         rest = iter(problems)
         first = list(islice(rest, MOST_FIELDS_NAMED))
         self._first += first
         self._counts.update(self._contract.describe_fault(name, fault) for _, _, name, fault in chain(first, rest))
 
-    def check(self) -> None:
-        """Raise ApplicationError if there are any."""
-        if not self._counts:
-            return
-        first = sorted(self._first, key=lambda problem: problem[:2])[:MOST_FIELDS_NAMED]
-        fields = {_place(row, name): str(fault) for row, _, name, fault in first}
+    def encode(
+        self, columns: Mapping[str, Sequence[Any]], rows: Sequence[int], judge: Judge = Feature.encode_column
+    ) -> np.ndarray:
+        """Return (n, F) float64. Raises ApplicationError with the problems.
+
+        rows: the number in the batch of each row of the columns.   judge: encodes the column of a scored feature.
+        """
+        X = np.full((len(rows), len(self._contract.scored)), np.nan)
+        position = {feature.name: column for column, feature in enumerate(self._contract.scored)}
+        for rank, feature in enumerate(self._contract.features):
+            values = columns.get(feature.name)
+            if values is None:
+                continue
+            if feature.scored:
+                X[:, position[feature.name]], faults = judge(feature, values)
+            else:
+                self._monitored[feature.name], faults = _encode_monitored(feature, values)
+            self.add((rows[row], rank, feature.name, fault) for row, fault in faults.items())
+        if self._counts:
+            raise self._error()
+        if not len(X):
+            raise ApplicationError({"": "no rows, expected at least one application"})
+        return X
+
+    def _error(self) -> ApplicationError:
+        fields = {}
+        for row, _, name, fault in sorted(self._first, key=lambda problem: problem[:2])[:MOST_FIELDS_NAMED]:
+            place = name if row == _WHOLE else f"{row}.{name}" if name else str(row)
+            fields[place] = str(fault)
         more = self._counts.total() - len(fields)
-        raise ApplicationError(fields | ({"...": f"and {more} more"} if more else {}), self._counts)
-
-
-def _place(row: int, name: str) -> str:
-    return ".".join(part for part in ("" if row == _WHOLE else str(row), name) if part)
-
-
-def _encode(
-    contract: Contract,
-    columns: Mapping[str, Sequence[Any]],
-    rows: Sequence[int],
-    problems: _Problems,
-    encode: Callable[[Feature, Sequence[Any]], tuple[np.ndarray, dict[int, Fault]]] = Feature.encode_column,
-    monitored: Monitored | None = None,
-) -> np.ndarray:
-    """Return (n, F) float64 of the columns there are. Raises ApplicationError.
-
-    rows: the number in the batch of each row in the columns.   encode: how a scored feature's column is judged.
-    """
-    X = np.full((len(rows), len(contract.scored)), np.nan)
-    scored = {feature.name: column for column, feature in enumerate(contract.scored)}
-    for rank, feature in enumerate(contract.features):
-        values = columns.get(feature.name)
-        if values is None:
-            continue
-        if feature.scored:
-            X[:, scored[feature.name]], faults = encode(feature, values)
-        else:
-            numbers, faults = _encode_monitored(feature, values)
-            if monitored is not None:
-                monitored[feature.name] = numbers
-        problems.add((rows[row], rank, feature.name, fault) for row, fault in faults.items())
-    problems.check()
-    if not len(X):
-        raise ApplicationError({"": "no rows, expected at least one application"})
-    return X
+        return ApplicationError(fields | ({"...": f"and {more} more"} if more else {}), self._counts)
 
 
 def _encode_monitored(feature: Feature, values: Sequence[Any]) -> tuple[np.ndarray, dict[int, Fault]]:
-    given = [row for row, value in enumerate(values) if value is not None]  # absent means unknown
+    present = [row for row, value in enumerate(values) if value is not None]  # an absent value is unknown, not missing
     numbers = np.full(len(values), np.nan)
-    numbers[given], faults = feature.encode_column([values[row] for row in given])
-    return numbers, {given[row]: fault for row, fault in faults.items()}
+    numbers[present], faults = feature.encode_column([values[row] for row in present])
+    return numbers, {present[row]: fault for row, fault in faults.items()}
 
 
 def _even_columns(contract: Contract, records: list[Any]) -> dict[str, list[Any]] | None:

@@ -1,5 +1,5 @@
-"""One verified model file, and why it says what it says.
+"""One verified model file: its scores, and the explanations of its decisions.
 
-In: the bytes of a model file and encoded rows. Out: `Scorer` with probabilities and decisions, Shapley values, the
+In: the bytes of a model file and encoded rows. Out: `Scorer` with probabilities and decisions, Shapley values,
 principal reasons, counterfactuals.
 """

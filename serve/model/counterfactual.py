@@ -1,6 +1,6 @@
-"""What would have been approved: for each feature that an applicant can change, the nearest value that is.
+"""Counterfactuals: for each feature that an applicant can change, the nearest value that would be approved.
 
-Found on the model file alone, by scoring. Each claim has been scored: the value, and whatever was looked at beyond it.
+They are found by scoring with the model file. Each claim was scored: at its value and at the scanned values beyond it.
 """
 
 from collections.abc import Callable
@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 
 from serve.contract.feature import Feature
-from serve.contract.wording import name_feature, write_number
 from serve.model.scorer import Scorer
 
-MOST_WHOLE = 2048  # whole numbers of a range that are scored, every one; a longer range is scored at `POINTS`
+MOST_WHOLE = 2048  # whole numbers of a range that are all scored; a longer range is scored at `POINTS`
 POINTS = 512
-FINER_POINTS = 64  # between two of them, each time
-MOST_ROUNDS = 12  # of these; each is 65 times as fine
-DIGITS = 4  # of a number, which is rounded away from the applicant's: further into what is approved
+FINER_POINTS = 64  # scored between two points in each round of the refinement
+MOST_ROUNDS = 12
+DIGITS = 4  # of a number, which is rounded away from the applicant's value
 _TEXTS = {
     "en": {
         **{"from": "{}: approved from {} upwards", "to": "{}: approved up to {}", "at": "{}: approved at {}"},
@@ -34,7 +33,7 @@ _TEXTS = {
 
 @dataclass(frozen=True)
 class Counterfactual:
-    """A change of one feature that is approved: `claim` is "from", "to", "at" or, for categories, "one_of"."""
+    """A change of one feature that would be approved; `claim`: "from", "to", "at" or, for a category, "one_of"."""
 
     feature: Feature
     claim: str
@@ -44,8 +43,7 @@ class Counterfactual:
         """Return the change in words."""
         texts = _TEXTS[language]
         value = texts["or"].join(self.value) if self.claim == "one_of" else write_number(self.value, language)
-        name = name_feature(self.feature.name, self.feature.reason, language)
-        return texts[self.claim].format(name, value) + texts["rest"]
+        return texts[self.claim].format(self.feature.title(language), value) + texts["rest"]
 
     def to_dict(self, write: Callable[[Callable[[str], str]], Any]) -> dict[str, Any]:
         """Return the document of this change; `write` chooses the language of its text."""
@@ -54,17 +52,16 @@ class Counterfactual:
 
 
 def find_counterfactuals(scorer: Scorer, X: np.ndarray) -> list[Counterfactual]:
-    """Return a change for each actionable feature of one (1, F) row that has one, in the order of the contract.
+    """Return the change of each actionable feature of one (1, F) row, where there is one, in the order of the contract.
 
-    Approved is what nobody needs to review: a probability from the upper end of the review band on.
+    Approved means without review: a probability from the upper end of the review band.
     """
     columns = [column for column, feature in enumerate(scorer.contract.scored) if feature.actionable]
-    changes = [_Search(scorer, X, column).run() for column in columns]
-    return [change for change in changes if change]
+    return list(filter(None, (_Search(scorer, X, column).run() for column in columns)))
 
 
 class _Search:
-    """The search for one feature. `now` is the applicant's value, NaN where there is none."""
+    """The search for one feature. `_now` is the applicant's value, NaN if it is missing."""
 
     def __init__(self, scorer: Scorer, X: np.ndarray, column: int) -> None:
         self._scorer, self._X, self._column = scorer, X, column
@@ -72,57 +69,57 @@ class _Search:
 
     def run(self) -> Counterfactual | None:
         if self._feature.is_category:
-            return self._other_names()
+            return self._search_names()
         missing = bool(np.isnan(self._now))
         sides = ((-1 if self._feature.direction < 0 else 1),) if missing else (-1, 1)
-        # To nothing, no value is near: the search begins at the end that counts most against the applicant.
+        # A missing value has no neighbours: the search starts at the end that counts most against the applicant.
         start = self._now if not missing else self._feature.min if sides == (1,) else self._feature.max
         points = self._points(start)
         approved = self._approves(points)
         approved[points == start] &= missing
-        found = []
+        changes = []
         for side in sides:
             value = self._nearest(start, side, points, approved)
-            if value is not None and self._approves(np.array([value]))[0]:  # alone in its batch, as it will be sent
+            if value is not None and self._approves(np.array([value]))[0]:  # alone in its batch, as a request would be
                 claim = self._claim(value, side, points, approved)
-                found.append((abs(value - start), Counterfactual(self._feature, claim, _plain(value))))
-        return min(found, key=lambda one: one[0])[1] if found else None
+                changes.append(Counterfactual(self._feature, claim, _plain(value)))
+        return min(changes, key=lambda change: abs(change.value - start), default=None)
 
-    def _other_names(self) -> Counterfactual | None:
+    def _search_names(self) -> Counterfactual | None:
         others = np.array([code for code in range(len(self._feature.values)) if code != self._now], dtype=np.float64)
         names = [self._feature.values[int(code)] for code in others[self._approves(others)]]
         return Counterfactual(self._feature, "one_of", names) if names else None
 
     def _approves(self, values: np.ndarray) -> np.ndarray:
-        """Return (n,) whether the application would be approved with each of (n,) values of this feature."""
+        """Return (n,) whether the application is approved with each of (n,) values of this feature."""
         rows = np.repeat(self._X, len(values), axis=0)
         rows[:, self._column] = values
         return self._scorer.score(rows) >= self._scorer.review_band[1]
 
     @property
-    def _is_scanned_whole(self) -> bool:
+    def _is_fully_scanned(self) -> bool:
         return self._feature.type == "integer" and self._feature.max - self._feature.min < MOST_WHOLE
 
     def _points(self, start: float) -> np.ndarray:
-        """Return the sorted values that are scored first; `start` is one of them."""
+        """Return the sorted values to score first, with `start` among them."""
         low, high = self._feature.min, self._feature.max
-        if self._is_scanned_whole:
+        if self._is_fully_scanned:
             return np.arange(low, high + 1, dtype=np.float64)
         spaced = np.linspace(low, high, POINTS)
         return np.unique([*(np.rint(spaced) if self._feature.type == "integer" else spaced), start])
 
     def _nearest(self, start: float, side: int, points: np.ndarray, approved: np.ndarray) -> float | None:
         """Return the approved value nearest to `start` above (side 1) or below it (-1), or `start` itself."""
-        there = np.flatnonzero(approved & ((points - start) * side >= 0))
-        if not len(there):
+        candidates = np.flatnonzero(approved & ((points - start) * side >= 0))
+        if not len(candidates):
             return None
-        first = there[0] if side > 0 else there[-1]
-        if self._is_scanned_whole or points[first] == start:
+        first = candidates[0] if side > 0 else candidates[-1]
+        if self._is_fully_scanned or points[first] == start:
             return float(points[first])
         return self._refine(float(points[first - side]), float(points[first]), side)
 
     def _refine(self, denied: float, approved: float, side: int) -> float:
-        """Return the approved value nearest to the denied one: a whole number, or one of few digits."""
+        """Return the approved value nearest to the denied one: a whole number, or one with few digits."""
         is_integer = self._feature.type == "integer"
         step = _step(approved, self._feature)
         for _ in range(MOST_ROUNDS):
@@ -135,9 +132,9 @@ class _Search:
         return approved if is_integer else self._round(approved, step, side)
 
     def _round(self, approved: float, step: Decimal, side: int) -> float:
-        """Return the approved value of few digits that is nearest to the applicant's, or the value itself.
+        """Return the approved value with few digits that is nearest to the applicant's, else the value itself.
 
-        The search ends a little beyond the edge, so the next value of few digits on its near side may be approved too.
+        The search ends slightly past the border, so the value with few digits just before it may be approved too.
         """
         away = Decimal(approved).quantize(step, ROUND_CEILING if side > 0 else ROUND_FLOOR)
         for rounded in (float(away - side * step), float(away)):
@@ -148,21 +145,30 @@ class _Search:
         return approved
 
     def _claim(self, value: float, side: int, points: np.ndarray, approved: np.ndarray) -> str:
-        """Return "from" or "to" where all that was looked at beyond is approved, and nothing was left out or the
-        contract says that it needn't be looked at; else "at".
+        """Return "from" or "to" if every scanned value beyond is approved, and the scan was complete or the contract
+        declares the direction; else "at".
         """
         beyond = approved[(points - value) * side > 0]
-        sure = self._is_scanned_whole or self._feature.direction == side
-        if not (len(beyond) and beyond.all() and sure):
+        is_sure = self._is_fully_scanned or self._feature.direction == side
+        if not (len(beyond) and beyond.all() and is_sure):
             return "at"
         return "from" if side > 0 else "to"
 
 
 def _step(number: float, feature: Feature) -> Decimal:
-    """Return the power of ten that `DIGITS` digits of a number end in; near zero those of a thousandth of the range."""
+    """Return the power of ten of the last of `DIGITS` digits; near zero, of a thousandth of the range."""
     size = max(abs(number), (feature.max - feature.min) / 1000)
     return Decimal(1).scaleb(floor(log10(size)) - DIGITS + 1)
 
 
 def _plain(value: float) -> int | float:
     return int(value) if value == int(value) else value
+
+
+def write_number(number: float, language: str) -> str:
+    """Return a number as text, with narrow spaces between thousands, which both languages understand."""
+    number = _plain(number)
+    text = f"{number:,.15f}".rstrip("0") if isinstance(number, float) else f"{number:,}"
+    whole, point, part = text.partition(".")
+    separator = "\u202f" if len(whole.lstrip("-")) > len("9,999") else ""
+    return whole.replace(",", separator) + (point and ("," if language == "pt" else ".")) + part

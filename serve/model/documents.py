@@ -1,6 +1,6 @@
-"""The documents in a model file's metadata: contract, decision rule, provenance, background and golden rows.
+"""The JSON documents in a model file's metadata: contract, decision rule, provenance, background and golden rows.
 
-They are JSON, and whatever they hold is checked before it is used: a file may come from anywhere.
+Each is checked before it is used, because a file may come from anywhere.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from serve.errors import JSONError, ModelFileError
 
 FORMAT = 2
 DOCUMENTS = ("contract", "decision", "provenance", "background", "golden")
-MOST_BACKGROUND_ROWS = 64  # an explanation costs that many times its coalitions
+MOST_BACKGROUND_ROWS = 64  # an explanation scores each of its coalitions on every row
 
 
 def read_documents(metadata: Mapping[str, str]) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def read_documents(metadata: Mapping[str, str]) -> dict[str, Any]:
 
 
 def read_background(document: Mapping[str, Any], contract: Contract) -> np.ndarray:
-    """Return (B, F) encoded rows, NaN = missing: what an application is compared with. Raises ModelFileError."""
+    """Return (B, F) encoded rows, NaN = missing, that applications are compared with. Raises ModelFileError."""
     rows = document.get("rows")
     if not isinstance(rows, list) or not 1 <= len(rows) <= MOST_BACKGROUND_ROWS:
         raise ModelFileError(f"the file has no list of 1 to {MOST_BACKGROUND_ROWS} background rows")
@@ -43,15 +43,15 @@ def read_background(document: Mapping[str, Any], contract: Contract) -> np.ndarr
         if not isinstance(row, list) or len(row) != len(contract.scored):
             raise ModelFileError(f"background row {number} is not a value for each of {len(contract.scored)} features")
         for feature, value in zip(contract.scored, row, strict=True):
-            if not _keeps(feature, value):
+            if not _is_encoded(feature, value):
                 raise ModelFileError(f"background row {number} breaks the contract at {feature.name}")
     background = np.array(rows, dtype=np.float64)
     background.setflags(write=False)
     return background
 
 
-def _keeps(feature: Feature, value: object) -> bool:
-    """Whether a value from JSON is an encoded one of this feature, or null where it may be missing."""
+def _is_encoded(feature: Feature, value: object) -> bool:
+    """Return whether a JSON value is an encoded value of this feature, or null where it may be missing."""
     if feature.is_category and value is not None:
         return type(value) in (int, float) and value in range(len(feature.values))
     try:
@@ -62,7 +62,7 @@ def _keeps(feature: Feature, value: object) -> bool:
 
 
 def read_threshold(rule: Mapping[str, Any]) -> float:
-    """Return the probability of approval from which on is approved. Raises ModelFileError."""
+    """Return the lowest probability of approval that is approved. Raises ModelFileError."""
     threshold = rule.get("threshold")
     if not isinstance(threshold, float) or not 0 < threshold < 1:
         raise ModelFileError("the decision rule has no threshold between 0 and 1")
@@ -70,12 +70,12 @@ def read_threshold(rule: Mapping[str, Any]) -> float:
 
 
 def read_review_band(rule: Mapping[str, Any], threshold: float) -> tuple[float, float]:
-    """Return low and high: a person looks at what lies in [low, high). Empty, at the threshold, unless declared."""
+    """Return low and high: a person reviews probabilities in [low, high), which is empty by default."""
     band = rule.get("review_band", [threshold, threshold])
     if not isinstance(band, list) or [type(end) in (int, float) for end in band] != [True, True]:
         raise ModelFileError("the review band is not two numbers")
     low, high = map(float, band)
-    # With the threshold outside, one answer could say "approved" and "decline".
+    # Outside the threshold, an answer could be "approved" and "decline" at once.
     if not 0 <= low <= threshold <= high <= 1:
         raise ModelFileError("the review band is not low <= threshold <= high between 0 and 1")
     return low, high

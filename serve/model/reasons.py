@@ -1,7 +1,7 @@
 """The principal reasons for a decision, with codes and texts, as an adverse-action notice needs them.
 
-Source: Regulation B, 12 CFR 1002.9(b)(2), its official interpretation (specific reasons, of the factors really scored;
-more than four are not likely to help; how a factor counted need not be said) and sample form C-1 in its Appendix C.
+Source: Regulation B, 12 CFR 1002.9(b)(2), its official interpretation (specific reasons, of the factors that were
+scored; more than four are not likely to help; how a factor counted need not be stated) and form C-1 in its Appendix C.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 
 from serve.contract.feature import Feature
-from serve.contract.wording import code_feature, name_feature
 from serve.model.shapley import Explanation
 
 MOST_REASONS = 4
-NOTHING = 1e-6  # log-odds: what adds no more than this is no reason, and reasons no further apart are tied
+NOTHING = 1e-6  # log-odds: a smaller effect is no reason, and effects no further apart are tied
 _DIGITS = 6  # of `NOTHING`
-LEAST_SHARE = 0.02  # of the weightiest: what adds less is true, but no principal reason
+LEAST_SHARE = 0.02  # of the largest effect: a smaller one is not a principal reason
 _TEXTS = {
     "en": {"missing": "{}: not given", "low": "{}: too low", "high": "{}: too high", "for": "{}: favourable"},
     "pt": {
@@ -29,9 +28,7 @@ _TEXTS = {
 
 @dataclass(frozen=True)
 class Reason:
-    """A feature that counted: `effect` is "against" or "for" approval; `kind` says which text it has, if not its name
-    alone.
-    """
+    """A feature that counted: `effect` is "against" or "for" approval; `kind` selects the text."""
 
     feature: Feature
     effect: str
@@ -39,14 +36,12 @@ class Reason:
 
     @property
     def code(self) -> str:
-        """The feature's code, with a mark of its own where it is the absence that counted."""
-        return code_feature(self.feature.name, self.feature.reason) + (".MISSING" if self.kind == "missing" else "")
+        """The feature's code, with a suffix if its absence counted."""
+        return self.feature.code + (".MISSING" if self.kind == "missing" else "")
 
     def text(self, language: str) -> str:
         """Return the reason in words."""
-        return (
-            _TEXTS[language].get(self.kind, "{}").format(name_feature(self.feature.name, self.feature.reason, language))
-        )
+        return _TEXTS[language].get(self.kind, "{}").format(self.feature.title(language))
 
     def to_dict(self, write: Callable[[Callable[[str], str]], Any]) -> dict[str, Any]:
         """Return the document of this reason; `write` chooses the language of its text."""
@@ -56,37 +51,38 @@ class Reason:
 def principal_reasons(
     features: Sequence[Feature], X: np.ndarray, explanation: Explanation, background: np.ndarray, approved: bool
 ) -> list[Reason]:
-    """Return up to four reasons, the weightiest first: for an approval what spoke for it, else what counted against.
+    """Return up to four reasons, the largest effect first: for an approval those for it, else those against it.
 
-    features: the F scored ones.   X: (1, F).   background: (B, F), what X was compared with.
-    Ties are broken by the order of the contract. What adds less than a fiftieth of the weightiest is left out. Empty
-    only where nothing counted on that side.
-    Raises ArithmeticError where the explanation is not finite.
+    features: the F scored ones.   X: (1, F).   background: (B, F), the rows that X was compared with.
+    Ties keep the order of the contract; the list is empty if no feature had that effect.
+    Raises ArithmeticError if the explanation is not finite.
     """
     if not np.all(np.isfinite(explanation.values)):
         raise ArithmeticError("the explanation is not finite")
     effect, sign = ("for", 1) if approved else ("against", -1)
     weights = sign * explanation.values
     least = max(NOTHING, LEAST_SHARE * float(weights.max()))
-    weighty = [column for column, weight in enumerate(weights) if weight > least]
-    weighty.sort(key=lambda column: (-round(float(weights[column]), _DIGITS), column))
+    columns = [column for column, weight in enumerate(weights) if weight > least]
+    columns.sort(key=lambda column: (-round(float(weights[column]), _DIGITS), column))
     return [
         Reason(features[column], effect, _kind(features[column], effect, X[0, column], background[:, column]))
-        for column in weighty[:MOST_REASONS]
+        for column in columns[:MOST_REASONS]
     ]
 
 
 def _kind(feature: Feature, effect: str, value: float, others: np.ndarray) -> str:
-    """Return what can be said of a value beyond its feature's name. "Too low" takes a feature that may only speak for
-    approval as it rises, more than two values, and somebody approved who has more; of a protected one it is not said.
+    """Return the kind of text for a value.
+
+    "low" needs a direction of 1, more than two possible values and a background row with a higher value; "high"
+    likewise. Of a protected feature neither is stated.
     """
     if np.isnan(value):
         return "missing"
     if effect == "for":
         return "for"
     has_two_values = feature.type == "integer" and feature.max - feature.min == 1
-    if feature.direction == 0 or has_two_values or feature.protected:
+    if has_two_values or feature.protected:
         return "plain"
-    if feature.direction > 0:
-        return "low" if np.any(others > value) else "plain"
-    return "high" if np.any(others < value) else "plain"
+    if feature.direction > 0 and np.any(others > value):
+        return "low"
+    return "high" if feature.direction < 0 and np.any(others < value) else "plain"

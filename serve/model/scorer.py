@@ -1,7 +1,7 @@
-"""A model file that has proved itself: its contract, its decision rule, and probabilities for encoded rows.
+"""A verified model file: its contract, its decision rule, and probabilities for encoded rows.
 
-The file is an ONNX graph (double input `X [N, F]`, output `probabilities [N, 2]`) whose metadata carries the JSON
-documents of `serve.model.documents`. Nothing in it is believed before it has replayed its own golden rows.
+The file is an ONNX graph (double input `X [N, F]`, output `probabilities [N, 2]`) whose metadata holds the JSON
+documents of `serve.model.documents`. It is used only if it scores its own golden rows as recorded.
 """
 
 import hashlib
@@ -19,17 +19,17 @@ from serve.errors import ContractError, ModelFileError
 from serve.model.documents import read_background, read_documents, read_review_band, read_threshold
 from serve.settings import LARGEST_FILE
 
-FEWEST_GOLDEN_ROWS = 4  # the example, both ends of every range, and what may be missing missing
+FEWEST_GOLDEN_ROWS = 4  # the example, both ends of every range, and one with missing values
 TOLERANCE = 1e-6  # on probabilities
-OUTPUTS = ["probabilities"]  # the graph's own label is never asked for: at p = 0.5 it depends on the batch
-MOST_REASON = 200  # characters of what onnxruntime says of a file; it has seen nobody's values
-REPLAY_SECONDS = 10  # takes milliseconds
-CHUNK = 4096  # rows a call: memory stays flat whatever N is
+OUTPUTS = ["probabilities"]  # not the graph's own label, which depends on the batch at p = 0.5
+LONGEST_REASON = 200  # characters of onnxruntime's message about a file
+REPLAY_SECONDS = 10  # the golden rows take milliseconds
+CHUNK = 4096  # rows a call, so that memory does not grow with N
 
 
 @dataclass(frozen=True)
 class Decision:
-    """The answer for one application: `code` 1 approves; `probability` of approval is at least `threshold` then."""
+    """The decision on one application: `code` is 1, approved, if `probability` is at least `threshold`."""
 
     code: int
     label: str
@@ -41,7 +41,7 @@ class Scorer:
     """Scores encoded rows with one verified model file."""
 
     def __init__(self, data: bytes, sha256: str | None = None) -> None:
-        """Verify and load a model file. Raises ModelFileError that says what is wrong with it."""
+        """Verify and load a model file. Raises ModelFileError with the reason."""
         if len(data) > LARGEST_FILE:
             raise ModelFileError(f"the file has {len(data):,} bytes, at most {LARGEST_FILE:,} are allowed")
         self.sha256 = hashlib.sha256(data).hexdigest()
@@ -82,7 +82,7 @@ class Scorer:
         return self.answer_row(self.contract.encode(application))
 
     def answer_row(self, X: np.ndarray) -> Decision:
-        """Decide one application that is encoded, (1, F)."""
+        """Decide one encoded application, (1, F)."""
         p = self.score(X)
         code = int(self.decide(p)[0])
         return Decision(code, self.contract.label(code), float(p[0]), self.threshold)
@@ -102,46 +102,43 @@ class Scorer:
         try:
             X = np.array(golden["rows"], dtype=np.float64)
             recorded = np.array(golden["scores"], dtype=np.float64)
-            with _no_longer_than(REPLAY_SECONDS, self._options):
+            with _time_limit(REPLAY_SECONDS, self._options):
                 p = self.score(X) if len(X) else X
-        except Exception as err:  # whatever onnxruntime raises for such rows, the file is at fault
+        except Exception as err:  # whatever onnxruntime raises for these rows, the file is at fault
             late = f" within {REPLAY_SECONDS} s" if self._options.terminate else ""
             raise ModelFileError(f"the golden rows can't be scored{late}: {type(err).__name__}") from err
         if len(p) < FEWEST_GOLDEN_ROWS or p.shape != recorded.shape:
             raise ModelFileError(f"the file has no {FEWEST_GOLDEN_ROWS} golden rows, or not a score for each")
-        apart = np.abs(p - recorded)
-        if not np.all(apart <= TOLERANCE):
-            raise ModelFileError(f"golden row {int(np.argmax(~(apart <= TOLERANCE)))} scores otherwise than recorded")
+        is_same = np.abs(p - recorded) <= TOLERANCE  # False for NaN
+        if not is_same.all():
+            raise ModelFileError(f"golden row {int(np.argmin(is_same))} scores otherwise than recorded")
         if not np.array_equal(self.decide(p), self.decide(recorded)):
             raise ModelFileError("a golden row is decided otherwise than recorded")
         codes = golden.get("codes")
         if not isinstance(codes, list) or not all(type(code) is int for code in codes):
             raise ModelFileError("the file has no decision for each golden row")
-        # Scores alone would not notice a threshold that was moved.
+        # A changed threshold leaves the scores as they were.
         if codes != self.decide(p).tolist():
             raise ModelFileError("the golden rows are not decided as recorded, or not all of them are")
 
 
 @contextmanager
-def _no_longer_than(seconds: float, options: ort.RunOptions) -> Iterator[None]:
-    """Have onnxruntime give up what it runs with these options after some time: a graph may loop for ever."""
-    watch = Timer(seconds, setattr, (options, "terminate", True))
-    watch.daemon = True
-    watch.start()
+def _time_limit(seconds: float, options: ort.RunOptions) -> Iterator[None]:
+    """Stop onnxruntime's runs with these options after some time, because a graph may loop for ever."""
+    timer = Timer(seconds, setattr, (options, "terminate", True))
+    timer.daemon = True
+    timer.start()
     try:
         yield
     finally:
-        watch.cancel()
-    watch.join()
-    if options.terminate:  # as the last row was done
+        timer.cancel()
+    timer.join()
+    if options.terminate:  # just after the last run
         raise TimeoutError
 
 
 def name_band(probability: float, low: float, high: float) -> str:
-    """Return what the probability of approval calls for: approve from `high` on, decline below `low`, else refer.
-
-    An empty band (low == high) lies at the threshold: nothing is referred, and the name says what the code says.
-    """
+    """Return "approve" for a probability of approval from `high`, "decline" below `low`, else "refer" (to a person)."""
     if probability >= high:
         return "approve"
     return "refer" if probability >= low else "decline"
@@ -150,7 +147,7 @@ def name_band(probability: float, low: float, high: float) -> str:
 def open_session(data: bytes) -> ort.InferenceSession:
     """Return a session that computes with one thread. Raises ModelFileError."""
     options = ort.SessionOptions()
-    # One thread, fixed: the sums come in one order, and onnxruntime doesn't pin threads of its own.
+    # One thread: sums are always added in the same order, and onnxruntime pins no threads of its own.
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.enable_cpu_mem_arena = False
@@ -158,5 +155,5 @@ def open_session(data: bytes) -> ort.InferenceSession:
     try:
         return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as err:  # onnxruntime has a dozen unrelated exception classes for a bad file
-        first = next(iter(str(err).splitlines()), "")[:MOST_REASON]
+        first = next(iter(str(err).splitlines()), "")[:LONGEST_REASON]
         raise ModelFileError(f"onnxruntime can't load the file: {type(err).__name__}: {first}") from err

@@ -1,8 +1,8 @@
-"""Why a decision: what each feature of one application adds to the log-odds of approval, from the model file alone.
+"""Interventional Shapley values: what each feature of one application adds to the log-odds of approval.
 
-Interventional Shapley values: a coalition of features is worth the mean log-odds over the background rows in which
-these features are the application's and the others stay the row's. Exact up to `MOST_EXACT` features, over all
-coalitions; beyond, over random orders of the features, the same ones for the same file and application.
+The worth of a coalition of features is the mean log-odds over the background rows, with these features replaced by the
+application's. Up to `MOST_EXACT` features the values are exact, over all coalitions; beyond, they are estimated over
+random orders of the features, which are the same for the same file and application.
 Sources: Shapley, "A Value for n-Person Games", 1953; Strumbelj and Kononenko, "Explaining prediction models and
 individual predictions with feature contributions", KAIS 2014; Mitchell et al., "Sampling Permutations for Shapley
 Value Estimation", JMLR 2022, for orders in pairs, one the reverse of the other.
@@ -17,17 +17,17 @@ import numpy as np
 from serve.model.scorer import Scorer
 
 MOST_EXACT = 10  # features
-MOST_COALITIONS = 2**MOST_EXACT  # scored against each background row for one application, up to 256 features
-FEWEST_PAIRS = 2  # of orders: an error takes two
-CLIP = 1e-6  # probabilities are held this far from 0 and 1: log-odds stay finite
+MOST_COALITIONS = 2**MOST_EXACT  # scored on each background row for one application, up to 256 features
+FEWEST_PAIRS = 2  # of orders: the standard error needs two
+CLIP = 1e-6  # probabilities are kept this far from 0 and 1, so that log-odds are finite
 
 
 @dataclass(frozen=True)
 class Explanation:
     """What each feature adds to the log-odds of approval.
 
-    base: mean log-odds over the background rows.   values: (F,); base + sum(values) is the application's log-odds, to
-    rounding, sampled or not.   error: 0.0 where the values are exact, else the largest standard error of one of them.
+    base: mean log-odds over the background rows.   values: (F,); base + sum(values) is the application's log-odds up
+    to rounding.   error: 0.0 if the values are exact, else the largest of their standard errors.
     """
 
     base: float
@@ -36,30 +36,30 @@ class Explanation:
 
 
 class Explainer:
-    """Explains applications with one model file; what it keeps never changes, so threads may share it."""
+    """Explains applications with one model file; its state never changes, so threads may share it."""
 
     def __init__(self, scorer: Scorer) -> None:
         self._scorer = scorer
         self._features = scorer.background.shape[1]
-        self._base = float(_log_odds(scorer.score(scorer.background)).mean())  # the file's: the same for everybody
+        self._base = float(_log_odds(scorer.score(scorer.background)).mean())
         if self._features <= MOST_EXACT:
-            self._sets = np.arange(2**self._features)  # a coalition is a number, its bits are the features in it
+            self._sets = np.arange(2**self._features)  # each number is a coalition, its bits are the features in it
             self._masks = self._sets[:, None] >> np.arange(self._features) & 1 == 1
             self._without = np.array([self._sets[~inside] for inside in self._masks.T])
             self._with = self._without + (1 << np.arange(self._features))[:, None]
             self._weights = _weights(self._masks.sum(axis=1), self._features)[self._without]
 
     def explain(self, X: np.ndarray) -> Explanation:
-        """Return the reasons for one (1, F) float64 row as `Contract.encode` gives it."""
+        """Return the explanation of one (1, F) float64 row from `Contract.encode`."""
         background = self._scorer.background
         differs = (background != X) & ~(np.isnan(background) & np.isnan(X))
         return self._exact(X, differs) if self._features <= MOST_EXACT else self._sampled(X, differs)
 
     def _exact(self, X: np.ndarray, differs: np.ndarray) -> Explanation:
-        # A feature that is the same in both changes nothing: the coalition without it stands for the one with it.
+        # A feature with the same value in both changes nothing: the coalition without it stands for the one with it.
         stand_ins = self._sets & (differs @ (1 << np.arange(self._features)))[:, None]
         worth = self._score_coalitions(X, self._scorer.background, self._masks, stand_ins).mean(axis=0)
-        # Of differences, not of worths: a feature that changes no score has exactly 0.
+        # Differences first, so that a feature that changes no score has exactly 0.
         values = np.sum(self._weights * (worth[self._with] - worth[self._without]), axis=1)
         return Explanation(self._base, values, 0.0)
 
@@ -68,7 +68,7 @@ class Explainer:
         joined = np.argsort(orders, axis=1)[:, None, :] < np.arange(self._features + 1)[:, None]
         masks = joined.reshape(-1, self._features)
         worth = np.zeros(len(masks))
-        for row, changes in zip(self._scorer.background, differs, strict=True):  # one at a time: memory stays small
+        for row, changes in zip(self._scorer.background, differs, strict=True):  # one at a time, to save memory
             stand_ins = _stand_ins(masks, changes)
             worth += self._score_coalitions(X, row[None], masks, stand_ins[None])[0] / len(differs)
         gains = np.diff(worth.reshape(len(orders), -1), axis=1)
@@ -79,9 +79,7 @@ class Explainer:
         return Explanation(self._base, by_pair.mean(axis=0), float(error))
 
     def _orders(self, X: np.ndarray) -> np.ndarray:
-        """Return (k, F) orders in which the features join, each followed by its reverse; for one application and file
-        always the same.
-        """
+        """Return (k, F) orders of the features, each followed by its reverse; the same for one file and application."""
         canonical = np.where(np.isnan(X), np.nan, X + 0.0).astype("<f8")  # one NaN and one zero
         digest = hashlib.sha256(bytes.fromhex(self._scorer.sha256) + canonical.tobytes()).digest()
         rng = np.random.default_rng(int.from_bytes(digest))
@@ -92,9 +90,9 @@ class Explainer:
     def _score_coalitions(
         self, X: np.ndarray, background: np.ndarray, masks: np.ndarray, stand_ins: np.ndarray
     ) -> np.ndarray:
-        """Return (B, m) log-odds: features in a mask of (m, F) are those of X, the others those of a background row.
+        """Return (B, m) log-odds of the background rows, with the features of each mask of (m, F) replaced by X's.
 
-        stand_ins: (B, m), the coalition that makes the same row and is scored in its place, at best itself.
+        stand_ins: (B, m), the coalition that makes the same row and is scored instead, or the coalition itself.
         """
         scored = np.flatnonzero(np.arange(len(masks)) == stand_ins)
         row, coalition = np.divmod(scored, len(masks))
@@ -110,14 +108,14 @@ def _log_odds(p: np.ndarray) -> np.ndarray:
 
 
 def _stand_ins(masks: np.ndarray, changes: np.ndarray) -> np.ndarray:
-    """Return (m,) the first of the coalitions (m, F) that make the same row, given which features change it (F,)."""
+    """Return (m,) the first of the coalitions (m, F) that makes the same row, where `changes` (F,) features differ."""
     packed = np.packbits(masks & changes, axis=1)
-    rows = packed.view(f"V{packed.shape[1]}").ravel()  # a row's bits as one comparable item, whatever F is
-    _, first, which = np.unique(rows, return_index=True, return_inverse=True)
-    return first[which]
+    rows = packed.view(f"V{packed.shape[1]}").ravel()  # the bits of each mask as one item
+    _, first, position = np.unique(rows, return_index=True, return_inverse=True)
+    return first[position]
 
 
 def _weights(sizes: np.ndarray, features: int) -> np.ndarray:
-    """Return what a feature's joining a coalition of each size counts for: they sum to 1 over all it can join."""
+    """Return the weight of a feature that joins a coalition of each size; the weights of all it can join sum to 1."""
     table = [1 / (features * comb(features - 1, size)) for size in range(features)] + [0.0]
     return np.array(table)[sizes]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from serve.contract.contract import Contract
-from serve.contract.wording import LANGUAGES, code_feature, name_feature
+from serve.contract.feature import LANGUAGES
 from serve.openapi.parts import list_of, make_object, reference, typed
 
 _QUERY: dict[str, tuple[list[str], str]] = {
@@ -71,8 +71,8 @@ def _reason_schema(contract: Contract | None) -> dict[str, Any]:
     if contract is None:
         return schema
     first = contract.scored[0]
-    code, name = code_feature(first.name, first.reason), name_feature(first.name, first.reason, LANGUAGES[0])
-    return schema | {"examples": [{"code": code, "feature": first.name, "effect": "against", "text": name}]}
+    example = {"code": first.code, "feature": first.name, "effect": "against", "text": first.title(LANGUAGES[0])}
+    return schema | {"examples": [example]}
 
 
 def _counterfactual_schema(contract: Contract | None) -> dict[str, Any]:

@@ -211,3 +211,34 @@ def test_a_hundred_thousand_faults_hold_neither_a_frame_nor_an_object_each():
 def test_an_empty_column_has_no_faults():
     numbers, faults = NUMBER.encode_column([])
     assert (numbers.shape, faults) == ((0,), {})
+
+
+@pytest.mark.parametrize(
+    ("reason", "language", "words"),
+    [
+        ({"en": "Home", "pt": "Casa"}, "pt", "Casa"),
+        ({"en": "Home"}, "pt", "Home"),
+        ({"pt": "Casa"}, "en", "home_type"),
+        ({}, "pt", "home_type"),
+    ],
+)
+def test_a_title_is_in_the_language_or_english_or_the_name(reason, language, words):
+    assert Feature("home_type", "category", reason=reason).title(language) == words
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "code"),
+    [
+        ("Credit_Score", {}, "CREDIT_SCORE"),
+        ("debt-to income", {}, "DEBT_TO_INCOME"),
+        ("ação", {"en": "Share"}, "AÇÃO"),
+        ("Credit_Score", {"code": "R12"}, "R12"),
+    ],
+)
+def test_a_code_is_declared_or_made_from_the_name(name, reason, code):
+    assert Feature(name, "number", reason=reason).code == code
+
+
+def test_null_in_a_document_means_not_declared():
+    nulls = dict.fromkeys(("values", "unit", "missing", "reason"))
+    assert Feature.from_dict({"name": "age", "type": "integer"} | nulls) == Feature("age", "integer")

@@ -20,16 +20,16 @@ def problems_with(table: str, **changes: object) -> list[str]:
     place[table].update(changes)
     for key in [key for key, value in changes.items() if value is ...]:
         del place[table][key]
-    return contract_problems(document, 1)
+    return contract_problems(document)
 
 
 def test_a_right_contract_has_no_problems():
-    assert contract_problems(RIGHT, 1) == []
+    assert contract_problems(RIGHT) == []
 
 
 @pytest.mark.parametrize("document", [None, [], "text", 1])
 def test_only_a_table_is_a_contract(document):
-    assert contract_problems(document, 1) == ["expected a table"]
+    assert contract_problems(document) == ["expected a table"]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_only_a_table_is_a_contract(document):
         ("age", {"elderly_from": 18}, "age.elderly_from: expected an age between min and max"),
         ("age", {"elderly_from": 101}, "age.elderly_from: expected an age between min and max"),
         ("age", {"elderly_from": float("nan")}, "age.elderly_from: expected an age between min and max"),
-        ("age", {"elderly_from": "62"}, "age.elderly_from: expected a whole number or a number"),
+        ("age", {"elderly_from": "62"}, "age.elderly_from: expected a number"),
         ("top", {"feature": [AGE | {"elderly_from": 62}, AGE | {"name": "b", "elderly_from": 62}]}, "on one feature"),
         ("age", {"protected": True}, 'age: protected and scored, expected use = "monitor" or "refuse"'),
         ("home", {"protected": True}, "home: protected and scored"),
@@ -89,7 +89,7 @@ def test_only_a_table_is_a_contract(document):
     ],
 )
 def test_a_broken_rule_is_named_with_its_place(table, changes, problem):
-    assert any(problem in found for found in problems_with(table, **changes))
+    assert any(problem in each for each in problems_with(table, **changes))
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_broken_rule_is_named_with_its_place(table, changes, problem):
 )
 def test_null_is_as_good_as_missing(table, key):
     """JSON has null, TOML has not: a contract in a model file may hold one."""
-    assert any(f"{key}: missing" in found for found in problems_with(table, **{key: None}))
+    assert any(f"{key}: missing" in each for each in problems_with(table, **{key: None}))
 
 
 @pytest.mark.parametrize("key", ["use", "values", "min", "direction", "example", "name", "type", "elderly_from"])

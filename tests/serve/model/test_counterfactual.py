@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serve.contract.contract import Contract
-from serve.model.counterfactual import MOST_WHOLE, POINTS, find_counterfactuals
+from serve.model.counterfactual import MOST_WHOLE, POINTS, find_counterfactuals, write_number
 from serve.model.scorer import Scorer
 
 
@@ -31,8 +31,7 @@ class Rule:
 
 
 def find(rule, value):
-    found = find_counterfactuals(rule, np.array([[value, 1.0]]))
-    return [(change.claim, change.value) for change in found]
+    return [(change.claim, change.value) for change in find_counterfactuals(rule, np.array([[value, 1.0]]))]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +53,7 @@ def find(rule, value):
         (lambda x: x == 40, np.nan, 0, [("at", 40)]),
     ],
 )
-def test_the_nearest_whole_number_is_found_and_no_more_is_claimed_than_was_seen(approves, now, direction, expected):
+def test_the_nearest_whole_number_is_found_and_only_scanned_values_are_claimed(approves, now, direction, expected):
     assert find(Rule(approves, direction=direction), now) == expected
 
 
@@ -68,7 +67,7 @@ def test_the_nearest_whole_number_is_found_and_no_more_is_claimed_than_was_seen(
         (112_437.31, 85_000, 0, ("at", 112_500)),  # no more than some numbers were looked at
     ],
 )
-def test_a_number_is_rounded_to_the_side_that_is_approved(border, now, direction, expected):
+def test_a_number_is_rounded_to_an_approved_value(border, now, direction, expected):
     upwards = border > now
     rule = Rule(
         lambda x: x >= border if upwards else x <= border, high=5_000_000, kind="number", direction=direction, unit="R$"
@@ -79,7 +78,7 @@ def test_a_number_is_rounded_to_the_side_that_is_approved(border, now, direction
 @pytest.mark.parametrize(
     ("border", "now", "direction", "claim"), [(34_500.00004, 85_000, -1, "to"), (34_499.99996, 10_000, 1, "from")]
 )
-def test_the_number_told_is_the_nearest_of_so_many_digits_that_is_approved(border, now, direction, claim):
+def test_the_answer_is_the_nearest_approved_number_with_few_digits(border, now, direction, claim):
     rule = Rule(lambda x: (x - border) * direction >= 0, high=100_000, kind="number", direction=direction)
     assert find(rule, now) == [(claim, 34_500)]
 
@@ -97,19 +96,19 @@ def test_a_number_is_not_rounded_out_of_what_is_approved():
     assert rule.approves(value)
 
 
-def test_a_long_range_of_whole_numbers_is_searched_to_the_very_one():
+def test_a_long_range_of_whole_numbers_is_refined_to_the_nearest_one():
     rule = Rule(lambda x: x >= 1_234_567, high=10**9, direction=1)
     assert find(rule, 3) == [("from", 1_234_567)]
     assert rule.rows < 4096
 
 
 @pytest.mark.parametrize(("now", "expected"), [(0, [("one_of", ["b", "c"])]), (np.nan, [("one_of", ["b", "c"])])])
-def test_of_a_category_every_other_name_that_is_approved_is_told(now, expected):
+def test_every_other_approved_category_is_returned(now, expected):
     assert find(Rule(lambda x: x in (1, 2), kind="category", values=["a", "b", "c", "d"]), now) == expected
 
 
 @pytest.mark.parametrize(("rest", "row"), [({"actionable": False}, [10.0, 1.0]), ({"use": "monitor"}, [1.0])])
-def test_what_an_applicant_cannot_change_or_is_not_scored_by_is_not_spoken_of(rest, row):
+def test_features_that_are_not_actionable_or_not_scored_have_no_counterfactual(rest, row):
     rule = Rule(lambda x: x >= 64, **rest)
     assert find_counterfactuals(rule, np.array([row])) == []
 
@@ -124,7 +123,7 @@ def test_approved_means_that_nobody_needs_to_review_it(model_file):
     assert scorer.threshold < scorer.score(X)[0] < scorer.review_band[1]
 
 
-def test_a_range_of_categories_with_one_name_only_has_no_other():
+def test_a_category_with_a_single_name_has_no_counterfactual():
     assert find(Rule(lambda x: True, kind="category", values=["a"]), 0) == []
 
 
@@ -136,7 +135,7 @@ def test_a_range_of_categories_with_one_name_only_has_no_other():
         ("at", "x: approved at 100, everything else equal", "X: aprovado com 100"),
     ],
 )
-def test_a_change_is_told_in_words_with_its_unit_beside(claim, en, pt):
+def test_a_change_has_a_text_and_a_unit(claim, en, pt):
     rules = {"from": (lambda x: x >= 64, 1), "to": (lambda x: x <= 20, -1), "at": (lambda x: x == 100, 1)}
     approves, direction = rules[claim]
     rule = Rule(approves, direction=direction, unit="points", reason={"pt": "X"})
@@ -149,7 +148,7 @@ def test_a_change_is_told_in_words_with_its_unit_beside(claim, en, pt):
     }
 
 
-def test_names_are_told_in_words():
+def test_categories_have_a_text():
     (change,) = find_counterfactuals(
         Rule(lambda x: x > 0, kind="category", values=["a", "b", "c"]), np.array([[0.0, 1.0]])
     )
@@ -200,5 +199,22 @@ def test_each_change_is_approved_when_sent_and_no_nearer_whole_number_is(scorer,
             assert not np.any(scorer.score(near) >= high)
 
 
-def test_no_range_of_whole_numbers_in_the_loans_is_too_long_to_be_searched_whole(loans):
+def test_every_whole_number_of_the_loans_is_scanned(loans):
     assert all(f.max - f.min < MOST_WHOLE for f in loans.scored if f.type == "integer")
+
+
+@pytest.mark.parametrize(
+    ("number", "en", "pt"),
+    [
+        (640, "640", "640"),
+        (1234, "1234", "1234"),
+        (12345, "12\u202f345", "12\u202f345"),
+        (-1234567, "-1\u202f234\u202f567", "-1\u202f234\u202f567"),
+        (0.6372, "0.6372", "0,6372"),
+        (112437.5, "112\u202f437.5", "112\u202f437,5"),
+        (0.00001, "0.00001", "0,00001"),
+        (5.0, "5", "5"),
+    ],
+)
+def test_a_number_is_written_for_readers_of_either_language(number, en, pt):
+    assert (write_number(number, "en"), write_number(number, "pt")) == (en, pt)

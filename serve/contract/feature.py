@@ -14,8 +14,7 @@ NAN = float("nan")
 LANGUAGES = ("en", "pt")  # the first one is the default
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _MINUS_ZERO = re.compile(r"-0\s*(,|$)")
-_NUMBERS = msgspec.json.Decoder(list[float])
-_NUMBERS_OR_NULLS = msgspec.json.Decoder(list[float | None])
+_NUMBERS = msgspec.json.Decoder(list[float | None])
 
 
 class Fault(ValueError):
@@ -190,15 +189,14 @@ def _read_decimals(cells: Sequence[str]) -> np.ndarray | None:
     A list with any other cell is no JSON, or has too many items or nulls.
     """
     empty = cells.count("")
-    decoder = _NUMBERS_OR_NULLS if empty else _NUMBERS
     text = ",".join([cell or "null" for cell in cells] if empty else cells)
     if "-0" in text and _MINUS_ZERO.search(text):
         return None  # JSON reads it as an integer, which has no minus zero
     try:
-        numbers = decoder.decode(f"[{text}]")
+        numbers = _NUMBERS.decode(f"[{text}]")
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
-    if len(numbers) != len(cells) or (empty and numbers.count(None) != empty):
+    if len(numbers) != len(cells) or numbers.count(None) != empty:
         return None
     return np.array(numbers, dtype=np.float64)
 

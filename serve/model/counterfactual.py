@@ -66,6 +66,8 @@ class _Search:
     def __init__(self, scorer: Scorer, X: np.ndarray, column: int) -> None:
         self._scorer, self._X, self._column = scorer, X, column
         self._feature, self._now = scorer.contract.scored[column], float(X[0, column])
+        self._is_integer = self._feature.type == "integer"
+        self._is_fully_scanned = self._is_integer and self._feature.max - self._feature.min < MOST_WHOLE
 
     def run(self) -> Counterfactual | None:
         if self._feature.is_category:
@@ -96,17 +98,13 @@ class _Search:
         rows[:, self._column] = values
         return self._scorer.score(rows) >= self._scorer.review_band[1]
 
-    @property
-    def _is_fully_scanned(self) -> bool:
-        return self._feature.type == "integer" and self._feature.max - self._feature.min < MOST_WHOLE
-
     def _points(self, start: float) -> np.ndarray:
         """Return the sorted values to score first, with `start` among them."""
         low, high = self._feature.min, self._feature.max
         if self._is_fully_scanned:
             return np.arange(low, high + 1, dtype=np.float64)
         spaced = np.linspace(low, high, POINTS)
-        return np.unique([*(np.rint(spaced) if self._feature.type == "integer" else spaced), start])
+        return np.unique([*(np.rint(spaced) if self._is_integer else spaced), start])
 
     def _nearest(self, start: float, side: int, points: np.ndarray, approved: np.ndarray) -> float | None:
         """Return the approved value nearest to `start` above (side 1) or below it (-1), or `start` itself."""
@@ -120,16 +118,15 @@ class _Search:
 
     def _refine(self, denied: float, approved: float, side: int) -> float:
         """Return the approved value nearest to the denied one: a whole number, or one with few digits."""
-        is_integer = self._feature.type == "integer"
         step = _step(approved, self._feature)
         for _ in range(MOST_ROUNDS):
             between = np.linspace(denied, approved, FINER_POINTS + 2)
-            between = np.unique(np.rint(between) if is_integer else between)[::side]
-            if len(between) <= 2 or (not is_integer and abs(approved - denied) <= float(step) / 10):
+            between = np.unique(np.rint(between) if self._is_integer else between)[::side]
+            if len(between) <= 2 or (not self._is_integer and abs(approved - denied) <= float(step) / 10):
                 break
             first = int(np.argmax(np.append(self._approves(between[1:-1]), True)))
             denied, approved = float(between[first]), float(between[first + 1])
-        return approved if is_integer else self._round(approved, step, side)
+        return approved if self._is_integer else self._round(approved, step, side)
 
     def _round(self, approved: float, step: Decimal, side: int) -> float:
         """Return the approved value with few digits that is nearest to the applicant's, else the value itself.

@@ -39,7 +39,7 @@ REASONS = {
     "format_newer": "the file has format '9', expected '2'",
     "format_older": "the file has format '1', expected '2'",
     "golden_absent": "document 'golden' is missing or not JSON",
-    "golden_decided_otherwise": "a golden row is decided otherwise than recorded",
+    "golden_decided_otherwise": "the golden rows are not decided as recorded",
     "golden_not_an_object": "document 'golden' is not an object",
     "golden_rows_narrow": "the golden rows can't be scored",
     "golden_rows_none": "the file has no 4 golden rows",

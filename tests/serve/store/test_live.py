@@ -289,7 +289,7 @@ TAMPERED = [
     (broken("weights_outside"), "onnxruntime can't load the file"),
     (broken("weight_changed"), "golden row 0 scores otherwise than recorded"),
     (broken("golden_score_wrong"), "golden row 0 scores otherwise than recorded"),
-    (broken("golden_decided_otherwise"), "a golden row is decided otherwise than recorded"),
+    (broken("golden_decided_otherwise"), "the golden rows are not decided as recorded"),
     (broken("format_newer"), "the file has format '9', expected "),
     (broken("contract_newer"), "the contract in the file: format 2 is not known here"),
     (broken("contract_breaks_rules"), "no feature is scored"),

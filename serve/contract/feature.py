@@ -2,19 +2,19 @@
 
 import math
 import re
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import msgspec
 import numpy as np
+
+from serve.contract.csv_cells import as_floats, read_decimals
 
 NAN = float("nan")
 LANGUAGES = ("en", "pt")  # the first one is the default
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_MINUS_ZERO = re.compile(r"-0\s*(,|$)")
-_NUMBERS = msgspec.json.Decoder(list[float | None])
 
 
 class Fault(ValueError):
@@ -149,7 +149,7 @@ class Feature:
 
     def encode_cells(self, cells: Sequence[str]) -> tuple[np.ndarray, dict[int, Fault]]:
         """Return what `encode_column` does for the values that `parse` makes of CSV cells."""
-        numbers = None if self.is_category else _read_decimals(cells)
+        numbers = None if self.is_category else read_decimals(cells)
         if numbers is not None and self._takes(numbers):
             return numbers, {}
         return self.encode_column(list(map(self.parse, cells)))
@@ -168,8 +168,8 @@ class Feature:
         if not kinds <= ({int, float, type(None)} if self.missing else {int, float}):
             return None
         try:
-            numbers = np.array(values, dtype=np.float64)
-        except OverflowError:
+            numbers = as_floats(values, type(None) in kinds)
+        except (OverflowError, struct.error):
             return None
         absent = np.count_nonzero(np.isnan(numbers))
         if absent and values.count(None) != absent:
@@ -181,24 +181,6 @@ class Feature:
         present = numbers[~np.isnan(numbers)] if self.missing else numbers
         within = np.all((present >= self.min) & (present <= self.max))
         return bool(within and (self.type != "integer" or np.all(present == np.trunc(present))))
-
-
-def _read_decimals(cells: Sequence[str]) -> np.ndarray | None:
-    """Return (n,) float64, NaN where a cell is empty; None unless every other cell is a decimal that JSON allows.
-
-    A list with any other cell is no JSON, or has too many items or nulls.
-    """
-    empty = cells.count("")
-    text = ",".join([cell or "null" for cell in cells] if empty else cells)
-    if "-0" in text and _MINUS_ZERO.search(text):
-        return None  # JSON reads it as an integer, which has no minus zero
-    try:
-        numbers = _NUMBERS.decode(f"[{text}]")
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return None
-    if len(numbers) != len(cells) or numbers.count(None) != empty:
-        return None
-    return np.array(numbers, dtype=np.float64)
 
 
 def _in_digits(limit: float) -> str:

@@ -20,6 +20,7 @@ from serve.http.request import FRAMING, HEAD_BYTES, HEADERS
 from serve.settings import Settings
 from tests.raw_http import RawAnswer, connect, exchange, get, post, read_answer, read_answers
 from tests.serve.http.front_server import FrontServer, StubService, serving
+from tests.waiting import wait_until
 
 BODY_LIMIT = 1000
 BIG = 400_000  # bytes of an answer
@@ -76,13 +77,6 @@ def serve(application) -> Iterator[Callable[..., FrontServer]]:
 @pytest.fixture
 def server(serve) -> FrontServer:
     return serve()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def is_empty(server: FrontServer) -> bool:

@@ -8,6 +8,7 @@ from serve.http.front import Front
 from serve.settings import Settings
 from tests.raw_http import connect, get, post, read_answer, read_answers
 from tests.serve.http.front_server import FrontServer, StubService, serving
+from tests.waiting import wait_until
 
 LIMIT = 100
 
@@ -89,8 +90,7 @@ def test_after_the_last_answer_of_a_front_that_drains_nothing_is_asked(server, g
     gate.open.set()
     with connect(server.port) as client, client.makefile("rb") as stream:
         client.sendall(post(b"fast")[:-1])
-        while not server.on_loop(lambda: any(each.in_request for each in server.front.connections)):
-            pass
+        wait_until(lambda: server.on_loop(lambda: any(each.in_request for each in server.front.connections)))
         server.on_loop(server.front.drain)
         client.sendall(b"t" + get("/"))
         assert [answer.body for answer in read_answers(stream)] == [b"lane"]
@@ -104,8 +104,7 @@ def test_the_number_in_flight_returns_to_none_when_callers_are_gone(server, gate
     assert server.front.in_flight == 1
     client.close()
     gate.open.set()
-    while server.on_loop(lambda: server.front.in_flight):
-        pass
+    wait_until(lambda: server.on_loop(lambda: server.front.in_flight) == 0)
     assert ask(server, get("/")) == b"answered"
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import wait_until
+
 ROOT = Path(__file__).parents[3]
 BEGIN = """
 import logging, os, signal, sys, time
@@ -103,10 +105,7 @@ def supervise() -> Iterator[Callable[[str], Supervised]]:
 
 def wait_until_gone(pids: set[int]) -> None:
     """Return when no such process runs; one that nobody has waited for counts as gone."""
-    deadline = time.monotonic() + 60
-    while any(is_running(pid) for pid in pids):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: not any(map(is_running, pids)))
 
 
 def is_running(pid: int) -> bool:

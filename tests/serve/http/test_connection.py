@@ -16,7 +16,7 @@ import pytest
 
 from serve.http.connection import Connection
 from serve.http.front import Front
-from serve.http.request import FRAMING, HEAD_BYTES, HEADERS
+from serve.http.reader import FRAMING, HEAD_BYTES, HEADERS
 from serve.settings import Settings
 from tests.raw_http import RawAnswer, connect, exchange, get, post, read_answer, read_answers
 from tests.serve.http.front_server import FrontServer, StubService, serving
@@ -627,7 +627,7 @@ def test_an_answer_gives_back_the_room_of_its_own_body_alone(server, application
 
 
 def test_where_it_is_crowded_silent_callers_leave_and_others_stay(serve, application, monkeypatch):
-    monkeypatch.setattr("serve.http.connection.QUIET_SECONDS", 0.2)
+    monkeypatch.setattr("serve.http.front.QUIET_SECONDS", 0.2)
     server = serve(max_connections=10)
     with ExitStack() as stack:
         busy, sending = (stack.enter_context(connect(server.port)) for _ in range(2))
@@ -644,7 +644,7 @@ def test_where_it_is_crowded_silent_callers_leave_and_others_stay(serve, applica
 
 
 def test_where_there_is_room_silent_callers_stay(serve, monkeypatch):
-    monkeypatch.setattr("serve.http.connection.QUIET_SECONDS", 0.0)
+    monkeypatch.setattr("serve.http.front.QUIET_SECONDS", 0.0)
     server = serve(max_connections=10)
     with connect(server.port) as silent:
         wait_until(lambda: len(server.front.connections) == 1)

@@ -50,8 +50,8 @@ def failing(beat):
     raise LookupError("secret")
 
 
-def died(pid):
-    say(f"died {pid}")
+def died(child):
+    say(f"died {child.pid}")
 
 """
 

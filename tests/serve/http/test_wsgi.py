@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from serve.http import wsgi
-from serve.http.request import Request
+from serve.http.wsgi import Request
 
 SERVER = ("127.0.0.1", 8000)
 
@@ -111,7 +111,16 @@ def test_the_answer_is_closed_even_when_it_fails():
     assert chunks.closed
 
 
-def test_a_failure_is_told_without_a_reason():
-    status, rest = wsgi.failure()
+def test_an_error_is_json_with_its_length():
+    status, rest = wsgi.make_error(500, "internal error")
     assert status == b"HTTP/1.1 500 Internal Server Error\r\n"
-    assert rest.endswith(b'Content-Length: 26\r\n\r\n{"error":"internal error"}')
+    head = b"Content-Type: application/json\r\nContent-Length: 26\r\n\r\n"
+    assert rest == head + b'{"error":"internal error"}'
+
+
+def test_an_overloaded_server_says_when_to_come_again():
+    assert b"\r\nRetry-After: 1\r\n\r\n" in wsgi.make_error(503, "too many")[1]
+
+
+def test_a_body_too_large_has_the_same_reason_phrase_in_every_python():
+    assert wsgi.make_error(413, "too large")[0] == b"HTTP/1.1 413 Content Too Large\r\n"

@@ -58,12 +58,21 @@ def test_whoever_takes_the_name_of_the_dead_goes_on_from_its_counts(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["worker 1.counts"]
 
 
-def test_dropped_gauges_are_gone_everywhere(tmp_path):
+def test_forgotten_gauges_are_gone_everywhere(tmp_path):
     one, two = worker(tmp_path, "worker 1"), worker(tmp_path, "worker 2")
-    one.set({("model", "1"): 0, ("model", "2"): 1})
-    one.drop([("model", "1"), ("model", "0")])
+    one.set({("model", "1"): 0, ("model", "2"): 1, ("open",): 3})
+    one.forget("model")
     one.publish()
-    assert two.together().gauges == {("model", "2"): [1]}
+    assert two.together().gauges == {("open",): [3]}
+
+
+def test_a_row_from_before_the_sharing_still_counts(tmp_path):
+    for expected in (1, 2):
+        tallies = Tallies()
+        row = tallies.row(("answers",))
+        tallies.share(tmp_path / "worker 1")
+        row[0] += 1
+        assert tallies.together().counts == {("answers",): [expected]}
 
 
 def test_nothing_is_written_while_nothing_changes(tmp_path):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from serve.metrics.log_format import JSONFormatter
-from serve.metrics.observer import Observer, RegistryObserver
+from serve.metrics.observer import Observer, make_registry_reports
 from serve.store.live import LiveModel
 from tests.exposition import read_series
 
@@ -139,15 +139,15 @@ class FollowerStatus:
 def test_the_following_of_the_registry_is_told_beside_the_workers(tmp_path):
     observer = Observer()
     observer.share(tmp_path / "worker 1")
-    registry = RegistryObserver(tmp_path / "registry")
+    reports = make_registry_reports(tmp_path / "registry")
     assert read(observer, "loan_registry_failures") == {}
-    registry.report(FollowerStatus(0.0, 1))
-    registry.report(FollowerStatus(1_700_000_000.5, 3))
+    reports["report"](FollowerStatus(0.0, 1))
+    reports["report"](FollowerStatus(1_700_000_000.5, 3))
     assert read(observer, "loan_registry_last_success_timestamp_seconds") == {(): 1_700_000_000.5}
     assert read(observer, "loan_registry_failures") == {(): 3}
     assert read(observer, "loan_workers") == {(): 1}
     assert read(observer, "loan_shadow_registry_failures") == {}
-    registry.report_shadow(FollowerStatus(1_700_000_001.5, 4))
+    reports["report_shadow"](FollowerStatus(1_700_000_001.5, 4))
     assert read(observer, "loan_shadow_registry_last_success_timestamp_seconds") == {(): 1_700_000_001.5}
     assert read(observer, "loan_shadow_registry_failures") == {(): 4}
     assert read(observer, "loan_registry_failures") == {(): 3}

@@ -1,9 +1,19 @@
-"""TLS by the server itself."""
+"""Listening sockets and the TLS context: a fault in either stops the start."""
 
+import socket
 import ssl
 
 from serve.errors import SettingsError
-from serve.settings import Settings
+from serve.settings import BACKLOG, Settings
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket. Raises SettingsError."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as err:
+        raise SettingsError(f"can't listen on {host}:{port}: {err.strerror}") from err
 
 
 def make_context(settings: Settings) -> ssl.SSLContext | None:

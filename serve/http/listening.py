@@ -24,5 +24,5 @@ def make_context(settings: Settings) -> ssl.SSLContext | None:
     try:
         context.load_cert_chain(settings.tls_certificate, settings.tls_key)
     except OSError as err:  # ssl.SSLError is one
-        raise SettingsError(f"SERVE_TLS_CERTIFICATE, SERVE_TLS_KEY: {err.strerror or 'not a PEM pair'}") from err
+        raise SettingsError(f"SERVE_TLS_CERTIFICATE, SERVE_TLS_KEY: {err.strerror}") from err
     return context

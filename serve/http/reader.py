@@ -22,7 +22,11 @@ log = logging.getLogger(__name__)
 
 
 class RequestReader:
-    """Collects requests within the limits of `front`. After a `fault` (status, text) it reads nothing more."""
+    """Collects requests within the limits of `front`. After a `fault` (status, text) it reads nothing more.
+
+    A subclass defines what follows: request_begins() at the first byte of a request, request_expects_continue() when
+    the caller waits for a 100 response before it sends the body, request_ends(request) when it is whole.
+    """
 
     def __init__(self, front: Front) -> None:
         self.front = front
@@ -35,15 +39,6 @@ class RequestReader:
         self._target = self._body = b""
         self._headers: dict[bytes, bytes] = {}
         self._size = self._limit = 0  # of the head, then of the body
-
-    def request_begins(self) -> None:
-        """Called at the first byte of a request."""
-
-    def request_expects_continue(self) -> None:
-        """Called when the caller waits for a 100 response before it sends the body."""
-
-    def request_ends(self, request: Request) -> None:
-        """Called with each whole request."""
 
     def read(self, data: bytes) -> None:
         """Parse bytes of the caller."""

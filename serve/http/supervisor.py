@@ -8,7 +8,6 @@ import mmap
 import os
 import select
 import signal
-import struct
 import sys
 import time
 from collections.abc import Callable
@@ -42,7 +41,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Return the exit code: 0 when all children ended by themselves after SIGTERM."""
-        self._beats = mmap.mmap(-1, 8 * len(self.children))  # shared: one float64 a child
+        self._beats = memoryview(mmap.mmap(-1, 8 * len(self.children))).cast("d")  # shared: the last beat of each
         self._signals, writer = os.pipe()
         os.set_blocking(writer, False)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
@@ -91,7 +90,7 @@ class Supervisor:
             os._exit(code)  # at once: neither threads nor what it has of the parent may delay it
 
     def _beat(self, index: int) -> None:
-        struct.pack_into("d", self._beats, 8 * index, time.monotonic())
+        self._beats[index] = time.monotonic()
 
     def _reap(self) -> None:
         for child in self.children:
@@ -101,8 +100,7 @@ class Supervisor:
 
     def _end_hung(self) -> None:
         for index, child in enumerate(self.children):
-            (beat,) = struct.unpack_from("d", self._beats, 8 * index)
-            if child.pid and time.monotonic() - beat > self.hung_seconds:
+            if child.pid and time.monotonic() - self._beats[index] > self.hung_seconds:
                 log.error("%s has hung for %g s and is killed", child.name, self.hung_seconds)
                 os.kill(child.pid, signal.SIGKILL)
 

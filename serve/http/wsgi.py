@@ -31,18 +31,20 @@ class Request:
 def call(application: Application, request: Request, server: tuple[str, int]) -> tuple[bytes, bytes]:
     """Return the status line and the rest of the response (headers, body). Raises what the application raises."""
     started: list[Any] = []
+    written: list[bytes] = []
 
-    def start_response(*status_and_headers: Any) -> Callable[..., None]:
-        started[:] = status_and_headers[:2]  # the third one is exc_info
-        return _no_write
+    def start_response(status: str, headers: list[tuple[str, str]], _exc_info: object = None) -> Callable[..., None]:
+        started[:] = status, headers
+        return written.append
 
     chunks = application(make_environ(request, server), start_response)
     try:
-        body = b"".join(chunks)
+        for chunk in chunks:
+            written.append(chunk)
     finally:
         if hasattr(chunks, "close"):
             chunks.close()
-    status, headers = started
+    body, (status, headers) = b"".join(written), started
     lines = [f"{name}: {value}\r\n" for name, value in headers if name.lower() not in CONNECTION_HEADERS]
     if not any(name.lower() == "content-length" for name, _ in headers) and status[:3] not in ("204", "304"):
         lines.append(f"Content-Length: {len(body)}\r\n")
@@ -94,7 +96,3 @@ def make_error(status: int, text: str) -> tuple[bytes, bytes]:
     retry = "Retry-After: 1\r\n" if status == 503 else ""
     head = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n{retry}\r\n"
     return f"HTTP/1.1 {status} {REASONS[status]}\r\n".encode(), head.encode() + body
-
-
-def _no_write(_data: bytes) -> None:
-    raise NotImplementedError("the write callable of PEP 3333 is for old applications")

@@ -1,6 +1,6 @@
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -90,6 +90,15 @@ def test_an_answer_that_has_no_body_has_no_length(status):
 
 def test_the_answer_to_head_has_the_length_of_a_body_and_none():
     assert wsgi.call(answering("200 OK", [], b"abc"), request(b"HEAD"), SERVER)[1] == b"Content-Length: 3\r\n\r\n"
+
+
+def test_what_an_application_writes_comes_before_what_it_returns():
+    def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
+        write = start_response("200 OK", [])
+        write(b"a")
+        yield b"b"
+
+    assert wsgi.call(application, request(), SERVER)[1] == b"Content-Length: 2\r\n\r\nab"
 
 
 class Chunks(list):

@@ -79,7 +79,7 @@ def supervise(settings: Settings, public: socket, metrics: socket | None) -> int
         if folder:
             forget_gauges(folder / child.name)
 
-    names = [f"worker {number}" for number in range(1, settings.workers + 1)]
+    names = [f"worker {number + 1}" for number in range(settings.workers)]
     children = [Child(name, partial(run_worker, name)) for name in names]
     if settings.tracking_uri:
         children.append(Child(WATCHER, run_watcher))

@@ -38,7 +38,8 @@ class Connection(RequestReader, asyncio.Protocol):
         self._transport = transport
         self.deadline = self.front.receive_by
         self._quiet_since = self.front.now
-        if not self.front.admit(self):
+        self.front.connections.add(self)
+        if len(self.front.connections) > self.front.settings.max_connections:
             self._refuse(503, "too many connections, try again")
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -87,11 +87,6 @@ class Front:
         for connection in list(self.connections):
             connection.close_if_idle(seconds)
 
-    def admit(self, connection: Member) -> bool:
-        """Add a connection; False when it is one too many."""
-        self.connections.add(connection)
-        return len(self.connections) <= self.settings.max_connections
-
     def short_cut(self, request: Request) -> bytes | None:
         """Return headers and body of the fast lane's 200 response, or None: the application has to answer."""
         try:

@@ -106,7 +106,7 @@ class Observer:
         self.tallies.set({(exposition.CONNECTIONS,): connections, (exposition.IN_FLIGHT,): in_flight})
         self.tallies.publish()
 
-    def exposition(self) -> bytes:
+    def expose(self) -> bytes:
         """Return the metrics of all workers in Prometheus' text format."""
         return exposition.expose(self.tallies.together())
 
@@ -116,7 +116,7 @@ class Observer:
             start_response("404 Not Found", [("Content-Type", "application/json")])
             return [b'{"error":"expected GET /metrics"}']
         start_response("200 OK", [("Content-Type", exposition.CONTENT_TYPE)])
-        return [self.exposition()]
+        return [self.expose()]
 
 
 class RegistryStatus(Protocol):

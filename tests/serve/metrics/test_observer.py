@@ -26,7 +26,7 @@ LABELS = {
 
 
 def read(observer: Observer, name: str) -> dict[tuple[str, ...], float]:
-    return read_series(observer.exposition().decode(), name, *LABELS.get(name, ()))
+    return read_series(observer.expose().decode(), name, *LABELS.get(name, ()))
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def loads(body: bytes, nan_is_null: bool = False) -> Any:
         if b"\\" not in body and _is_all(value, body):
             return value
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        pass  # the slow reader says what is wrong, or reads it
+        pass  # the slow reader reads it or names the fault
     return read_slowly(body, nan_is_null)
 
 

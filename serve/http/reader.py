@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 class RequestReader:
     """Collects requests within the limits of `front`. After a `fault` (status, text) it reads nothing more.
 
-    A subclass defines what follows: request_begins() at the first byte of a request, request_expects_continue() when
-    the caller waits for a 100 response before it sends the body, request_ends(request) when it is whole.
+    A subclass defines three callbacks: request_begins() at the first byte of a request, request_expects_continue()
+    when the caller waits for a 100 response before it sends the body, request_ends(request) when it is whole.
     """
 
     def __init__(self, front: Front) -> None:

@@ -87,7 +87,7 @@ class Supervisor:
             log.exception("%s failed", child.name)
         finally:
             sys.stderr.flush()
-            os._exit(code)  # at once: neither threads nor what it has of the parent may delay it
+            os._exit(code)  # without waiting for threads, or running cleanup of the parent
 
     def _beat(self, index: int) -> None:
         self._beats[index] = time.monotonic()

@@ -8,7 +8,7 @@ import time
 
 
 class JSONFormatter(logging.Formatter):
-    """One JSON object a line: time (UTC), level, logger, process, message, and the `fields` given as extra."""
+    """One JSON object a line: time (UTC), level, logger, process, message, and the `fields` in extra."""
 
     converter = time.gmtime
     default_time_format = "%Y-%m-%dT%H:%M:%S"

@@ -127,9 +127,9 @@ class RegistryStatus(Protocol):
 
 
 def make_registry_reports(path: Path) -> dict[str, Callable[[RegistryStatus], None]]:
-    """Return what `registry.watcher.watch` reports to, for the model's alias and for the challenger's.
+    """Return the two functions that `registry.watcher.watch` reports to, by the names of its parameters.
 
-    path: of the watcher's own gauges, in the folder that the workers share.
+    path: where it publishes its gauges, in the folder that the workers share.
     """
     tallies = Tallies()
     tallies.share(path)

@@ -21,7 +21,7 @@ class Handler(BaseHTTPRequestHandler):
 def server(monkeypatch) -> Iterator[HTTPServer]:
     """A server whose status the test sets."""
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=[0.01])
         thread.start()
         monkeypatch.setenv("PORT", str(server.server_port))
         yield server
@@ -34,6 +34,13 @@ def test_a_live_server_is_healthy_on_whatever_address_it_listens(server, monkeyp
     monkeypatch.setenv("SERVE_HOST", host)
     server.status = 200
     healthcheck.main()
+
+
+def test_a_server_is_asked_on_the_one_address_it_listens_on(server, monkeypatch):
+    monkeypatch.setenv("SERVE_HOST", "127.0.0.2")
+    server.status = 200
+    with pytest.raises(SystemExit, match=r"^healthcheck: "):
+        healthcheck.main()
 
 
 def test_another_status_is_unhealthy(server):

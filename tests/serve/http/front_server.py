@@ -46,7 +46,7 @@ class Application:
 
 @dataclass
 class StubService:
-    """A service of an application, with a fast lane where one is given."""
+    """A service of an application, and of a fast lane if there is one."""
 
     application: Callable[..., Any]
     limit: int = 65_536

@@ -57,7 +57,7 @@ def died(child):
 
 
 class Supervised:
-    """A supervisor that runs, and what it has said."""
+    """A running supervisor and its output."""
 
     def __init__(self, process: subprocess.Popen) -> None:
         self.process = process
@@ -77,7 +77,7 @@ class Supervised:
 
 @pytest.fixture
 def supervise() -> Iterator[Callable[[str], Supervised]]:
-    """Return a function that starts a supervisor, given as an expression."""
+    """Return a function that starts the supervisor of an expression."""
     processes = []
 
     def start(expression: str) -> Supervised:

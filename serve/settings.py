@@ -2,8 +2,8 @@
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -20,17 +20,15 @@ def _setting(default: Any, read: Callable[[str], Any]) -> Any:
 
 
 def _number(default: float, low: float, high: float) -> Any:
-    return _setting(default, partial(_read_number, kind=type(default), low=low, high=high))
+    kind = type(default)
 
-
-def _read_number(text: str, kind: Callable[[str], Any], low: float, high: float) -> Any:
-    try:
-        value = kind(text)
-    except ValueError:
-        value = None
-    if value is None or not low <= value <= high:
+    def read(text: str) -> float:
+        with suppress(ValueError):
+            if low <= (value := kind(text)) <= high:
+                return value
         raise ValueError(f"{kind.__name__} from {low:g} to {high:g}")
-    return value
+
+    return _setting(default, read)
 
 
 def _read_file(text: str) -> Path:

@@ -1,5 +1,4 @@
-"""The model files at hand, and which one answers.
+"""The model files on this machine, and the one that answers.
 
-In: verified bytes and recorded metadata. Out: `Store` with immutable files and one pointer an alias, and `LiveModel`,
-which follows the pointer.
+In: a verified model file with its metadata and signature, and a pointer to it. Out: `Store` and `LiveModel`.
 """

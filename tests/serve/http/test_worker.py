@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -53,11 +54,17 @@ def listeners() -> Iterator[list[socket.socket]]:
         yield [public, metrics]
 
 
-def start(listeners: list[socket.socket], parent: int) -> subprocess.Popen:
+@contextmanager
+def start(listeners: list[socket.socket], parent: int) -> Iterator[subprocess.Popen]:
+    """Run a worker until the block ends."""
     numbers = [each.fileno() for each in listeners]
     command = [sys.executable, "-c", WORKER, *map(str, [*numbers, parent])]
     environment = {"PATH": os.defpath, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(command, env=environment, pass_fds=numbers, stdout=subprocess.PIPE, text=True)
+    with subprocess.Popen(command, env=environment, pass_fds=numbers, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def ask(client: socket.socket) -> tuple[bytes, str | None]:

@@ -20,7 +20,7 @@ PUBLIC_PREFIX = "/health/"
 CHALLENGES = ('Bearer realm="loan-approval"', 'Basic realm="loan-approval", charset="UTF-8"')
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 DECISION_ENDPOINTS = frozenset(
-    ("predict.predict", "batch.predict_batch", "decision.decide", "mlflow_scoring.invocations", "open_inference.infer")
+    ("decision.predict", "batch.predict_batch", "decision.decide", "mlflow_scoring.invocations", "open_inference.infer")
 )
 REFUSAL_KINDS = {400: "malformed", 413: "too large", 415: "content type", 422: "shape"}  # unless the fault says more
 _match_traceparent = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}").fullmatch

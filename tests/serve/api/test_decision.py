@@ -19,6 +19,39 @@ def strict_client(shelf, make_app):
     return make_app().test_client()
 
 
+@pytest.mark.parametrize(
+    ("model", "answer"),
+    [
+        ("loans", '{"prediction":"Approved","prediction_code":1}'),
+        ("loans_strict", '{"prediction":"Não Aprovado","prediction_code":0}'),
+    ],
+)
+def test_predict_is_the_published_answer(shelf, make_app, application, model, answer):
+    shelf.promote(model)
+    response = make_app().test_client().post("/api/v2/predict", json=application)
+    assert (response.status_code, response.mimetype) == (200, "application/json")
+    assert response.data == answer.encode()
+
+
+def test_all_faults_are_answered_at_once_by_field_with_the_expectation(client):
+    response = client.post("/api/v2/predict", json={"Age": 17, "Loan_Amount": "much", "Shoe_Size": 44})
+    assert response.status_code == 422
+    assert set(response.json) == {"error", "fields"}
+    fields = response.json["fields"]
+    assert fields.pop("Shoe_Size").startswith("unknown field, expected Age, Annual_Income, ")
+    assert fields == {
+        "Age": "out of range, expected a whole number from 18 to 100 or null",
+        "Loan_Amount": "not a number, expected a number from 500 to 1000000",
+        "Loan_Duration_Years": "missing, expected a whole number from 1 to 30",
+    }
+
+
+@pytest.mark.parametrize("number", ["45", "45.0", "4.5e1", "450E-1", "45.00000000000000000001"])
+def test_every_spelling_of_a_whole_number_is_accepted(client, number):
+    body = f'{{"Age": {number}, "Loan_Amount": 25e3, "Loan_Duration_Years": 1E+1}}'
+    assert client.post("/api/v2/predict", data=body, content_type="application/json").status_code == 200
+
+
 def ask(client, application):
     return client.post("/api/v2/decision", json=application)
 

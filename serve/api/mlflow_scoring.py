@@ -18,7 +18,7 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import UnsupportedMediaType
 
 from serve import strict_json
-from serve.api.body import check_rows, read_many, respond
+from serve.api.body import check_rows, read_batch, respond
 from serve.api.recording import decide_rows, loaded_model, name_decision
 from serve.contract.contract import Contract
 from serve.contract.tables import Monitored, encode_columns, encode_csv, encode_records, fill_absent
@@ -51,10 +51,10 @@ def invocations() -> Response:
     encode = encode_csv if request.mimetype == "text/csv" else _encode_json
     contract = loaded.scorer.contract
     monitored: Monitored = {}
-    X = encode(contract, read_many(contract), monitored)
+    X = encode(contract, read_batch(contract), monitored)
     check_rows(len(X))
-    rows = decide_rows(loaded, X, monitored)
-    return name_decision(respond({"predictions": rows.codes.tolist()}), loaded, rows.decision_id)
+    _, codes, decision_id = decide_rows(loaded, X, monitored)
+    return name_decision(respond({"predictions": codes.tolist()}), loaded, decision_id)
 
 
 def _check_content_type() -> None:

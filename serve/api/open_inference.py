@@ -19,7 +19,7 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound, UnsupportedMediaType
 
 from serve import strict_json
-from serve.api.body import check_rows, read_many, respond
+from serve.api.body import check_rows, read_batch, respond
 from serve.api.recording import decide_rows, loaded_model, name_decision
 from serve.api.tensors import MATRIX, encode_tensors, read_tensors, refuse_extensions, require_object
 from serve.contract.contract import Contract
@@ -84,12 +84,12 @@ def infer(name: str, version: str | None = None) -> Response:
     wanted = _read_outputs(document)
     tensors = read_tensors(document)
     check_rows(tensors[0].shape[0])
-    rows = decide_rows(loaded, encode_tensors(loaded.scorer.contract, tensors))
+    p, codes, decision_id = decide_rows(loaded, encode_tensors(loaded.scorer.contract, tensors))
     answer = {"model_name": loaded.pointer.name, "model_version": loaded.pointer.version}
     if document.get("id") is not None:
         answer["id"] = document["id"]
-    outputs = _make_outputs(wanted, loaded.scorer.contract, rows.p, rows.codes)
-    return name_decision(respond(answer | {"outputs": outputs}), loaded, rows.decision_id)
+    outputs = _make_outputs(wanted, loaded.scorer.contract, p, codes)
+    return name_decision(respond(answer | {"outputs": outputs}), loaded, decision_id)
 
 
 def _named_model(name: str, version: str | None) -> Loaded:
@@ -106,7 +106,7 @@ def _read_request(contract: Contract) -> Mapping[str, Any]:
         raise RequestError("Inference-Header-Content-Length: the binary tensor data extension is not supported")
     if request.mimetype not in ("application/json", ""):  # Triton's client sends none
         raise UnsupportedMediaType("expected Content-Type: application/json")
-    document = require_object(strict_json.loads(read_many(contract), nan_is_null=True), "the body")
+    document = require_object(strict_json.loads(read_batch(contract), nan_is_null=True), "the body")
     if not isinstance(document.get("id"), str | None):
         raise RequestError("id: expected text")
     refuse_extensions(document, "")

@@ -1,10 +1,8 @@
 """What a worker serves, in the form that `serve.http` expects: the Flask application, the fast lane, the metrics."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 
 from serve.api.app import create_app
 from serve.api.lane import Lane
@@ -12,26 +10,6 @@ from serve.settings import Settings
 
 MANY_ROWS = re.compile(rb"(/api/v2/predict/batch|/invocations|/v2/models/.*/infer)(\?.*)?")
 HEALTH = b"/health/"  # answered under overload too, or a busy server would be restarted for being busy
-
-
-@dataclass(frozen=True)
-class Metrics:
-    """The metrics of all workers, served on an address of their own."""
-
-    application: Callable[..., Any]
-    max_body_bytes: int
-    rejected: Callable[[int], None]
-
-    def short_cut(self, *_request: object) -> None:
-        """Leave every request to the application."""
-
-    def body_limit(self, _target: bytes) -> int:
-        """Return how many bytes a request's body may have."""
-        return self.max_body_bytes
-
-    def is_urgent(self, _target: bytes) -> bool:
-        """Let no request pass a full queue."""
-        return False
 
 
 class Service:
@@ -47,7 +25,14 @@ class Service:
             self._observer.share(counts)
         self.application = app.wsgi_app
         self.short_cut = Lane(*(parts[name] for name in ("live_model", "observer", "keys", "prediction_log", "shadow")))
-        self.metrics = Metrics(self._observer.metrics_app, settings.max_body_bytes, self._observer.rejected)
+        # All workers' metrics on an address of their own: no lane, one limit for all bodies, nothing urgent.
+        self.metrics = SimpleNamespace(
+            application=self._observer.metrics_app,
+            rejected=self._observer.rejected,
+            short_cut=lambda *_request: None,
+            body_limit=lambda _target: settings.max_body_bytes,
+            is_urgent=lambda _target: False,
+        )
         self.gauge = self._observer.gauge
         self.stop = parts["stopping"].set  # from then on `/health/ready` is 503
 

@@ -116,7 +116,7 @@ def test_every_text_the_page_asks_for_exists_and_every_text_is_asked_for():
     keys = set(TEXTS["en"])
     in_markup = set(re.findall(r'data-(?:text|label)="(\w+)"', MARKUP))
     in_scripts = set(re.findall(r'"(\w+)"', SCRIPTS))
-    composed = {key for key in keys if re.match("fault_|expected_|sentence_|what_|meaning_", key)}
+    composed = {key for key in keys if re.match("fault_|expected_|sentence_|estimate_|meaning_", key)}
     assert in_markup <= keys
     assert set(re.findall(r'\btext\("(\w+)"', SCRIPTS)) <= keys
     assert keys - in_markup - in_scripts - composed == set()

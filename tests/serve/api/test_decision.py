@@ -163,7 +163,7 @@ def test_reasons_speak_for_an_approval_and_otherwise_against_one(shelf, make_app
         (";;=,\x7f q", "en"),
     ],
 )
-def test_the_texts_are_in_the_language_that_is_liked_best(strict_client, application, accepted, language):
+def test_the_texts_are_in_the_preferred_language(strict_client, application, accepted, language):
     headers = {} if accepted is None else {"Accept-Language": accepted}
     response = strict_client.post("/api/v2/decision", json=application, headers=headers)
     texts = {"en": "Credit score: too low", "pt": "Pontuação de crédito: abaixo do necessário"}
@@ -177,8 +177,8 @@ def test_the_texts_are_in_the_language_that_is_liked_best(strict_client, applica
 def test_all_texts_come_together_when_asked_for(strict_client, application):
     response = strict_client.post("/api/v2/decision?texts=all", json=application)
     assert response.headers["Content-Language"] == "en, pt"
-    for said in response.json["reasons"] + response.json["counterfactuals"]:
-        assert set(said["text"]) == {"en", "pt"}
+    for item in response.json["reasons"] + response.json["counterfactuals"]:
+        assert set(item["text"]) == {"en", "pt"}
 
 
 def test_the_values_come_on_request_only_and_add_up_to_the_probability(strict_client, application):
@@ -199,14 +199,14 @@ def test_the_values_come_on_request_only_and_add_up_to_the_probability(strict_cl
 @pytest.mark.parametrize(
     "query", ["values=yes", "values=", "values=true&values=true", "texts=pt", "texts=all&texts=one"]
 )
-def test_a_query_that_can_be_read_otherwise_is_refused_without_its_value(client, application, query):
+def test_an_unknown_or_ambiguous_query_is_refused_without_its_value(client, application, query):
     response = client.post(f"/api/v2/decision?{query}", json=application)
     name = query.partition("=")[0]
     expected = {"values": "true or false", "texts": "all or one"}[name]
     assert (response.status_code, response.json) == (400, {"error": f"query.{name}: expected {expected}, once"})
 
 
-def test_a_decision_without_its_reasons_is_no_decision(client, application, monkeypatch, caplog):
+def test_a_decision_that_can_t_be_explained_is_not_answered(client, application, monkeypatch, caplog):
     loaded = client.application.extensions["live_model"].current
     broken = Explanation(0.0, np.full(7, np.nan), 0.0)
     monkeypatch.setattr(type(loaded.explainer), "explain", lambda self, X: broken)

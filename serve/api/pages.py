@@ -46,14 +46,9 @@ docs_pages.after_request(lambda response: _protect(response, DOCS_FILES))
 
 
 @app_pages.get("/app")
-def application_form() -> Response:
-    """Return the page on which a person fills in an application and reads the decision."""
-    return send_from_directory(FILES, "page.html")
-
-
 @app_pages.get("/app/<name>")
-def application_file(name: str) -> Response:
-    """Return a file of the application page. Raises NotFound."""
+def application_page(name: str = "page.html") -> Response:
+    """Return the page on which a person fills in an application and reads the decision, or a file of that page."""
     return send_from_directory(FILES, name)
 
 

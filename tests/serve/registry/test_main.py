@@ -11,7 +11,7 @@ import pytest
 
 from serve.store.store import Store
 from tests.fake_registry import FakeRegistry, fake_registry
-from tests.load import wait_until
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 DEADLINE = 30  # seconds

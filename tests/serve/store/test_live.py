@@ -8,9 +8,9 @@ import pytest
 
 from serve.model.shapley import Explainer
 from serve.store.live import LiveModel
-from tests.load import wait_until
 from tests.serve.store.conftest import LARGEST, NAME, SignedStore
 from tests.signing_keys import make_keys
+from tests.waiting import wait_until
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pytest
 
 from loan_approval.project import ROOT
 from loan_approval.records.erasure import erase
-from loan_approval.records.prediction_log import read_decisions, read_reviews
+from loan_approval.records.logged_decision import add_review
+from loan_approval.records.reading import read_decisions, read_reviews
 from loan_approval.records.retention import retain
-from loan_approval.records.reviews import add_review
 from serve.records.applicant import hash_applicant
 from tests.prediction_logs import live_writer, make_line, write_lines
 

@@ -29,7 +29,7 @@ def add_commands(add: Adder) -> None:
 
 def _folder(options: argparse.Namespace) -> Path:
     from loan_approval.data.datasets import dataset_folder, load_contract
-    from loan_approval.records.prediction_log import prediction_log_folder
+    from loan_approval.records.reading import prediction_log_folder
 
     return options.log or prediction_log_folder(load_contract(dataset_folder(options.dataset)).model_name)
 
@@ -49,7 +49,7 @@ def _replay(options: argparse.Namespace) -> None:
 
 
 def _review(options: argparse.Namespace) -> None:
-    from loan_approval.records.reviews import add_review
+    from loan_approval.records.logged_decision import add_review
 
     reviewer = getpass.getuser() if options.reviewer is None else options.reviewer
     review = add_review(_folder(options), options.decision_id, options.outcome, reviewer, options.reason)

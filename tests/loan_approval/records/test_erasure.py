@@ -2,6 +2,7 @@ import fcntl
 import io
 import json
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ from loan_approval import cli
 from loan_approval.errors import LogError
 from loan_approval.records import erasure
 from loan_approval.records.erasure import erase
-from loan_approval.records.prediction_log import read_decisions, read_reviews, read_shadow
-from loan_approval.records.reviews import add_review
+from loan_approval.records.logged_decision import add_review
+from loan_approval.records.reading import read_decisions, read_reviews, read_shadow
 from serve.records.applicant import hash_applicant
 from tests.prediction_logs import NOON, live_writer, make_line, write_lines
 
@@ -89,16 +90,19 @@ def test_an_erasure_that_was_killed_is_completed_by_the_next(
     frame = read_decisions(log).frame
     others = set(frame["decision_id"][frame["applicant"] != ANA])
     left = iter(range(step, -1, -1))
-    keep_lines = erasure.keep_lines
 
-    def dying(path: Path, keep: object) -> int:
-        if next(left) == 0:
-            path.with_name(f".{path.name}.0a1b2c3d").write_text(ANA)  # what a kill leaves beside
-            raise KeyboardInterrupt
-        return keep_lines(path, keep)
+    def dies_at_step(real: Callable[..., int]) -> Callable[..., int]:
+        def run(path: Path, *rest: object) -> int:
+            if next(left) == 0:
+                path.with_name(f".{path.name}.0a1b2c3d").write_text(ANA)  # what a kill leaves beside
+                raise KeyboardInterrupt
+            return real(path, *rest)
+
+        return run
 
     with monkeypatch.context() as patch:
-        patch.setattr(erasure, "keep_lines", dying)
+        for name in ("keep_lines", "remove_decisions"):
+            patch.setattr(erasure, name, dies_at_step(getattr(erasure, name)))
         with pytest.raises(KeyboardInterrupt):
             erase(log, SECRET, "ana")
     assert all(some >= others for some in ids(log))

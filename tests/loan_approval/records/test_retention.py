@@ -9,9 +9,9 @@ import pytest
 from loan_approval import cli
 from loan_approval.errors import LogError
 from loan_approval.records import retention
-from loan_approval.records.prediction_log import read_decisions, read_refusals, read_reviews, read_shadow
+from loan_approval.records.logged_decision import add_review
+from loan_approval.records.reading import read_decisions, read_refusals, read_reviews, read_shadow
 from loan_approval.records.retention import retain
-from loan_approval.records.reviews import add_review
 from tests.prediction_logs import make_line, write_lines, write_time
 
 NOW = datetime.now(UTC)
@@ -70,7 +70,7 @@ def test_a_retention_that_was_killed_is_completed_by_the_next(
 ) -> None:
     left = iter(range(step, -1, -1))
 
-    def dies_at_last(real: Callable[..., object]) -> Callable[..., object]:
+    def dies_at_step(real: Callable[..., object]) -> Callable[..., object]:
         def run(path: Path, *rest: object) -> object:
             if next(left) > 0:
                 return real(path, *rest)
@@ -81,8 +81,8 @@ def test_a_retention_that_was_killed_is_completed_by_the_next(
         return run
 
     with monkeypatch.context() as patch:
-        for name in ("keep_lines", "remove_folder"):
-            patch.setattr(retention, name, dies_at_last(getattr(retention, name)))
+        for name in ("remove_decisions", "remove_folder"):
+            patch.setattr(retention, name, dies_at_step(getattr(retention, name)))
         with pytest.raises(KeyboardInterrupt):
             retain(log, 10)
     assert all(set(ages) >= set(YOUNG) for ages in kept(log).values())

@@ -177,10 +177,8 @@ def _parse(path: Path, lines: list[bytes], schema: pa.Schema) -> pd.DataFrame:
         options = ParseOptions(explicit_schema=schema, unexpected_field_behavior="infer")
         table = read_json(BytesIO(b"\n".join(lines)), ReadOptions(block_size=BLOCK), options)
         # A category's values may look like dates; they must stay text.
-        inferred_time = any(
-            pa.types.is_temporal(field.type) for field in table.schema if field.name not in schema.names
-        )
-        slowly = inferred_time or len(table) != len(lines) or any(table[name].null_count for name in schema.names[:2])
+        has_dates = any(pa.types.is_temporal(field.type) for field in table.schema if field.name not in schema.names)
+        slowly = has_dates or len(table) != len(lines) or any(table[name].null_count for name in schema.names[:2])
     except pa.ArrowInvalid:  # no lines, a broken one, or a feature of two types
         slowly = True
     frame = pd.DataFrame(_parse_each(path, lines, schema)) if slowly else table.to_pandas()

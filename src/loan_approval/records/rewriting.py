@@ -17,10 +17,9 @@ from typing import Any, BinaryIO
 
 from loan_approval.errors import LogError
 from loan_approval.records.reading import decision_id_of, split_lines
-from serve.files import write_atomically
+from serve.files import flush_folder, write_atomically
 from serve.records.log_file import PRIVATE_FILE
 
-WAIT_SECONDS = 30.0  # a server looks for requests each second
 _POLL_SECONDS = 0.02
 _LEFTOVER = re.compile(r"\..+\.jsonl\.[0-9a-f]{8}|\.\d{4}-\d\d-\d\d\.removed")
 
@@ -44,7 +43,7 @@ def changing(folder: Path) -> Iterator[None]:
         raise LogError(f"{err.filename or folder}: can't be changed: {err.strerror}") from err
 
 
-def finish_files(paths: Iterable[Path], seconds: float = WAIT_SECONDS) -> None:
+def finish_files(paths: Iterable[Path], seconds: float) -> None:
     """Ask the servers that write to these files to continue in others, and wait until no file is written to.
 
     Raises LogError that names a file to which a server still writes after so many seconds.
@@ -97,14 +96,14 @@ def append_line(path: Path, document: Mapping[str, Any]) -> None:
         except OSError:
             file.truncate(end)  # a full disk: the file stays as it was
             raise
-    _flush_folder(path.parent)
+    flush_folder(path.parent)
 
 
 def remove_folder(path: Path) -> None:
     """Remove a folder: readers no longer see it after the rename; its files are deleted afterwards."""
     hidden = path.with_name(f".{path.name}.removed")
     path.rename(hidden)
-    _flush_folder(path.parent)
+    flush_folder(path.parent)
     shutil.rmtree(hidden)
 
 
@@ -120,11 +119,3 @@ def _is_written(path: Path) -> bool:
     except BlockingIOError:
         return True
     return False
-
-
-def _flush_folder(path: Path) -> None:
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

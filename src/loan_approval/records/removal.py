@@ -1,27 +1,30 @@
-"""Erases an applicant from a prediction log: decisions, the challengers' scores of them, and people's reviews.
+"""Removes from a prediction log: an applicant (`erase`), or days that are too old (`retain`).
 
-The decisions are removed last. The scores and reviews are found by the ids of the decisions, so an erasure that was
-killed is completed by running it again.
+The decisions are removed last, since their ids are needed to find scores and reviews. So a removal that was killed is
+completed by running it again.
 """
 
 import getpass
 import os
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from loan_approval.errors import LogError
-from loan_approval.records.reading import DECISIONS, REVIEWS, SHADOW, day_files, decision_id_of, split_lines
+from loan_approval.records.reading import DECISIONS, REFUSALS, REVIEWS, SHADOW, day_files, decision_id_of, split_lines
 from loan_approval.records.rewriting import (
-    WAIT_SECONDS,
     append_line,
     changing,
     finish_files,
     keep_lines,
     remove_decisions,
+    remove_folder,
 )
 from serve.records.applicant import LONGEST_KEY, SECRET, hash_applicant, is_key, read_secret
 
 ERASURES = "erasures.jsonl"
+WAIT_SECONDS = 30.0  # a server looks for requests each second
+_KINDS = (DECISIONS, SHADOW, REFUSALS)
 
 
 def erase(folder: Path, secret: bytes, key: str, seconds: float = WAIT_SECONDS) -> int:
@@ -55,6 +58,39 @@ def load_secret(folder: Path) -> bytes:
         return read_secret(path)
     except OSError as err:
         raise LogError(f"{path}: the secret of applicants' keys can't be read: {err.strerror}") from err
+
+
+@dataclass(frozen=True)
+class Removed:
+    """The removed days (YYYY-MM-DD), and how many decisions and reviews of them were removed."""
+
+    days: tuple[str, ...]
+    decisions: int
+    reviews: int
+
+
+def retain(folder: Path, days: int, seconds: float = WAIT_SECONDS) -> Removed:
+    """Remove the days that lie more than `days` before today (UTC), the oldest first.
+
+    A second run completes one that was killed. Raises LogError, also when a server still writes to such a day after
+    `seconds`.
+    """
+    if days < 1:
+        raise LogError(f"days {days}, expected at least 1")
+    last = f"{datetime.now(UTC) - timedelta(days=days + 1):%Y-%m-%d}"
+    with changing(folder):
+        old = sorted({path.name for path in folder.glob("*/????-??-??") if path.name <= last})
+        finish_files((path for kind in _KINDS for path in day_files(folder / kind, last=last)), seconds)
+        decisions = reviews = 0
+        for day in old:
+            files = day_files(folder / DECISIONS, day, day)
+            ids = {decision_id_of(line) for path in files for line in split_lines(path)[0]} - {None}
+            decisions += len(ids)
+            reviews += remove_decisions(folder / REVIEWS, ids)
+            for kind in _KINDS:
+                if (folder / kind / day).is_dir():
+                    remove_folder(folder / kind / day)
+    return Removed(tuple(old), decisions, reviews)
 
 
 def _record(folder: Path, event: str, decisions: int) -> None:

@@ -90,7 +90,6 @@ def _record(loaded: Loaded, decision_id: str, X: np.ndarray, p: Any, codes: Any,
         time.time(), decision_id, request.url_rule.rule, loaded, X, *lists, seconds, applicant=applicant, **more
     )
     if log and not log.take(decided):
-        log.refuse(len(p))
         raise ServiceUnavailable("the decision can't be put on record, try again later", retry_after=1)
     if shadow:
         shadow.put(decided)

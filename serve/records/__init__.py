@@ -1,5 +1,5 @@
-"""What was decided, on record.
+"""Records of decisions and refusals.
 
-In: decisions and refusals of one worker. Out: the prediction log, append-only files of JSON lines, and the keyed hash
-of an applicant's key.
+In: the decisions and refusals of one worker. Out: the prediction log, append-only files of JSON lines, in which an
+applicant's key is only a keyed hash.
 """

@@ -1,37 +1,35 @@
-"""A challenger beside a champion: whether it can read the rows that the other encoded, and the line of each row."""
+"""A challenger beside a champion: whether it can score the same rows, a log line for each row, and the metrics.
+
+The metrics count what happened, and no costs: those depend on outcomes that are not known yet. The report on the shadow
+log says what costs the two models expect.
+"""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import msgspec
+import numpy as np
 
 from serve.contract.contract import Contract
-from serve.records.decided import Decided, show_time
+from serve.metrics import exposition
+from serve.metrics.counters import Tallies
+from serve.records.decided import Decided, show_times
+from serve.records.log_file import encode_lines
 from serve.store.live import Loaded
 
-# What says which applications a feature lets in, and which number the model sees for them.
+# These fields decide which applications a feature admits, and which number the model gets for them.
 ENCODING = ("name", "type", "min", "max", "values", "unit", "missing")
-_encode_lines = msgspec.json.Encoder().encode_lines
-
-
-class _Line(msgspec.Struct, gc=False):
-    """A line; its time is that of the decision, so that both lines about it lie in the folder of one day."""
-
-    time: datetime | str
-    decision_id: str
-    model_version: str
-    model_sha256: str
-    probability: float
-    code: int
-    champion_sha256: str
-    champion_probability: float
-    champion_code: int
+REASONS = "queue full", "no challenger", "same model", "other contract", "failed"  # why a row is not scored
+FULL, NO_CHALLENGER, SAME, OTHER, FAILED = REASONS
+_MODEL, _CHAMPION = ("model_version", "model_sha256", "probability", "code"), ("sha256", "probability", "code")
+# The time is that of the decision, so that both lines about it are in the folder of one day.
+_Line = msgspec.defstruct(
+    "_Line", ["time", "decision_id", *_MODEL, *(f"champion_{name}" for name in _CHAMPION)], gc=False
+)
 
 
 def find_difference(champion: Contract, challenger: Contract) -> str:
-    """Return the first reason for which one can't read the rows that the other encoded, "" where it can."""
-    names = [[feature.name for feature in contract.scored] for contract in (champion, challenger)]
-    if names[0] != names[1]:
+    """Return the first reason why the challenger can't score rows that the champion encoded, or ""."""
+    if [feature.name for feature in champion.scored] != [feature.name for feature in challenger.scored]:
         return "its scored features are others, or in another order"
     for one, other in zip(champion.scored, challenger.scored, strict=True):
         for part in ENCODING:
@@ -43,15 +41,61 @@ def find_difference(champion: Contract, challenger: Contract) -> str:
 def write_lines(challenger: Loaded, parts: Sequence[Decided], p: Sequence[float], codes: Sequence[int]) -> bytes:
     """Return a line for each row of these decisions, with the challenger's probabilities and codes."""
     version, sha256, champion = challenger.pointer.version, challenger.scorer.sha256, parts[0].loaded.scorer.sha256
-    times = [show_time(part.at) for part in parts]
-    rows = [
+    rows = (
         (time, *row)
-        for time, part in zip(times, parts, strict=True)
+        for time, part in zip(show_times(part.at for part in parts), parts, strict=True)
         for row in zip(part.ids(), part.p, part.codes, strict=True)
-    ]
-    return _encode_lines(
+    )
+    return encode_lines(
         [
             _Line(time, decision_id, version, sha256, new_p, new_code, champion, old_p, old_code)
             for (time, decision_id, old_p, old_code), new_p, new_code in zip(rows, p, codes, strict=True)
         ]
     )
+
+
+class ShadowCounts:
+    """Counts in the tallies of a worker."""
+
+    def __init__(self, tallies: Tallies) -> None:
+        self._tallies = tallies
+        labels = [(exposition.SHADOW_DROPPED, reason) for reason in REASONS]
+        labels += [(exposition.SHADOW_SWAPS, result) for result in ("taken", "refused")]
+        for key in (*labels, (exposition.SHADOW_UNLOGGED,)):
+            tallies.row(key)
+
+    def dropped(self, reason: str, rows: int) -> None:
+        """Count rows that were answered and not scored."""
+        self._tallies.add((exposition.SHADOW_DROPPED, reason), rows)
+
+    def unlogged(self, rows: int) -> None:
+        """Count rows that were scored and are not in the log."""
+        self._tallies.add((exposition.SHADOW_UNLOGGED,), rows)
+
+    def scored(self, challenger: Loaded, champion: Loaded, difference: np.ndarray, flips: np.ndarray) -> None:
+        """Count (n,) rows by difference in probability, and by flip: 1 to approved, -1 to denied, 0 for none."""
+        pair = (challenger.pointer.version, champion.pointer.version)
+        self._tallies.add((exposition.SHADOW_SCORED, *pair), len(flips))
+        for code, flip in ((1, 1), (0, -1)):
+            label = challenger.scorer.contract.label(code)
+            self._tallies.add((exposition.SHADOW_FLIPS, *pair, label), int(np.sum(flips == flip)))
+        for side, rows in (("above", difference >= 0), ("below", difference < 0)):
+            sizes = np.abs(difference[rows])
+            counts = np.bincount(
+                np.searchsorted(exposition.DIFFERENCES, sizes), minlength=len(exposition.DIFFERENCES) + 1
+            )
+            added = [*counts.tolist(), float(sizes.sum())]
+            row = self._tallies.row((exposition.SHADOW_DIFFERENCE, *pair, side), len(added))
+            with self._tallies.lock:
+                row[:] = map(sum, zip(row, added, strict=True))
+
+    def swapped(self, _old: Loaded | None, new: Loaded | None) -> None:
+        """Count a challenger that was taken, or, where `new` is None, refused."""
+        self._tallies.add((exposition.SHADOW_SWAPS, "taken" if new else "refused"))
+        if new:
+            self.gone()
+            self._tallies.set({(exposition.SHADOW_WORKERS, new.pointer.version, new.scorer.sha256): 1})
+
+    def gone(self) -> None:
+        """Record that this worker has no challenger."""
+        self._tallies.forget(exposition.SHADOW_WORKERS)

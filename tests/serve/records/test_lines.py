@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 
 from serve.model.scorer import name_band
-from serve.records.decided import Decided, Row, cut, show_time
+from serve.records.decided import Decided, Row
 from serve.records.lines import LineWriter
 from serve.store.live import LiveModel, Loaded
 from tests.serve.conftest import Shelf
 
 AT = 1795435200.25  # 2026-11-23T12:00:00.250Z
-DAY = 86_400
 
 
 @pytest.fixture
@@ -102,21 +101,3 @@ def test_time_has_six_digits_of_a_second(load: Callable[[str], Loaded], second: 
     row = (second, *make_rows(loaded := load("mixed"))[0][1:])
     (line,) = LineWriter(loaded, hash_key).write_rows([row]).splitlines()
     assert json.loads(line)["time"] == datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    assert isinstance(show_time(float(int(AT))), str)
-
-
-def test_rows_are_cut_where_model_or_day_changes(load: Callable[[str], Loaded]) -> None:
-    one, other = load("mixed"), load("loans")
-
-    def make(loaded: Loaded, at: float = AT) -> Row:
-        return (at, "", "", loaded, b"", 0.5, 1, 0.1, None)
-
-    for rows, pieces in (
-        ([], 0),
-        ([make(one), make(one, AT + 1)], 1),
-        ([make(one), make(other), make(one)], 3),
-        ([make(one), make(one, AT + DAY)], 2),
-    ):
-        found = cut(rows)
-        assert len(found) == pieces
-        assert [row for piece in found for row in piece] == rows

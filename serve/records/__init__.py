@@ -1,5 +1,4 @@
 """Records of decisions and refusals.
 
-In: the decisions and refusals of one worker. Out: the prediction log, append-only files of JSON lines, in which an
-applicant's key is only a keyed hash.
+In: decisions and refusals of one worker. Out: append-only files of JSON lines, with keyed hashes of applicants' keys.
 """

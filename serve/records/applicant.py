@@ -41,10 +41,7 @@ def read_secret(path: Path) -> bytes:
 
 
 def load_or_make_secret(folder: Path, file: Path | None = None) -> bytes:
-    """Return the secret in a file, or else the one in the log's folder, which the first caller makes.
-
-    Raises OSError, SettingsError.
-    """
+    """Return the secret in a file, or else that in the log's folder, made if missing. Raises OSError, SettingsError."""
     path = file or folder / SECRET
     if not file and not path.exists():
         make_private_folder(folder)

@@ -15,10 +15,9 @@ from serve.records.decided import Decided, Row, show_times
 from serve.records.log_file import encode_lines
 from serve.store.live import Loaded
 
-# Values that many lines share are encoded once, as one field: `route` includes the model's identity, `code` includes
+# Values that many lines share are encoded once, as one key: `route` is followed by the model's identity, `code` by
 # label and band.
-_HEAD = ("time", "decision_id", "route")
-_TAIL = ("probability", "code", "reasons", "applicant", "latency_ms")
+_HEAD, _TAIL = ("time", "decision_id", "route"), ("probability", "code", "reasons", "applicant", "latency_ms")
 _BANDS = ("decline", "refer", "approve")  # by how many ends of the review band a probability reaches
 
 
@@ -34,9 +33,8 @@ class LineWriter:
         self._read = Struct(f"{len(inputs)}d")
         self._others = [(column, each) for column, each in enumerate(contract.scored) if each.type != "number"]
         self._low, self._high = loaded.scorer.review_band
-        self._outcomes = [
-            [_join(code, {"label": contract.label(code), "band": band}) for band in _BANDS] for code in (0, 1)
-        ]
+        labels = (contract.label(0), contract.label(1))
+        self._codes = [[_join(code, {"label": labels[code], "band": band}) for band in _BANDS] for code in (0, 1)]
         pointer, sha256 = loaded.pointer, loaded.scorer.sha256
         identity = {"model_name": pointer.name, "model_version": pointer.version, "model_sha256": sha256}
         identity["contract"] = contract.fingerprint
@@ -50,8 +48,8 @@ class LineWriter:
         for column, feature in self._others:
             number = values[column]
             values[column] = int(number) if feature.type == "integer" and number == number else feature.decode(number)
-        outcome = self._outcomes[code][(p >= self._low) + (p >= self._high)]
-        tail = (p, outcome, None, self._hash(key), _milliseconds(seconds))
+        code_field = self._codes[code][(p >= self._low) + (p >= self._high)]
+        tail = (p, code_field, None, self._hash(key), _milliseconds(seconds))
         return encode_lines([self._line(*show_times([at]), decision_id, self._head(route), *values, *tail)])
 
     def write_rows(self, rows: Sequence[Row]) -> bytes:
@@ -74,9 +72,9 @@ class LineWriter:
         values: list[Sequence[Any]] = [*zip(*self._read.iter_unpack(X), strict=True)]
         for column, feature in self._others:
             values[column] = _decode(feature, values[column])
-        low, high, outcomes = self._low, self._high, self._outcomes
-        ends = [outcomes[code][(each >= low) + (each >= high)] for code, each in zip(codes, p, strict=True)]
-        return encode_lines([*map(self._line, *head, *values, p, ends, *tail)])
+        low, high, by_code = self._low, self._high, self._codes
+        code_fields = [by_code[code][(each >= low) + (each >= high)] for code, each in zip(codes, p, strict=True)]
+        return encode_lines([*map(self._line, *head, *values, p, code_fields, *tail)])
 
 
 def _show_monitored(feature: Feature, decided: Decided) -> Iterable[Any]:

@@ -62,8 +62,8 @@ class LogFile:
         if self._file is None:
             return
         request = self._path.with_name(f"{self._path.name}.rotate")
-        gone = not self._path.exists()  # lines in a file without a name would be lost with the process
-        if gone or int(self._clock()) // DAY > self._day or request.exists():
+        # If the file was removed, more lines in it would be lost when it is closed.
+        if not self._path.exists() or int(self._clock()) // DAY > self._day or request.exists():
             self.close()
             request.unlink(missing_ok=True)
 
@@ -84,8 +84,7 @@ class LogFile:
         self._number += 1
         path = folder / f"{self._writer}-{self._number:06}.jsonl"
         beside = path.with_name(f"{path.name}.new")
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        file = os.open(beside, flags, PRIVATE_FILE)
+        file = os.open(beside, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             beside.rename(path)

@@ -63,8 +63,7 @@ class PredictionLog:
                 self._count("refused", rows)
             return written
         with self._lock:
-            fits = not self._waiting_rows or self._waiting_rows + rows <= QUEUE_ROWS
-            if fits:
+            if fits := not self._waiting_rows or self._waiting_rows + rows <= QUEUE_ROWS:
                 self._answers.append(decided)
                 self._waiting_rows += rows
         if not fits:

@@ -1,7 +1,6 @@
 """A challenger beside a champion: whether it can score the same rows, a log line for each row, and the metrics.
 
-The metrics count what happened, and no costs: those depend on outcomes that are not known yet. The report on the shadow
-log says what costs the two models expect.
+The metrics count no costs: those depend on outcomes, which are not known yet.
 """
 
 from collections.abc import Sequence
@@ -20,11 +19,11 @@ from serve.store.live import Loaded
 ENCODING = ("name", "type", "min", "max", "values", "unit", "missing")
 REASONS = "queue full", "no challenger", "same model", "other contract", "failed"  # why a row is not scored
 FULL, NO_CHALLENGER, SAME, OTHER, FAILED = REASONS
-_MODEL, _CHAMPION = ("model_version", "model_sha256", "probability", "code"), ("sha256", "probability", "code")
 # The time is that of the decision, so that both lines about it are in the folder of one day.
-_Line = msgspec.defstruct(
-    "_Line", ["time", "decision_id", *_MODEL, *(f"champion_{name}" for name in _CHAMPION)], gc=False
+_FIELDS = (
+    "time decision_id model_version model_sha256 probability code champion_sha256 champion_probability champion_code"
 )
+_Line = msgspec.defstruct("_Line", _FIELDS.split(), gc=False)
 
 
 def find_difference(champion: Contract, challenger: Contract) -> str:
@@ -41,15 +40,12 @@ def find_difference(champion: Contract, challenger: Contract) -> str:
 def write_lines(challenger: Loaded, parts: Sequence[Decided], p: Sequence[float], codes: Sequence[int]) -> bytes:
     """Return a line for each row of these decisions, with the challenger's probabilities and codes."""
     version, sha256, champion = challenger.pointer.version, challenger.scorer.sha256, parts[0].loaded.scorer.sha256
-    rows = (
-        (time, *row)
-        for time, part in zip(show_times(part.at for part in parts), parts, strict=True)
-        for row in zip(part.ids(), part.p, part.codes, strict=True)
-    )
+    times, scores = show_times(part.at for part in parts), zip(p, codes, strict=True)
     return encode_lines(
         [
-            _Line(time, decision_id, version, sha256, new_p, new_code, champion, old_p, old_code)
-            for (time, decision_id, old_p, old_code), new_p, new_code in zip(rows, p, codes, strict=True)
+            _Line(time, decision_id, version, sha256, *next(scores), champion, champion_p, champion_code)
+            for time, part in zip(times, parts, strict=True)
+            for decision_id, champion_p, champion_code in zip(part.ids(), part.p, part.codes, strict=True)
         ]
     )
 
@@ -59,9 +55,9 @@ class ShadowCounts:
 
     def __init__(self, tallies: Tallies) -> None:
         self._tallies = tallies
-        labels = [(exposition.SHADOW_DROPPED, reason) for reason in REASONS]
-        labels += [(exposition.SHADOW_SWAPS, result) for result in ("taken", "refused")]
-        for key in (*labels, (exposition.SHADOW_UNLOGGED,)):
+        keys = [(exposition.SHADOW_DROPPED, reason) for reason in REASONS]
+        keys += [(exposition.SHADOW_SWAPS, result) for result in ("taken", "refused")]
+        for key in (*keys, (exposition.SHADOW_UNLOGGED,)):
             tallies.row(key)
 
     def dropped(self, reason: str, rows: int) -> None:

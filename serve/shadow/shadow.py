@@ -87,7 +87,7 @@ class Shadow:
                 self._score(parts)
             except Exception as err:  # noqa: BLE001 (whatever a challenger raises, it must not end the thread)
                 self._counts.dropped(comparison.FAILED, sum(len(part.p) for part in parts))
-                self._log_once(logging.ERROR, "the challenger failed with a %s", type(err).__name__)
+                self._log_once("the challenger failed with a %s", type(err).__name__, level=logging.ERROR)
 
     def _take(self) -> list[Decided]:
         """Return about STEP rows that one champion decided on one UTC day."""
@@ -136,21 +136,19 @@ class Shadow:
     def _find_obstacle(self, champion: Loaded, challenger: Loaded | None) -> str:
         """Return the reason why the challenger can't score the champion's rows, or ""; log it once."""
         if challenger is None:
-            self._log_once(logging.WARNING, "there is no challenger: nothing is scored in the shadow")
+            self._log_once("there is no challenger: nothing is scored in the shadow")
             return comparison.NO_CHALLENGER
         old, new = champion.pointer.version, challenger.pointer.version
         if challenger.scorer.sha256 == champion.scorer.sha256:
-            words = "the challenger, version %s, is the file that answers: nothing is scored"
-            self._log_once(logging.WARNING, words, new)
+            self._log_once("the challenger, version %s, is the file that answers: nothing is scored", new)
             return comparison.SAME
         if difference := comparison.find_difference(champion.scorer.contract, challenger.scorer.contract):
-            words = "version %s can't score in the shadow of version %s, %s"
-            self._log_once(logging.WARNING, words, new, old, difference)
+            self._log_once("version %s can't score in the shadow of version %s, %s", new, old, difference)
             return comparison.OTHER
-        self._log_once(logging.INFO, "version %s scores in the shadow of version %s", new, old)
+        self._log_once("version %s scores in the shadow of version %s", new, old, level=logging.INFO)
         return ""
 
-    def _log_once(self, level: int, *words: str) -> None:
+    def _log_once(self, *words: str, level: int = logging.WARNING) -> None:
         if words not in self._logged:  # models, and so obstacles, may come and go under load
             self._logged.add(words)
             log.log(level, *words)

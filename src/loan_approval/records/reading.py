@@ -144,15 +144,11 @@ def prediction_log_folder(model_name: str) -> Path:
 
 
 def _read_days(folder: Path, kind: str, begin: datetime | None, end: datetime | None) -> Lines:
-    begin, end = as_utc(begin), as_utc(end)
-    days = (f"{begin:%Y-%m-%d}" if begin else "", f"{end:%Y-%m-%d}" if end else "9999")
-    lines = _read_files(day_files(folder / kind, *days), _SCHEMAS[kind])
-    frame, column = lines.frame, _SCHEMAS[kind].names[0]
-    if begin is not None:
-        frame = frame[frame[column] >= begin]
-    if end is not None:
-        frame = frame[frame[column] < end]
-    return Lines(frame.sort_values(column, kind="stable", ignore_index=True), lines.torn)
+    since, until = as_utc(begin or datetime(1970, 1, 1)), as_utc(end or datetime(2200, 1, 1))
+    lines = _read_files(day_files(folder / kind, f"{since:%Y-%m-%d}", f"{until:%Y-%m-%d}"), _SCHEMAS[kind])
+    time = _SCHEMAS[kind].names[0]
+    frame = lines.frame[lines.frame[time].between(since, until, inclusive="left")]
+    return Lines(frame.sort_values(time, kind="stable", ignore_index=True), lines.torn)
 
 
 def _read_files(paths: Iterable[Path], schema: pa.Schema) -> Lines:
@@ -161,13 +157,12 @@ def _read_files(paths: Iterable[Path], schema: pa.Schema) -> Lines:
         lines, rest = split_lines(path)
         frames.append(_parse(path, lines, schema))
         torn += bool(rest)
-    names = dict.fromkeys([*schema.names, *(name for frame in frames for name in frame.columns)])
+    names = [*dict.fromkeys([*schema.names, *(name for frame in frames for name in frame.columns)])]
     # A column that is null throughout a file has no type: it takes that of the other files.
     filled = [frame.dropna(axis=1, how="all") for frame in frames if len(frame)]
     frame = pd.concat(filled, ignore_index=True) if filled else schema.empty_table().to_pandas()
-    frame = frame.reindex(columns=list(names))
-    time = schema.names[0]
-    frame[time] = pd.to_datetime(frame[time], utc=True, format="ISO8601")
+    frame = frame.reindex(columns=names)
+    frame[names[0]] = pd.to_datetime(frame[names[0]], utc=True, format="ISO8601")
     return Lines(frame, torn)
 
 

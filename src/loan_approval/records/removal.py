@@ -22,7 +22,6 @@ from loan_approval.records.rewriting import (
 )
 from serve.records.applicant import LONGEST_KEY, SECRET, hash_applicant, is_key, read_secret
 
-ERASURES = "erasures.jsonl"
 WAIT_SECONDS = 30.0  # a server looks for requests each second
 _KINDS = (DECISIONS, SHADOW, REFUSALS)
 
@@ -95,4 +94,6 @@ def retain(folder: Path, days: int, seconds: float = WAIT_SECONDS) -> Removed:
 
 def _record(folder: Path, event: str, decisions: int) -> None:
     time = datetime.now(UTC).isoformat(timespec="seconds")
-    append_line(folder / ERASURES, {"time": time, "by": getpass.getuser(), "event": event, "decisions": decisions})
+    append_line(
+        folder / "erasures.jsonl", {"time": time, "by": getpass.getuser(), "event": event, "decisions": decisions}
+    )

@@ -29,11 +29,9 @@ class Receipt:
 
 def load_file(line: Mapping[str, Any], store: Store) -> bytes:
     """Return the model file that made a decision: from the store, else from MLflow. Raises LogError."""
-    missing = [name for name in _NEEDED if not isinstance(line.get(name), str)]
-    if missing:
-        raise LogError(
-            f"the line of {line['decision_id']} has no text as {', '.join(missing)}: no server has left it so"
-        )
+    gaps = [name for name in _NEEDED if not isinstance(line.get(name), str)]
+    if gaps:
+        raise LogError(f"the line of {line['decision_id']} has no text as {', '.join(gaps)}: no server has left it so")
     sha256, which = line["model_sha256"], f"{line['model_name']} version {line['model_version']}"
     if data := store.file(sha256):
         return data
@@ -80,8 +78,8 @@ def replay(line: Mapping[str, Any], data: bytes) -> Receipt:
 def describe(receipt: Receipt) -> list[str]:
     """Return the receipt in words. They include the applicant's values: show them on the terminal only."""
     line, again = receipt.line, receipt.again
-    who = f"{line['model_name']} version {line['model_version']}, sha256 {line['model_sha256']}"
-    words = [f"{line['decision_id']}, {line['time']}, {line['route']}", who]
+    words = [f"{line['decision_id']}, {line['time']}, {line['route']}"]
+    words.append(f"{line['model_name']} version {line['model_version']}, sha256 {line['model_sha256']}")
     words += [f"  {key.removeprefix('input.')}: {line[key]}" for key in line if key.startswith("input.")]
     for key, value in again.items():
         if key in receipt.differences:

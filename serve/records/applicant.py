@@ -15,8 +15,7 @@ from serve.settings import Settings
 
 HEADER = "X-Applicant-Key"
 LONGEST_KEY = 256  # bytes
-SHORTEST_SECRET = 16
-LONGEST_SECRET = 4096
+SHORTEST_SECRET, LONGEST_SECRET = 16, 4096  # bytes
 SECRET = "applicant.secret"  # noqa: S105 (a file's name)
 _PRINTABLE = frozenset(range(0x20, 0x7F)) - {ord(",")}  # a comma would join the values of a repeated header
 log = logging.getLogger(__name__)

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class PredictionLog:
-    """Takes decisions from any thread; made in the process that answers, after the fork."""
+    """Takes decisions from any thread. Make it after the fork, in the process that answers."""
 
     def __init__(self, settings: Settings, count: Callable[[str, int], None]) -> None:
         """count: called with a result, "logged", "dropped" or "refused", and how many records had it."""
@@ -47,8 +47,7 @@ class PredictionLog:
         self._ending = Event()
         self._writer: LineWriter | None = None
         self._secret: bytes | None = None
-        self._failing = False
-        self._missing = 0  # records, since writing fails
+        self._failing, self._missing = False, 0  # whether writing fails, and how many records were dropped since
         for result in ("logged", "dropped", "refused"):
             count(result, 0)  # an alert notices a first one only after a zero
         self._thread = Thread(target=self._run, name="prediction-log", daemon=True)

@@ -71,8 +71,7 @@ class Removed:
 def retain(folder: Path, days: int, seconds: float = WAIT_SECONDS) -> Removed:
     """Remove the days that lie more than `days` before today (UTC), the oldest first.
 
-    A second run completes one that was killed. Raises LogError, also when a server still writes to such a day after
-    `seconds`.
+    Raises LogError, also when a server still writes to such a day after `seconds`.
     """
     if days < 1:
         raise LogError(f"days {days}, expected at least 1")

@@ -46,7 +46,7 @@ def test_secret_is_made_once_and_private(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "log").iterdir()] == [SECRET]
 
 
-def test_processes_that_make_the_secret_at_once_agree(tmp_path: Path) -> None:
+def test_threads_that_make_the_secret_at_once_agree(tmp_path: Path) -> None:
     for number in range(20):
         with ThreadPoolExecutor(8) as pool:
             made = set(pool.map(load_or_make_secret, [tmp_path / str(number)] * 8))

@@ -38,7 +38,7 @@ LABELS = {
 
 @dataclass(frozen=True)
 class Stage:
-    """A champion, a shadow that scores when it is told to, and what it says."""
+    """A champion, and a shadow that scores on demand."""
 
     champion: Loaded
     shadow: Shadow

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from serve.errors import ModelFileError, StoreError
+from serve.model.scorer import Scorer
 from serve.model.shapley import Explainer
 from serve.store.pointer import Pointer
-from serve.model.scorer import Scorer
 from serve.store.store import Store
 
 log = logging.getLogger(__name__)

@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from serve import strict_json
-from serve.files import write_atomically
 from serve.errors import JSONError, ModelFileError, StoreBusyError, StoreError
-from serve.store.pointer import LARGEST_POINTER, Pointer, read_pointer
-from serve.files import read_regular
+from serve.files import read_regular, write_atomically
 from serve.model.scorer import Scorer
 from serve.settings import LARGEST_FILE, Settings
+from serve.store.pointer import LARGEST_POINTER, Pointer, read_pointer
 from serve.store.signature import LARGEST_SIGNATURE, Verifier
 
 LARGEST_METADATA = 16 * 2**20  # bytes

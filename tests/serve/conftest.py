@@ -27,9 +27,8 @@ METADATA = {"metrics": {"auc": 0.8}, "gates": [{"name": "signal", "passed": True
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of model files: TEST_MODEL_FILES, or built here where there is onnx."""
-    given = os.environ.get("TEST_MODEL_FILES")
-    if given:
-        return Path(given)
+    if folder := os.environ.get("TEST_MODEL_FILES"):
+        return Path(folder)
     from tests.model_files import write_files
 
     return write_files(tmp_path_factory.mktemp("model_files"))
@@ -73,7 +72,7 @@ def shelf(tmp_path: Path, model_file: Callable[[str], bytes]) -> Shelf:
 
 @pytest.fixture
 def make_app(shelf: Shelf) -> Callable[..., Flask]:
-    """Return an application that answers from the shelf; it looks at the pointer at its start and when told to."""
+    """Return an application that answers from the shelf; it reads the pointer at its start and at `refresh`."""
     return lambda **settings: create_app(Settings(store=shelf.store.path, poll_seconds=3600, **settings))
 
 

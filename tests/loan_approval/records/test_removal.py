@@ -19,6 +19,7 @@ from loan_approval.records.reading import read_decisions, read_refusals, read_re
 from loan_approval.records.removal import erase, retain
 from serve.records.applicant import hash_applicant
 from tests.prediction_logs import NOON, live_writer, make_line, write_lines, write_time
+from tests.waiting import wait_until
 
 SECRET = b"0123456789abcdef"
 ANA, RUI = (hash_applicant(SECRET, key) for key in (b"ana", b"rui"))
@@ -262,8 +263,8 @@ def test_a_server_that_still_writes_to_an_old_day_is_asked_to_leave_it(aged: Pat
         assert len(kept(aged)["decisions"]) == len(AGES)
         with ThreadPoolExecutor(1) as pool:
             retaining = pool.submit(retain, aged, 10)
-            while not request.exists():
-                assert not retaining.done()
+            wait_until(lambda: request.exists() or retaining.done())
+            assert not retaining.done()
             fcntl.flock(file, fcntl.LOCK_UN)
             assert retaining.result().decisions == 2
 

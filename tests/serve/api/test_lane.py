@@ -14,7 +14,7 @@ from serve.api.app import create_app
 from serve.api.lane import Lane
 from serve.http import wsgi
 from serve.http.front import Front
-from serve.http.request import Request
+from serve.http.wsgi import Request
 from serve.settings import Settings
 from serve.store.pointer import Pointer
 from serve.store.store import Store

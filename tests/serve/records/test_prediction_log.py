@@ -70,7 +70,7 @@ def answers(app: Flask, application: dict[str, Any], way: str) -> bool:
 
 
 def records(app: Flask) -> dict[str, int]:
-    text = app.extensions["observer"].exposition().decode()
+    text = app.extensions["observer"].expose().decode()
     counts = re.findall(r'loan_prediction_log_records_total\{result="(\w+)"\} ([\d.]+)', text)
     return {result: int(float(count)) for result, count in counts}
 
@@ -314,7 +314,7 @@ def test_required_record_that_cannot_be_written_is_503_and_no_decision(
     assert answer.json == {"error": "the decision can't be put on record, try again later"}
     assert "X-Decision-Id" not in answer.headers
     assert records(app) == {"logged": 0, "dropped": 0, "refused": 1}
-    decisions = re.findall(r"loan_decisions_total\{.*\} (.*)", app.extensions["observer"].exposition().decode())
+    decisions = re.findall(r"loan_decisions_total\{.*\} (.*)", app.extensions["observer"].expose().decode())
     assert set(decisions) == {"0.0"}
     assert logged_by(app) == []
 

@@ -35,7 +35,7 @@ def test_a_difference_is_counted_in_the_buckets_that_reach_it(shelf):
     counts = ShadowCounts(observer.tallies)
     for difference in (0.0, 0.001, -0.0011, 0.3, -1.0):
         counts.scored(live.current, live.current, np.array([difference]), np.array([0], dtype=np.int64))
-    text, labels = observer.exposition().decode(), ("version", "champion", "side", "le")
+    text, labels = observer.expose().decode(), ("version", "champion", "side", "le")
     buckets = read_series(text, "loan_shadow_difference_bucket", *labels)
     counted = {(side, float(le)): count for (_, _, side, le), count in buckets.items()}
     assert [counted["above", le] for le in (0.001, 0.0025, 0.25, 0.5, 1.0)] == [2, 2, 2, 3, 3]
@@ -45,5 +45,5 @@ def test_a_difference_is_counted_in_the_buckets_that_reach_it(shelf):
 def test_reasons_are_counted_from_zero():
     observer = Observer()
     ShadowCounts(observer.tallies)
-    series = read_series(observer.exposition().decode(), "loan_shadow_dropped_total", "reason")
+    series = read_series(observer.expose().decode(), "loan_shadow_dropped_total", "reason")
     assert series == {(reason,): 0 for reason in REASONS}

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from serve.errors import ModelFileError, SettingsError, SignatureError
+from serve.settings import Settings
 from serve.store.live import LiveModel
 from serve.store.pointer import Pointer
-from serve.settings import Settings
 from serve.store.signature import Verifier
 from serve.store.store import Store, open_store
 from tests.signing_keys import Keys, make_keys

@@ -20,7 +20,7 @@ from serve.http.supervisor import Child, Supervisor
 from serve.keys import Keys
 from serve.metrics.counters import forget_gauges
 from serve.metrics.log_format import log_as_json
-from serve.records.log_folder import check_log_folder
+from serve.records.applicant import check_log_folder
 from serve.settings import Settings
 from serve.store.signature import Verifier
 

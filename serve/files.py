@@ -22,7 +22,12 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o666) -> None:
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
+    flush_folder(path.parent)
+
+
+def flush_folder(path: Path) -> None:
+    """Flush a folder to the disk, so that new, renamed and removed names in it survive a power cut."""
+    folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:

@@ -83,7 +83,6 @@ def _record(loaded: Loaded, decision_id: str, X: np.ndarray, p: Any, codes: Any,
     lists = np.asarray(p).tolist(), np.asarray(codes).tolist()
     decided = Decided(time.time(), decision_id, request.url_rule.rule, loaded, X, *lists, seconds, **optional)
     if log and not log.take(decided):
-        log.refuse(len(p))
         raise ServiceUnavailable("the decision can't be put on record, try again later", retry_after=1)
     if shadow:
         shadow.put(decided)

@@ -1,5 +1,4 @@
-"""What was decided, on record.
+"""Records of decisions and refusals.
 
-In: decisions and refusals of one worker. Out: the prediction log, append-only files of JSON lines, and the keyed hash
-of an applicant's key.
+In: decisions and refusals of one worker. Out: append-only files of JSON lines, with keyed hashes of applicants' keys.
 """

@@ -1,26 +1,28 @@
-"""The applicant's key of a request: what one may be, and the keyed hash that alone is kept of it."""
+"""Applicants' keys, of which only a keyed hash is logged, and the secret for it, kept in the log's folder."""
 
 import hmac
+import logging
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile, TemporaryFile
 
 from serve.errors import SettingsError
 from serve.files import read_regular
-from serve.records.log_file import PRIVATE_FILE, make_private_folder
+from serve.records.log_file import make_private_folder
+from serve.settings import Settings
 
 HEADER = "X-Applicant-Key"
 LONGEST_KEY = 256  # bytes
-SHORTEST_SECRET = 16
-LONGEST_SECRET = 4096
+SHORTEST_SECRET, LONGEST_SECRET = 16, 4096  # bytes
 SECRET = "applicant.secret"  # noqa: S105 (a file's name)
-_PRINTABLE = frozenset(range(0x20, 0x7F)) - {ord(",")}
+_PRINTABLE = frozenset(range(0x20, 0x7F)) - {ord(",")}  # a comma would join the values of a repeated header
+log = logging.getLogger(__name__)
 
 
 def is_key(key: bytes) -> bool:
-    """Whether a header's value can be an applicant's key: 1 to 256 printable ASCII characters, no comma among them: of
-    a header that stands twice one could not say which was meant.
-    """
+    """Return whether a header's value is a valid key: 1 to 256 printable ASCII characters without a comma."""
     return 1 <= len(key) <= LONGEST_KEY and _PRINTABLE.issuperset(key)
 
 
@@ -30,28 +32,47 @@ def hash_applicant(secret: bytes, key: bytes) -> str:
 
 
 def read_secret(path: Path) -> bytes:
-    """Return the secret of a file, without the end of its line. Raises OSError, SettingsError."""
+    """Return the secret in a file, without the end of its line. Raises OSError, SettingsError."""
     secret = read_regular(path, LONGEST_SECRET).rstrip(b"\r\n")
     if len(secret) < SHORTEST_SECRET:
         raise SettingsError(f"{path}: expected a secret of at least {SHORTEST_SECRET} bytes, it has {len(secret)}")
     return secret
 
 
-def make_secret(folder: Path) -> bytes:
-    """Return the secret that is kept in a log's folder, made by whoever comes first. Raises OSError, SettingsError."""
-    path = folder / SECRET
-    if not path.exists():
+def load_or_make_secret(folder: Path, file: Path | None = None) -> bytes:
+    """Return the secret in a file, or else that in the log's folder, made if missing. Raises OSError, SettingsError."""
+    path = file or folder / SECRET
+    if not file and not path.exists():
         make_private_folder(folder)
-        beside = folder / f".{SECRET}.{secrets.token_hex(4)}"
-        file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
-        try:
-            with os.fdopen(file, "wb") as out:
-                out.write(secrets.token_hex(32).encode() + b"\n")
-                out.flush()
-                os.fsync(out.fileno())
-            os.link(beside, path)  # unlike a rename, this never takes another's place
-        except FileExistsError:
-            pass
-        finally:
-            beside.unlink(missing_ok=True)
+        # A link, unlike a rename, never replaces the secret that another process has made meanwhile.
+        with NamedTemporaryFile(dir=folder, prefix=f".{SECRET}.") as new, suppress(FileExistsError):
+            new.write(secrets.token_hex(32).encode() + b"\n")
+            new.flush()
+            os.fsync(new.fileno())
+            os.link(new.name, path)
     return read_secret(path)
+
+
+def check_log_folder(settings: Settings) -> None:
+    """Test at the start that the log's folder can be written and its secret be read. Raises SettingsError.
+
+    In mode `drop` a folder that can't be written is only an error message.
+    """
+    folder, file = settings.prediction_log, settings.applicant_secret_file
+    if file:
+        try:
+            read_secret(file)
+        except OSError as err:
+            raise SettingsError(f"SERVE_APPLICANT_SECRET_FILE: can't be read: {err.strerror}") from err
+    if folder is None:
+        return
+    try:
+        make_private_folder(folder)
+        with TemporaryFile(dir=folder) as trial:
+            trial.write(b"\n")
+        load_or_make_secret(folder, file)
+    except OSError as err:
+        fault = f"SERVE_PREDICTION_LOG={str(folder)!r}: can't be written: {err.strerror}"
+        if settings.prediction_log_mode == "required":
+            raise SettingsError(fault) from err
+        log.error("%s; until it can, decisions go unrecorded", fault)

@@ -1,10 +1,11 @@
-"""Decisions, as they are handed from whoever answers to the prediction log and to the shadow."""
+"""Decisions as the threads that answer hand them to the background threads of the prediction log and the shadow."""
 
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
-from itertools import repeat
+from itertools import groupby, repeat
 from typing import Any
 
 import msgspec
@@ -13,15 +14,16 @@ import numpy as np
 from serve.records.log_file import DAY
 from serve.store.live import Loaded
 
-# One decision, as the lane makes thousands a second: the first fields of `Decided`, with a single p and code.
+# One decision of the fast lane, a tuple since there are thousands a second: the first fields of `Decided`.
 Row = tuple[float, str, str, Loaded, bytes, float, int, float, bytes | None]
 
 
 class Decided(msgspec.Struct, frozen=True, gc=False):
-    """The n decisions of one answer. `many` where each has a number behind the id, from `first` on.
+    """The n decisions of one answer.
 
     at: unix time.   X: (n, F) float64, or its bytes.   p, codes: n.   seconds: from the request to the decision.
-    applicant: the key that came with the request.   monitored: (n,) float64 a feature that was given, NaN = unknown.
+    applicant: the key in the request.   monitored: (n,) float64 for each feature in the request, NaN = unknown.
+    many: a batch, whose rows have the id `<decision_id>.<number>`, numbered from `first`.
     """
 
     at: float
@@ -39,15 +41,15 @@ class Decided(msgspec.Struct, frozen=True, gc=False):
     first: int = 0
 
     def split(self, most: int) -> Iterator["Decided"]:
-        """Yield parts of at most so many rows."""
+        """Yield parts of at most `most` rows."""
         if len(self.p) <= most:
             yield self
             return
         for start in range(0, len(self.p), most):
             part = slice(start, start + most)
             monitored = {name: values[part] for name, values in (self.monitored or {}).items()}
-            lists = {"X": self.X[part], "p": self.p[part], "codes": self.codes[part]}
-            yield msgspec.structs.replace(self, first=start, monitored=monitored, **lists)
+            rows = {"X": self.X[part], "p": self.p[part], "codes": self.codes[part], "monitored": monitored}
+            yield msgspec.structs.replace(self, first=start, **rows)
 
     def ids(self) -> list[str]:
         """Return the id of each row."""
@@ -56,26 +58,25 @@ class Decided(msgspec.Struct, frozen=True, gc=False):
         return [f"{self.decision_id}.{row}" for row in range(self.first, self.first + len(self.p))]
 
 
-def show_time(at: float) -> datetime | str:
-    """Return a unix time as what JSON has it in UTC as ISO 8601, to the microsecond."""
-    return show_times([at])[0]
-
-
 def show_times(times: Iterable[float]) -> list[datetime | str]:
-    """Do the same to many."""
-    found = [*map(datetime.fromtimestamp, times, repeat(UTC))]
-    # msgspec would leave out a fraction of zero.
-    return [each if each.microsecond else f"{each:%Y-%m-%dT%H:%M:%S}.000000Z" for each in found]
+    """Return unix times as values that JSON writes in UTC, ISO 8601, with microseconds."""
+    shown = [*map(datetime.fromtimestamp, times, repeat(UTC))]
+    # msgspec would omit a fraction of zero.
+    return [each if each.microsecond else f"{each:%Y-%m-%dT%H:%M:%S}.000000Z" for each in shown]
 
 
-def cut(rows: list[Row]) -> list[list[Row]]:
-    """Return the rows in pieces of one model and one day each."""
-    if not rows:
-        return []
-    first, last = rows[0], rows[-1]
-    if first[0] // DAY == last[0] // DAY and all(row[3] is first[3] for row in rows):
-        return [rows]
-    return [[row] for row in rows]  # a few times a day
+def group_rows(rows: Iterable[Row]) -> list[list[Row]]:
+    """Return the rows in groups of one model and one day each."""
+    return [[*group] for _, group in groupby(rows, lambda row: (id(row[3]), row[0] // DAY))]
+
+
+def use_batch_scheduling() -> None:
+    """Let the calling background thread wake without preempting a thread that answers, on systems that support it.
+
+    A lower priority would do harm: the thread may hold the interpreter's lock while it waits for the processor.
+    """
+    with suppress(OSError, AttributeError):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def make_decision_id() -> str:

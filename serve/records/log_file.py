@@ -1,8 +1,8 @@
-"""Append-only files of lines, begun anew by size and by UTC day: what one writer leaves for others to read.
+"""Append-only files of lines; a new file begins each UTC day, and when a file is large enough.
 
-`<folder>/<kind>/<YYYY-MM-DD>/<writer>-<NNNNNN>.jsonl`. The writer holds an exclusive `flock` on the file it writes to,
-from before the file has its name until it is finished: whoever gets the lock has a file that nobody writes to. A file
-`<same name>.rotate` beside it asks the writer to finish that file and to go on in a new one.
+`<folder>/<kind>/<YYYY-MM-DD>/<writer>-<NNNNNN>.jsonl`. The writer holds an exclusive `flock` on its file from before it
+has this name until it is finished, so a process that gets the lock has a finished file. A file `<same name>.rotate`
+beside it asks the writer to finish the file and to continue in a new one.
 """
 
 import errno
@@ -14,22 +14,25 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
+
 DAY = 86_400  # seconds
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
+encode_lines = msgspec.json.Encoder().encode_lines
 
 
 def make_private_folder(folder: Path) -> None:
-    """Make a folder, and those above it that are not there, for this user alone. Raises OSError."""
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    for each in reversed(missing):
-        each.mkdir(PRIVATE_FOLDER, exist_ok=True)
+    """Make a folder and its missing parents, all private to this user. Raises OSError."""
+    for each in reversed((folder, *folder.parents)):
+        if not each.exists():
+            each.mkdir(PRIVATE_FOLDER, exist_ok=True)
 
 
 class LogFile:
-    """One writer's files of one kind. Not for several threads at once: the caller has the lock."""
+    """One writer's files of one kind. Not thread-safe: callers in several threads need a lock."""
 
     def __init__(self, folder: Path, kind: str, largest: int, clock: Callable[[], float] = time.time) -> None:
-        """largest: bytes of a file, then the next one begins. clock: unix time. Nothing is made before `append`."""
+        """largest: bytes of a file before the next one begins. clock: unix time. `append` makes the folders."""
         self._folder, self._largest, self._clock = folder / kind, largest, clock
         self._writer = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}-{secrets.token_hex(4)}"
         self._number = 0
@@ -38,36 +41,34 @@ class LogFile:
         self._day = self._size = 0
 
     def append(self, lines: bytes, at: float | None = None) -> None:
-        """Write whole lines, all of them at once; those of a time `at` go to its UTC day, without one to today's.
+        """Write whole lines in one call to the file of the UTC day of `at`, by default today.
 
-        Raises OSError, and then nothing of them stands in the log. What is written survives the end of the process;
-        the system's own flush decides what survives that of the machine.
+        Raises OSError, and then none of the lines is in the log. Written lines survive the end of the process, and
+        that of the machine once the system has flushed them.
         """
         day = int(self._clock() if at is None else at) // DAY
         if self._file is None or day != self._day or (self._size and self._size + len(lines) > self._largest):
             self._begin(day)
-        written = 0
         try:
-            written = os.write(self._file, lines)
-            if written < len(lines):
+            if os.write(self._file, lines) < len(lines):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError:
-            self._take_back()
+            self._undo_write()
             raise
-        self._size += written
+        self._size += len(lines)
 
     def tick(self) -> None:
-        """Finish the file if somebody asks for it, if its day is over, or if it was taken away. Raises OSError."""
+        """Finish the file if that is requested, if its day is over, or if the file was removed. Raises OSError."""
         if self._file is None:
             return
         request = self._path.with_name(f"{self._path.name}.rotate")
-        gone = not self._path.exists()  # lines in a file without a name would be lost with the process
-        if gone or int(self._clock()) // DAY > self._day or request.exists():
+        # If the file was removed, more lines in it would be lost when it is closed.
+        if not self._path.exists() or int(self._clock()) // DAY > self._day or request.exists():
             self.close()
             request.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Finish the file; the next `append` begins another. A file without a line is taken away."""
+        """Finish the file; the next `append` begins another. An empty file is removed."""
         if self._file is None:
             return
         file, self._file = self._file, None
@@ -83,8 +84,7 @@ class LogFile:
         self._number += 1
         path = folder / f"{self._writer}-{self._number:06}.jsonl"
         beside = path.with_name(f"{path.name}.new")
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        file = os.open(beside, flags, PRIVATE_FILE)
+        file = os.open(beside, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             beside.rename(path)
@@ -94,10 +94,8 @@ class LogFile:
             raise
         self._file, self._path, self._day, self._size = file, path, day, 0
 
-    def _take_back(self) -> None:
-        """Cut off what a failed write left, or leave it as the file's torn last line; the next write has a new file,
-        as it may be the old one that can't grow.
-        """
+    def _undo_write(self) -> None:
+        """Cut off what a failed write left, or leave it as the torn last line; the next write begins a new file."""
         try:
             os.ftruncate(self._file, self._size)
         except OSError:

@@ -1,21 +1,18 @@
-"""How often requests for decisions were refused, by minute, route, field and kind: nothing that a caller wrote."""
+"""Counts refused requests for decisions by minute, route, field and kind; no text of a caller is kept."""
 
 import time
 from collections import Counter
 from collections.abc import Mapping
 from threading import Lock
 
-import msgspec
+from serve.records.log_file import LogFile, encode_lines
 
-from serve.records.log_file import LogFile
-
-EARLY_KINDS = {408: "too slow", 413: "too large", 431: "long headers"}  # of requests that reach no route
-MOST_COUNTS = 10_000  # that wait for a disk
-_encode_lines = msgspec.json.Encoder().encode_lines
+EARLY_KINDS = {408: "too slow", 413: "too large", 431: "long headers"}  # of requests without a route
+MOST_COUNTS = 10_000  # kept while the disk refuses writes
 
 
 class Refusals:
-    """Counts that are written once their minute is over."""
+    """Counts refusals, and writes the counts of a minute once it is over."""
 
     def __init__(self, file: LogFile) -> None:
         self._file = file
@@ -30,29 +27,27 @@ class Refusals:
                 self._counts[minute, route, field, kind] += count
 
     def count_early(self, status: int) -> None:
-        """Count a request that was refused before it had a route, unless the service itself was the reason."""
+        """Count a request that was refused before it had a route, if the caller was the reason."""
         if kind := EARLY_KINDS.get(status):
             self.count("", {("", kind): 1}, time.time())
 
     def write(self, before: float) -> None:
-        """Write the counts of the minutes that were over at a unix time. Raises OSError, and keeps them then."""
+        """Write the counts of the minutes that had ended at a unix time. Raises OSError, and then keeps them."""
         with self._lock:
             over = {key: count for key, count in self._counts.items() if key[0] * 60 + 60 <= before}
         for minute in sorted({key[0] for key in over}):
             counts = {key: count for key, count in over.items() if key[0] == minute}
             try:
-                self._file.append(_encode_lines([_describe(*key, count) for key, count in counts.items()]), minute * 60)
+                self._file.append(encode_lines([_describe(*key, count) for key, count in counts.items()]), minute * 60)
             except OSError:
-                if len(over) < MOST_COUNTS:  # beyond that these counts are lost
+                if len(over) < MOST_COUNTS:  # with more, these counts are dropped
                     raise
             with self._lock:
-                for key, count in counts.items():
-                    self._counts[key] -= count
-                self._counts += Counter()  # without what is zero now
+                self._counts -= Counter(counts)
         self._file.tick()
 
     def close(self) -> None:
-        """Write everything. Raises OSError."""
+        """Write all counts. Raises OSError."""
         try:
             self.write(float("inf"))
         finally:

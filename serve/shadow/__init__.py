@@ -1,5 +1,4 @@
-"""A challenger that scores what the production model answered.
+"""A challenger that scores what the production model answered, without delaying or changing an answer.
 
-In: decisions that were answered. Out: lines with the challenger's scores, and counts for the metrics. It never delays
-or changes an answer.
+In: decisions that were answered. Out: lines with the challenger's scores, and counts for the metrics.
 """

@@ -29,7 +29,7 @@ def add_commands(add: Adder) -> None:
 
 def _folder(options: argparse.Namespace) -> Path:
     from loan_approval.data.datasets import dataset_folder, load_contract
-    from loan_approval.records.prediction_log import prediction_log_folder
+    from loan_approval.records.reading import prediction_log_folder
 
     return options.log or prediction_log_folder(load_contract(dataset_folder(options.dataset)).model_name)
 
@@ -49,7 +49,7 @@ def _replay(options: argparse.Namespace) -> None:
 
 
 def _review(options: argparse.Namespace) -> None:
-    from loan_approval.records.reviews import add_review
+    from loan_approval.records.logged_decision import add_review
 
     reviewer = getpass.getuser() if options.reviewer is None else options.reviewer
     review = add_review(_folder(options), options.decision_id, options.outcome, reviewer, options.reason)
@@ -57,7 +57,7 @@ def _review(options: argparse.Namespace) -> None:
 
 
 def _retain(options: argparse.Namespace) -> None:
-    from loan_approval.records.retention import retain
+    from loan_approval.records.removal import retain
 
     folder = _folder(options)
     gone = retain(folder, options.days, options.time_limit)
@@ -66,7 +66,7 @@ def _retain(options: argparse.Namespace) -> None:
 
 
 def _erase(options: argparse.Namespace) -> None:
-    from loan_approval.records.erasure import erase, load_secret
+    from loan_approval.records.removal import erase, load_secret
 
     folder = _folder(options)
     key = getpass.getpass("The applicant's key: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")

@@ -12,7 +12,7 @@ from loan_approval.evaluation.fairness import group_rows
 from loan_approval.evaluation.metrics import MISSING_BAND, wilson_interval
 from loan_approval.monitor.shadow import report_shadow
 from loan_approval.monitor.window import EARLIER, Window
-from loan_approval.records.prediction_log import DECISIONS, read_shadow
+from loan_approval.records.reading import DECISIONS, read_shadow
 
 ALLOWED_REFUSALS = 0.01  # share of applications that may be refused for one reason without a word about it
 REFUSALS_WARNING, REFUSALS_SEVERE = 0.02, 0.05

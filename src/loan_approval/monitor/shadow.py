@@ -56,7 +56,7 @@ class ShadowReport:
 def report_shadow(frame: pd.DataFrame, costs: Costs, meaning: str = "past_decision") -> list[ShadowReport]:
     """Return a report for each challenger and champion that the log has together, the latest last.
 
-    frame: `prediction_log.read_shadow(folder).frame`.   costs: of the decision rule.   meaning: the target's.
+    frame: `reading.read_shadow(folder).frame`.   costs: of the decision rule.   meaning: the target's.
     """
     frame = frame.dropna(subset=_NEEDED)
     names = ["model_version", "model_sha256", "champion_sha256"]

@@ -13,13 +13,13 @@ from loan_approval.drift.measures import Share
 from loan_approval.errors import LogError, ParameterError
 from loan_approval.monitor.groups import group_shares
 from loan_approval.project import ROOT
-from loan_approval.records.prediction_log import (
+from loan_approval.records.reading import (
     as_utc,
-    of_contract,
     prediction_log_folder,
     read_decisions,
     read_refusals,
     read_reviews,
+    require_contract,
     require_rows,
 )
 from serve.model.scorer import Scorer
@@ -84,7 +84,7 @@ def load_window(dataset: Dataset, folder: Path, store: Store, begin: str, end: s
     if since is not None and until is not None and since >= until:
         raise ParameterError(f"begin {begin} is not before end {end}")
     lines = require_rows(read_decisions(folder, since, until), folder, since, until)
-    decisions = of_contract(_of_version(lines.frame, version, folder), dataset.contract)
+    decisions = require_contract(_of_version(lines.frame, version, folder), dataset.contract)
     reviews = read_reviews(folder).frame
     return Window(
         reference=dataset,
@@ -115,7 +115,7 @@ def compare_with(window: Window, against: str) -> Window:
     since, until = parse_time("against", begin), parse_time("against", end)
     lines = require_rows(read_decisions(window.folder, since, until), window.folder, since, until)
     contract = window.reference.contract
-    frame = feature_columns(of_contract(lines.frame, contract), window.reference)
+    frame = feature_columns(require_contract(lines.frame, contract), window.reference)
     X, _ = contract.encode_table({name: _plain_values(frame[name]) for name in frame})
     splits, y = np.full(len(frame), "earlier"), lines.frame["code"].to_numpy()
     return replace(window, reference=Dataset(f"log {against}", contract, frame, X, y, splits, sha256=""))

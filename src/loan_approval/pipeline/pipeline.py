@@ -21,7 +21,7 @@ from loan_approval.monitor.window import compare_with, load_window, log_folder
 from loan_approval.notebooks import reports
 from loan_approval.notebooks.run import NotebookRun, parse_parameters, run_notebook
 from loan_approval.project import ROOT
-from loan_approval.records.prediction_log import prediction_log_folder
+from loan_approval.records.reading import prediction_log_folder
 from loan_approval.registry import tracking, version_record
 from loan_approval.registry.promotion import ALIAS, promote
 from loan_approval.registry.stores import model_and_store

@@ -1,32 +1,35 @@
-"""Finds one decision in a prediction log; its id, a UUIDv7, tells the day."""
+"""One decision of a prediction log: finds it by its id, and adds what a person decided about it."""
 
-import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from loan_approval.errors import LogError
-from loan_approval.records.prediction_log import DECISIONS, day_files, loads
+from loan_approval.records.reading import DECISIONS, REVIEWS, day_files, parse_line, split_lines
+from loan_approval.records.rewriting import append_line, changing
 
-_UUIDV7 = re.compile(r"([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(\.\d+)?")
+OUTCOMES = ("approve", "decline")
+LONGEST = 4000  # characters of a reason
 
 
 def find_decision(folder: Path, decision_id: str) -> dict[str, Any]:
-    """Return the line of a decision, the values as they were scored. Raises LogError when the log has none, or has it
-    on a line that is broken.
+    """Return the line of a decision, with the values that were scored.
+
+    Raises LogError when the log has no such decision, or has it on a broken line.
     """
-    broken = ""
-    for path in _files_by_nearness(folder / DECISIONS, decision_id):
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:  # removed meanwhile, by retention say
-            continue
-        except OSError as err:
-            raise LogError(f"{path}: can't be read: {err.strerror}") from err
-        if line := _find_line(data, decision_id):
-            return line
-        broken = broken or _find_broken(path, data, decision_id)
+    text, field = f'"{decision_id}"'.encode(), f'"decision_id":"{decision_id}"'.encode()
+    near, broken = _days_near(decision_id), ""
+    files = sorted(day_files(folder / DECISIONS), reverse=True)
+    for path in sorted(files, key=lambda path: path.parent.name not in near):
+        for number, line in enumerate(split_lines(path)[0], 1):
+            if text not in line:
+                continue
+            document = parse_line(line)
+            if document and document.get("decision_id") == decision_id:
+                return document
+            if not document and field in line:
+                broken = broken or f"{path}: line {number}"
     if broken:
         raise LogError(f"{broken} is broken, expected the JSON object of {decision_id!r}")
     raise LogError(
@@ -34,47 +37,30 @@ def find_decision(folder: Path, decision_id: str) -> dict[str, Any]:
     )
 
 
-def _files_by_nearness(folder: Path, decision_id: str) -> Iterator[Path]:
-    """Yield all files of decisions, those of the day that the id tells of and of its neighbours first."""
-    near = _days_near(decision_id)
-    later = []
-    for path in day_files(folder):
-        if path.parent.name in near:
-            yield path
-        else:
-            later.append(path)
-    yield from reversed(later)
+def add_review(folder: Path, decision_id: str, outcome: str, reviewer: str, reason: str) -> dict[str, str]:
+    """Append a person's outcome of a logged decision and return its line. Of several reviews, the last one counts.
+
+    Raises LogError when there is no such decision, and for an outcome, reviewer or reason that can't be used.
+    """
+    reviewer, reason = reviewer.strip(), reason.strip()
+    if outcome not in OUTCOMES:
+        raise LogError(f"outcome {outcome!r}, expected {' or '.join(OUTCOMES)}")
+    for name, text in (("reviewer", reviewer), ("reason", reason)):
+        if not 0 < len(text) <= LONGEST or not text.isprintable():
+            raise LogError(f"{name}: expected 1 to {LONGEST:,} printable characters")
+    with changing(folder):  # so that the decision can't be erased before its review is written
+        find_decision(folder, decision_id)
+        time = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        review = {"time": time, "decision_id": decision_id, "reviewer": reviewer, "outcome": outcome, "reason": reason}
+        append_line(folder / REVIEWS, review)
+    return review
 
 
 def _days_near(decision_id: str) -> set[str]:
-    match = _UUIDV7.fullmatch(decision_id)
-    if not match:
-        return set()
+    """Return the day that a decision id, a UUIDv7, begins with, and the days before and after; {} for other ids."""
     try:
-        made = datetime.fromtimestamp(int(match[1] + match[2], 16) / 1000, UTC)
-        return {f"{made + timedelta(days=days):%Y-%m-%d}" for days in (-1, 0, 1)}
-    except (OverflowError, ValueError):  # an id from a time that has no date
+        milliseconds = UUID(decision_id.partition(".")[0]).int >> 80
+        time = datetime.fromtimestamp(milliseconds / 1000, UTC)
+        return {f"{time + timedelta(days=days):%Y-%m-%d}" for days in (-1, 0, 1)}
+    except (OverflowError, ValueError):  # not a UUID, or a time that has no date
         return set()
-
-
-def _find_line(data: bytes, decision_id: str) -> dict[str, Any] | None:
-    """Return the line with this id; a line that only mentions it, or is torn, is none."""
-    needle, start = b'"' + decision_id.encode() + b'"', 0
-    while (found := data.find(needle, start)) >= 0:
-        end = data.find(b"\n", found)
-        end = len(data) if end < 0 else end
-        line = loads(data[data.rfind(b"\n", 0, found) + 1 : end])
-        if line and line.get("decision_id") == decision_id:
-            return line
-        start = end
-    return None
-
-
-def _find_broken(path: Path, data: bytes, decision_id: str) -> str:
-    """Name the finished line that has this id and is no JSON object, "" where there is none."""
-    found = data.find(f'"decision_id":"{decision_id}"'.encode())
-    end = data.find(b"\n", found)
-    if found < 0 or end < 0 or loads(data[data.rfind(b"\n", 0, found) + 1 : end]):
-        return ""
-    number = data.count(b"\n", 0, found) + 1
-    return f"{path}: line {number}"

@@ -1,10 +1,8 @@
-"""A decision's receipt: the logged decision made again, by the very model file that made it."""
+"""A decision's receipt: the logged decision, made again by the same model file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from loan_approval.errors import LogError, TrackingError
 from loan_approval.registry import tracking
@@ -19,9 +17,9 @@ _NEEDED = ("time", "route", "model_name", "model_version", "model_sha256")
 
 @dataclass(frozen=True)
 class Receipt:
-    """A logged decision beside what the same file says now: `again` has the line's keys that were computed anew.
+    """The line of a logged decision, and in `again` the keys of it that were computed again.
 
-    `differences` are the keys that differ; reasons that were not logged are computed and differ from nothing.
+    `differences` are the keys whose values differ; reasons that were not logged don't count.
     """
 
     line: Mapping[str, Any]
@@ -31,9 +29,9 @@ class Receipt:
 
 def load_file(line: Mapping[str, Any], store: Store) -> bytes:
     """Return the model file that made a decision: from the store, else from MLflow. Raises LogError."""
-    lost = [name for name in _NEEDED if not isinstance(line.get(name), str)]
-    if lost:
-        raise LogError(f"the line of {line['decision_id']} has no text as {', '.join(lost)}: no server has left it so")
+    gaps = [name for name in _NEEDED if not isinstance(line.get(name), str)]
+    if gaps:
+        raise LogError(f"the line of {line['decision_id']} has no text as {', '.join(gaps)}: no server has left it so")
     sha256, which = line["model_sha256"], f"{line['model_name']} version {line['model_version']}"
     if data := store.file(sha256):
         return data
@@ -51,10 +49,17 @@ def load_file(line: Mapping[str, Any], store: Store) -> bytes:
 def replay(line: Mapping[str, Any], data: bytes) -> Receipt:
     """Decide a logged application again with the bytes of its model file, through the server's own code.
 
-    Raises ModelFileError when these are other bytes, LogError when the line lacks what the file scores.
+    Raises ModelFileError when the bytes are not of that file, LogError when the line lacks what the file scores.
     """
     scorer = Scorer(data, line["model_sha256"])
-    X = _encode(line, scorer)
+    names = [feature.name for feature in scorer.contract.scored]
+    absent = [name for name in names if f"input.{name}" not in line]
+    if absent:
+        raise LogError(f"the line of {line['decision_id']} lacks what its model scores: {', '.join(absent)}")
+    try:
+        X = scorer.contract.encode({name: line[f"input.{name}"] for name in names})
+    except ApplicationError as err:
+        raise LogError(f"the line of {line['decision_id']}, as it stands in the log: {err}") from err
     decision = scorer.answer_row(X)
     band = name_band(decision.probability, *scorer.review_band)
     explanation = Explainer(scorer).explain(X)
@@ -71,10 +76,10 @@ def replay(line: Mapping[str, Any], data: bytes) -> Receipt:
 
 
 def describe(receipt: Receipt) -> list[str]:
-    """Return the receipt in words, the applicant's values among them: for the terminal only."""
+    """Return the receipt in words. They include the applicant's values: show them on the terminal only."""
     line, again = receipt.line, receipt.again
-    who = f"{line['model_name']} version {line['model_version']}, sha256 {line['model_sha256']}"
-    words = [f"{line['decision_id']}, {line['time']}, {line['route']}", who]
+    words = [f"{line['decision_id']}, {line['time']}, {line['route']}"]
+    words.append(f"{line['model_name']} version {line['model_version']}, sha256 {line['model_sha256']}")
     words += [f"  {key.removeprefix('input.')}: {line[key]}" for key in line if key.startswith("input.")]
     for key, value in again.items():
         if key in receipt.differences:
@@ -84,17 +89,6 @@ def describe(receipt: Receipt) -> list[str]:
         else:
             words.append(f"{key}: {value}")
     return words
-
-
-def _encode(line: Mapping[str, Any], scorer: Scorer) -> np.ndarray:
-    names = [feature.name for feature in scorer.contract.scored]
-    absent = [name for name in names if f"input.{name}" not in line]
-    if absent:
-        raise LogError(f"the line of {line['decision_id']} lacks what its model scores: {', '.join(absent)}")
-    try:
-        return scorer.contract.encode({name: line[f"input.{name}"] for name in names})
-    except ApplicationError as err:
-        raise LogError(f"the line of {line['decision_id']}, as it stands in the log: {err}") from err
 
 
 def _differs(key: str, logged: object, again: Any) -> bool:

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from loan_approval import cli
 from loan_approval.errors import LogError
-from loan_approval.records.logged_decision import find_decision
+from loan_approval.records.logged_decision import add_review, find_decision
+from loan_approval.records.reading import read_reviews
 from serve.records.decided import make_decision_id
 from tests.prediction_logs import NOON, make_id, make_line, write_lines
 
@@ -62,3 +64,60 @@ def test_a_decision_on_a_broken_line_is_not_said_to_be_unknown(tmp_path: Path) -
     with pytest.raises(LogError, match=r"w1-000000.jsonl: line 2 is broken"):
         find_decision(tmp_path, lines[1]["decision_id"])
     assert find_decision(tmp_path, lines[2]["decision_id"])["input.n"] == 2
+
+
+@pytest.fixture
+def ids(tmp_path: Path) -> list[str]:
+    lines = [make_line({"n": n}) for n in range(3)]
+    write_lines(tmp_path, lines)
+    return [line["decision_id"] for line in lines]
+
+
+def test_a_decision_may_be_reviewed_again(tmp_path: Path, ids: list[str]) -> None:
+    reviews = [(ids[0], "approve", "ana", "verified"), (ids[1], "decline", "ana", "a"), (ids[0], "decline", "rui", "b")]
+    for review in reviews:
+        add_review(tmp_path, *review)
+    frame = read_reviews(tmp_path).frame
+    columns = ["decision_id", "outcome", "reviewer", "reason"]
+    assert list(frame[columns].itertuples(index=False, name=None)) == reviews
+    assert frame["time"].is_monotonic_increasing
+
+
+def test_a_decision_that_is_not_in_the_log_is_not_reviewed(tmp_path: Path, ids: list[str]) -> None:
+    with pytest.raises(LogError, match="no decision 'unheard-of'"):
+        add_review(tmp_path, "unheard-of", "approve", "ana", "because")
+    assert not (tmp_path / "reviews.jsonl").exists()
+    assert len(ids) == 3
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reviewer", "reason", "message"),
+    [
+        ("perhaps", "ana", "because", "outcome 'perhaps', expected approve or decline"),
+        ("approve", "  ", "because", "reviewer: expected"),
+        ("approve", "ana", "", "reason: expected"),
+        ("approve", "ana", "two\nlines", "reason: expected"),
+        ("approve", "ana", "a" * 4001, "reason: expected 1 to 4,000"),
+    ],
+)
+def test_a_review_without_outcome_name_or_reason_is_refused(
+    tmp_path: Path, ids: list[str], outcome: str, reviewer: str, reason: str, message: str
+) -> None:
+    with pytest.raises(LogError, match=message):
+        add_review(tmp_path, ids[0], outcome, reviewer, reason)
+
+
+def test_a_log_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LogError, match="nowhere: not there"):
+        add_review(tmp_path / "nowhere", "an-id", "approve", "ana", "because")
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_the_command_reviews_as_the_user_who_is_logged_in(
+    tmp_path: Path, ids: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LOGNAME", "ines")
+    cli.main(["review", ids[0], "--outcome", "decline", "--reason", "não paga", "--log", str(tmp_path)])
+    assert capsys.readouterr().out == f"{ids[0]}: decline by ines: não paga\n"
+    review = json.loads((tmp_path / "reviews.jsonl").read_bytes())
+    assert (review["reviewer"], review["outcome"], review["reason"]) == ("ines", "decline", "não paga")

@@ -42,8 +42,8 @@ def test_decisions_of_three_successive_models_are_made_again_by_the_model_of_eac
     made = [decide_line(data, EXAMPLE, NOON + number * DAY) for number, data in enumerate(files)]
     write_lines(tmp_path, made)
     for line in made:
-        found = find_decision(tmp_path, line["decision_id"])
-        receipt = replay(found, load_file(found, store))
+        logged = find_decision(tmp_path, line["decision_id"])
+        receipt = replay(logged, load_file(logged, store))
         assert receipt.differences == ()
     assert [line["label"] for line in made] == ["Approved", "Não Aprovado", "Approved"]
 

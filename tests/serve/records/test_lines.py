@@ -1,4 +1,4 @@
-"""Every way to write a line writes the line that its parts say."""
+"""Each method of the writer writes the expected line."""
 
 import json
 import math
@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 
 from serve.model.scorer import name_band
-from serve.records.decided import Decided, Row, cut, show_time
+from serve.records.decided import Decided, Row
 from serve.records.lines import LineWriter
 from serve.store.live import LiveModel, Loaded
 from tests.serve.conftest import Shelf
 
 AT = 1795435200.25  # 2026-11-23T12:00:00.250Z
-DAY = 86_400
 
 
 @pytest.fixture
@@ -64,10 +63,10 @@ def expected(row: Row, **more: Any) -> dict[str, Any]:
 
 
 def read(lines: bytes) -> list[tuple[list[str], dict[str, Any]]]:
-    """Return each line's keys in their order, and its document; 1 and 1.0 are told apart."""
+    """Return each line's keys in their order, and its document; types included, so that 1 differs from 1.0."""
     assert lines.endswith(b"\n")
-    found = [json.loads(line) for line in lines.splitlines()]
-    return [(list(line), {name: (type(value), value) for name, value in line.items()}) for line in found]
+    documents = [json.loads(line) for line in lines.splitlines()]
+    return [(list(line), {name: (type(value), value) for name, value in line.items()}) for line in documents]
 
 
 def as_read(lines: list[dict[str, Any]]) -> list[tuple[list[str], dict[str, Any]]]:
@@ -75,7 +74,7 @@ def as_read(lines: list[dict[str, Any]]) -> list[tuple[list[str], dict[str, Any]
 
 
 @pytest.mark.parametrize("model", ["loans", "mixed"])
-def test_line_is_what_its_parts_say_alone_and_among_others(load: Callable[[str], Loaded], model: str) -> None:
+def test_row_has_the_expected_line_alone_and_among_others(load: Callable[[str], Loaded], model: str) -> None:
     rows = make_rows(loaded := load(model))
     writer, lines = LineWriter(loaded, hash_key), as_read([expected(row) for row in rows])
     assert read(writer.write_rows(rows)) == lines
@@ -83,7 +82,7 @@ def test_line_is_what_its_parts_say_alone_and_among_others(load: Callable[[str],
 
 
 @pytest.mark.parametrize("model", ["loans", "mixed"])
-def test_lines_of_a_batch_are_what_its_parts_say(load: Callable[[str], Loaded], model: str) -> None:
+def test_batch_has_the_expected_lines(load: Callable[[str], Loaded], model: str) -> None:
     rows = make_rows(loaded := load(model))
     X = np.frombuffer(b"".join(row[4] for row in rows)).reshape(len(rows), -1)
     p, codes = [row[5] for row in rows], [row[6] for row in rows]
@@ -102,21 +101,3 @@ def test_time_has_six_digits_of_a_second(load: Callable[[str], Loaded], second: 
     row = (second, *make_rows(loaded := load("mixed"))[0][1:])
     (line,) = LineWriter(loaded, hash_key).write_rows([row]).splitlines()
     assert json.loads(line)["time"] == datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    assert isinstance(show_time(float(int(AT))), str)
-
-
-def test_rows_are_cut_where_model_or_day_changes(load: Callable[[str], Loaded]) -> None:
-    one, other = load("mixed"), load("loans")
-
-    def make(loaded: Loaded, at: float = AT) -> Row:
-        return (at, "", "", loaded, b"", 0.5, 1, 0.1, None)
-
-    for rows, pieces in (
-        ([], 0),
-        ([make(one), make(one, AT + 1)], 1),
-        ([make(one), make(other), make(one)], 3),
-        ([make(one), make(one, AT + DAY)], 2),
-    ):
-        found = cut(rows)
-        assert len(found) == pieces
-        assert [row for piece in found for row in piece] == rows

@@ -1,4 +1,4 @@
-"""What is put on record, and what becomes of it when it can't be."""
+"""Which lines a decision leaves in the log, and what happens when they can't be written."""
 
 import errno
 import json
@@ -62,10 +62,17 @@ def lane_of(app: Flask) -> Lane:
     return Lane(app.extensions["live_model"], app.extensions["observer"], None, app.extensions["prediction_log"])
 
 
+def answers(app: Flask, application: dict[str, Any], way: str) -> bool:
+    """Return whether the lane, or Flask, answers an application."""
+    if way == "lane":
+        return lane_of(app).predict(json.dumps(application).encode()) is not None
+    return app.test_client().post(ROUTE, json=application).status_code == 200
+
+
 def records(app: Flask) -> dict[str, int]:
-    text = app.extensions["observer"].exposition().decode()
-    found = re.findall(r'loan_prediction_log_records_total\{result="(\w+)"\} ([\d.]+)', text)
-    return {result: int(float(count)) for result, count in found}
+    text = app.extensions["observer"].expose().decode()
+    counts = re.findall(r'loan_prediction_log_records_total\{result="(\w+)"\} ([\d.]+)', text)
+    return {result: int(float(count)) for result, count in counts}
 
 
 def refuse_writes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,9 +126,11 @@ def test_missing_value_is_null_and_a_monitored_one_that_is_not_given_is_absent(
     client = app.test_client()
     for more in ({}, {"home": None}, {"region": "south"}, {"region": None}):
         assert client.post(ROUTE, json=MIXED | more).status_code == 200
-    told = [{name: line[name] for name in line if name.startswith(("input.", "monitored."))} for line in logged_by(app)]
+    values = [
+        {name: line[name] for name in line if name.startswith(("input.", "monitored."))} for line in logged_by(app)
+    ]
     plain = {"input.amount": 10.0, "input.home": "own"}
-    assert told == [plain, plain | {"input.home": None}, plain | {"monitored.region": "south"}, plain]
+    assert values == [plain, plain | {"input.home": None}, plain | {"monitored.region": "south"}, plain]
 
 
 RECORDS = [MIXED | {"region": "south"}, {"amount": 20, "home": None}]
@@ -147,8 +156,8 @@ def test_each_row_of_a_batch_has_its_line_whatever_its_form(
     make_logged: Callable[..., Flask], path: str, body: object
 ) -> None:
     app = make_logged("mixed")
-    told = {"data": body, "content_type": "text/csv"} if isinstance(body, str) else {"json": body}
-    answer = app.test_client().post(path, **told)
+    request = {"data": body, "content_type": "text/csv"} if isinstance(body, str) else {"json": body}
+    answer = app.test_client().post(path, **request)
     assert answer.status_code == 200
     first, second = logged_by(app)
     batch = answer.headers["X-Decision-Id"]
@@ -205,14 +214,14 @@ def test_rows_of_the_lane_go_to_the_files_of_their_model_and_day(
         app.extensions["live_model"].refresh()
         monkeypatch.setattr("serve.api.lane.time", lambda at=at: at)
         assert lane.predict(json.dumps(MIXED).encode())
-    told = [(line["model_version"], line["time"]) for line in logged_by(app)]
-    assert [version for version, _ in told] == ["7", "8", "8"]
+    logged = [(line["model_version"], line["time"]) for line in logged_by(app)]
+    assert [version for version, _ in logged] == ["7", "8", "8"]
     days = {day.name: day for day in (folder / "decisions").iterdir()}
     assert set(days) == {"2026-11-23", "2026-11-24"}
     for day, path in days.items():
         text = "".join(each.read_text() for each in path.iterdir())
         assert all(json.loads(line)["time"].startswith(day) for line in text.splitlines())
-    assert [time[:10] for _, time in told] == ["2026-11-23", "2026-11-23", "2026-11-24"]
+    assert [time[:10] for _, time in logged] == ["2026-11-23", "2026-11-23", "2026-11-24"]
 
 
 @pytest.mark.parametrize("key", ["", "k" * 257, "tab\there", "São Paulo", "one, two"])
@@ -242,50 +251,30 @@ def test_disk_that_refuses_costs_records_and_one_line_when_it_begins_and_ends(
 ) -> None:
     monkeypatch.setattr(prediction_log, "FLUSH_SECONDS", 600)
     app = make_logged()
-    client, lane, log = app.test_client(), lane_of(app), app.extensions["prediction_log"]
-
-    def answers() -> bool:
-        if way == "lane":
-            return lane.predict(json.dumps(application).encode()) is not None
-        return client.post(ROUTE, json=application).status_code == 200
-
     with monkeypatch.context() as patch:
         refuse_writes(patch)
         for _ in range(3):
-            assert answers()
-            log.flush()
-    assert answers()
+            assert answers(app, application, way)
+            app.extensions["prediction_log"].flush()
+    assert answers(app, application, way)
     assert len(logged_by(app)) == 1
     assert records(app) == {"logged": 1, "dropped": 3, "refused": 0}
-    told = [record.getMessage() for record in caplog.records if record.name == "serve.records.prediction_log"]
-    assert told == [
+    messages = [record.getMessage() for record in caplog.records if record.name == "serve.records.prediction_log"]
+    assert messages == [
         "the prediction log can't be written: No space left on device",
         "the prediction log goes on, records missing: 3",
     ]
 
 
-def test_full_queue_drops_what_comes_and_no_more(
-    make_logged: Callable[..., Flask], application: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("way", ["lane", "flask"])
+def test_full_queue_drops_the_decisions_that_come_next(
+    make_logged: Callable[..., Flask], application: dict[str, Any], monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     monkeypatch.setattr(prediction_log, "QUEUE_ROWS", 3)
     monkeypatch.setattr(prediction_log, "FLUSH_SECONDS", 600)  # nobody empties it
     app = make_logged()
-    client = app.test_client()
     for _ in range(5):
-        assert client.post(ROUTE, json=application).status_code == 200
-    assert records(app) == {"logged": 0, "dropped": 2, "refused": 0}
-    assert len(logged_by(app)) == 3
-
-
-def test_full_queue_of_the_lane_drops_what_comes_and_no_more(
-    make_logged: Callable[..., Flask], application: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(prediction_log, "QUEUE_ROWS", 3)
-    monkeypatch.setattr(prediction_log, "FLUSH_SECONDS", 600)  # nobody empties it
-    app = make_logged()
-    lane = lane_of(app)
-    for _ in range(5):
-        assert lane.predict(json.dumps(application).encode())
+        assert answers(app, application, way)
     assert records(app) == {"logged": 0, "dropped": 2, "refused": 0}
     assert len(logged_by(app)) == 3
 
@@ -325,7 +314,7 @@ def test_required_record_that_cannot_be_written_is_503_and_no_decision(
     assert answer.json == {"error": "the decision can't be put on record, try again later"}
     assert "X-Decision-Id" not in answer.headers
     assert records(app) == {"logged": 0, "dropped": 0, "refused": 1}
-    decisions = re.findall(r"loan_decisions_total\{.*\} (.*)", app.extensions["observer"].exposition().decode())
+    decisions = re.findall(r"loan_decisions_total\{.*\} (.*)", app.extensions["observer"].expose().decode())
     assert set(decisions) == {"0.0"}
     assert logged_by(app) == []
 

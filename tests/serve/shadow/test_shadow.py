@@ -15,8 +15,7 @@ from serve.metrics.observer import Observer
 from serve.records.decided import Decided
 from serve.records.log_file import LogFile
 from serve.shadow import shadow as shadow_module
-from serve.shadow.counts import REASONS, ShadowCounts
-from serve.shadow.lines import find_difference
+from serve.shadow.comparison import ShadowCounts
 from serve.shadow.shadow import Shadow, make_shadow
 from serve.store.live import LiveModel, Loaded
 from serve.store.pointer import Pointer
@@ -39,7 +38,7 @@ LABELS = {
 
 @dataclass(frozen=True)
 class Stage:
-    """A champion, a shadow that scores when it is told to, and what it says."""
+    """A champion, and a shadow that scores on demand."""
 
     champion: Loaded
     shadow: Shadow
@@ -119,19 +118,6 @@ def test_what_was_answered_is_scored_and_flips_and_differences_are_counted(stage
     assert sums["8", "7", "below"] == pytest.approx(np.sum(p[new < p] - new[new < p]))
     assert stage.series("loan_shadow_workers") == {("8", pointer.sha256): 1}
     assert stage.dropped() == {}
-
-
-def test_a_difference_falls_into_the_buckets_that_reach_it(stage, challenge, rows):
-    challenge("loans_strict")
-    score(stage)
-    for difference in (0.0, 0.001, -0.0011, 0.3, -1.0):
-        stage.shadow._counts.scored(
-            stage.shadow.live.current, stage.champion, np.array([difference]), np.array([0], dtype=np.int64)
-        )
-    buckets = stage.series("loan_shadow_difference_bucket")
-    found = {(side, float(le)): count for (_, _, side, le), count in buckets.items()}
-    assert [found["above", le] for le in (0.001, 0.0025, 0.25, 0.5, 1.0)] == [2, 2, 2, 3, 3]
-    assert [found["below", le] for le in (0.001, 0.0025, 0.5, 1.0)] == [0, 1, 1, 2]
 
 
 def test_each_row_has_a_line_with_the_id_of_its_decision(stage, challenge, rows):
@@ -218,23 +204,6 @@ def test_a_challenger_that_can_not_differ_or_not_read_is_not_asked_and_one_line_
     assert words in caplog.text
 
 
-@pytest.mark.parametrize(("part", "value"), [("max", 120), ("missing", False), ("unit", "months"), ("type", "number")])
-def test_a_feature_that_lets_in_or_means_something_else_is_a_difference(loans, part, value):
-    first = replace(loans.features[0], **{part: value})
-    other = replace(loans, features=(first, *loans.features[1:]))
-    assert find_difference(loans, other) == f"its contract has another {part} for {first.name}"
-
-
-def test_what_changes_neither_encoding_nor_admission_is_no_difference(loans):
-    first = replace(loans.features[0], example=50, reason={}, direction=1, protected=False, actionable=True)
-    assert find_difference(loans, replace(loans, features=(first, *loans.features[1:]), split_salt="x")) == ""
-
-
-def test_features_in_another_order_are_a_difference(loans):
-    other = replace(loans, features=(loans.features[1], loans.features[0], *loans.features[2:]))
-    assert "in another order" in find_difference(loans, other)
-
-
 def test_a_broken_challenger_is_refused_and_counted_and_the_old_one_goes_on(stage, shelf, challenge, rows, caplog):
     pointer = challenge("loans_strict")
     score(stage)
@@ -304,14 +273,10 @@ def test_a_log_that_cant_be_written_costs_lines_and_nothing_else(stage, challeng
     for _ in range(2):
         stage.put(rows)
         score(stage)
-        stage.shadow._look_after(LogFile.tick)
+        stage.shadow._maintain_file(LogFile.tick)
     assert stage.series("loan_shadow_scored_total") == {("8", "7"): 2 * len(rows)}
     assert stage.series("loan_shadow_unlogged_total") == {(): 2 * len(rows)}
     assert sum("the shadow log can't be written" in record.getMessage() for record in caplog.records) == 1
-
-
-def test_reasons_are_counted_from_zero(stage):
-    assert stage.series("loan_shadow_dropped_total") == {(reason,): 0 for reason in REASONS}
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import pandas as pd
 import pytest
 
 from loan_approval.errors import LogError
-from loan_approval.records.prediction_log import (
-    of_contract,
+from loan_approval.records.reading import (
     read_decisions,
     read_refusals,
     read_reviews,
     read_shadow,
+    require_contract,
     require_rows,
 )
 from serve.contract.contract import Contract
@@ -27,7 +27,7 @@ def test_a_decision_is_a_row_with_its_features_as_columns(tmp_path: Path) -> Non
     write_lines(tmp_path, [line])
     lines = read_decisions(tmp_path)
     row = lines.frame.iloc[0]
-    assert (lines.torn, lines.files) == (0, 1)
+    assert (len(lines.frame), lines.torn) == (1, 0)
     assert row["time"] == pd.Timestamp(NOON)
     assert row["decision_id"] == line["decision_id"]
     assert (row["input.amount"], row["input.home"], row["monitored.region"]) == (10.0, "own", "north")
@@ -58,7 +58,7 @@ def test_only_the_days_of_the_window_are_opened(tmp_path: Path) -> None:
     for day in ("2026-11-22", "2026-11-25"):
         (tmp_path / "decisions" / day).mkdir()
         (tmp_path / "decisions" / day / "w1-000000.jsonl").write_text("broken\n")
-    assert read_decisions(tmp_path, NOON, NOON + DAY).files == 1
+    assert len(read_decisions(tmp_path, NOON, NOON + DAY).frame) == 1
 
 
 def test_a_torn_last_line_is_skipped_and_counted(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_file_that_is_one_torn_line_or_empty_holds_no_decision(tmp_path: Path)
     (day / "a-000000.jsonl").write_text('{"ti')
     (day / "b-000000.jsonl").write_text("")
     lines = read_decisions(tmp_path)
-    assert (len(lines.frame), lines.torn, lines.files) == (0, 1, 2)
+    assert (len(lines.frame), lines.torn) == (0, 1)
 
 
 def test_a_last_line_that_lacks_its_newline_only_is_whole(tmp_path: Path) -> None:
@@ -126,7 +126,8 @@ def test_an_unfinished_rewrite_and_a_request_to_rotate_are_no_files_of_the_log(t
     (path,) = write_lines(tmp_path, [make_line(MIXED)])
     path.with_name(".w1-000000.jsonl.12ab").write_text("half")
     path.with_name("w1-000000.jsonl.rotate").write_text("")
-    assert read_decisions(tmp_path).files == 1
+    lines = read_decisions(tmp_path)
+    assert (len(lines.frame), lines.torn) == (1, 0)
 
 
 def test_an_empty_log_has_columns_and_no_rows(tmp_path: Path) -> None:
@@ -141,15 +142,15 @@ def test_decisions_of_another_contract_are_named_by_its_fingerprint(tmp_path: Pa
     right = [make_line({}, contract=CONTRACT.fingerprint) for _ in range(3)]
     write_lines(tmp_path, [*right, make_line({}, contract="f" * 64)])
     frame = read_decisions(tmp_path).frame
-    assert len(of_contract(frame[:3], CONTRACT)) == 3
+    assert len(require_contract(frame[:3], CONTRACT)) == 3
     with pytest.raises(LogError, match=f"1 of 4 decisions .* {'f' * 64}, expected .* {CONTRACT.fingerprint}"):
-        of_contract(frame, CONTRACT)
+        require_contract(frame, CONTRACT)
 
 
 def test_decisions_of_another_model_name_are_refused(tmp_path: Path) -> None:
     write_lines(tmp_path, [make_line({}, contract=CONTRACT.fingerprint, model_name="another_model")])
     with pytest.raises(LogError, match="'another_model'"):
-        of_contract(read_decisions(tmp_path).frame, CONTRACT)
+        require_contract(read_decisions(tmp_path).frame, CONTRACT)
 
 
 def test_refusals_are_counts_of_a_minute(tmp_path: Path) -> None:

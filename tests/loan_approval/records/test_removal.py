@@ -1,22 +1,32 @@
+"""An applicant and old days are removed from a log, with all that belongs to them and nothing else."""
+
 import fcntl
 import io
 import json
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from loan_approval import cli
 from loan_approval.errors import LogError
-from loan_approval.records import erasure
-from loan_approval.records.erasure import erase
-from loan_approval.records.prediction_log import read_decisions, read_reviews, read_shadow
-from loan_approval.records.reviews import add_review
+from loan_approval.records import removal
+from loan_approval.records.logged_decision import add_review
+from loan_approval.records.reading import read_decisions, read_refusals, read_reviews, read_shadow
+from loan_approval.records.removal import erase, retain
 from serve.records.applicant import hash_applicant
-from tests.prediction_logs import NOON, live_writer, make_line, write_lines
+from tests.prediction_logs import NOON, live_writer, make_line, write_lines, write_time
+from tests.waiting import wait_until
 
 SECRET = b"0123456789abcdef"
 ANA, RUI = (hash_applicant(SECRET, key) for key in (b"ana", b"rui"))
+NOW = datetime.now(UTC)
+AGES = (0, 9, 10, 11, 40)  # days
+YOUNG = (0, 9, 10)
+KINDS = ("decisions", "shadow", "refusals", "reviews")
 
 
 @pytest.fixture
@@ -89,16 +99,19 @@ def test_an_erasure_that_was_killed_is_completed_by_the_next(
     frame = read_decisions(log).frame
     others = set(frame["decision_id"][frame["applicant"] != ANA])
     left = iter(range(step, -1, -1))
-    keep_lines = erasure.keep_lines
 
-    def dying(path: Path, keep: object) -> int:
-        if next(left) == 0:
-            path.with_name(f".{path.name}.0a1b2c3d").write_text(ANA)  # what a kill leaves beside
-            raise KeyboardInterrupt
-        return keep_lines(path, keep)
+    def dies_at_step(real: Callable[..., int]) -> Callable[..., int]:
+        def run(path: Path, *rest: object) -> int:
+            if next(left) == 0:
+                path.with_name(f".{path.name}.0a1b2c3d").write_text(ANA)  # what a kill leaves beside
+                raise KeyboardInterrupt
+            return real(path, *rest)
+
+        return run
 
     with monkeypatch.context() as patch:
-        patch.setattr(erasure, "keep_lines", dying)
+        for name in ("keep_lines", "remove_decisions"):
+            patch.setattr(removal, name, dies_at_step(getattr(removal, name)))
         with pytest.raises(KeyboardInterrupt):
             erase(log, SECRET, "ana")
     assert all(some >= others for some in ids(log))
@@ -151,7 +164,7 @@ def test_a_log_that_is_not_there_is_named(tmp_path: Path) -> None:
         erase(tmp_path / "nowhere", SECRET, "ana")
 
 
-def test_the_command_reads_the_key_from_a_pipe_and_the_secret_from_the_log(
+def test_the_erase_command_reads_the_key_from_a_pipe_and_the_secret_from_the_log(
     log: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (log / "applicant.secret").write_bytes(SECRET + b"\n")
@@ -166,3 +179,98 @@ def test_a_log_without_a_secret_is_named(log: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("sys.stdin", io.StringIO("ana\n"))
     with pytest.raises(SystemExit, match=r"applicant\.secret: "):
         cli.main(["erase", "--log", str(log)])
+
+
+@pytest.fixture
+def aged(tmp_path: Path) -> Path:
+    """A log of decisions of these ages, each scored by a challenger, refused beside and reviewed."""
+    for age in AGES:
+        time = NOW - timedelta(days=age)
+        line = make_line({"age": age}, time)
+        score = {"time": line["time"], "decision_id": line["decision_id"], "code": age}
+        minute = write_time(time)[:16] + "Z"
+        write_lines(tmp_path, [line])
+        write_lines(tmp_path, [score], "shadow")
+        write_lines(tmp_path, [{"minute": minute, "route": "", "field": "", "kind": "k", "count": age}], "refusals")
+        add_review(tmp_path, line["decision_id"], "approve", "ana", f"age {age}")
+    return tmp_path
+
+
+def kept(aged: Path) -> dict[str, tuple[int, ...]]:
+    """Return the ages of what is there of each kind."""
+    reviews = [int(reason[4:]) for reason in read_reviews(aged).frame["reason"]]
+    decisions, scores = read_decisions(aged).frame["input.age"], read_shadow(aged).frame["code"]
+    ages = (decisions, scores, read_refusals(aged).frame["count"], reviews)
+    return dict(zip(KINDS, map(tuple, map(sorted, ages)), strict=True))
+
+
+def test_days_older_than_the_limit_go_with_all_that_belongs_to_them(aged: Path) -> None:
+    gone = retain(aged, 10)
+    assert kept(aged) == dict.fromkeys(KINDS, YOUNG)
+    assert (len(gone.days), gone.decisions, gone.reviews) == (2, 2, 2)
+    assert gone.days == tuple(sorted(f"{NOW - timedelta(days=age):%Y-%m-%d}" for age in (11, 40)))
+    assert len(list(aged.glob("*/*"))) == 9
+
+
+def test_a_log_of_young_days_stays(aged: Path) -> None:
+    before = kept(aged)
+    assert retain(aged, 365).days == ()
+    assert kept(aged) == before
+
+
+def test_less_than_a_day_is_refused(aged: Path) -> None:
+    with pytest.raises(LogError, match="days 0, expected at least 1"):
+        retain(aged, 0)
+    assert len(kept(aged)["decisions"]) == len(AGES)
+
+
+@pytest.mark.parametrize("step", range(8))  # reviews and three folders, twice
+@pytest.mark.parametrize("dies_within", [False, True])
+def test_a_retention_that_was_killed_is_completed_by_the_next(
+    aged: Path, step: int, dies_within: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = iter(range(step, -1, -1))
+
+    def dies_at_step(real: Callable[..., object]) -> Callable[..., object]:
+        def run(path: Path, *rest: object) -> object:
+            if next(left) > 0:
+                return real(path, *rest)
+            if dies_within and path.is_dir():
+                path.rename(path.with_name(f".{path.name}.removed"))
+            raise KeyboardInterrupt
+
+        return run
+
+    with monkeypatch.context() as patch:
+        for name in ("remove_decisions", "remove_folder"):
+            patch.setattr(removal, name, dies_at_step(getattr(removal, name)))
+        with pytest.raises(KeyboardInterrupt):
+            retain(aged, 10)
+    assert all(set(ages) >= set(YOUNG) for ages in kept(aged).values())
+    retain(aged, 10)
+    assert kept(aged) == dict.fromkeys(KINDS, YOUNG)
+    assert not list(aged.glob("*/.*"))
+
+
+def test_a_server_that_still_writes_to_an_old_day_is_asked_to_leave_it(aged: Path) -> None:
+    oldest = min((aged / "decisions").glob("*/*.jsonl"))
+    request = oldest.with_name(f"{oldest.name}.rotate")
+    with oldest.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(LogError, match=rf"{oldest}: its server still writes to it after 0\.1 s"):
+            retain(aged, 10, seconds=0.1)
+        assert not request.exists()
+        assert len(kept(aged)["decisions"]) == len(AGES)
+        with ThreadPoolExecutor(1) as pool:
+            retaining = pool.submit(retain, aged, 10)
+            wait_until(lambda: request.exists() or retaining.done())
+            assert not retaining.done()
+            fcntl.flock(file, fcntl.LOCK_UN)
+            assert retaining.result().decisions == 2
+
+
+def test_the_retain_command_says_what_went(aged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["retain", "--days", "20", "--log", str(aged)])
+    assert "removed 1 days" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="LogError: days -1"):
+        cli.main(["retain", "--days", "-1", "--log", str(aged)])

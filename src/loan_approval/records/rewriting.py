@@ -1,0 +1,121 @@
+"""Changes a prediction log while servers write to it: one change at a time, no line half written, none lost.
+
+A server holds a `flock` on the file it writes to, so a file without one is finished. `<file>.rotate` beside it asks
+the server to finish the file and to continue in a new one.
+"""
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from loan_approval.errors import LogError
+from loan_approval.records.reading import decision_id_of, split_lines
+from serve.files import flush_folder, write_atomically
+from serve.records.log_file import PRIVATE_FILE
+
+_POLL_SECONDS = 0.02
+_LEFTOVER = re.compile(r"\..+\.jsonl\.[0-9a-f]{8}|\.\d{4}-\d\d-\d\d\.removed")
+
+
+@contextmanager
+def changing(folder: Path) -> Iterator[None]:
+    """Lock the log against other changes, and first remove what a change that was killed left behind.
+
+    Raises LogError when the log does not exist, or when any step of the change fails.
+    """
+    if not folder.is_dir():
+        raise LogError(f"{folder}: not there, expected the folder of a prediction log (SERVE_PREDICTION_LOG)")
+    try:
+        with _open_to_append(folder / ".lock") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # released when the process ends
+            for path in [*folder.glob(".*"), *folder.glob("*/.*"), *folder.glob("*/*/.*")]:
+                if _LEFTOVER.fullmatch(path.name):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+            yield
+    except OSError as err:
+        raise LogError(f"{err.filename or folder}: can't be changed: {err.strerror}") from err
+
+
+def finish_files(paths: Iterable[Path], seconds: float) -> None:
+    """Ask the servers that write to these files to continue in others, and wait until no file is written to.
+
+    Raises LogError that names a file to which a server still writes after so many seconds.
+    """
+    requests = {path: path.with_name(f"{path.name}.rotate") for path in paths if _is_written(path)}
+    deadline = time.monotonic() + seconds
+    try:
+        for request in requests.values():
+            request.touch()
+        for path in requests:
+            while _is_written(path):
+                if time.monotonic() > deadline:
+                    raise LogError(f"{path}: its server still writes to it after {seconds:g} s; nothing was removed")
+                time.sleep(_POLL_SECONDS)
+    finally:
+        for request in requests.values():  # a server that ended did not remove its request
+            request.unlink(missing_ok=True)
+
+
+def keep_lines(path: Path, keep: Callable[[bytes], bool]) -> int:
+    """Keep some lines of a finished file, and return how many were removed; a reader sees the old or the new file.
+
+    A torn last line is removed too, but not counted: it can't be read, so nobody knows whose it is.
+    """
+    lines, torn = split_lines(path)
+    kept = [line for line in lines if keep(line)]
+    if torn or len(kept) < len(lines):
+        write_atomically(path, b"".join(line + b"\n" for line in kept), path.stat().st_mode & 0o777)
+    return len(lines) - len(kept)
+
+
+def remove_decisions(path: Path, decision_ids: set[str | None]) -> int:
+    """Remove the lines about these decisions from a finished file, and return how many. Broken lines stay."""
+    known = decision_ids - {None}
+    return keep_lines(path, lambda line: decision_id_of(line) not in known)
+
+
+def append_line(path: Path, document: Mapping[str, Any]) -> None:
+    """Append a line and flush it to the disk; a torn last line that an earlier process left is removed first."""
+    line = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    keep_lines(path, lambda line: True)
+    with _open_to_append(path) as file:
+        end = file.tell()
+        try:
+            if end and not path.read_bytes().endswith(b"\n"):
+                file.write(b"\n")
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(end)  # a full disk: the file stays as it was
+            raise
+    flush_folder(path.parent)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder: readers no longer see it after the rename; its files are deleted afterwards."""
+    hidden = path.with_name(f".{path.name}.removed")
+    path.rename(hidden)
+    flush_folder(path.parent)
+    shutil.rmtree(hidden)
+
+
+def _open_to_append(path: Path) -> BinaryIO:
+    """Open a file; a new one is private to this user, like the server's files."""
+    return open(path, "ab", opener=lambda name, flags: os.open(name, flags, PRIVATE_FILE))
+
+
+def _is_written(path: Path) -> bool:
+    try:
+        with suppress(FileNotFoundError), path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False

@@ -1,7 +1,6 @@
 """The commands, a module for each part of the work; a new module is one more name here."""
 
 from loan_approval.commands import (
-    capacity,
     check,
     data,
     monitor,
@@ -15,4 +14,4 @@ from loan_approval.commands import (
     whole,
 )
 
-COMMANDS = (data, versions, check, notebooks, sweep, production, shadow, records, monitor, score, whole, capacity)
+COMMANDS = (data, versions, check, notebooks, sweep, production, shadow, records, monitor, score, whole)

@@ -6,19 +6,17 @@ import sys
 from pathlib import Path
 
 from loan_approval import project
-from loan_approval.commands.parsing import Adder, asks_mlflow, positive
+from loan_approval.commands.parsing import Adder, add_time_limit, asks_mlflow
 from loan_approval.errors import SweepError
 
 
 def add_commands(add: Adder) -> None:
     """Add sweep."""
-    sweep = add(
-        "sweep", _sweep, "run a plan of trainings on Dask and rank them; exit 1 when one failed", dataset="loans"
-    )
+    sweep = add("sweep", _sweep, "run a plan of trainings on Dask and rank them; exit 1 when one failed")
     sweep.add_argument("--plan", type=Path, help="a TOML file (default: sweep.toml beside the data set)")
     sweep.add_argument("--sample", type=_positive, help="run only so many of the plan, drawn at random")
     sweep.add_argument("--workers", type=_positive, help="processes on this machine (default: one a core)")
-    sweep.add_argument("--time-limit", type=positive, default=1800, help="seconds of a trial (default: %(default)s)")
+    add_time_limit(sweep, unit="seconds of a trial")
 
 
 def _positive(text: str) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from loan_approval.cli import _parser
+from loan_approval.cli import make_parser
 from loan_approval.errors import ParameterError
 from loan_approval.notebooks.parameters import default_parameters
 from loan_approval.project import ROOT
@@ -152,6 +152,6 @@ def test_the_command_that_trains_a_trial_gives_its_parameters_back() -> None:
     given = {"model_name": "xgboost", "seed": 8, "factory_parameters": {"max_depth": 3}, "calibration": "none"}
     python, _, package, *arguments = shlex.split(train_command("my data/x", given))
     assert (python, package) == ("python", "loan_approval")
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     assert (options.dataset, options.model_name) == ("my data/x", "xgboost")
     assert options.parameter == [("seed", "8"), ("factory_parameters", '{"max_depth":3}'), ("calibration", "none")]

@@ -1,4 +1,4 @@
-"""Whether a table's columns are what a batch needs: by name as the server judges a header, and by Arrow's type."""
+"""Checks a table's columns: by name as the server checks a header, and by Arrow's type."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ MOST_NAMED = 20
 
 
 def check_keep(keep: Sequence[str], contract: Contract) -> None:
-    """Raise DataError when a column can't be passed through: the output has no applicant's values."""
+    """Raise DataError for a column that can't be passed through: the output has no applicant's values."""
     known = {feature.name for feature in contract.features}
     for name in keep:
         if keep.count(name) > 1:
@@ -31,9 +31,9 @@ def check_keep(keep: Sequence[str], contract: Contract) -> None:
 def check_columns(
     where: str, columns: Sequence[tuple[str, pa.DataType]], contract: Contract, keep: Sequence[str], ignore: bool
 ) -> None:
-    """Raise DataError with every column that is missing, of a wrong type, twice there or not known.
+    """Raise DataError with every column that is missing, of a wrong type, duplicated or unknown.
 
-    ignore: a column that is neither the contract's nor kept will do, unless the contract refuses it.
+    ignore: accept a column that is neither in the contract nor kept, unless the contract refuses it.
     """
     names = Counter(name for name, _ in columns)
     problems = [*_by_name(names, contract, keep, ignore)]
@@ -65,7 +65,7 @@ def _by_name(names: Counter, contract: Contract, keep: Sequence[str], ignore: bo
 
 
 def suits(feature: Feature, kind: pa.DataType) -> bool:
-    """Whether a column of this type can hold right values."""
+    """Return whether a column of this type can hold valid values."""
     if types.is_dictionary(kind):
         kind = kind.value_type
     if types.is_null(kind):

@@ -15,42 +15,42 @@ from loan_approval.errors import BatchError
 from serve.model.scorer import Scorer
 
 RETRIES = 2
-PATIENCE = 20  # seconds until a scheduler answers
+CONNECT_SECONDS = 20  # a scheduler must answer by then
 _LIMITS = {
     "distributed.scheduler.allowed-failures": RETRIES,
-    "distributed.admin.large-graph-warning-threshold": "1 GB",  # a model file in it is not too large
+    "distributed.admin.large-graph-warning-threshold": "1 GB",  # a graph may hold a model file
 }
 
 
-def run_on_dask(data: bytes, task: Task, shards: Sequence[Shard], workers: int) -> Iterator[tuple[Shard, Counts]]:
-    """Yield each shard and its counts as they come; data: the model file. Raises BatchError, DataError.
+def run_on_dask(data: bytes, task: Task, shards: Sequence[Shard], workers: int) -> Iterator[Counts]:
+    """Yield the counts of each shard as it is done; data: the model file. Raises BatchError, DataError.
 
     Workers reach the input and the output by the same addresses as this process. A shard that failed, or whose worker
-    died, is tried again; one that goes on so is named.
+    died, is tried again; BatchError names one that keeps failing.
     """
     with ExitStack() as stack:
         stack.enter_context(config.set(_LIMITS))
         client = stack.enter_context(_connect(stack, workers))
-        # A task's result, not scattered data: what dies with its last worker is made again.
+        # A task's result rather than scattered data: Dask makes it again when its last worker dies.
         model = client.submit(bytes, data, key=f"model-{task.job}", retries=RETRIES)
-        futures = {
-            client.submit(_score, shard, task, model, key=shard.part(task.job), retries=RETRIES): shard
-            for shard in shards
-        }
+        by_key = {shard.part(task.job): shard for shard in shards}
+        futures = [client.submit(_score, shard, task, model, key=key, retries=RETRIES) for key, shard in by_key.items()]
         try:
-            for future, counts in as_completed(futures, with_results=True):
-                yield futures[future], counts
+            for _, counts in as_completed(futures, with_results=True):
+                yield counts
         except KilledWorker as err:
-            named = next((shard.words for shard in shards if shard.part(task.job) == str(err.task)), str(err.task))
-            raise BatchError(f"{named}: each worker it was given to died") from err
+            key = str(err.task)
+            raise BatchError(
+                f"{by_key[key].words if key in by_key else key}: each worker it was given to died"
+            ) from err
         finally:
-            client.cancel(list(futures))
+            client.cancel(futures)
 
 
 def _connect(stack: ExitStack, workers: int) -> Client:
     address = os.environ.get("DASK_SCHEDULER_ADDRESS")
     if not address:
-        # One process, which is started again if it dies: another costs 190 MB, a thread costs what it scores.
+        # One process, which Dask starts again if it dies: a second one would cost 190 MB.
         cluster: Any = LocalCluster(
             n_workers=1,
             threads_per_worker=workers,
@@ -60,7 +60,7 @@ def _connect(stack: ExitStack, workers: int) -> Client:
         )
         return Client(stack.enter_context(cluster))
     try:
-        return Client(address, timeout=PATIENCE)
+        return Client(address, timeout=CONNECT_SECONDS)
     except OSError as err:
         raise BatchError(f"DASK_SCHEDULER_ADDRESS={address}: no scheduler answers there") from err
 

@@ -1,6 +1,6 @@
-"""A feature's column from Arrow, judged as `Feature.encode` judges each value, and encoded as float64.
+"""Judges and encodes a feature's column from Arrow, with the same result as `Feature.encode` on each value.
 
-The arithmetic lets through what is plainly right; each value that is not goes to `Feature.encode`, the only judge.
+Vectorised comparisons accept the values that are certainly valid; `Feature.encode` judges each of the others.
 """
 
 import numpy as np
@@ -16,19 +16,20 @@ Faults = dict[int, Fault]  # by row
 def encode_arrow(feature: Feature, values: pa.Array, optional: bool = False) -> tuple[np.ndarray, Faults]:
     """Return (n,) float64, NaN where missing or at fault, and the fault of each row that has one, in order of rows.
 
-    optional: null means unknown, whatever the contract says of missing values; so it is with a monitored feature.
+    optional: null means unknown whatever the contract says, as for a monitored feature.
     """
     if types.is_dictionary(values.type):
         values = values.dictionary_decode()
-    absent = np.asarray(values.is_null()) if values.null_count else None
     numbers = _codes(feature, values) if feature.is_category else _floats(values)
-    right = _right(feature, numbers, absent, optional or feature.missing, types.is_integer(values.type))
-    if right is None:
+    valid = _valid(feature, numbers, types.is_integer(values.type))
+    if values.null_count and (optional or feature.missing):
+        valid |= np.asarray(values.is_null())
+    if valid.all():
         return numbers, {}
     numbers = numbers.copy()  # it may be the column's own memory
     faults: Faults = {}
-    kinds: dict[str, Fault] = {}  # one fault of a kind stands for all of them, and holds no frame
-    for row in np.flatnonzero(~right).tolist():
+    kinds: dict[str, Fault] = {}  # all faults of a kind share one object, which holds no frame
+    for row in np.flatnonzero(~valid).tolist():
         try:
             numbers[row] = feature.encode(values[row].as_py())
         except Fault as fault:
@@ -52,23 +53,10 @@ def _codes(feature: Feature, texts: pa.Array) -> np.ndarray:
     return np.asarray(codes.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
-def _right(
-    feature: Feature, numbers: np.ndarray, absent: np.ndarray | None, may_be_absent: bool, is_whole: bool
-) -> np.ndarray | None:
-    """Return which of (n,) are plainly right, None where all are."""
+def _valid(feature: Feature, numbers: np.ndarray, is_whole: bool) -> np.ndarray:
+    """Return which of (n,) are certainly valid; a missing value is not."""
     low, high = (0, len(feature.values) - 1) if feature.is_category else (feature.min, feature.max)
-    whole = is_whole or feature.type != "integer"
-    given = numbers if absent is None else numbers[~absent]
-    # A NaN among the given ones fails both comparisons.
-    if (absent is None or may_be_absent) and (
-        not len(given) or (given.min() >= low and given.max() <= high and (whole or _all_whole(given)))
-    ):
-        return None
-    right = (numbers >= low) & (numbers <= high)
-    if not whole:
-        right &= numbers == np.trunc(numbers)
-    return right if absent is None else np.where(absent, may_be_absent, right)
-
-
-def _all_whole(numbers: np.ndarray) -> bool:
-    return bool(np.array_equal(numbers, np.trunc(numbers)))
+    valid = (numbers >= low) & (numbers <= high)
+    if feature.type == "integer" and not is_whole:
+        valid &= numbers == np.trunc(numbers)
+    return valid

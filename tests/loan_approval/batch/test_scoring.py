@@ -13,7 +13,7 @@ from pyarrow import dataset
 from pyarrow import parquet as pq
 
 from loan_approval.batch import part, scoring, shards
-from loan_approval.batch.answers import BANDS, band_numbers
+from loan_approval.batch.part import BANDS, band_numbers
 from loan_approval.batch.scoring import Batch, score_batch
 from loan_approval.errors import BatchError, DataError
 from serve.api.app import create_app

@@ -5,6 +5,8 @@ import signal
 import sys
 from pathlib import Path
 
+from msgspec import structs
+
 from loan_approval import project
 from loan_approval.commands.parsing import Adder, add_time_limit, asks_mlflow
 from loan_approval.errors import SweepError
@@ -27,8 +29,6 @@ def _positive(text: str) -> int:
 
 @asks_mlflow
 def _sweep(options: argparse.Namespace) -> None:
-    from dataclasses import replace
-
     from loan_approval.data.datasets import dataset_folder
     from loan_approval.notebooks.reports import write_index
     from loan_approval.sweep.leaderboard import print_board
@@ -37,7 +37,7 @@ def _sweep(options: argparse.Namespace) -> None:
 
     plan = read_plan(options.plan or dataset_folder(options.dataset) / "sweep.toml")
     if options.sample:
-        plan = replace(plan, sample=options.sample)
+        plan = structs.replace(plan, sample=options.sample)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that kernels are ended then too
     board = run_sweep(options.dataset, plan, project.REPORTS, options.workers, options.time_limit)
     print_board(board)

@@ -30,7 +30,7 @@ def check_parameters(notebook: Path, parameters: Mapping[str, object]) -> None:
     declared = _declared_types(notebook)
     problems = [_describe_unknown(name, declared) for name in parameters if name not in declared]
     for name, value in parameters.items():
-        if name in declared and not (_fits(value, declared[name]) and _is_json(value)):
+        if name in declared and not _fits(value, declared[name]):
             got = f"{reprlib.repr(value)} ({type(value).__name__})"
             problems.append(f"{name} is {got}, expected {formatannotation(declared[name])}")
     if problems:
@@ -99,17 +99,11 @@ def _type_of(default: ast.expr) -> str:
 
 
 def _fits(value: object, kind: Any) -> bool:
+    """Return whether a value is of a type and can be written as JSON."""
     try:
         msgspec.convert(value, kind)
-    except msgspec.ValidationError:
-        return False
-    return True
-
-
-def _is_json(value: object) -> bool:
-    try:
         json.dumps(value)
-    except (TypeError, ValueError):
+    except (msgspec.ValidationError, TypeError, ValueError):
         return False
     return True
 

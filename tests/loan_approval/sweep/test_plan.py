@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from loan_approval.cli import make_parser
 from loan_approval.errors import ParameterError
@@ -62,8 +63,8 @@ def test_a_sample_is_drawn_by_its_seed_from_the_whole_and_keeps_the_order(tmp_pa
     seeds = [given["seed"] for given in parameters_of(plan)]
     assert len(set(seeds)) == 5
     assert seeds == sorted(seeds) == [given["seed"] for given in parameters_of(plan)]
-    assert seeds != [given["seed"] for given in parameters_of(replace(plan, sample_seed=1))]
-    assert len(parameters_of(replace(plan, sample=500))) == 50
+    assert seeds != [given["seed"] for given in parameters_of(structs.replace(plan, sample_seed=1))]
+    assert len(parameters_of(structs.replace(plan, sample=500))) == 50
 
 
 def test_trials_that_differ_in_their_seed_alone_are_one_recipe(tmp_path: Path) -> None:
@@ -98,9 +99,10 @@ def test_outputs_of_the_notebook_change_no_key_and_its_source_does(tmp_path: Pat
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", r"expected at least one \[\[grid\]\] block"),
-        ("samples=3\n[[grid]]\nseed=[1]", "no setting 'samples'"),
-        ("sample=0\n[[grid]]\nseed=[1]", "sample: expected a whole number above 0"),
+        ("", r"missing required field `grid`; expected \[\[grid\]\] blocks"),
+        ("grid=[]", "Expected `array` of length >= 1"),
+        ("samples=3\n[[grid]]\nseed=[1]", "unknown field `samples`"),
+        ("sample=0\n[[grid]]\nseed=[1]", r"Expected `int` >= 1 - at `\$\.sample`"),
         ("[[grid]]\nseed=1", "grid 1: seed: expected a list of values"),
         ("[[grid]]\nseed=[]", "grid 1: seed: expected a list of values"),
         ("[[grid]]\nregister=[true]", "grid 1: register is set by the sweep"),

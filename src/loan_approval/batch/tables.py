@@ -1,6 +1,6 @@
 """A shard's rows, some thousands at a time: those that keep the contract encoded, and the faults of the others.
 
-Parquet is judged by column in Arrow (`judging`), and so is a block of CSV whose cells Arrow reads as the contract does;
+Parquet is judged by column in Arrow (`columns`), and so is a block of CSV whose cells Arrow reads as the contract does;
 any other block is judged cell by cell, as the server judges a CSV body.
 """
 
@@ -14,9 +14,9 @@ import pyarrow as pa
 from pyarrow import csv
 from pyarrow import parquet as pq
 
+from loan_approval.batch.columns import Faults, encode_arrow
 from loan_approval.batch.csv_blocks import ends_quotes_with_cells
 from loan_approval.batch.files import attempt, open_file
-from loan_approval.batch.judging import Faults, encode_arrow
 from loan_approval.batch.shards import Shard, first_line, open_parquet
 from loan_approval.errors import BatchError, DataError
 from serve.contract.contract import Contract

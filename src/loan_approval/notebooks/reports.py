@@ -35,7 +35,7 @@ def write_html(notebook: Path, path: Path) -> None:
     document.metadata["title"] = _heading(document.cells) or notebook.stem
     document.metadata.pop("widgets", None)
     exporter = HTMLExporter(
-        extra_loaders=[PackageLoader("loan_approval")], template_file="report.html.j2", embed_images=True
+        extra_loaders=[PackageLoader("loan_approval.notebooks", "")], template_file="report.html.j2", embed_images=True
     )
     exporter.config.NbConvertBase.display_data_priority = _SHOWN
     # A progress bar overwrites itself: show what a terminal shows in the end.
@@ -58,9 +58,8 @@ def write_index(reports: Path) -> Path:
         (folder.as_posix(), [_describe_page(reports, page) for page in members])
         for folder, members in groupby(pages, lambda page: page.parent)
     ]
-    environment = Environment(
-        loader=PackageLoader("loan_approval"), autoescape=True, trim_blocks=True, keep_trailing_newline=True
-    )
+    loader = PackageLoader("loan_approval.notebooks", "")
+    environment = Environment(loader=loader, autoescape=True, trim_blocks=True, keep_trailing_newline=True)
     text = environment.get_template("reports_index.html.j2").render(folders=folders)
     write_atomically(index, text.encode())
     return index

@@ -63,7 +63,7 @@ def run_on_dask(data: bytes, task: Task, shards: Sequence[Shard], workers: int) 
         except KilledWorker as err:
             key = str(err.task)
             task_words = by_key[key].words if key in by_key else key
-            raise BatchError(f"{task_words}: each worker it was given to died") from err
+            raise BatchError(f"{task_words}: each worker that ran it died") from err
         finally:
             client.cancel(futures)
 

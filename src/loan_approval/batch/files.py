@@ -35,7 +35,7 @@ class InputFile:
 
     @property
     def is_csv(self) -> bool:
-        """Whether it holds text rather than Parquet."""
+        """True for CSV, False for Parquet."""
         return self.name.endswith(".csv")
 
 

@@ -20,7 +20,7 @@ def add_commands(add: Adder) -> None:
     )
     monitor.add_argument("--outcomes", help="CSV of decision_id,outcome")
     add_time_limit(monitor)
-    purpose = "three simulated months through the real server; exit 1 unless told apart"
+    purpose = "three simulated months through the real server; exit 1 unless each is judged as expected"
     demo = add("demo-drift", _demo_drift, purpose, dataset=False)
     demo.add_argument("--rows", type=int, default=2_000, help="applications a month (default: %(default)s)")
 

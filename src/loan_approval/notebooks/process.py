@@ -68,7 +68,7 @@ def _environment(work: Path) -> dict[str, str]:
         "JUPYTER_PATH": str(work / "jupyter"),
         "JUPYTER_RUNTIME_DIR": str(work / "runtime"),
         "IPYTHONDIR": str(work / "ipython"),
-        "PYTHONWARNINGS": "ignore:IProgress not found",  # a widget that a report can't show
+        "PYTHONWARNINGS": "ignore:IProgress not found",  # a widget that reports do not show
     }
 
 

@@ -38,7 +38,7 @@ def open_parent(client: MlflowClient, experiment_id: str, sweep: str, name: str,
     for run in mlflow.search_runs([experiment_id], query, output_format="list", max_results=1):
         client.update_run(run.info.run_id, status="RUNNING")
         return run.info.run_id
-    # The run is created with all its tags, so that an interrupted parent is found again.
+    # The run is created with all its tags, so that the next start finds an interrupted parent.
     tags = dict(tags) | {SWEEP: sweep, ROLE: "parent"}
     return client.create_run(experiment_id, run_name=name, tags=tags).info.run_id
 

@@ -1,4 +1,4 @@
-"""Dask: what is said when no scheduler answers."""
+"""The error when no Dask scheduler answers."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Workers that fail: what is tried again, how often, what is said then, and how many there may be."""
+"""How many workers there are, which failures are tried again and how often, and the error at last."""
 
 import threading
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Parameters of a notebook: which values and texts fit, and what is said of the others."""
+"""Which values and texts fit a notebook's parameters, and the errors for the others."""
 
 from pathlib import Path
 

@@ -52,7 +52,7 @@ def test_a_table_of_lists_is_every_combination_as_a_table(tmp_path: Path) -> Non
     assert [given["factory_parameters"] for given in parameters_of(plan)] == [{"a": 1, "b": 3}, {"a": 2, "b": 3}]
 
 
-def test_what_stands_twice_runs_once_also_where_one_says_a_default_and_the_other_leaves_it_out(tmp_path: Path) -> None:
+def test_a_repeated_trial_runs_once_even_if_only_one_states_a_default(tmp_path: Path) -> None:
     default = default_parameters(NOTEBOOK)["model_name"]
     plan = plan_of(tmp_path, f'[[grid]]\nseed=[1,1]\n[[grid]]\nseed=[1]\nmodel_name=["{default}"]\nreview_width=[0]')
     assert len(make_trials(plan, HERE)) == 1

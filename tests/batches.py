@@ -13,6 +13,7 @@ from loan_approval.batch.tables import read_rows
 from serve.contract.contract import Contract
 from serve.contract.feature import Feature
 
+BATCH_ROWS = 900  # of the batch that the tests score
 # What a CSV's cell may hold that some reader takes for a number, a name or nothing.
 ODD_CELLS = (
     *("", " ", "nan", "NaN", "inf", "-Infinity", "1e999", "-1e999", "1e-400", "null", "NA", "0x1F", "1_0", "+3", " 7 "),
@@ -63,3 +64,9 @@ def judge(path: Path, contract: Contract, keep: tuple[str, ...] = ()) -> tuple[n
             for name, found in rows.faults.items():
                 faults |= {(rows.start + row, name): str(fault) for row, fault in found.items()}
     return np.concatenate(parts), faults
+
+
+def read_parts(output: Path, folder: str = "decisions") -> pa.Table:
+    """Return all parts of a batch's output as one table, in order."""
+    parts = sorted((output / folder).iterdir())
+    return pa.concat_tables([pq.read_table(part) for part in parts]).unify_dictionaries()

@@ -15,7 +15,7 @@ from distributed import LocalCluster
 from pyarrow import csv
 from pyarrow import parquet as pq
 
-from loan_approval.batch.files import join, list_inputs, list_names, open_file, read_whole
+from loan_approval.batch.files import list_inputs, list_names, open_file, read_whole
 from loan_approval.batch.scoring import Batch, score_batch
 from loan_approval.batch.workers import MOST_WORKERS
 from loan_approval.errors import BatchError
@@ -55,8 +55,8 @@ def whole(source: Path) -> pa.Table:
 
 def read(output: str) -> pa.Table:
     """Return all decisions as one table, in order."""
-    parts = sorted(list_names(join(output, "decisions")))
-    tables = [pq.read_table(open_file(join(output, f"decisions/{part}"))) for part in parts if part[0] != "."]
+    parts = sorted(list_names(f"{output}/decisions"))
+    tables = [pq.read_table(open_file(f"{output}/decisions/{part}")) for part in parts if part[0] != "."]
     return pa.concat_tables(tables).unify_dictionaries()
 
 
@@ -66,7 +66,7 @@ def start(source: str | Path, output: str | Path, model: Path, *options: str) ->
 
 
 def parts(output: str) -> int:
-    return len([name for name in list_names(join(output, "decisions")) if name.startswith("part")])
+    return len([name for name in list_names(f"{output}/decisions") if name.startswith("part")])
 
 
 def wait_for_parts(process: subprocess.Popen, output: str, more: int) -> None:
@@ -138,7 +138,7 @@ def test_a_batch_on_s3_is_the_same_after_it_was_killed(tmp_path, source, whole, 
     wait_for_parts(process, output, 4)
     process.kill()
     process.wait()
-    assert read_whole(join(output, "_summary.json")) is None
+    assert read_whole(f"{output}/_summary.json") is None
     assert start(uploaded, output, source / "model.onnx", "--workers", "2").wait(300) == 0
     assert read(output).equals(whole)
     batch = Batch(uploaded, output, ("id",))
@@ -210,7 +210,7 @@ def test_a_worker_of_that_cluster_that_is_killed_costs_nothing_but_time(tmp_path
 
 def test_a_scheduler_that_does_not_answer_is_named(tmp_path, source, monkeypatch):
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "tcp://127.0.0.1:1")
-    monkeypatch.setattr("loan_approval.batch.dask_engine.PATIENCE", 1)
+    monkeypatch.setattr("loan_approval.batch.dask_engine.CONNECT_SECONDS", 1)
     with pytest.raises(BatchError, match=r"DASK_SCHEDULER_ADDRESS=tcp://127.0.0.1:1: no scheduler answers there"):
         score_batch(
             Batch(str(source / "in"), str(tmp_path / "out"), ("id",), engine="dask"),

@@ -1,21 +1,28 @@
-"""Whether a table's columns are what a batch needs: by name as the server judges a header, and by Arrow's type."""
+"""Checks a table's columns by name and Arrow's type, and judges and encodes a feature's column.
+
+The result is that of `Feature.encode` on each value: vectorised comparisons accept the values that are certainly valid,
+and `Feature.encode` judges each of the others.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pyarrow as pa
+from pyarrow import compute as pc
 from pyarrow import types
 
 from loan_approval.errors import DataError
 from serve.contract.contract import Contract
-from serve.contract.feature import Feature
+from serve.contract.feature import Fault, Feature
 
+Faults = dict[int, Fault]  # by row
 WRITTEN = ("file", "row", "probability", "code", "label", "band", "model_sha256", "field", "kind", "expected")
 MOST_NAMED = 20
 
 
 def check_keep(keep: Sequence[str], contract: Contract) -> None:
-    """Raise DataError when a column can't be passed through: the output has no applicant's values."""
+    """Raise DataError for a column that can't be passed through: the output has no applicant's values."""
     known = {feature.name for feature in contract.features}
     for name in keep:
         if keep.count(name) > 1:
@@ -31,19 +38,16 @@ def check_keep(keep: Sequence[str], contract: Contract) -> None:
 def check_columns(
     where: str, columns: Sequence[tuple[str, pa.DataType]], contract: Contract, keep: Sequence[str], ignore: bool
 ) -> None:
-    """Raise DataError with every column that is missing, of a wrong type, twice there or not known.
+    """Raise DataError with every column that is missing, of a wrong type, duplicated or unknown.
 
-    ignore: a column that is neither the contract's nor kept will do, unless the contract refuses it.
+    ignore: accept a column that is neither in the contract nor kept, unless the contract refuses it.
     """
-    names = Counter(name for name, _ in columns)
-    problems = [*_by_name(names, contract, keep, ignore)]
+    problems = [*_by_name(Counter(name for name, _ in columns), contract, keep, ignore)]
     features = {feature.name: feature for feature in contract.features}
-    is_csv = where.endswith(".csv")
-    for name, kind in columns:
-        feature = features.get(name)
-        if feature and not is_csv and not suits(feature, kind):
-            expected = "text" if feature.is_category else "integers or floating-point numbers"
-            problems.append(f"column {name!r} is {kind}, expected {expected}: {feature.expected}")
+    for name, kind in columns if not where.endswith(".csv") else ():
+        if name in features and not suits(features[name], kind):
+            expected = "text" if features[name].is_category else "integers or floating-point numbers"
+            problems.append(f"column {name!r} is {kind}, expected {expected}: {features[name].expected}")
     if problems:
         more = [f"and {len(problems) - MOST_NAMED} more"] if len(problems) > MOST_NAMED else []
         raise DataError(f"{where}: " + "; ".join(problems[:MOST_NAMED] + more))
@@ -65,7 +69,7 @@ def _by_name(names: Counter, contract: Contract, keep: Sequence[str], ignore: bo
 
 
 def suits(feature: Feature, kind: pa.DataType) -> bool:
-    """Whether a column of this type can hold right values."""
+    """Return whether a column of this type can hold valid values."""
     if types.is_dictionary(kind):
         kind = kind.value_type
     if types.is_null(kind):
@@ -73,3 +77,52 @@ def suits(feature: Feature, kind: pa.DataType) -> bool:
     if feature.is_category:
         return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
     return types.is_integer(kind) or types.is_floating(kind)
+
+
+def encode_arrow(feature: Feature, values: pa.Array, optional: bool = False) -> tuple[np.ndarray, Faults]:
+    """Return (n,) float64, NaN where missing or at fault, and the fault of each row that has one, in order of rows.
+
+    optional: null means unknown whatever the contract says, as for a monitored feature.
+    """
+    if types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    numbers = _codes(feature, values) if feature.is_category else _floats(values)
+    valid = _valid(feature, numbers, types.is_integer(values.type))
+    if values.null_count and (optional or feature.missing):
+        valid |= np.asarray(values.is_null())
+    if valid.all():
+        return numbers, {}
+    numbers = numbers.copy()  # it may be the column's own memory
+    faults: Faults = {}
+    kinds: dict[str, Fault] = {}  # all faults of a kind share one object, which holds no frame
+    for row in np.flatnonzero(~valid).tolist():
+        try:
+            numbers[row] = feature.encode(values[row].as_py())
+        except Fault as fault:
+            faults[row] = kinds.setdefault(fault.kind, fault.with_traceback(None))
+            numbers[row] = np.nan
+    return numbers, faults
+
+
+def _floats(values: pa.Array) -> np.ndarray:
+    if types.is_null(values.type):
+        return np.full(len(values), np.nan)
+    # Beyond 2**53 an integer may round here, but never into a contract's range, whose ends are whole to float64.
+    return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def _codes(feature: Feature, texts: pa.Array) -> np.ndarray:
+    """Return the index of each text among the feature's values, NaN for null and for any other text."""
+    if types.is_null(texts.type):
+        return np.full(len(texts), np.nan)
+    codes = pc.index_in(texts.cast(pa.large_string()), value_set=pa.array(feature.values, pa.large_string()))
+    return np.asarray(codes.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def _valid(feature: Feature, numbers: np.ndarray, is_whole: bool) -> np.ndarray:
+    """Return which of (n,) are certainly valid; a missing value is not."""
+    low, high = (0, len(feature.values) - 1) if feature.is_category else (feature.min, feature.max)
+    valid = (numbers >= low) & (numbers <= high)
+    if feature.type == "integer" and not is_whole:
+        valid &= numbers == np.trunc(numbers)
+    return valid

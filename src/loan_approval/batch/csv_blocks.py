@@ -1,7 +1,7 @@
-"""Where a CSV can be cut: blocks of whole rows, each of which can be read by itself.
+"""Cuts a CSV into blocks of whole rows, each of which can be read by itself.
 
 UTF-8, a header row, commas, lines that end in LF or CRLF, quotes as in RFC 4180: a cell is quoted from its first
-character on, or not at all. Then a line's end stands within a cell exactly where the quotes before it are odd.
+character on, or not at all. So a line end lies within a cell exactly where the number of quotes before it is odd.
 """
 
 import csv
@@ -15,7 +15,7 @@ import numpy as np
 
 from loan_approval.errors import DataError
 
-BLOCK = 2**21  # bytes: what one worker holds as text at a time
+BLOCK = 2**21  # bytes of text that one worker holds at a time
 LONGEST_ROW = 2**24
 _BOM = b"\xef\xbb\xbf"
 _LF, _CR, _QUOTE, _COMMA = b"\n"[0], b"\r"[0], b'"'[0], b","[0]
@@ -23,7 +23,7 @@ _LF, _CR, _QUOTE, _COMMA = b"\n"[0], b"\r"[0], b'"'[0], b","[0]
 
 @dataclass(frozen=True)
 class Block:
-    """Some rows of a file: the bytes from `offset`, as many as `size`."""
+    """Some rows of a file: `size` bytes from `offset`."""
 
     offset: int
     size: int
@@ -31,7 +31,7 @@ class Block:
 
 
 def find_blocks(file: BinaryIO, size: int, where: str) -> tuple[tuple[str, ...], list[Block]]:
-    """Return a CSV's header and its blocks, in order. Empty lines at the end are no rows. Raises DataError."""
+    """Return a CSV's header and its blocks, in order, without empty lines at the end. Raises DataError."""
     header: tuple[str, ...] = ()
     blocks: list[Block] = []
     for offset, text, ends in _whole_rows(file, _content_end(file, size), where):
@@ -47,7 +47,7 @@ def find_blocks(file: BinaryIO, size: int, where: str) -> tuple[tuple[str, ...],
 
 
 def _whole_rows(file: BinaryIO, end: int, where: str) -> Iterator[tuple[int, bytes, np.ndarray]]:
-    """Yield where some lines begin, their text, and where in it each of them ends; the header is one of them."""
+    """Yield the offset and text of some lines, header included, and where in the text each line ends."""
     file.seek(0)
     offset = len(_BOM) if file.read(len(_BOM)) == _BOM else 0
     file.seek(offset)
@@ -68,7 +68,7 @@ def _whole_rows(file: BinaryIO, end: int, where: str) -> Iterator[tuple[int, byt
 
 
 def _content_end(file: BinaryIO, size: int) -> int:
-    """Return where the file ends but for line ends."""
+    """Return where the file ends without its last line ends."""
     while size:
         begin = max(0, size - 65_536)
         file.seek(begin)
@@ -80,38 +80,39 @@ def _content_end(file: BinaryIO, size: int) -> int:
 
 
 def _row_ends(text: bytes, last: bool) -> np.ndarray:
-    """Return where each row of the text ends; its beginning begins one. last: the end of the text ends one too."""
-    bytes_ = np.frombuffer(text, np.uint8)
-    ends = np.flatnonzero(bytes_ == _LF) + 1
-    quotes = np.flatnonzero(bytes_ == _QUOTE) if _QUOTE in text else np.array([], np.int64)
+    """Return where each row of a text of whole rows ends. last: the end of the text ends a row too."""
+    ends, quotes = _positions(text, _LF) + 1, _positions(text, _QUOTE)
     if len(quotes):
         ends = ends[np.searchsorted(quotes, ends) % 2 == 0]
-    if last and len(quotes) % 2 == 0 and (not len(ends) or ends[-1] < len(text)):
-        ends = np.append(ends, len(text))
-    return ends[: 0 if last and len(quotes) % 2 else None]
+    if not last:
+        return ends
+    if len(quotes) % 2:  # a quote that is never closed
+        return ends[:0]
+    return ends if len(ends) and ends[-1] == len(text) else np.append(ends, len(text))
+
+
+def _positions(text: bytes, character: int) -> np.ndarray:
+    if character not in text:
+        return np.array([], np.int64)
+    return np.flatnonzero(np.frombuffer(text, np.uint8) == character)
 
 
 def _check_form(text: bytes, ends: np.ndarray, where: str, lines: int) -> None:
     if text.count(b"\r") != text.count(b"\r\n"):
         raise DataError(f"{where}: line {lines + 1} or later: ends in CR alone, expected LF or CRLF")
-    if _QUOTE not in text:
-        return
-    bytes_ = np.frombuffer(text, np.uint8)
-    opening = np.flatnonzero(bytes_ == _QUOTE)[::2]
+    opening = _positions(text, _QUOTE)[::2]
     opening = opening[opening > 0]
-    astray = opening[~np.isin(bytes_[opening - 1], (_COMMA, _LF, _QUOTE))]
+    astray = opening[~np.isin(np.frombuffer(text, np.uint8)[opening - 1], (_COMMA, _LF, _QUOTE))]
     if len(astray):
         line = lines + 1 + int(np.searchsorted(ends, astray[0], side="right"))
         raise DataError(f"{where}: line {line}: a quote within a cell, expected quotes as in RFC 4180")
 
 
 def ends_quotes_with_cells(text: bytes) -> bool:
-    """Whether each quoted cell of a block ends where its quotes do; readers differ on any other."""
-    if _QUOTE not in text:
-        return True
-    bytes_ = np.frombuffer(text, np.uint8)
-    after = np.flatnonzero(bytes_ == _QUOTE)[1::2] + 1
-    return bool(np.isin(bytes_[after[after < len(text)]], (_COMMA, _CR, _LF, _QUOTE)).all())
+    """Return whether each quoted cell of a block ends where its quotes do; CSV readers differ on any other."""
+    after = _positions(text, _QUOTE)[1::2] + 1
+    after = after[after < len(text)]
+    return bool(np.isin(np.frombuffer(text, np.uint8)[after], (_COMMA, _CR, _LF, _QUOTE)).all())
 
 
 def _read_header(line: bytes, where: str) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
-"""A batch's shards on Dask: the scheduler that DASK_SCHEDULER_ADDRESS names, or one made here."""
+"""A batch's shards on Dask, and a client of the scheduler that DASK_SCHEDULER_ADDRESS names or that is made here."""
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -11,58 +11,61 @@ from distributed import Client, KilledWorker, LocalCluster, as_completed
 
 from loan_approval.batch.part import Counts, Task, score_shard
 from loan_approval.batch.shards import Shard
-from loan_approval.errors import BatchError
+from loan_approval.errors import BatchError, LoanApprovalError
 from serve.model.scorer import Scorer
 
 RETRIES = 2
-PATIENCE = 20  # seconds until a scheduler answers
+CONNECT_SECONDS = 20  # a scheduler must answer by then
 _LIMITS = {
     "distributed.scheduler.allowed-failures": RETRIES,
-    "distributed.admin.large-graph-warning-threshold": "1 GB",  # a model file in it is not too large
+    "distributed.admin.large-graph-warning-threshold": "1 GB",  # a graph may hold a model file
 }
 
 
-def run_on_dask(data: bytes, task: Task, shards: Sequence[Shard], workers: int) -> Iterator[tuple[Shard, Counts]]:
-    """Yield each shard and its counts as they come; data: the model file. Raises BatchError, DataError.
+@contextmanager
+def dask_client(error: type[LoanApprovalError], **cluster: Any) -> Iterator[Client]:
+    """Yield a client of the scheduler that DASK_SCHEDULER_ADDRESS names, by default of a new local cluster.
 
-    Workers reach the input and the output by the same addresses as this process. A shard that failed, or whose worker
-    died, is tried again; one that goes on so is named.
+    cluster: arguments of the local cluster.   Raises `error` when no scheduler answers.
     """
-    with ExitStack() as stack:
-        stack.enter_context(config.set(_LIMITS))
-        client = stack.enter_context(_connect(stack, workers))
-        # A task's result, not scattered data: what dies with its last worker is made again.
-        model = client.submit(bytes, data, key=f"model-{task.job}", retries=RETRIES)
-        futures = {
-            client.submit(_score, shard, task, model, key=shard.part(task.job), retries=RETRIES): shard
-            for shard in shards
-        }
-        try:
-            for future, counts in as_completed(futures, with_results=True):
-                yield futures[future], counts
-        except KilledWorker as err:
-            named = next((shard.words for shard in shards if shard.part(task.job) == str(err.task)), str(err.task))
-            raise BatchError(f"{named}: each worker it was given to died") from err
-        finally:
-            client.cancel(list(futures))
-
-
-def _connect(stack: ExitStack, workers: int) -> Client:
     address = os.environ.get("DASK_SCHEDULER_ADDRESS")
     if not address:
-        # One process, which is started again if it dies: another costs 190 MB, a thread costs what it scores.
-        cluster: Any = LocalCluster(
-            n_workers=1,
-            threads_per_worker=workers,
-            processes=True,
-            dashboard_address=None,
-            security=True,  # other users of this machine could have the worker run anything
-        )
-        return Client(stack.enter_context(cluster))
+        # With security, because other users of this machine could otherwise have the workers run anything.
+        with (
+            LocalCluster(processes=True, dashboard_address=None, security=True, **cluster) as local,
+            Client(local) as client,
+        ):
+            yield client
+        return
     try:
-        return Client(address, timeout=PATIENCE)
-    except OSError as err:
-        raise BatchError(f"DASK_SCHEDULER_ADDRESS={address}: no scheduler answers there") from err
+        client = Client(address, timeout=CONNECT_SECONDS)
+    except (OSError, ValueError) as err:
+        raise error(f"DASK_SCHEDULER_ADDRESS={address}: no scheduler answers there: {err}") from err
+    with client:
+        yield client
+
+
+def run_on_dask(data: bytes, task: Task, shards: Sequence[Shard], workers: int) -> Iterator[Counts]:
+    """Yield the counts of each shard as it is done; data: the model file. Raises BatchError, DataError.
+
+    Workers reach the input and the output by the same addresses as this process. A shard that failed, or whose worker
+    died, is tried again; BatchError names one that keeps failing.
+    """
+    # A local cluster is one process, which Dask starts again if it dies: a second one would cost 190 MB.
+    with config.set(_LIMITS), dask_client(BatchError, n_workers=1, threads_per_worker=workers) as client:
+        # A task's result rather than scattered data: Dask makes it again when its last worker dies.
+        model = client.submit(bytes, data, key=f"model-{task.job}", retries=RETRIES)
+        by_key = {shard.part(task.job): shard for shard in shards}
+        futures = [client.submit(_score, shard, task, model, key=key, retries=RETRIES) for key, shard in by_key.items()]
+        try:
+            for _, counts in as_completed(futures, with_results=True):
+                yield counts
+        except KilledWorker as err:
+            key = str(err.task)
+            task_words = by_key[key].words if key in by_key else key
+            raise BatchError(f"{task_words}: each worker that ran it died") from err
+        finally:
+            client.cancel(futures)
 
 
 def _score(shard: Shard, task: Task, data: bytes) -> Counts:

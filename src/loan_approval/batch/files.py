@@ -1,4 +1,4 @@
-"""Where a batch's files are, a local disk or S3: listing, reading, and writing that shows whole files only.
+"""A batch's files on a local disk or S3: listing, reading, and writing whole files.
 
 An address is a local path or `s3://bucket/key`; AWS_ENDPOINT_URL names an S3 other than Amazon's.
 """
@@ -20,13 +20,13 @@ from serve.files import write_atomically
 
 S3 = "s3://"
 SUFFIXES = (".csv", ".parquet")
-_MARKS = "_."  # how the names of other programs' marks begin
-WAIT = 20  # seconds for a connection to S3, and for an answer
+_MARKS = ("_", ".")  # how the names of other programs' marker files begin
+S3_SECONDS = 20  # for a connection to S3, and for an answer
 
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file to score. name: below the input. version: what changes when its content does, an ETag or a time."""
+    """A file to score. name: below the input. version: an ETag or a time, which changes with the content."""
 
     address: str
     name: str
@@ -35,7 +35,7 @@ class InputFile:
 
     @property
     def is_csv(self) -> bool:
-        """Whether it holds text rather than Parquet."""
+        """True for CSV, False for Parquet."""
         return self.name.endswith(".csv")
 
 
@@ -48,31 +48,24 @@ def absolute(address: str) -> str:
     return str(Path(address).resolve())
 
 
-def join(folder: str, name: str) -> str:
-    """Return the address of a file in a folder."""
-    return f"{folder}/{name}"
-
-
 def list_inputs(address: str) -> list[InputFile]:
-    """Return the files at an address, a file or a folder with any depth, by name. Raises BatchError.
+    """Return the files at an address, a file or a folder of any depth, by name. Raises BatchError.
 
-    Names that begin with `_` or `.` are other programs' marks and are passed over; anything else must be an input, and
-    each a file of its own: what is left out, or there twice, would be decided never or twice.
+    Names that begin with `_` or `.` are other programs' marker files and are ignored. Anything else must be an input,
+    and each file must be there once, so that each row is decided exactly once.
     """
     system, path = _locate(address)
     info = attempt(address, system.get_file_info, path)
     if info.type == fs.FileType.File:
-        names = [info.base_name]
-        folder = address.removesuffix(f"/{info.base_name}")
+        folder, names = address.removesuffix(f"/{info.base_name}"), [info.base_name]
     elif info.type == fs.FileType.Directory:
-        names = sorted(attempt(address, _names_below, system, path))
-        folder = address
+        folder, names = address, sorted(attempt(address, _names_below, system, path))
     else:
         raise BatchError(f"{address}: no such file or folder")
     if not names:
         raise BatchError(f"{address}: the folder is empty, expected files that end in .csv or .parquet")
     _check_suffixes(address, names)
-    files = [look_up(join(folder, name), name) for name in names]
+    files = [look_up(f"{folder}/{name}", name) for name in names]
     if not address.startswith(S3):
         _check_different(files)
     return files
@@ -81,24 +74,24 @@ def list_inputs(address: str) -> list[InputFile]:
 def _names_below(system: fs.FileSystem, path: str) -> list[str]:
     if isinstance(system, fs.LocalFileSystem):
         return _names_on_disk(path)
-    found = system.get_file_info(fs.FileSelector(path, recursive=True))
-    names = [each.path[len(path) + 1 :] for each in found if each.type == fs.FileType.File]
-    return [name for name in names if not any(part[0] in _MARKS for part in name.split("/"))]
+    infos = system.get_file_info(fs.FileSelector(path, recursive=True))
+    names = [info.path[len(path) + 1 :] for info in infos if info.type == fs.FileType.File]
+    return [name for name in names if not any(part.startswith(_MARKS) for part in name.split("/"))]
 
 
 def _names_on_disk(path: str) -> list[str]:
-    """Return the names of all that is no folder: Arrow's listing leaves out links that lead nowhere, and pipes."""
+    """Return the names of all but folders; Arrow's listing leaves out dangling links and pipes."""
 
     def fail(err: OSError) -> None:
         raise err
 
     names, seen = [], set()
     for folder, below, files in os.walk(path, followlinks=True, onerror=fail):
-        below[:] = [name for name in below if name[0] not in _MARKS]
+        below[:] = [name for name in below if not name.startswith(_MARKS)]
         if (real := os.path.realpath(folder)) in seen:
             raise BatchError(f"{folder}: is there twice, by a link; each row is to be decided once")
         seen.add(real)
-        names += [os.path.relpath(join(folder, name), path) for name in files if name[0] not in _MARKS]
+        names += [os.path.relpath(f"{folder}/{name}", path) for name in files if not name.startswith(_MARKS)]
     for name in names:
         if not name.isascii() and name.encode(errors="replace").decode() != name:
             raise BatchError(f"{path}: holds a name that is not UTF-8: {name!a}")
@@ -122,20 +115,18 @@ def _check_different(files: list[InputFile]) -> None:
 
 
 def look_up(address: str, name: str) -> InputFile:
-    """Return what a file is just now. Raises BatchError."""
+    """Return a file's present size and version. Raises BatchError."""
     if not address.startswith(S3):
-        status = attempt(address, os.stat, address)  # not there: a link that leads nowhere
+        status = attempt(address, os.stat, address)  # fails for a dangling link
         if not S_ISREG(status.st_mode):
             raise BatchError(f"{address}: not a file")
         return InputFile(address, name, status.st_size, str(status.st_mtime_ns))
     with open_file(address) as file:
-        tag = file.metadata().get("ETag")
-        return InputFile(address, name, file.size(), tag.decode() if tag else _changed_at(address))
-
-
-def _changed_at(address: str) -> str:
+        size, tag = file.size(), file.metadata().get("ETag")
+    if tag:
+        return InputFile(address, name, size, tag.decode())
     system, path = _locate(address)
-    return str(attempt(address, system.get_file_info, path).mtime_ns)
+    return InputFile(address, name, size, str(attempt(address, system.get_file_info, path).mtime_ns))
 
 
 def open_file(address: str) -> pa.NativeFile:
@@ -154,22 +145,22 @@ def read_whole(address: str) -> bytes | None:
 
 
 def list_names(folder: str) -> set[str]:
-    """Return the names of what is in a folder, none where there is no folder. Raises BatchError."""
+    """Return the names in a folder, none where there is no folder. Raises BatchError."""
     system, path = _locate(folder)
-    found = attempt(folder, system.get_file_info, fs.FileSelector(path, allow_not_found=True))
-    return {info.base_name for info in found}
+    infos = attempt(folder, system.get_file_info, fs.FileSelector(path, allow_not_found=True))
+    return {info.base_name for info in infos}
 
 
 def write_whole(address: str, data: bytes | pa.Buffer) -> None:
     """Write a file that is there whole or not at all. Raises BatchError."""
-    if not address.startswith(S3):
+    if address.startswith(S3):
+        attempt(address, _put, *_locate(address), data)
+    else:
         attempt(address, write_atomically, Path(address), data)
-        return
-    attempt(address, _put, *_locate(address), data)
 
 
 def _put(system: fs.FileSystem, path: str, data: bytes | pa.Buffer) -> None:
-    # All of it is at hand: an object comes to be when its upload is complete, so nobody sees a part of it.
+    # S3 shows an object when its upload is complete.
     stream = system.open_output_stream(path)
     stream.write(data)
     stream.close()
@@ -187,8 +178,8 @@ def _s3() -> fs.S3FileSystem:
     return fs.S3FileSystem(
         **place,
         region=region,
-        connect_timeout=WAIT,
-        request_timeout=WAIT,
+        connect_timeout=S3_SECONDS,
+        request_timeout=S3_SECONDS,
         background_writes=False,
         allow_delayed_open=True,
     )

@@ -1,7 +1,7 @@
-"""What a batch is cut into: shards, each some rows of one file, which are read, scored and committed by themselves."""
+"""Shards: some rows of one input file each, which are read, scored and committed independently."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,10 +14,10 @@ from loan_approval.batch.files import InputFile, attempt, open_file
 from loan_approval.errors import DataError
 from serve.contract.contract import Contract
 
-ROWS = 250_000  # about half a second of a gradient-boosted model: little to lose, little to pay for a file each
+ROWS = 250_000  # about half a second of a gradient-boosted model: a lost shard is cheap, and so is its file
 CSV_BYTES = 2**24
-MOST_PIECES = 8  # of one row group: each reads over the rows before it
-MAX_SHARD_ROWS = 2_000_000  # a shard's answers are kept in memory until they are written
+MOST_PIECES = 8  # of one row group: each piece reads the rows before it as well
+MAX_SHARD_ROWS = 2_000_000  # a shard's decisions stay in memory until they are written
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,12 @@ class Shard:
 
     @property
     def words(self) -> str:
-        """What it is, for a message."""
+        """The shard in a message."""
         return f"{self.file.name}, rows {self.start:,} to {self.start + self.rows - 1:,}"
 
     def part(self, job: str) -> str:
-        """Return the name of its part of the output: sorted as the rows are, and its own in this job alone."""
-        file = self.file
-        identity = f"{job} {file.address} {file.size} {file.version} {self.start} {self.rows}"
+        """Return the name of its part of the output: sorted as the rows are, and unique to this job."""
+        identity = f"{job} {self.file.address} {self.file.size} {self.file.version} {self.start} {self.rows}"
         digest = hashlib.sha256(identity.encode()).hexdigest()
         return f"part-{self.number:05d}-{self.start:012d}-{digest[:12]}.parquet"
 
@@ -47,24 +46,21 @@ class Shard:
 def plan_shards(
     files: Sequence[InputFile], contract: Contract, keep: Sequence[str] = (), ignore_unknown: bool = False
 ) -> list[Shard]:
-    """Return the shards of all files, in order. Raises DataError, BatchError: a file or column can't be used."""
+    """Return the shards of all files, in order. Raises DataError, BatchError when a file or column can't be used."""
     kept: dict[str, pa.DataType] = {}
     shards: list[Shard] = []
     for number, file in enumerate(files):
         plan = _plan_csv if file.is_csv else _plan_parquet
-        columns, pieces = plan(file, number)
+        columns, file_shards = plan(file, number)
         check_columns(file.address, columns, contract, keep, ignore_unknown)
-        _check_alike(file, kept, {name: kind for name, kind in columns if name in keep})
-        shards += pieces
+        for name, kind in columns:
+            if name in keep and kept.setdefault(name, kind) != kind:
+                message = f"column {name!r} is {kind}, expected {kept[name]} as in the first file"
+                raise DataError(f"{file.address}: {message}")
+        shards += file_shards
     if not shards:
         raise DataError(f"{files[0].address}: no rows, expected at least one application")
     return shards
-
-
-def _check_alike(file: InputFile, kept: dict[str, pa.DataType], here: Mapping[str, pa.DataType]) -> None:
-    for name, kind in here.items():
-        if kept.setdefault(name, kind) != kind:
-            raise DataError(f"{file.address}: column {name!r} is {kind}, expected {kept[name]} as in the first file")
 
 
 def _plan_csv(file: InputFile, number: int) -> tuple[list[tuple[str, pa.DataType]], list[Shard]]:
@@ -81,8 +77,8 @@ def _plan_csv(file: InputFile, number: int) -> tuple[list[tuple[str, pa.DataType
 def _group(blocks: Sequence[Block]) -> Iterator[list[Block]]:
     group: list[Block] = []
     for block in blocks:
-        full = sum(b.size for b in group) + block.size > CSV_BYTES or sum(b.rows for b in group) + block.rows > ROWS
-        if group and full:
+        size, rows = sum(each.size for each in group), sum(each.rows for each in group)
+        if group and (size + block.size > CSV_BYTES or rows + block.rows > ROWS):
             yield group
             group = []
         group.append(block)
@@ -99,7 +95,7 @@ def _plan_parquet(file: InputFile, number: int) -> tuple[list[tuple[str, pa.Data
 
 
 def _cut(groups: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Yield where each shard begins and ends: between row groups where these are small, within large ones."""
+    """Yield each shard's begin and end: between small row groups, within large ones."""
     begin = end = 0
     for rows in groups:
         if end > begin and end + rows - begin > ROWS:
@@ -122,8 +118,9 @@ def open_parquet(file: InputFile) -> pq.ParquetFile:
             open_file(file.address), buffer_size=2**20, pre_buffer=False, page_checksum_verification=True
         )
     except (pa.ArrowException, OSError) as err:
-        raise DataError(f"{file.address}: not a Parquet file that can be read: {_first_line(err)}") from err
+        raise DataError(f"{file.address}: not a Parquet file that can be read: {first_line(err)}") from err
 
 
-def _first_line(err: Exception) -> str:
+def first_line(err: Exception) -> str:
+    """Return what an error of Arrow says, without its stack."""
     return str(err).partition("\n")[0][:200]

@@ -1,7 +1,7 @@
-"""A shard's rows, some thousands at a time: encoded where they keep the contract, and what is wrong with the others.
+"""A shard's rows, some thousands at a time: those that keep the contract encoded, and the faults of the others.
 
-Parquet and a plain CSV are judged by column in Arrow (`judging`); a block of CSV that Arrow does not read as
-plainly right is judged cell by cell, as the server judges a CSV body.
+Parquet is judged by column in Arrow (`columns`), and so is a block of CSV whose cells Arrow reads as the contract does;
+any other block is judged cell by cell, as the server judges a CSV body.
 """
 
 import io
@@ -14,10 +14,10 @@ import pyarrow as pa
 from pyarrow import csv
 from pyarrow import parquet as pq
 
+from loan_approval.batch.columns import Faults, encode_arrow
 from loan_approval.batch.csv_blocks import ends_quotes_with_cells
 from loan_approval.batch.files import attempt, open_file
-from loan_approval.batch.judging import Faults, encode_arrow
-from loan_approval.batch.shards import Shard, open_parquet
+from loan_approval.batch.shards import Shard, first_line, open_parquet
 from loan_approval.errors import BatchError, DataError
 from serve.contract.contract import Contract
 from serve.contract.csv_cells import Cells, read_cells
@@ -29,9 +29,9 @@ BATCH = 32_768  # rows at a time; a multiple of the rows that the scorer takes i
 
 @dataclass(frozen=True)
 class Rows:
-    """Some rows, one after the other, `start` being the first one's number in its file.
+    """Consecutive rows. start: the number of the first in its file.
 
-    X: (n, F) float64 of all of them.   faults: what is wrong, by field ("" for the row as a whole) and row of these.
+    X: (n, F) float64 of all rows.   faults: by field ("" for the row as a whole) and row, from 0.
     kept: the columns to pass through.
     """
 
@@ -40,14 +40,12 @@ class Rows:
     faults: Mapping[str, Faults]
     kept: Sequence[pa.Array]
 
-    def good(self) -> np.ndarray | None:
-        """Return (n,) whether each row is without a fault, None where all are."""
-        if not self.faults:
-            return None
+    def good(self) -> np.ndarray:
+        """Return the indices of the rows without a fault."""
         good = np.ones(len(self.X), dtype=bool)
-        for faults in self.faults.values():
-            good[list(faults)] = False
-        return good
+        for by_row in self.faults.values():
+            good[list(by_row)] = False
+        return np.flatnonzero(good)
 
 
 def read_rows(shard: Shard, contract: Contract, keep: Sequence[str]) -> Iterator[Rows]:
@@ -64,15 +62,14 @@ def _read_parquet(shard: Shard, contract: Contract, keep: Sequence[str]) -> Iter
         try:
             for batch in _cut_out(batches, start - first, shard.rows, shard.file.address):
                 X, faults = judge_columns(contract, {name: batch.column(name) for name in names}, batch.num_rows)
-                yield Rows(start, X, faults, [_without_view(batch.column(name)) for name in keep])
+                yield Rows(start, X, faults, [_without_views(batch.column(name)) for name in keep])
                 start += batch.num_rows
-        except (pa.ArrowException, OSError) as err:  # the disk's or the network's fault, or the file's
-            reason = str(err).partition("\n")[0][:200]
-            raise BatchError(f"{shard.file.address}: can't be read to its end: {reason}") from err
+        except (pa.ArrowException, OSError) as err:  # of the disk, the network or the file
+            raise BatchError(f"{shard.file.address}: can't be read to its end: {first_line(err)}") from err
 
 
-def _without_view(values: pa.Array) -> pa.Array:
-    """Return what rows can be taken of: Arrow can't take any of a string view, which is what Polars writes."""
+def _without_views(values: pa.Array) -> pa.Array:
+    """Return a column of which Arrow can take rows; it can't of string views, which Polars writes."""
     plain = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}.get(values.type)
     return values if plain is None else values.cast(plain)
 
@@ -99,16 +96,15 @@ def _cut_out(batches: Iterator[pa.RecordBatch], skip: int, rows: int, where: str
 
 
 def judge_columns(contract: Contract, columns: Mapping[str, pa.Array], n: int) -> tuple[np.ndarray, dict[str, Faults]]:
-    """Return (n, F) float64 and what is wrong, by field and row; `columns` has each scored feature's."""
+    """Return (n, F) float64 and the faults by field and row; `columns` has each scored feature's."""
     X = np.empty((n, len(contract.scored)))
-    position = {feature.name: column for column, feature in enumerate(contract.scored)}
     faults = {}
     for feature in contract.features:
         if feature.name in columns:
             numbers, faults[feature.name] = encode_arrow(feature, columns[feature.name], not feature.scored)
             if feature.scored:
-                X[:, position[feature.name]] = numbers
-    return X, {name: found for name, found in faults.items() if found}
+                X[:, contract.scored.index(feature)] = numbers
+    return X, {name: by_row for name, by_row in faults.items() if by_row}
 
 
 def _read_csv(shard: Shard, contract: Contract, keep: Sequence[str]) -> Iterator[Rows]:
@@ -116,26 +112,25 @@ def _read_csv(shard: Shard, contract: Contract, keep: Sequence[str]) -> Iterator
     with open_file(shard.file.address) as source:
         for block in shard.blocks:
             text = attempt(shard.file.address, source.read_at, block.size, block.offset)
-            asked = (shard, text, start, contract, keep, block.rows)
-            rows = _read_plainly(*asked) or _read_exactly(*asked)
+            arguments = (shard, text, start, contract, keep, block.rows)
+            rows = _read_by_column(*arguments) or _read_by_cell(*arguments)
             if len(rows.X) != block.rows:
                 raise DataError(f"{shard.file.address}: has other rows than when the work was planned")
             yield rows
             start += block.rows
 
 
-def _read_plainly(
+def _read_by_column(
     shard: Shard, text: bytes, start: int, contract: Contract, keep: Sequence[str], n: int
 ) -> Rows | None:
-    """Return the rows of a text whose cells mean to Arrow what they mean to the contract, None of any other."""
+    """Return the rows of a text whose cells mean the same to Arrow and to the contract, None of any other."""
     if not ends_quotes_with_cells(text) or len(shard.header) == 1:
         return None
     features = [feature for feature in contract.features if feature.name in shard.header]
-    kinds = {f.name: pa.string() if f.is_category else pa.float64() for f in features} | dict.fromkeys(
-        keep, pa.string()
-    )
+    kinds = {feature.name: pa.string() if feature.is_category else pa.float64() for feature in features}
+    kinds |= dict.fromkeys(keep, pa.string())
     try:
-        text.decode()  # Arrow looks at no column that isn't asked for
+        text.decode()  # Arrow checks only the columns that are read
         table = csv.read_csv(
             pa.BufferReader(text),
             csv.ReadOptions(use_threads=False, block_size=len(text) + 1, column_names=shard.header),
@@ -146,18 +141,18 @@ def _read_plainly(
         )
     except (pa.ArrowInvalid, UnicodeDecodeError):
         return None
-    if table.num_rows != n:  # an empty line is a row, if a wrong one, and Arrow passes over it
+    if table.num_rows != n:  # Arrow skips an empty line, which is a row with a fault
         return None
     columns = {name: table.column(name).combine_chunks() for name in kinds}
-    X, faults = judge_columns(contract, {feature.name: columns[feature.name] for feature in features}, table.num_rows)
+    X, faults = judge_columns(contract, {feature.name: columns[feature.name] for feature in features}, n)
     # To Arrow "nan" is a number, and a name between blanks another name.
-    doubts = {fault.kind for found in faults.values() for fault in found.values()}
-    if doubts & {"unknown category", "not a finite number"}:
+    fault_kinds = {fault.kind for by_row in faults.values() for fault in by_row.values()}
+    if fault_kinds & {"unknown category", "not a finite number"}:
         return None
     return Rows(start, X, faults, [columns[name] for name in keep])
 
 
-def _read_exactly(shard: Shard, text: bytes, start: int, contract: Contract, keep: Sequence[str], n: int) -> Rows:
+def _read_by_cell(shard: Shard, text: bytes, start: int, contract: Contract, keep: Sequence[str], n: int) -> Rows:
     """Return the rows of a text, judged cell by cell. Raises DataError."""
     line = io.StringIO()
     writer(line).writerow(shard.header)
@@ -172,16 +167,20 @@ def _read_exactly(shard: Shard, text: bytes, start: int, contract: Contract, kee
     faults = {"": _uneven(cells, n)}
     for feature in contract.features:
         if feature.name in by_name:
-            numbers, found = _encode_cells(feature, by_name[feature.name])
-            faults[feature.name] = {int(at[row]): fault for row, fault in found.items()}
+            numbers, by_row = _encode_cells(feature, by_name[feature.name])
+            faults[feature.name] = {int(at[row]): fault for row, fault in by_row.items()}
             if feature.scored:
                 X[at, contract.scored.index(feature)] = numbers
-    kept = [_texts(by_name[name], at, n) for name in keep]
-    return Rows(start, X, {name: found for name, found in faults.items() if found}, kept)
+    kept = []
+    for name in keep:
+        texts = np.full(n, None, dtype=object)
+        texts[at] = [cell or None for cell in by_name[name]]
+        kept.append(pa.array(texts, pa.string()))
+    return Rows(start, X, {name: by_row for name, by_row in faults.items() if by_row}, kept)
 
 
 def _uneven(cells: Cells, n: int) -> Faults:
-    """Return the fault of each row with too few or too many cells; the empty lines at the end were not read."""
+    """Return the fault of each row with too few or too many cells; `cells` lacks the empty lines at the end."""
     expected = f"{len(cells.header)} cells"
     last = len(cells.rows) + len(cells.uneven)
     return {row: Fault("wrong number of cells", expected) for row in (*cells.uneven, *range(last, n))}
@@ -191,13 +190,6 @@ def _encode_cells(feature: Feature, cells: Sequence[str]) -> tuple[np.ndarray, F
     if feature.scored:
         return feature.encode_cells(cells)
     values = list(map(feature.parse, cells))
-    given = [row for row, value in enumerate(values) if value is not None]  # absent means unknown
-    _, found = feature.encode_column([values[row] for row in given])
-    return np.empty(0), {given[row]: fault for row, fault in found.items()}
-
-
-def _texts(cells: Sequence[str], at: np.ndarray, n: int) -> pa.Array:
-    texts: list[str | None] = [None] * n
-    for row, cell in zip(at.tolist(), cells, strict=True):
-        texts[row] = cell or None
-    return pa.array(texts, pa.string())
+    present = [row for row, value in enumerate(values) if value is not None]  # absent means unknown
+    _, faults = feature.encode_column([values[row] for row in present])
+    return np.empty(0), {present[row]: fault for row, fault in faults.items()}

@@ -1,7 +1,7 @@
-"""Threads that share a list of tasks: one that fails for a disk's or a network's sake is tried again.
+"""Threads that share a list of tasks; a task is repeated when a disk or a network fails.
 
-Nine tenths of a batch's time is onnxruntime's, most of the rest Arrow's; both let go of the interpreter's lock, so
-threads are as fast as processes would be, and a process more would cost 130 MB.
+Nine tenths of a batch's time is onnxruntime's, most of the rest Arrow's; both release the interpreter's lock, so
+threads are as fast as processes would be, and each further process would cost 130 MB.
 """
 
 import os
@@ -15,33 +15,32 @@ MOST_WORKERS = 8  # about 200 MB with one, 30 MB for each more, 130 MB for Dask:
 ATTEMPTS = 3
 
 
-def count_workers(asked: int | None) -> int:
-    """Return how many workers to have: as asked, or one a processor, as far as memory goes. Raises BatchError."""
-    if asked is not None and not 1 <= asked <= MOST_WORKERS:
-        raise BatchError(f"--workers {asked}: expected 1 to {MOST_WORKERS}, so that memory stays bounded")
-    return asked or min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+def count_workers(wanted: int | None) -> int:
+    """Return how many workers to use: as wanted, or one a processor up to the limit. Raises BatchError."""
+    if wanted is not None and not 1 <= wanted <= MOST_WORKERS:
+        raise BatchError(f"--workers {wanted}: expected 1 to {MOST_WORKERS}, so that memory stays bounded")
+    return wanted or min(len(os.sched_getaffinity(0)), MOST_WORKERS)
 
 
-def run_on_workers(work: Callable[[Any], Any], tasks: Sequence[Any], workers: int) -> Iterator[tuple[Any, Any]]:
-    """Yield each task and its result as they come.
+def run_on_workers(work: Callable[[Any], Any], tasks: Sequence[Any], workers: int) -> Iterator[Any]:
+    """Yield the result of each task as it is done.
 
-    Raises BatchError that names a task by its `words` when it failed `ATTEMPTS` times, and at once what trying again
-    won't mend; what is at work then is finished, what waits is not begun.
+    Raises BatchError that names a task by its `words` when it failed `ATTEMPTS` times; any other error than that of a
+    disk or network is raised at once. Running tasks are then finished, waiting ones are not begun.
     """
     with ThreadPoolExecutor(workers) as pool:
-        futures = {pool.submit(_attempt, work, task): task for task in tasks}
         try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
+            for future in as_completed([pool.submit(_attempt, work, task) for task in tasks]):
+                yield future.result()
         finally:
             pool.shutdown(cancel_futures=True)
 
 
 def _attempt(work: Callable[[Any], Any], task: Any) -> Any:
-    trouble: Exception | None = None
+    last: Exception | None = None
     for _ in range(ATTEMPTS):
         try:
             return work(task)
         except (BatchError, OSError, MemoryError) as err:
-            trouble = err
-    raise BatchError(f"{task.words}: failed {ATTEMPTS} times, at last: {trouble}") from trouble
+            last = err
+    raise BatchError(f"{task.words}: failed {ATTEMPTS} times, at last: {last}") from last

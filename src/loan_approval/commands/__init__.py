@@ -1,18 +1,5 @@
-"""The commands, a module for each part of the work; a new module is one more name here."""
+"""The commands, a module for each part of the work; `COMMANDS` lists the modules."""
 
-from loan_approval.commands import (
-    capacity,
-    check,
-    data,
-    monitor,
-    notebooks,
-    production,
-    records,
-    score,
-    shadow,
-    sweep,
-    versions,
-    whole,
-)
+from loan_approval.commands import data, monitor, notebooks, production, records, score, sweep
 
-COMMANDS = (data, versions, check, notebooks, sweep, production, shadow, records, monitor, score, whole, capacity)
+COMMANDS = (data, notebooks, sweep, production, records, monitor, score)

@@ -1,23 +1,30 @@
-"""Commands that make data: a contract drafted for one's own CSV, and what the built-in data sets are made with."""
+"""Commands on data: init, simulate, boston, data."""
 
 import argparse
 from pathlib import Path
 
-from loan_approval.commands.parsing import Adder
+from loan_approval import project
+from loan_approval.commands.parsing import Adder, asks_mlflow
+from loan_approval.errors import DataError
 
 
 def add_commands(add: Adder) -> None:
-    """Add init, simulate and boston."""
-    init = add("init", _init, "draft a contract for your own CSV")
-    init.add_argument("folder", type=Path, help="where the data set shall live, such as data/mine")
+    """Add init, simulate, boston and data."""
+    init = add("init", _init, "draft a contract for your own CSV", dataset=False)
+    init.add_argument("folder", type=Path, help="the new data set's folder, such as data/mine")
     init.add_argument("csv", type=Path)
     init.add_argument("--target", required=True, help="the column that holds the decision")
-    simulate = add("simulate", _simulate, "write simulated applications")
+    simulate = add("simulate", _simulate, "write simulated applications", dataset=False)
     simulate.add_argument("csv", type=Path)
     simulate.add_argument("--rows", type=int, help="(default: as many as the built-in data set has)")
     simulate.add_argument("--seed", type=int, help="(default: the built-in data set's)")
-    boston = add("boston", _boston, "write the Boston mortgage applications")
+    boston = add("boston", _boston, "write the Boston mortgage applications", dataset=False)
     boston.add_argument("csv", type=Path)
+    purpose = "bring data sets to what dvc.lock and *.dvc say, or get a model version's data"
+    data = add("data", _data, purpose, dataset=False)
+    data.add_argument("--dataset", help="a folder below data/, or a path (default: all; with --version: loans)")
+    data.add_argument("--version", help="number or alias of a model version: get exactly the data it was trained on")
+    data.add_argument("--to", type=Path, help="with --version: the file to write (default: the data set's, or beside)")
 
 
 def _init(options: argparse.Namespace) -> None:
@@ -43,3 +50,47 @@ def _boston(options: argparse.Namespace) -> None:
 
     write_boston(options.csv)
     print(f"{options.csv}: {ROWS:,} applications of 1990")
+
+
+def _data(options: argparse.Namespace) -> None:
+    if options.version:
+        _write_version_data(options)
+    elif options.to:
+        raise DataError("--to is given without --version; expected both, or neither")
+    else:
+        _settle_versions(options.dataset)
+
+
+def _settle_versions(dataset: str | None) -> None:
+    from loan_approval.data.datasets import dataset_folder, settle_version
+    from loan_approval.data.versions import keep
+
+    names = [dataset] if dataset else sorted(path.parent.name for path in project.ROOT.glob("data/*/contract.toml"))
+    problems = []
+    for name in names:
+        try:
+            print(settle_version(name), flush=True)
+            keep(dataset_folder(name) / "dataset.csv")
+        except DataError as err:  # go on with the other data sets
+            problems.append(str(err))
+    if problems:
+        raise DataError("\n".join(problems))
+
+
+@asks_mlflow
+def _write_version_data(options: argparse.Namespace) -> None:
+    from loan_approval.data.datasets import dataset_folder
+    from loan_approval.pipeline.pipeline import model_and_store
+    from loan_approval.registry.tracking import find_version
+    from loan_approval.reproduction.version_data import find_data, place_for, recorded_data, write_data
+
+    dataset = options.dataset or "loans"
+    name, _ = model_and_store(dataset)
+    version, folder = find_version(name, options.version), dataset_folder(dataset)
+    recorded = recorded_data(version)
+    print(f"{name} version {version.number} was trained on {recorded.dataset} at commit {recorded.commit}:")
+    print(f"  sha256 {recorded.sha256}, md5 {recorded.md5 or 'not recorded'}", flush=True)
+    data = find_data(recorded, folder)
+    path = options.to or place_for(recorded, folder, version.number)
+    written = "written" if write_data(data, path) else "there already"
+    print(f"{path}: the same, to the byte ({written}; source: {data.source})")

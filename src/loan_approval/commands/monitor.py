@@ -5,16 +5,12 @@ import re
 import sys
 
 from loan_approval import project
-from loan_approval.commands.parsing import Adder, asks_mlflow, positive
-
-_NAMED = ("dataset", "log", "begin", "end", "version", "against", "outcomes")
+from loan_approval.commands.parsing import Adder, add_time_limit, asks_mlflow, set_options
 
 
 def add_commands(add: Adder) -> None:
     """Add monitor and demo-drift."""
-    monitor = add(
-        "monitor", _monitor, "report how decisions drift from the training data; exit 1 when severe", dataset="loans"
-    )
+    monitor = add("monitor", _monitor, "report how decisions drift from the training data; exit 1 when severe")
     monitor.add_argument("--log", help="folder of the prediction log (default: predictions/<model_name>)")
     monitor.add_argument("--begin", help="first moment, UTC, such as 2026-11-01 (default: the log's first)")
     monitor.add_argument("--end", help="the moment after the last (default: everything)")
@@ -23,22 +19,19 @@ def add_commands(add: Adder) -> None:
         "--against", metavar="BEGIN/END", help="earlier window to compare with (default: training data)"
     )
     monitor.add_argument("--outcomes", help="CSV of decision_id,outcome")
-    monitor.add_argument("--time-limit", type=positive, default=1800, help="seconds (default: %(default)s)")
-    demo = add("demo-drift", _demo_drift, "three simulated months through the real server; exit 1 unless told apart")
+    add_time_limit(monitor)
+    purpose = "three simulated months through the real server; exit 1 unless each is judged as expected"
+    demo = add("demo-drift", _demo_drift, purpose, dataset=False)
     demo.add_argument("--rows", type=int, default=2_000, help="applications a month (default: %(default)s)")
-
-
-def report_name(begin: str | None, end: str | None) -> str:
-    """Return how a report's files are named: by its window, so that last month's report stays."""
-    return re.sub(r"[^0-9A-Za-z_-]", "-", "_".join(filter(None, ("04_monitor", begin, end))))
 
 
 @asks_mlflow
 def _monitor(options: argparse.Namespace) -> None:
     from loan_approval.pipeline.pipeline import run_step
 
-    texts = {name: getattr(options, name) for name in _NAMED if getattr(options, name)}
-    texts["report"] = report_name(options.begin, options.end)
+    texts = set_options(options, "dataset", "log", "begin", "end", "version", "against", "outcomes")
+    # The window is in the name of the report's files, so that last month's report stays.
+    texts["report"] = re.sub(r"[^0-9A-Za-z_-]", "-", "_".join(filter(None, ("04_monitor", options.begin, options.end))))
     result = run_step("04_monitor", texts, project.REPORTS, options.time_limit)
     print(*result["words"], sep="\n- ")
     if result["verdict"] == "severe":

@@ -1,33 +1,93 @@
-"""Commands that run a notebook: explore, train, validate."""
+"""Commands that run notebooks: check-data, explore, train, validate, and run for the whole line."""
 
 import argparse
+import os
 import sys
+from pathlib import Path
 
 from loan_approval import project
-from loan_approval.commands.parsing import Adder, add_notebook_options, asks_mlflow
+from loan_approval.commands.parsing import Adder, add_time_limit, asks_mlflow, set_options
+from serve.settings import Settings
 
 
 def add_commands(add: Adder) -> None:
-    """Add explore, train and validate."""
-    explore = add("explore", _run_notebook, "report what is in a data set", dataset="loans")
-    train = add("train", _run_notebook, "train, export and register a challenger", dataset="loans")
-    train.add_argument("--model-name")
-    train.add_argument("--preprocessor-name")
-    validate = add("validate", _run_notebook, "judge a version; exit 1 when its verdict is failed", dataset="loans")
+    """Add check-data, explore, train, validate and run."""
+    check = add("check-data", _check_data, "check new data; exit 1 when they break what a model relies on")
+    check.add_argument("--csv", default="", help="the new data (default: the data set's own dataset.csv)")
+    check.add_argument("--reference", default="", help="compare with this CSV (default: what production learnt from)")
+    explore = add("explore", _run_notebook, "report what is in a data set")
+    train = add("train", _run_notebook, "train, export and register a challenger")
+    validate = add("validate", _run_notebook, "judge a version; exit 1 when its verdict is failed")
     validate.add_argument("--version", help="number or alias")
+    run = add("run", _run, "everything: explore, train, validate, promote, serve, ask")
+    for command in (train, run):
+        command.add_argument("--model-name")
+        command.add_argument("--preprocessor-name")
     for command, notebook in ((explore, "01_explore"), (train, "02_train"), (validate, "03_validate")):
         command.set_defaults(notebook=notebook)
-        add_notebook_options(command)
+    for command in (check, explore, train, validate):
+        add_time_limit(command)
+        command.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", type=_name_value)
+
+
+def _name_value(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected NAME=VALUE")
+    return name, value
 
 
 @asks_mlflow
 def _run_notebook(options: argparse.Namespace) -> None:
     from loan_approval.pipeline.pipeline import run_step
 
-    named = ("dataset", "model_name", "preprocessor_name", "version")
-    texts = {name: getattr(options, name) for name in named if getattr(options, name, None) is not None}
-    texts |= dict(options.parameter)
+    texts = set_options(options, "dataset", "model_name", "preprocessor_name", "version") | dict(options.parameter)
     result = run_step(options.notebook, texts, project.REPORTS, options.time_limit)
     if result.get("verdict") == "failed":
         reasons = "; ".join(gate["words"] for gate in result["gates"] if not gate["passed"])
         sys.exit(f"{result['name']} version {result['version']} failed: {reasons}")
+
+
+@asks_mlflow
+def _run(options: argparse.Namespace) -> None:
+    from loan_approval.pipeline.pipeline import run_everything
+
+    texts = set_options(options, "model_name", "preprocessor_name")
+    run_everything(options.dataset, texts, project.REPORTS, Settings.from_environment(os.environ).port)
+
+
+@asks_mlflow
+def _check_data(options: argparse.Namespace) -> None:
+    from loan_approval.pipeline.pipeline import run_step
+
+    texts = {"dataset": options.dataset, "csv": _from_root(options.csv), "reference_csv": _from_root(options.reference)}
+    texts = {name: text for name, text in texts.items() if text} | dict(options.parameter)
+    result = run_step("05_check_data", texts, project.REPORTS, options.time_limit)
+    findings = result["findings"]
+    for finding in findings:
+        if finding["level"] != "ok" or finding["kind"] == "reference":
+            print(f"{finding['level']:8} {finding['kind']}: {finding['subject']}: {finding['words']}")
+    if sys.stderr.isatty():  # a log is kept and read by others: no applicant's values
+        _show_values(options.dataset, options.csv)
+    print(f"{options.dataset}: {result['verdict']}", flush=True)
+    if result["verdict"] == "breaking":
+        severe = sum(finding["level"] == "severe" for finding in findings)
+        sys.exit(f"the data break what a model relies on: {severe} severe {'finding' if severe == 1 else 'findings'}")
+
+
+def _from_root(text: str) -> str:
+    """Return a path as the notebook takes it: from the project's root where it lies in the project."""
+    path = Path(text).resolve()
+    return os.fspath(path.relative_to(project.ROOT) if path.is_relative_to(project.ROOT) else path) if text else ""
+
+
+def _show_values(dataset: str, csv: str) -> None:
+    """Print each problem of the data with its value."""
+    from loan_approval.data.datasets import dataset_folder, find_csv, load_contract, read_dataset
+    from loan_approval.errors import DataError
+
+    folder = dataset_folder(dataset)
+    try:
+        read_dataset(Path(csv) if csv else find_csv(folder), load_contract(folder), folder.name)
+    except DataError as err:
+        print(err, file=sys.stderr)

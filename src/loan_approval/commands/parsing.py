@@ -1,33 +1,27 @@
-"""What the commands share: how one is added, and how a trouble of MLflow's server is told."""
+"""What the command modules share: adding a command, options of several, and one line for a failing MLflow server."""
 
 import argparse
 from collections.abc import Callable
 from functools import wraps
 
-
-class Adder:
-    """Adds commands to the parser."""
-
-    def __init__(self, commands: argparse._SubParsersAction) -> None:
-        self._commands = commands
-
-    def __call__(
-        self, name: str, command: Callable[[argparse.Namespace], None], purpose: str, dataset: str | None = None
-    ) -> argparse.ArgumentParser:
-        """Add a command; with `dataset`, it takes `--dataset` and that is the default."""
-        parser = self._commands.add_parser(name, help=purpose, description=purpose)
-        parser.set_defaults(command=command)
-        if dataset:
-            parser.add_argument(
-                "--dataset", default=dataset, help="a folder below data/, or a path (default: %(default)s)"
-            )
-        return parser
+Command = Callable[[argparse.Namespace], None]
+Adder = Callable[..., argparse.ArgumentParser]  # `add_command` with its first argument bound
 
 
-def add_notebook_options(parser: argparse.ArgumentParser) -> None:
-    """Add what each command that runs a notebook takes: a time limit, and the notebook's parameters."""
-    parser.add_argument("--time-limit", type=positive, default=1800, help="seconds (default: %(default)s)")
-    parser.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", type=_name_value)
+def add_command(
+    commands: argparse._SubParsersAction, name: str, command: Command, purpose: str, dataset: bool = True
+) -> argparse.ArgumentParser:
+    """Add a command and return its parser. dataset: whether it takes `--dataset`, by default loans."""
+    parser = commands.add_parser(name, help=purpose, description=purpose)
+    parser.set_defaults(command=command)
+    if dataset:
+        parser.add_argument("--dataset", default="loans", help="a folder below data/, or a path (default: %(default)s)")
+    return parser
+
+
+def add_time_limit(parser: argparse.ArgumentParser, default: int = 1800, unit: str = "seconds") -> None:
+    """Add `--time-limit`."""
+    parser.add_argument("--time-limit", type=positive, default=default, help=f"{unit} (default: %(default)s)")
 
 
 def positive(text: str) -> float:
@@ -41,19 +35,18 @@ def positive(text: str) -> float:
     return number
 
 
-def _name_value(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected NAME=VALUE")
-    return name, value
+def set_options(options: argparse.Namespace, *names: str) -> dict[str, str]:
+    """Return the options of these names that the command has and that are set."""
+    values = {name: getattr(options, name, None) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
 
 
-def asks_mlflow(command: Callable[[argparse.Namespace], None]) -> Callable[[argparse.Namespace], None]:
-    """Say in one line what is wrong with MLflow's server, if it is that."""
+def asks_mlflow(command: Command) -> Command:
+    """Make a command end with one line when MLflow's server fails."""
 
     @wraps(command)
     def run(options: argparse.Namespace) -> None:
-        from loan_approval.registry.tracking_server import plain_errors
+        from loan_approval.registry.tracking_server import plain_errors  # slow to import: it brings MLflow
 
         with plain_errors():
             command(options)

@@ -1,24 +1,33 @@
-"""Commands on what is in production: promote, rollback, history, reproduce."""
+"""Commands on what is in production: promote, rollback, history, reproduce, shadow, serve, mlflow."""
 
 import argparse
+import os
 import sys
 
 from loan_approval import project
-from loan_approval.commands.parsing import Adder, asks_mlflow, positive
+from loan_approval.commands.parsing import Adder, add_time_limit, asks_mlflow
 
 
 def add_commands(add: Adder) -> None:
-    """Add promote, rollback, history and reproduce."""
-    promote = add("promote", _promote, "make a validated version answer", dataset="loans")
+    """Add promote, rollback, history, reproduce, shadow, serve and mlflow."""
+    promote = add("promote", _promote, "make a validated version answer")
     promote.add_argument("--version", default="challenger", help="number or alias (default: %(default)s)")
     promote.add_argument("--force", metavar="REASON", help="promote without a passed verdict; recorded")
-    add("rollback", _rollback, "step back to what answered before", dataset="loans")
-    add("history", _history, "list what was in production, and who put it there", dataset="loans")
-    reproduce = add(
-        "reproduce", _reproduce, "make a version again; exit 1 unless its bytes are the same", dataset="loans"
-    )
+    add("rollback", _rollback, "step back to what answered before")
+    add("history", _history, "list what was in production, and who put it there")
+    reproduce = add("reproduce", _reproduce, "make a version again; exit 1 unless its bytes are the same")
     reproduce.add_argument("version", nargs="?", default="challenger", help="number or alias (default: %(default)s)")
-    reproduce.add_argument("--time-limit", type=positive, default=1800, help="seconds (default: %(default)s)")
+    add_time_limit(reproduce)
+    shadow = add("shadow", _shadow, "have a validated version score what is answered, beside it")
+    shadow.add_argument("--version", default="challenger", help="number or alias (default: %(default)s)")
+    shadow.add_argument(
+        "--alias",
+        default=os.environ.get("SERVE_SHADOW_ALIAS") or "challenger",
+        help="the one that the server's SERVE_SHADOW_ALIAS names (default: %(default)s)",
+    )
+    shadow.add_argument("--stop", action="store_true", help="no more; with an MLflow server the alias goes too")
+    add("serve", _serve, "serve what is in production")
+    add("mlflow", _mlflow, "show MLflow's UI", dataset=False)
 
 
 @asks_mlflow
@@ -53,8 +62,8 @@ def _history(options: argparse.Namespace) -> None:
 
     name, _ = model_and_store(options.dataset)
     for event in history.read(name):
-        what = f"{event['event']} version {event['version']} {event.get('verdict', '')}".rstrip()
-        print(event["at"], what, f"by {event['by']}" + (f": {event['reason']}" if "reason" in event else ""))
+        action = f"{event['event']} version {event['version']} {event.get('verdict', '')}".rstrip()
+        print(event["at"], action, f"by {event['by']}" + (f": {event['reason']}" if "reason" in event else ""))
 
 
 @asks_mlflow
@@ -73,3 +82,34 @@ def _reproduce(options: argparse.Namespace) -> None:
     if not rebuild.same:
         sys.exit("it differs")
     print("the same bytes")
+
+
+@asks_mlflow
+def _shadow(options: argparse.Namespace) -> None:
+    from loan_approval.pipeline.pipeline import model_and_store
+    from loan_approval.registry.shadowing import start_shadow, stop_shadow
+
+    name, store = model_and_store(options.dataset)
+    if options.stop:
+        print(f"{name}: version {stop_shadow(name, store, options.alias)} scores in the shadow no more")
+        return
+    version = start_shadow(name, options.version, store, options.alias)
+    print(f"{name}: version {version.number} scores in the shadow, sha256 {version.sha256}")
+    print(f"servers with SERVE_SHADOW_ALIAS={options.alias} take it; no answer changes")
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from loan_approval.pipeline.pipeline import model_and_store
+    from loan_approval.records.reading import prediction_log_folder
+
+    name, store = model_and_store(options.dataset)
+    environment = os.environ | {"SERVE_MODEL_NAME": name, "SERVE_STORE": str(store.path)}
+    environment |= {"SERVE_PREDICTION_LOG": str(prediction_log_folder(name))}
+    os.execve(sys.executable, [sys.executable, "-m", "serve"], environment)  # noqa: S606 (this very interpreter)
+
+
+def _mlflow(_options: argparse.Namespace) -> None:
+    from loan_approval.registry.tracking_server import tracking_uri
+
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", tracking_uri()]
+    os.execv(sys.executable, [*command, "--port", os.environ.get("MLFLOW_PORT") or "5000"])  # noqa: S606

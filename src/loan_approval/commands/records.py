@@ -5,24 +5,24 @@ import getpass
 import sys
 from pathlib import Path
 
-from loan_approval.commands.parsing import Adder, asks_mlflow, positive
+from loan_approval.commands.parsing import Adder, add_time_limit, asks_mlflow
 
 
 def add_commands(add: Adder) -> None:
     """Add replay, review, retain and erase."""
-    replay = add("replay", _replay, "decide again; exit 1 unless the answer is the logged one", dataset="loans")
-    review = add("review", _review, "put on record what a person decided", dataset="loans")
+    replay = add("replay", _replay, "decide again; exit 1 unless the answer is the logged one")
+    review = add("review", _review, "put on record what a person decided")
     for command in (replay, review):
         command.add_argument("decision_id", metavar="ID", help="the decision's id; of a batch's row, <id>.<row>")
     review.add_argument("--outcome", required=True, choices=("approve", "decline"))
     review.add_argument("--reason", required=True)
     review.add_argument("--reviewer", default=None, help="default: your login name")
-    retain = add("retain", _retain, "remove the days of the log that are older than --days", dataset="loans")
+    retain = add("retain", _retain, "remove the days of the log that are older than --days")
     retain.add_argument("--days", type=int, required=True)
     purpose = "remove an applicant from the log; asks for the key, or reads it from a pipe: ps shows arguments"
-    erase = add("erase", _erase, purpose, dataset="loans")
+    erase = add("erase", _erase, purpose)
     for command in (retain, erase):
-        command.add_argument("--time-limit", type=positive, default=30, help="seconds (default: %(default)s)")
+        add_time_limit(command, default=30)
     for command in (replay, review, retain, erase):
         command.add_argument("--log", type=Path, help="folder of the log (default: SERVE_PREDICTION_LOG, or serve's)")
 
@@ -60,9 +60,10 @@ def _retain(options: argparse.Namespace) -> None:
     from loan_approval.records.removal import retain
 
     folder = _folder(options)
-    gone = retain(folder, options.days, options.time_limit)
-    which = f", {gone.days[0]} to {gone.days[-1]}" if gone.days else ""
-    print(f"{folder}: removed {len(gone.days)} days{which}: {gone.decisions:,} decisions, {gone.reviews:,} reviews")
+    removed = retain(folder, options.days, options.time_limit)
+    span = f", {removed.days[0]} to {removed.days[-1]}" if removed.days else ""
+    counts = f"{removed.decisions:,} decisions, {removed.reviews:,} reviews"
+    print(f"{folder}: removed {len(removed.days)} days{span}: {counts}")
 
 
 def _erase(options: argparse.Namespace) -> None:

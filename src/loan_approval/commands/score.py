@@ -8,12 +8,14 @@ import time
 from pathlib import Path
 
 from loan_approval import project
+from loan_approval.batch.workers import MOST_WORKERS
 from loan_approval.commands.parsing import Adder
+from loan_approval.errors import BatchError
 
 
 def add_commands(add: Adder) -> None:
     """Add score."""
-    score = add("score", _score, "decide every application of a file, a folder or an S3 prefix", dataset="loans")
+    score = add("score", _score, "decide every application of a file, a folder or an S3 prefix")
     score.add_argument("input", help="CSV or Parquet: a file, a folder or s3://bucket/prefix")
     score.add_argument("output", help="a new folder, or the one of this batch that was not finished")
     score.add_argument(
@@ -22,15 +24,13 @@ def add_commands(add: Adder) -> None:
     score.add_argument("--keep", action="append", default=[], metavar="COLUMN", help="pass through, such as an id")
     score.add_argument("--ignore-unknown", action="store_true", help="pass over columns that the contract has not")
     score.add_argument("--engine", default="local", choices=("local", "dask"), help="(default: %(default)s)")
-    score.add_argument("--workers", type=_workers, help="threads (default: one a processor, at most 8)")
-
-
-def _workers(text: str) -> int:
-    from loan_approval.batch.workers import MOST_WORKERS
-
-    if not text.isdecimal() or not 1 <= int(text) <= MOST_WORKERS:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected 1 to {MOST_WORKERS}")
-    return int(text)
+    score.add_argument(
+        "--workers",
+        type=int,
+        choices=range(1, MOST_WORKERS + 1),
+        metavar="N",
+        help=f"threads, at most {MOST_WORKERS} (default: one a processor)",
+    )
 
 
 def _score(options: argparse.Namespace) -> None:
@@ -57,7 +57,6 @@ def _score(options: argparse.Namespace) -> None:
 def _model_file(options: argparse.Namespace) -> bytes:
     """Return the bytes of the model file to score with. Raises LoanApprovalError, ServeError."""
     from loan_approval.data.folders import dataset_folder
-    from loan_approval.errors import BatchError
     from serve.contract.contract import Contract
     from serve.model.scorer import LARGEST_FILE
 
@@ -66,13 +65,12 @@ def _model_file(options: argparse.Namespace) -> bytes:
         if not path.is_file() or path.stat().st_size > LARGEST_FILE:
             raise BatchError(f"{path}: expected a model file of at most {LARGEST_FILE:,} bytes")
         return path.read_bytes()
-    # Not by way of `flow`, which brings MLflow and pandas: a batch's memory is for its rows.
+    # Not by way of `pipeline`, which imports MLflow and pandas: a batch's memory is for its rows.
     name = Contract.load(dataset_folder(options.dataset) / "contract.toml").model_name
     return _file_in_production(name) if options.model == "production" else _file_of_version(name, options.model)
 
 
 def _file_in_production(name: str) -> bytes:
-    from loan_approval.errors import BatchError
     from serve.settings import Settings
     from serve.store.store import open_store
 
@@ -90,16 +88,15 @@ def _file_in_production(name: str) -> bytes:
 
 
 def _file_of_version(name: str, version: str) -> bytes:
-    from loan_approval.errors import BatchError
     from loan_approval.registry.tracking import find_version, load_model_file
     from loan_approval.registry.tracking_server import plain_errors
     from serve.store.pointer import TRUSTED_VERDICTS
 
     with plain_errors():
-        found = find_version(name, version)
-        data = load_model_file(found)
-    if found.verdict not in TRUSTED_VERDICTS:
-        print(f"warning: {name} version {found.number} has the verdict {found.verdict!r}", file=sys.stderr)
-    if hashlib.sha256(data).hexdigest() != found.sha256:
-        raise BatchError(f"{name} version {found.number}: its file is not the one that was registered")
+        record = find_version(name, version)
+        data = load_model_file(record)
+    if record.verdict not in TRUSTED_VERDICTS:
+        print(f"warning: {name} version {record.number} has the verdict {record.verdict!r}", file=sys.stderr)
+    if hashlib.sha256(data).hexdigest() != record.sha256:
+        raise BatchError(f"{name} version {record.number}: its file is not the one that was registered")
     return data

@@ -5,20 +5,20 @@ import signal
 import sys
 from pathlib import Path
 
+from msgspec import structs
+
 from loan_approval import project
-from loan_approval.commands.parsing import Adder, asks_mlflow, positive
+from loan_approval.commands.parsing import Adder, add_time_limit, asks_mlflow
 from loan_approval.errors import SweepError
 
 
 def add_commands(add: Adder) -> None:
     """Add sweep."""
-    sweep = add(
-        "sweep", _sweep, "run a plan of trainings on Dask and rank them; exit 1 when one failed", dataset="loans"
-    )
+    sweep = add("sweep", _sweep, "run a plan of trainings on Dask and rank them; exit 1 when one failed")
     sweep.add_argument("--plan", type=Path, help="a TOML file (default: sweep.toml beside the data set)")
     sweep.add_argument("--sample", type=_positive, help="run only so many of the plan, drawn at random")
     sweep.add_argument("--workers", type=_positive, help="processes on this machine (default: one a core)")
-    sweep.add_argument("--time-limit", type=positive, default=1800, help="seconds of a trial (default: %(default)s)")
+    add_time_limit(sweep, unit="seconds of a trial")
 
 
 def _positive(text: str) -> int:
@@ -29,8 +29,6 @@ def _positive(text: str) -> int:
 
 @asks_mlflow
 def _sweep(options: argparse.Namespace) -> None:
-    from dataclasses import replace
-
     from loan_approval.data.datasets import dataset_folder
     from loan_approval.notebooks.reports import write_index
     from loan_approval.sweep.leaderboard import print_board
@@ -39,7 +37,7 @@ def _sweep(options: argparse.Namespace) -> None:
 
     plan = read_plan(options.plan or dataset_folder(options.dataset) / "sweep.toml")
     if options.sample:
-        plan = replace(plan, sample=options.sample)
+        plan = structs.replace(plan, sample=options.sample)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that kernels are ended then too
     board = run_sweep(options.dataset, plan, project.REPORTS, options.workers, options.time_limit)
     print_board(board)

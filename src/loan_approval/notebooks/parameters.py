@@ -1,4 +1,4 @@
-"""A notebook's parameters: which there are, of which types, and whether given ones fit.
+"""A notebook's parameters: names, types and defaults, and the check of values against them.
 
 They are read from the cell tagged `parameters` with Python's own parser: papermill's inspection works by line and
 pattern, and misses a parameter with `|` in its type or a second `=` in its comment.
@@ -8,14 +8,18 @@ import ast
 import difflib
 import json
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from inspect import formatannotation
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from loan_approval.errors import ParameterError
 from serve import strict_json
 from serve.errors import JSONError
 
-_TYPES = {"str": str, "bool": bool, "int": int, "float": (int, float), "list": list, "dict": dict, "object": object}
+_TYPES = {kind.__name__: kind for kind in (str, bool, int, float, list, dict, object)}
 
 
 def check_parameters(notebook: Path, parameters: Mapping[str, object]) -> None:
@@ -23,23 +27,23 @@ def check_parameters(notebook: Path, parameters: Mapping[str, object]) -> None:
 
     A type is the annotation or type comment, else that of the default. An int fits a float; a bool is no int.
     """
-    declared = _declared(notebook)
-    problems = [_unknown(name, declared) for name in parameters if name not in declared]
+    declared = _declared_types(notebook)
+    problems = [_describe_unknown(name, declared) for name in parameters if name not in declared]
     for name, value in parameters.items():
-        if name in declared and not (_fits(value, declared[name]) and _is_json(value)):
+        if name in declared and not _fits(value, declared[name]):
             got = f"{reprlib.repr(value)} ({type(value).__name__})"
-            problems.append(f"{name} is {got}, expected {ast.unparse(declared[name])}")
+            problems.append(f"{name} is {got}, expected {formatannotation(declared[name])}")
     if problems:
-        expected = ", ".join(f"{name}: {ast.unparse(kind)}" for name, kind in declared.items()) or "none"
+        expected = ", ".join(f"{name}: {formatannotation(kind)}" for name, kind in declared.items()) or "none"
         raise ParameterError(f"{notebook}: {'; '.join(problems)}. The notebook's parameters: {expected}")
 
 
 def parse_parameters(notebook: Path, texts: Mapping[str, str]) -> dict[str, object]:
-    """Return the values that texts from a command line stand for, by the notebook's types.
+    """Return the values of texts from a command line, by the notebook's types. Raises ParameterError.
 
-    Text is taken as it is, anything else is read as JSON (True and False are understood). Raises ParameterError.
+    Text is taken as it is, anything else is read as JSON (True and False are understood).
     """
-    declared = _declared(notebook)
+    declared = _declared_types(notebook)
     values = {name: _parse(text, declared[name]) if name in declared else text for name, text in texts.items()}
     check_parameters(notebook, values)
     return values
@@ -47,19 +51,30 @@ def parse_parameters(notebook: Path, texts: Mapping[str, str]) -> dict[str, obje
 
 def default_parameters(notebook: Path) -> dict[str, object]:
     """Return the values of a notebook's parameters cell, which holds literals. Raises ParameterError."""
-    defaults = {}
-    for statement in _statements(notebook):
-        for name, _ in _assigned(statement):
-            defaults[name] = ast.literal_eval(statement.value)
-    return defaults
+    return {name: ast.literal_eval(default) for name, _, default in _assignments(notebook)}
 
 
-def _declared(notebook: Path) -> dict[str, ast.expr]:
-    declared = {name: kind for statement in _statements(notebook) for name, kind in _assigned(statement)}
-    for name, kind in declared.items():
-        if not _is_supported(kind):
-            raise ParameterError(f"{notebook}: {name}: {ast.unparse(kind)} is no type a parameter can have")
+def _declared_types(notebook: Path) -> dict[str, Any]:
+    declared = {}
+    for name, kind, _ in _assignments(notebook):
+        try:
+            declared[name] = eval(kind, {"__builtins__": {}}, _TYPES)  # noqa: S307 (a type in a notebook of the project)
+            msgspec.json.Decoder(declared[name])
+        except (AttributeError, NameError, SyntaxError, TypeError) as err:
+            raise ParameterError(f"{notebook}: {name}: {kind} is no type a parameter can have") from err
     return declared
+
+
+def _assignments(notebook: Path) -> Iterator[tuple[str, str, ast.expr]]:
+    """Yield name, type and default of each parameter."""
+    for statement in _statements(notebook):
+        match statement:
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=kind, value=default):
+                quoted = isinstance(kind, ast.Constant) and isinstance(kind.value, str)
+                yield name, kind.value if quoted else ast.unparse(kind), default
+            case ast.Assign(targets=[ast.Name(id=name)], value=default, type_comment=comment):
+                # As in papermill, what follows the first word of a type comment is help.
+                yield name, comment.split()[0] if comment else _type_of(default), default
 
 
 def _statements(notebook: Path) -> list[ast.stmt]:
@@ -75,63 +90,25 @@ def _statements(notebook: Path) -> list[ast.stmt]:
         raise ParameterError(f"{notebook}: can't be read as a notebook: {err}") from err
 
 
-def _assigned(statement: ast.stmt) -> list[tuple[str, ast.expr]]:
-    match statement:
-        case ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Constant(value=str(quoted))):
-            return [(name, ast.parse(quoted, mode="eval").body)]
-        case ast.AnnAssign(target=ast.Name(id=name), annotation=kind):
-            return [(name, kind)]
-        case ast.Assign(targets=targets, value=value, type_comment=comment):
-            # As in papermill, what follows the first word of a type comment is help.
-            kind = ast.parse(comment.split()[0], mode="eval").body if comment else _type_of(value)
-            return [(target.id, kind) for target in targets if isinstance(target, ast.Name)]
-    return []
-
-
-def _type_of(default: ast.expr) -> ast.expr:
+def _type_of(default: ast.expr) -> str:
     try:
-        value = ast.literal_eval(default)
+        name = type(ast.literal_eval(default)).__name__
     except ValueError:
-        return ast.Name("object")
-    name = type(value).__name__
-    return ast.Name(name if name in _TYPES else "object")  # None alone does not tell a type
+        return "object"
+    return name if name in _TYPES else "object"  # None alone does not tell a type
 
 
-def _is_supported(kind: ast.expr) -> bool:
-    match kind:
-        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            return _is_supported(left) and _is_supported(right)
-        case ast.Subscript(value=ast.Name(id="list"), slice=item):
-            return _is_supported(item)
-        case ast.Subscript(value=ast.Name(id="dict"), slice=ast.Tuple(elts=[ast.Name(id="str"), item])):
-            return _is_supported(item)
-        case ast.Constant(value=None):
-            return True
-    return isinstance(kind, ast.Name) and kind.id in _TYPES
-
-
-def _fits(value: object, kind: ast.expr) -> bool:
-    match kind:
-        case ast.BinOp(left=left, right=right):
-            return _fits(value, left) or _fits(value, right)
-        case ast.Subscript(value=ast.Name(id="list"), slice=item):
-            return isinstance(value, list) and all(_fits(member, item) for member in value)
-        case ast.Subscript(slice=ast.Tuple(elts=[key, item])):
-            return isinstance(value, dict) and all(_fits(k, key) and _fits(v, item) for k, v in value.items())
-        case ast.Name(id=name):
-            return isinstance(value, _TYPES[name]) and (name in ("bool", "object") or not isinstance(value, bool))
-    return value is None
-
-
-def _is_json(value: object) -> bool:
+def _fits(value: object, kind: Any) -> bool:
+    """Return whether a value is of a type and can be written as JSON."""
     try:
+        msgspec.convert(value, kind)
         json.dumps(value)
-    except (TypeError, ValueError):
+    except (msgspec.ValidationError, TypeError, ValueError):
         return False
     return True
 
 
-def _parse(text: str, kind: ast.expr) -> object:
+def _parse(text: str, kind: Any) -> object:
     try:
         value = strict_json.loads({"True": "true", "False": "false"}.get(text, text).encode())
     except JSONError:
@@ -139,6 +116,6 @@ def _parse(text: str, kind: ast.expr) -> object:
     return text if _fits(text, kind) and not (value is None and _fits(None, kind)) else value
 
 
-def _unknown(name: str, declared: Mapping[str, ast.expr]) -> str:
+def _describe_unknown(name: str, declared: Mapping[str, Any]) -> str:
     close = difflib.get_close_matches(name, declared, n=1)
     return f"no parameter {name!r}" + (f", did you mean {close[0]!r}?" if close else "")

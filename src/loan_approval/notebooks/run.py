@@ -10,19 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loan_approval.errors import DataError, NotebookFailedError, NotebookTimeoutError
-from loan_approval.notebooks.parameters import check_parameters, parse_parameters
+from loan_approval.notebooks.parameters import check_parameters
 from loan_approval.notebooks.process import execute
 from loan_approval.notebooks.reports import write_html
 from serve.files import write_atomically
-
-__all__ = ["NotebookRun", "check_parameters", "parse_parameters", "publish", "read_result", "run_notebook"]
 
 RESULT_MIME = "application/vnd.loan-approval.result+json"
 
 
 @dataclass(frozen=True)
 class NotebookRun:
-    """What a notebook that ran to its end published, and where its report is."""
+    """What a finished notebook published, and where its report is."""
 
     result: dict[str, object]
     html: Path
@@ -33,7 +31,7 @@ class NotebookRun:
 def publish(**result: object) -> None:
     """Show a notebook's result in its last cell, as an output that `read_result` finds in the executed notebook.
 
-    Raises DataError for a value that JSON can't hold: NaN, or numpy's own numbers.
+    Raises DataError for a value that JSON can't hold, such as NaN or a numpy number.
     """
     for name, value in result.items():
         try:
@@ -64,12 +62,11 @@ def run_notebook(
     environment: Mapping[str, str] | None = None,
     progress: bool = True,
 ) -> NotebookRun:
-    """Run a notebook in a process of its own; keep `<report_name>.ipynb` and `.html` below `reports`, however it ends.
+    """Run a notebook in a process of its own; keep `<report_name>.ipynb` and `.html` in `reports`, however it ends.
 
-    The kernel is this interpreter, its working directory the repository's root.
-    Parameters end up in the report: never pass a secret; notebooks read those from environment variables.
+    The report shows the parameters: never pass a secret; notebooks read those from environment variables.
     time_limit: seconds, after which the kernel and all it started are killed.   environment: variables of the kernel
-    beside this process's own.   progress: whether to show a bar of its cells.
+    in addition to this process's own.   progress: whether to show a bar of its cells.
     Raises ParameterError before anything is started, NotebookFailedError, NotebookTimeoutError, and DataError when
     the notebook published no result.
     """
@@ -93,7 +90,7 @@ def run_notebook(
 
 
 def _keep(executed: Path, ipynb: Path, html: Path) -> None:
-    # There is none, or half of one, if papermill did not get as far as the first cell or was killed while writing.
+    # Absent if papermill did not reach the first cell, and incomplete if it was killed while writing.
     with contextlib.suppress(FileNotFoundError, ValueError):
         json.loads(executed.read_bytes())
         write_atomically(ipynb, executed.read_bytes())

@@ -19,7 +19,8 @@ from loan_approval.errors import LoanApprovalError, PromotionError
 from loan_approval.monitor.outcomes import describe_outcomes
 from loan_approval.monitor.window import compare_with, load_window, log_folder
 from loan_approval.notebooks import reports
-from loan_approval.notebooks.run import NotebookRun, parse_parameters, run_notebook
+from loan_approval.notebooks.parameters import parse_parameters
+from loan_approval.notebooks.run import NotebookRun, run_notebook
 from loan_approval.project import ROOT
 from loan_approval.records.reading import prediction_log_folder
 from loan_approval.registry import tracking, version_record

@@ -1,6 +1,6 @@
-"""The leaderboard of a sweep: recipes ranked by what they do on rows they did not learn from, test rows left alone.
+"""The leaderboard of a sweep: recipes ranked by their scores on held-out train rows; no test row is used.
 
-Runs that differ in their seed alone are one recipe, ranked by their mean: a seed picked for its score is luck.
+Runs that differ only in their seed are one recipe, ranked by their mean: a seed picked for its score is luck.
 """
 
 import json
@@ -16,14 +16,16 @@ from markupsafe import Markup
 
 from loan_approval.evaluation.metrics import Interval
 from loan_approval.registry.card import style_hash
-from loan_approval.sweep.plan import SEED, Trial, canonical, train_command
+from loan_approval.sweep.plan import SEED, Trial, describe_parameters, train_command
 from loan_approval.sweep.runs import SECONDS, Finished
 from serve.files import write_atomically
+
+MOST_PRINTED = 10
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A trial that gave nothing, and why."""
+    """A trial without a result, and the reason."""
 
     trial: Trial
     reason: str
@@ -31,10 +33,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class Standing:
-    """A recipe's place: the mean over its seeds of each measure, and its runs in MLflow.
+    """A recipe with the mean of each measure over its seeds, and its runs in MLflow.
 
     auc: out of fold, with the mean of the seeds' 95 % intervals.   spread: between the seeds' AUCs, None for one seed.
-    cost: an application on the calibrate rows, on which the threshold was chosen.   log_loss: on the same rows,
+    cost: per application of the calibrate rows, on which the threshold was chosen.   log_loss: on the same rows,
     cross-fitted.   seconds: of one run.
     """
 
@@ -48,13 +50,12 @@ class Standing:
     runs: tuple[str, ...]
 
     def __str__(self) -> str:
-        named = {name: value for name, value in self.parameters.items() if name != SEED}
-        return " ".join(f"{name}={canonical(value)}" for name, value in named.items()) or "the defaults"
+        return describe_parameters({name: value for name, value in self.parameters.items() if name != SEED})
 
 
 @dataclass(frozen=True)
 class Board:
-    """What a sweep gave: standings, best first, and failures. `parent`: the id of its MLflow run."""
+    """The results of a sweep: standings, best first, and failures. parent: the id of its MLflow run."""
 
     sweep: str
     dataset: str
@@ -67,7 +68,7 @@ class Board:
         return train_command(self.dataset, self.standings[0].parameters) if self.standings else ""
 
     def metrics(self) -> dict[str, float]:
-        """Return what the parent run says in numbers."""
+        """Return the metrics of the parent run."""
         best = {"best_cv_roc_auc": self.standings[0].auc.value} if self.standings else {}
         return best | {"recipes": len(self.standings), "failed_trials": len(self.failures)}
 
@@ -80,7 +81,7 @@ def make_board(
     done: Mapping[str, Finished],
     failures: Sequence[Failure],
 ) -> Board:
-    """Rank the finished trials of a sweep by mean out-of-fold AUC; equal ones by log loss, then in the plan's order."""
+    """Rank the finished trials of a sweep by mean out-of-fold AUC, then by log loss, then in the plan's order."""
     recipes: dict[str, list[Trial]] = {}
     for trial in trials:
         if trial.key in done:
@@ -108,7 +109,7 @@ def _standing(trials: Sequence[Trial], finished: Sequence[Finished]) -> Standing
 
 
 def describe_lead(standings: Sequence[Standing]) -> str:
-    """Return in words whether the best is told from the others, or may have been lucky."""
+    """Return in words whether the best recipe is distinguishable from the others."""
     if len(standings) < 2:
         return "There is nothing to compare." if standings else "No trial has finished."
     best, second = standings[:2]
@@ -119,7 +120,7 @@ def describe_lead(standings: Sequence[Standing]) -> str:
         return f"{words} It lies above the interval of every other."
     others = f"{within} of the {len(standings) - 1} others"
     return (
-        f"{words} It lies within the interval of {others}: these are not told apart here, so the simplest or "
+        f"{words} It lies within the interval of {others}: the data do not distinguish these, so the simplest or "
         "fastest of them will do. The best of many is also flattered by having been picked."
     )
 
@@ -151,9 +152,9 @@ def render_board(board: Board) -> str:
     return page.strip() + "\n"
 
 
-def print_board(board: Board, most: int = 10) -> None:
-    """Print the best recipes, how far they are apart, and the command that trains the first."""
-    for place, standing in enumerate(board.standings[:most], 1):
+def print_board(board: Board) -> None:
+    """Print the best recipes, how far apart they are, and the command that trains the first."""
+    for place, standing in enumerate(board.standings[:MOST_PRINTED], 1):
         seeds = f", {len(standing.runs)} seeds" if len(standing.runs) > 1 else ""
         print(
             f"{place:3}. AUC {standing.auc}, cost {standing.cost:.4f}, log loss {standing.log_loss:.4f}, "

@@ -1,16 +1,18 @@
-"""The plan of a sweep: which runs of a notebook there are to be, and the key that says whether one was done already."""
+"""The plan of a sweep: which runs of the training notebook to make, and the key that identifies each run."""
 
 import hashlib
 import json
 import math
 import random
 import shlex
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
 
 from loan_approval.errors import FactoryError, ParameterError
 from loan_approval.notebooks.parameters import check_parameters, default_parameters
@@ -22,21 +24,21 @@ from serve.contract.contract import Contract
 NOTEBOOK = ROOT / "notebooks" / "02_train.ipynb"
 MOST_TRIALS = 100_000  # of a grid before a sample is drawn from it
 SEED = "seed"
-OF_THE_SWEEP = ("dataset", "register")  # parameters that a plan can't set
+SET_BY_SWEEP = ("dataset", "register")  # parameters that a plan can't set
+NAMED = ("model_name", "preprocessor_name")  # parameters that the train command has options for
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Blocks of lists of values by parameter; `sample` of their combinations, drawn by `sample_seed`, or all."""
+class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Blocks of lists of values by parameter; all their combinations, or a sample of so many."""
 
-    blocks: tuple[Mapping[str, list[Any]], ...]
-    sample: int | None = None
+    grid: Annotated[list[dict[str, Any]], Meta(min_length=1)]
+    sample: Annotated[int, Meta(ge=1)] | None = None
     sample_seed: int = 0
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """The SHA-256 of each thing a trial's result follows from beside its parameters."""
+    """The SHA-256 of each input of a trial other than its parameters."""
 
     notebook: str
     data: str
@@ -46,44 +48,42 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Trial:
-    """One run of the notebook: its key, the key of all that differ from it in their seed alone, and its parameters."""
+    """One run of the notebook: its key, the key without its seed, and its parameters."""
 
     key: str
     recipe: str
     parameters: Mapping[str, Any]
 
     def __str__(self) -> str:
-        return " ".join(f"{name}={canonical(value)}" for name, value in self.parameters.items()) or "the defaults"
+        return describe_parameters(self.parameters)
+
+
+def describe_parameters(parameters: Mapping[str, Any]) -> str:
+    """Return parameters in one line."""
+    return " ".join(f"{name}={canonical(value)}" for name, value in parameters.items()) or "the defaults"
 
 
 def read_plan(path: Path) -> Plan:
-    """Read a plan. Raises ParameterError with every problem of its form."""
+    """Read a plan. Raises ParameterError."""
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        plan = msgspec.toml.decode(path.read_text(encoding="utf-8"), type=Plan)
     except FileNotFoundError:
         raise ParameterError(f"{path}: no such plan, expected a file with [[grid]] blocks") from None
+    except msgspec.ValidationError as err:
+        raise ParameterError(f"{path}: {err}; expected [[grid]] blocks, and perhaps sample and sample_seed") from err
     except (OSError, ValueError) as err:
         raise ParameterError(f"{path}: can't be read as TOML: {err}") from err
-    sample, seed, blocks = document.get("sample"), document.get("sample_seed", 0), document.get("grid")
-    unknown = [name for name in document if name not in ("sample", "sample_seed", "grid")]
-    problems = [f"no setting {name!r}, expected sample, sample_seed, [[grid]]" for name in unknown]
-    if sample is not None and (type(sample) is not int or sample < 1):
-        problems.append("sample: expected a whole number above 0")
-    if type(seed) is not int:
-        problems.append("sample_seed: expected a whole number")
-    if not isinstance(blocks, list) or not blocks or not all(isinstance(block, dict) for block in blocks):
-        problems.append("expected at least one [[grid]] block")
-    else:
-        problems += [words for number, block in enumerate(blocks, 1) for words in _block_problems(number, block)]
+    problems = [words for number, block in enumerate(plan.grid, 1) for words in _block_problems(number, block)]
     if problems:
         raise ParameterError(f"{path}: {'; '.join(problems)}")
-    return Plan(tuple({name: _values(value) for name, value in block.items()} for block in blocks), sample, seed)
+    grid = [{name: _values(value) for name, value in block.items()} for block in plan.grid]
+    return msgspec.structs.replace(plan, grid=grid)
 
 
 def _block_problems(number: int, block: Mapping[str, Any]) -> Iterable[str]:
     for name, value in block.items():
         lists = value.values() if isinstance(value, dict) else [value]
-        if name in OF_THE_SWEEP:
+        if name in SET_BY_SWEEP:
             yield f"grid {number}: {name} is set by the sweep"
         elif not all(isinstance(values, list) and values for values in lists):
             yield f"grid {number}: {name}: expected a list of values, or a table of such lists"
@@ -103,55 +103,56 @@ def _check_size(blocks: Iterable[Mapping[str, list[Any]]]) -> None:
         raise ParameterError(f"the plan has {size:,} combinations, expected at most {MOST_TRIALS:,}")
 
 
-def make_trials(plan: Plan, surroundings: Surroundings, notebook: Path = NOTEBOOK) -> list[Trial]:
-    """Return the plan's trials in its order, each once. Raises ParameterError for names and values that don't fit."""
-    _check_size(plan.blocks)
-    defaults, chosen = default_parameters(notebook), {}
-    for block in plan.blocks:
-        for name, value in ((name, value) for name, values in block.items() for value in values):
-            check_parameters(notebook, {name: value})
+def make_trials(plan: Plan, surroundings: Surroundings) -> list[Trial]:
+    """Return the plan's trials in its order, each once. Raises ParameterError for wrong names and values."""
+    _check_size(plan.grid)
+    defaults, by_key = default_parameters(NOTEBOOK), {}
+    for block in plan.grid:
+        for name, values in block.items():
+            for value in values:
+                check_parameters(NOTEBOOK, {name: value})
         for values in product(*block.values()):
-            given = {SEED: defaults[SEED], **dict(zip(block, values, strict=True))}
-            # What says a default is the same trial as what leaves it out.
-            differing = {name: value for name, value in given.items() if value != defaults[name]}
+            parameters = {SEED: defaults[SEED], **dict(zip(block, values, strict=True))}
+            # A stated default makes the same trial as an omitted one.
+            differing = {name: value for name, value in parameters.items() if value != defaults[name]}
             recipe = {name: value for name, value in differing.items() if name != SEED}
-            trial = Trial(make_key(surroundings, differing), make_key(surroundings, recipe), given)
-            chosen.setdefault(trial.key, trial)
-    trials = list(chosen.values())
+            trial = Trial(_make_key(surroundings, differing), _make_key(surroundings, recipe), parameters)
+            by_key.setdefault(trial.key, trial)
+    trials = list(by_key.values())
     if plan.sample is None or plan.sample >= len(trials):
         return trials
     drawn = random.Random(plan.sample_seed).sample(range(len(trials)), plan.sample)
     return [trials[number] for number in sorted(drawn)]
 
 
-def check_trials(trials: Iterable[Trial], contract: Contract, notebook: Path = NOTEBOOK) -> None:
-    """Raise ParameterError, with every problem, for factories that there aren't and parameters they don't take."""
-    problems, defaults = {}, default_parameters(notebook)
+def check_trials(trials: Iterable[Trial], contract: Contract) -> None:
+    """Raise ParameterError, with every problem, for unknown factories and parameters that a factory does not take."""
+    problems, defaults = {}, default_parameters(NOTEBOOK)
     for trial in trials:
-        given = defaults | trial.parameters
+        parameters = defaults | trial.parameters
         names = ("model_name", "preprocessor_name", "seed", "factory_parameters")
         try:
-            Recipe(*(given[name] for name in names)).make_pipeline(contract)
-            if given["calibration"] != AUTO:
-                check_calibration(given["calibration"])
+            Recipe(*(parameters[name] for name in names)).make_pipeline(contract)
+            if parameters["calibration"] != AUTO:
+                check_calibration(parameters["calibration"])
         except FactoryError as err:
             problems.setdefault(str(err), str(trial))
     if problems:
         raise ParameterError("; ".join(f"{trial}: {words}" for words, trial in problems.items()))
 
 
-def make_key(surroundings: Surroundings, parameters: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of all that a trial's result follows from."""
-    return _sha256(canonical({**asdict(surroundings), "parameters": dict(parameters)}).encode())
+def _make_key(surroundings: Surroundings, parameters: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of everything that determines a trial's result."""
+    return _sha256(canonical({**asdict(surroundings), "parameters": parameters}).encode())
 
 
 def sweep_id(trials: Iterable[Trial]) -> str:
-    """Return what a sweep is called by: the same trials, data and code have the same."""
+    """Return the id of a sweep, which is the same for the same trials, data and code."""
     return _sha256("\n".join(sorted(trial.key for trial in trials)).encode())[:12]
 
 
 def canonical(value: object) -> str:
-    """Return a value's one JSON form. Raises ParameterError for what JSON has not, such as a date or NaN."""
+    """Return a value's canonical JSON. Raises ParameterError for what JSON can't hold, such as a date or NaN."""
     try:
         return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as err:
@@ -161,7 +162,7 @@ def canonical(value: object) -> str:
 def find_surroundings(data_sha256: str, contract: Path, notebook: Path = NOTEBOOK) -> Surroundings:
     """Return the hashes of this checkout: notebook without its outputs, contract, and code with its lock file.
 
-    The code is what lies in the folders, not the commit: a commit that changes none of it repeats no trial.
+    The code is that in the folders, not the commit: a commit that does not change the code repeats no trial.
     """
     cells = [(cell["cell_type"], cell["source"]) for cell in json.loads(notebook.read_bytes())["cells"]]
     files = [path for folder in ("src", "serve") for path in (ROOT / folder).rglob("*") if _is_code(path)]
@@ -176,17 +177,11 @@ def _is_code(path: Path) -> bool:
 
 
 def train_command(dataset: str, parameters: Mapping[str, Any]) -> str:
-    """Return the shell command that trains these parameters for real: a version for 03_validate to judge."""
+    """Return the shell command that trains these parameters as a version for 03_validate to judge."""
     named = [f"--{name.replace('_', '-')} {shlex.quote(parameters[name])}" for name in NAMED if name in parameters]
-    rest = [f"-p {shlex.quote(f'{name}={_text(value)}')}" for name, value in parameters.items() if name not in NAMED]
+    texts = {name: value if isinstance(value, str) else canonical(value) for name, value in parameters.items()}
+    rest = [f"-p {shlex.quote(f'{name}={text}')}" for name, text in texts.items() if name not in NAMED]
     return " ".join(["python -m loan_approval train", f"--dataset {shlex.quote(dataset)}", *named, *rest])
-
-
-NAMED = ("model_name", "preprocessor_name")  # the parameters that the command has options for
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else canonical(value)
 
 
 def _sha256(data: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Sweeps: many runs of the training notebook on Dask, each done once, collected under one MLflow run and ranked."""
+"""Runs a sweep's trials on Dask, each done once, collected under one MLflow run and ranked."""
 
 import contextlib
 import logging
@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 import dask
 from dask.system import CPU_COUNT
-from distributed import Client, Future, LocalCluster, as_completed
-from distributed.scheduler import KilledWorker
+from distributed import Client, Future, KilledWorker, as_completed
 from tqdm import tqdm
 
-from loan_approval.data.datasets import Dataset, dataset_folder, load_dataset
+from loan_approval.batch.dask_engine import dask_client
+from loan_approval.data.datasets import dataset_folder, load_dataset
 from loan_approval.errors import SweepError
 from loan_approval.project import git_state
 from loan_approval.registry import tracking
@@ -27,13 +27,13 @@ from loan_approval.sweep.leaderboard import Board, Failure, make_board, write_bo
 from loan_approval.sweep.plan import Plan, Trial, check_trials, find_surroundings, make_trials, sweep_id
 from loan_approval.sweep.trial import Setting, end_trials, run_trial
 
-DEATHS = 2  # of workers that a trial may outlive: the third takes it for the cause
-WORKER_LIMIT = 60  # seconds to wait for a cluster's first worker, or for one in a dead one's place
+DEATHS = 2  # of its workers that a trial may survive: at the third death it is taken for the cause
+WORKER_SECONDS = 60  # to wait for a cluster's first worker, or for the replacement of a dead one
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 def run_sweep(dataset: str, plan: Plan, reports: Path, workers: int | None, time_limit: float) -> Board:
-    """Run what is missing of a plan's trials, and rank all of them; the page lands below `reports` and in MLflow.
+    """Run those of a plan's trials that are not done, and rank all; the page is written below `reports` and to MLflow.
 
     Failed trials are named in the result. Raises ParameterError, DataError, SweepError before anything is started.
     """
@@ -45,8 +45,9 @@ def run_sweep(dataset: str, plan: Plan, reports: Path, workers: int | None, time
     client, sweep = tracking.connect(), sweep_id(trials)
     experiment = tracking.find_experiment(data.contract.experiment)
     keys = [trial.key for trial in trials]
-    done = runs.finished_trials(client, experiment, keys)
-    parent = runs.open_parent(client, experiment, sweep, f"sweep of {data.name}", _tags(data))
+    done = runs.finished_trials(experiment, keys)
+    tags = {"dataset": data.name, "data_sha256": data.sha256, "data_md5": data.md5, **git_state()}
+    parent = runs.open_parent(client, experiment, sweep, f"sweep of {data.name}", tags)
     try:
         runs.adopt(client, done.values(), parent, sweep)
         missing = [trial for trial in trials if trial.key not in done]
@@ -54,7 +55,7 @@ def run_sweep(dataset: str, plan: Plan, reports: Path, workers: int | None, time
         print(f"sweep {sweep} on {data.name}: {counts}", flush=True)
         setting = Setting(dataset, surroundings, tracking_uri(), parent, sweep, time_limit)
         failures = run_trials(setting, missing, workers) if missing else []
-        done = runs.finished_trials(client, experiment, keys)
+        done = runs.finished_trials(experiment, keys)
         board = make_board(sweep, dataset, parent, trials, done, failures)
         pages = write_board(board, reports / data.name)
         runs.close_parent(client, parent, "FAILED" if failures else "FINISHED", board.metrics(), pages)
@@ -62,10 +63,6 @@ def run_sweep(dataset: str, plan: Plan, reports: Path, workers: int | None, time
         client.set_terminated(parent, "FAILED" if isinstance(err, Exception) else "KILLED")
         raise
     return board
-
-
-def _tags(data: Dataset) -> dict[str, str]:
-    return {"dataset": data.name, "data_sha256": data.sha256, "data_md5": data.md5, **git_state()}
 
 
 def _check_reach(scheduler: str, tracking_address: str) -> None:
@@ -79,17 +76,19 @@ def _check_reach(scheduler: str, tracking_address: str) -> None:
 def run_trials(setting: Setting, trials: Sequence[Trial], workers: int | None) -> list[Failure]:
     """Run trials on Dask with a progress bar, naming each failure as it comes; returns the failures.
 
-    A trial whose worker dies is run again by another, a trial that fails is not. Ended early, the kernels end too.
+    A trial whose worker dies is run again by another one, a failed trial is not. On an error the kernels end too.
     """
     with serving() as address, _connect(min(workers or CPU_COUNT, len(trials))) as client:
         setting = replace(setting, tracking=address)
-        submitted = {}
-        for trial in trials:
-            asked = (setting, trial.key, dict(trial.parameters))
-            submitted[client.submit(run_trial, *asked, key=f"trial-{trial.key}", pure=False)] = trial
+        submitted = {
+            client.submit(
+                run_trial, setting, trial.key, dict(trial.parameters), key=f"trial-{trial.key}", pure=False
+            ): trial
+            for trial in trials
+        }
         try:
             return list(_follow(submitted))
-        except BaseException:  # Ctrl-C: a trial is a process of its own, which goes on when its worker is closed
+        except BaseException:  # such as Ctrl-C: a trial is a process of its own, which outlives its worker
             with contextlib.suppress(OSError, TimeoutError):
                 client.cancel(list(submitted))
                 client.run(end_trials, setting.sweep)
@@ -117,35 +116,23 @@ def _reason(future: Future) -> str:
 
 @contextmanager
 def _connect(workers: int) -> Iterator[Client]:
-    address = os.environ.get("DASK_SCHEDULER_ADDRESS")
-    if not address:
-        # No task waits at a worker that is busy, where it would be counted as tried when that one dies.
-        with (
-            dask.config.set({"distributed.scheduler.worker-saturation": 1.0}),
-            LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                memory_limit=0,  # it would count the worker, which does nothing but wait for the kernel
-                dashboard_address=None,
-                silence_logs=logging.ERROR,  # a worker that died is replaced, and what fails for it is named
-                security=True,  # other users of this machine could have the workers run anything
-                scheduler_kwargs={"allowed_failures": DEATHS},
-            ) as cluster,
-            Client(cluster) as client,
-        ):
-            yield client
-            # Closing while a worker that died is being replaced raises: wait until all are there again.
-            with contextlib.suppress(TimeoutError):
-                client.wait_for_workers(workers, timeout=WORKER_LIMIT)
-        return
-    try:
-        client = Client(address)
-    except (OSError, ValueError) as err:
-        raise SweepError(f"no Dask scheduler at {address} (DASK_SCHEDULER_ADDRESS): {err}") from err
-    with client:
+    # No task waits at a busy worker: Dask would count it as tried when that worker dies.
+    with (
+        dask.config.set({"distributed.scheduler.worker-saturation": 1.0}),
+        dask_client(
+            SweepError,
+            n_workers=workers,
+            threads_per_worker=1,
+            memory_limit=0,  # a limit would apply to the worker, which only waits for the kernel
+            silence_logs=logging.ERROR,  # a dead worker is replaced, and a trial that fails by it is named
+            scheduler_kwargs={"allowed_failures": DEATHS},
+        ) as client,
+    ):
         try:
-            client.wait_for_workers(1, timeout=WORKER_LIMIT)
+            client.wait_for_workers(1, timeout=WORKER_SECONDS)
         except TimeoutError as err:
-            raise SweepError(f"the Dask scheduler at {address} has no workers") from err
+            raise SweepError(f"the Dask scheduler at {client.scheduler.address} has no workers") from err
         yield client
+        if client.cluster:  # closing a local one raises while a dead worker is being replaced: wait until all are there
+            with contextlib.suppress(TimeoutError):
+                client.wait_for_workers(workers, timeout=WORKER_SECONDS)

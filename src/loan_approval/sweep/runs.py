@@ -1,15 +1,14 @@
-"""What MLflow keeps of sweeps: a parent run each, below it the trials, each known by its key once it is finished."""
+"""The MLflow runs of sweeps: a parent run for each, and below it the trials, tagged with their key once finished."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlflow.entities import Run
+import mlflow
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 KEY, SWEEP, ROLE, SECONDS = "sweep.key", "sweep.id", "sweep.role", "trial_seconds"
-_PAGE = 1000
 
 
 @dataclass(frozen=True)
@@ -21,41 +20,33 @@ class Finished:
     metrics: Mapping[str, float]
 
 
-def finished_trials(client: MlflowClient, experiment_id: str, keys: Iterable[str]) -> dict[str, Finished]:
+def finished_trials(experiment_id: str, keys: Iterable[str]) -> dict[str, Finished]:
     """Return the finished runs of an experiment that have one of these keys, the latest of each."""
-    wanted, found = set(keys), {}
-    # Newest first. A run that was cut short has no key: it is the last thing that a trial writes.
-    for run in _search(client, experiment_id, f"attributes.status = 'FINISHED' and tags.`{KEY}` LIKE '%'"):
+    wanted, trials = set(keys), {}
+    # Newest first. An interrupted run has no key, because a trial writes that last.
+    query = f"attributes.status = 'FINISHED' and tags.`{KEY}` LIKE '%'"
+    for run in mlflow.search_runs([experiment_id], query, output_format="list"):
         key = run.data.tags[KEY]
-        if key in wanted and key not in found:
-            found[key] = Finished(key, run.info.run_id, dict(run.data.metrics))
-    return found
-
-
-def _search(client: MlflowClient, experiment_id: str, query: str) -> Iterator[Run]:
-    token = None
-    while True:
-        page = client.search_runs([experiment_id], query, max_results=_PAGE, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
+        if key in wanted:
+            trials.setdefault(key, Finished(key, run.info.run_id, dict(run.data.metrics)))
+    return trials
 
 
 def open_parent(client: MlflowClient, experiment_id: str, sweep: str, name: str, tags: Mapping[str, str]) -> str:
-    """Return the id of a sweep's parent run, now running: that of an earlier start of the sweep, else a new one."""
-    for run in _search(client, experiment_id, f"tags.`{SWEEP}` = '{sweep}' and tags.`{ROLE}` = 'parent'"):
+    """Return the id of a sweep's parent run, now running: one that an earlier start made, else a new one."""
+    query = f"tags.`{SWEEP}` = '{sweep}' and tags.`{ROLE}` = 'parent'"
+    for run in mlflow.search_runs([experiment_id], query, output_format="list", max_results=1):
         client.update_run(run.info.run_id, status="RUNNING")
         return run.info.run_id
-    # All as tags of its creation, so that a parent that is cut short is found again.
-    every = dict(tags) | {SWEEP: sweep, ROLE: "parent"}
-    return client.create_run(experiment_id, run_name=name, tags=every).info.run_id
+    # The run is created with all its tags, so that the next start finds an interrupted parent.
+    tags = dict(tags) | {SWEEP: sweep, ROLE: "parent"}
+    return client.create_run(experiment_id, run_name=name, tags=tags).info.run_id
 
 
 def record_trial(
     client: MlflowClient, run_id: str, page: Path, seconds: float, tags: Mapping[str, str], key: str
 ) -> None:
-    """Add the executed notebook, its time, what it belongs to and, last, its key to a trial's run."""
+    """Add the executed notebook, its time, tags and, last, its key to a trial's run."""
     client.log_artifact(run_id, str(page), "notebooks")
     client.log_metric(run_id, SECONDS, seconds)
     for name, value in tags.items():
@@ -69,7 +60,7 @@ def family_tags(parent: str, sweep: str) -> dict[str, str]:
 
 
 def adopt(client: MlflowClient, trials: Iterable[Finished], parent: str, sweep: str) -> None:
-    """Put trials that an earlier sweep finished below this sweep's parent."""
+    """Move trials that an earlier sweep finished below this sweep's parent."""
     for trial in trials:
         for name, value in family_tags(parent, sweep).items():
             client.set_tag(trial.run_id, name, value)
@@ -78,7 +69,7 @@ def adopt(client: MlflowClient, trials: Iterable[Finished], parent: str, sweep: 
 def close_parent(
     client: MlflowClient, parent: str, status: str, metrics: Mapping[str, float], pages: Iterable[Path]
 ) -> None:
-    """Log what a sweep gave into its parent run, and end it. status: FINISHED, FAILED or KILLED."""
+    """Log a sweep's results to its parent run, and end it. status: FINISHED, FAILED or KILLED."""
     for name, value in metrics.items():
         client.log_metric(parent, name, value)
     for page in pages:

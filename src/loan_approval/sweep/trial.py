@@ -1,4 +1,4 @@
-"""One trial of a sweep, as a Dask worker runs it: the notebook in a process of its own, recorded when it is done."""
+"""One trial of a sweep on a Dask worker: runs the notebook in a process of its own, and records it when done."""
 
 import os
 import tempfile
@@ -22,7 +22,7 @@ _MARK = "LOAN_APPROVAL_SWEEP"  # the environment variable by which a sweep's pro
 
 @dataclass(frozen=True)
 class Setting:
-    """What all trials of a sweep have in common. tracking: the address of an MLflow server, reached by each worker."""
+    """What all trials of a sweep have in common. tracking: the address of an MLflow server that each worker reaches."""
 
     dataset: str
     surroundings: Surroundings
@@ -35,20 +35,20 @@ class Setting:
 def run_trial(setting: Setting, key: str, parameters: Mapping[str, Any]) -> str:
     """Run the notebook with these parameters and record it under its key; returns the id of its MLflow run.
 
-    A page of a notebook that failed is logged to the parent run. Raises SweepError when this worker has other code or
+    The page of a failed notebook is logged to the parent run. Raises SweepError when this worker has other code or
     data than the sweep was planned on, NotebookFailedError, NotebookTimeoutError.
     """
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     _check_surroundings(setting)
     client = MlflowClient(tracking_uri=setting.tracking)
-    given = dict(parameters) | {"dataset": setting.dataset, "register": False}
+    parameters = dict(parameters) | {"dataset": setting.dataset, "register": False}
     # One core a trial: as many run at once as there are workers.
     environment = {"MLFLOW_TRACKING_URI": setting.tracking, "LOKY_MAX_CPU_COUNT": "1", _MARK: setting.sweep}
     with tempfile.TemporaryDirectory(prefix="trial-") as folder:
         html = Path(folder, f"{key[:12]}.html")
         try:
             run = run_notebook(
-                NOTEBOOK, given, Path(folder), setting.time_limit, html.stem, environment, progress=False
+                NOTEBOOK, parameters, Path(folder), setting.time_limit, html.stem, environment, progress=False
             )
         except (NotebookFailedError, NotebookTimeoutError) as err:
             if not html.is_file():

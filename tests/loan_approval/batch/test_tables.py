@@ -186,7 +186,7 @@ def test_a_csv_whose_cells_are_quoted_is_read_by_column(tmp_path, homes_contract
     quoted["note"] = ['"' + note.replace('"', '""') + '"' for note in notes]
     path = write_csv(tmp_path / "batch.csv", quoted, "\r\n")
     expected = judge(write_csv(tmp_path / "plain.csv", columns), homes_contract)
-    monkeypatch.setattr(batch_tables, "_read_exactly", None)
+    monkeypatch.setattr(batch_tables, "_read_by_cell", None)
     (shard,) = plan_shards(list_inputs(absolute(str(path))), homes_contract, ["note"])
     (rows,) = batch_tables.read_rows(shard, homes_contract, ["note"])
     assert rows.kept[0].to_pylist() == [note or None for note in notes]

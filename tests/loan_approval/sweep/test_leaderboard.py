@@ -1,4 +1,4 @@
-"""How trials are ranked, and what is said of how far they are apart."""
+"""How recipes are ranked, and the sentence on how far apart they are."""
 
 import json
 from pathlib import Path
@@ -40,20 +40,20 @@ def test_seeds_of_a_recipe_count_by_their_mean_not_their_best(board: Board) -> N
     assert (forest.auc.value, forest.spread) == (0.81, None)
 
 
-def test_equal_ones_are_ranked_by_log_loss() -> None:
+def test_recipes_of_equal_auc_are_ranked_by_log_loss() -> None:
     first, second = trial("first"), trial("second")
     done = {first.key: finished(first, 0.8, log_loss=0.6), second.key: finished(second, 0.8, log_loss=0.5)}
     board = make_board("0123", "loans", "parent", [first, second], done, [])
     assert [standing.parameters["model_name"] for standing in board.standings] == ["second", "first"]
 
 
-def test_what_is_not_told_apart_is_said(board: Board) -> None:
+def test_recipes_within_each_others_intervals_are_counted(board: Board) -> None:
     words = describe_lead(board.standings)
     assert "leads the second by 0.0050 of AUC; its own 95 % interval reaches 0.0100 either side" in words
     assert "within the interval of 1 of the 1 others" in words
 
 
-def test_a_clear_lead_is_said() -> None:
+def test_a_clear_lead_is_stated() -> None:
     board = board_of((trial("good"), 0.9), (trial("bad"), 0.8))
     assert "above the interval of every other" in describe_lead(board.standings)
 

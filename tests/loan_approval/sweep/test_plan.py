@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
-from loan_approval.cli import _parser
+from loan_approval.cli import make_parser
 from loan_approval.errors import ParameterError
 from loan_approval.notebooks.parameters import default_parameters
 from loan_approval.project import ROOT
@@ -51,7 +52,7 @@ def test_a_table_of_lists_is_every_combination_as_a_table(tmp_path: Path) -> Non
     assert [given["factory_parameters"] for given in parameters_of(plan)] == [{"a": 1, "b": 3}, {"a": 2, "b": 3}]
 
 
-def test_what_stands_twice_runs_once_also_where_one_says_a_default_and_the_other_leaves_it_out(tmp_path: Path) -> None:
+def test_a_repeated_trial_runs_once_even_if_only_one_states_a_default(tmp_path: Path) -> None:
     default = default_parameters(NOTEBOOK)["model_name"]
     plan = plan_of(tmp_path, f'[[grid]]\nseed=[1,1]\n[[grid]]\nseed=[1]\nmodel_name=["{default}"]\nreview_width=[0]')
     assert len(make_trials(plan, HERE)) == 1
@@ -62,8 +63,8 @@ def test_a_sample_is_drawn_by_its_seed_from_the_whole_and_keeps_the_order(tmp_pa
     seeds = [given["seed"] for given in parameters_of(plan)]
     assert len(set(seeds)) == 5
     assert seeds == sorted(seeds) == [given["seed"] for given in parameters_of(plan)]
-    assert seeds != [given["seed"] for given in parameters_of(replace(plan, sample_seed=1))]
-    assert len(parameters_of(replace(plan, sample=500))) == 50
+    assert seeds != [given["seed"] for given in parameters_of(structs.replace(plan, sample_seed=1))]
+    assert len(parameters_of(structs.replace(plan, sample=500))) == 50
 
 
 def test_trials_that_differ_in_their_seed_alone_are_one_recipe(tmp_path: Path) -> None:
@@ -98,9 +99,10 @@ def test_outputs_of_the_notebook_change_no_key_and_its_source_does(tmp_path: Pat
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", r"expected at least one \[\[grid\]\] block"),
-        ("samples=3\n[[grid]]\nseed=[1]", "no setting 'samples'"),
-        ("sample=0\n[[grid]]\nseed=[1]", "sample: expected a whole number above 0"),
+        ("", r"missing required field `grid`; expected \[\[grid\]\] blocks"),
+        ("grid=[]", "Expected `array` of length >= 1"),
+        ("samples=3\n[[grid]]\nseed=[1]", "unknown field `samples`"),
+        ("sample=0\n[[grid]]\nseed=[1]", r"Expected `int` >= 1 - at `\$\.sample`"),
         ("[[grid]]\nseed=1", "grid 1: seed: expected a list of values"),
         ("[[grid]]\nseed=[]", "grid 1: seed: expected a list of values"),
         ("[[grid]]\nregister=[true]", "grid 1: register is set by the sweep"),
@@ -152,6 +154,6 @@ def test_the_command_that_trains_a_trial_gives_its_parameters_back() -> None:
     given = {"model_name": "xgboost", "seed": 8, "factory_parameters": {"max_depth": 3}, "calibration": "none"}
     python, _, package, *arguments = shlex.split(train_command("my data/x", given))
     assert (python, package) == ("python", "loan_approval")
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     assert (options.dataset, options.model_name) == ("my data/x", "xgboost")
     assert options.parameter == [("seed", "8"), ("factory_parameters", '{"max_depth":3}'), ("calibration", "none")]

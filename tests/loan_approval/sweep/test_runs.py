@@ -41,7 +41,7 @@ def test_only_finished_runs_with_a_wanted_key_count_and_the_latest_of_them(
     run_of(client, experiment, page, "other")
     run_of(client, experiment, page, "twice")
     latest = run_of(client, experiment, page, "twice")
-    found = finished_trials(client, experiment, ["half", "twice", "never"])
+    found = finished_trials(experiment, ["half", "twice", "never"])
     assert {key: run.run_id for key, run in found.items()} == {"twice": latest}
     assert found["twice"].metrics == {"trial_seconds": 2.0}
     assert [entry.path for entry in client.list_artifacts(latest, "notebooks")] == ["notebooks/page.html"]
@@ -59,5 +59,5 @@ def test_the_same_sweep_goes_on_under_the_same_parent(client: MlflowClient, expe
 def test_a_new_sweep_takes_over_trials_that_are_done(client: MlflowClient, experiment: str, page: Path) -> None:
     run = run_of(client, experiment, page, "key")
     parent = open_parent(client, experiment, "second", "sweep of x", {})
-    adopt(client, finished_trials(client, experiment, ["key"]).values(), parent, "second")
+    adopt(client, finished_trials(experiment, ["key"]).values(), parent, "second")
     assert client.get_run(run).data.tags["mlflow.parentRunId"] == parent

@@ -9,8 +9,7 @@ import pytest
 from loan_approval.data.datasets import load_dataset
 from loan_approval.errors import SweepError
 from loan_approval.project import ROOT
-from loan_approval.sweep import running
-from loan_approval.sweep.plan import Plan, find_surroundings
+from loan_approval.sweep.plan import find_surroundings
 from loan_approval.sweep.trial import Setting, run_trial
 
 
@@ -25,11 +24,3 @@ def test_a_worker_with_other_code_or_data_runs_nothing(
     setting = Setting(str(tmp_path), replace(there, **{other: "x"}), "http://127.0.0.1:9", "parent", "sweep", 60)
     with pytest.raises(SweepError, match=f"has another {other} than the sweep"):
         run_trial(setting, "key", {})
-
-
-def test_workers_elsewhere_and_a_database_here_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "tcp://scheduler.example:8786")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
-    with pytest.raises(SweepError, match=r"expected MLFLOW_TRACKING_URI=http\(s\)"):
-        running.run_sweep("loans", Plan(()), tmp_path, None, 60)
-    assert not list(tmp_path.iterdir())

@@ -1,0 +1,92 @@
+"""`explore`, `train`, `validate`, `check-data` and `run`: what they hand to the pipeline, and when they exit with 1."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from loan_approval import cli, project
+
+
+@pytest.fixture
+def run_step(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[tuple]]:
+    """Return a function that runs a command with a fake pipeline that gives `result`, and returns the calls of it."""
+
+    def run(*arguments: str, **result: Any) -> list[tuple]:
+        calls = []
+        monkeypatch.setattr("loan_approval.pipeline.pipeline.run_step", lambda *called: calls.append(called) or result)
+        cli.main(list(arguments))
+        return calls
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "notebook", "texts"),
+    [
+        ("explore", "01_explore", {"dataset": "loans"}),
+        ("train --dataset boston --model-name xgboost", "02_train", {"dataset": "boston", "model_name": "xgboost"}),
+        ("train -p seed=8 -p calibration=a=b", "02_train", {"dataset": "loans", "seed": "8", "calibration": "a=b"}),
+        ("validate --version 3", "03_validate", {"dataset": "loans", "version": "3"}),
+    ],
+)
+def test_options_become_the_notebooks_parameters(run_step, arguments: str, notebook: str, texts: dict) -> None:
+    assert run_step(*arguments.split(), "--time-limit=60") == [(notebook, texts, project.REPORTS, 60)]
+
+
+def test_a_failed_verdict_exits_with_its_reasons(run_step) -> None:
+    gates = [{"passed": True, "words": "fine"}, {"passed": False, "words": "costs more"}]
+    with pytest.raises(SystemExit, match=r"^m version 3 failed: costs more$"):
+        run_step("validate", verdict="failed", gates=gates, name="m", version="3")
+
+
+def test_paths_of_the_data_check_are_from_the_projects_root(run_step, capsys: pytest.CaptureFixture[str]) -> None:
+    inside = str(project.ROOT / "data/new.csv")
+    calls = run_step("check-data", "--csv", inside, "--reference", "/elsewhere.csv", verdict="sound", findings=[])
+    assert calls[0][1] == {"dataset": "loans", "csv": "data/new.csv", "reference_csv": "/elsewhere.csv"}
+    assert capsys.readouterr().out == "loans: sound\n"
+
+
+def test_a_breaking_data_check_exits_with_its_count(run_step, capsys: pytest.CaptureFixture[str]) -> None:
+    levels = {"Age": "severe", "rows": "ok"}
+    findings = [{"level": level, "kind": "k", "subject": name, "words": "w"} for name, level in levels.items()]
+    with pytest.raises(SystemExit, match=r"1 severe finding$"):
+        run_step("check-data", verdict="breaking", findings=findings)
+    assert capsys.readouterr().out == "severe   k: Age: w\nloans: breaking\n"
+
+
+def test_run_takes_its_port_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    monkeypatch.setattr("loan_approval.pipeline.pipeline.run_everything", lambda *called: calls.append(called))
+    monkeypatch.setenv("PORT", "8123")
+    cli.main(["run", "--dataset", "boston", "--preprocessor-name", "median_imputer"])
+    assert calls == [("boston", {"preprocessor_name": "median_imputer"}, project.REPORTS, 8123)]
+
+
+def test_a_parameter_without_a_value_is_a_wrong_call(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["train", "-p", "seed"])
+    assert stopped.value.code == 2
+    assert "'seed': expected NAME=VALUE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["check-data", "explore", "train", "validate", "run"])
+def test_an_unknown_data_set_is_refused_with_the_names_there_are(command: str) -> None:
+    with pytest.raises(SystemExit, match="DataError: no data set 'lons', expected boston, loans"):
+        cli.main([command, "--dataset", "lons"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "-p", "sede=3"], "ParameterError: .*no parameter 'sede', did you mean 'seed'"),
+        (["train", "-p", "seed=many"], "ParameterError: .*seed"),
+        (["explore", "-p", "folds=3"], "ParameterError: .*no parameter 'folds'"),
+    ],
+)
+def test_an_unknown_or_mistyped_parameter_stops_before_a_kernel_starts(
+    arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("subprocess.Popen", None)  # nothing may be started
+    with pytest.raises(SystemExit, match=message):
+        cli.main(arguments)

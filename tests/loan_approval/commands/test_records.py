@@ -1,0 +1,71 @@
+"""`replay`, `review`, `retain` and `erase`: what they hand on, and what they say."""
+
+import io
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from loan_approval import cli
+
+
+def test_review_records_the_login_name_unless_another_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def add(folder: Path, *values: str) -> dict[str, str]:
+        assert folder == tmp_path
+        return dict(zip(("decision_id", "outcome", "reviewer", "reason"), values, strict=True))
+
+    monkeypatch.setattr("loan_approval.records.reviews.add_review", add)
+    monkeypatch.setattr("getpass.getuser", lambda: "ana")
+    review = ["review", "id", "--outcome", "decline", "--reason", "no income", "--log", str(tmp_path)]
+    cli.main(review)
+    cli.main([*review, "--reviewer", "rui"])
+    assert capsys.readouterr().out == "id: decline by ana: no income\nid: decline by rui: no income\n"
+
+
+def test_an_outcome_that_is_none_is_a_wrong_call(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["review", "id", "--outcome", "perhaps", "--reason", "x"])
+    assert stopped.value.code == 2
+    assert "invalid choice: 'perhaps'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("days", "words"), [([], "0 days:"), (["2026-01-01", "2026-01-03"], "2 days, 2026-01-01 to 2026-01-03:")]
+)
+def test_retain_says_what_it_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], days: list[str], words: str
+) -> None:
+    calls = []
+    removed = SimpleNamespace(days=days, decisions=1200, reviews=0)
+    monkeypatch.setattr("loan_approval.records.retention.retain", lambda *called: calls.append(called) or removed)
+    cli.main(["retain", "--days", "20", "--log", str(tmp_path)])
+    assert calls == [(tmp_path, 20, 30)]
+    assert capsys.readouterr().out == f"{tmp_path}: removed {words} 1,200 decisions, 0 reviews\n"
+
+
+def test_erase_reads_the_key_from_a_pipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("the key\r\n"))
+    monkeypatch.setattr("loan_approval.records.erasure.load_secret", lambda folder: b"secret")
+    calls = []
+    monkeypatch.setattr("loan_approval.records.erasure.erase", lambda *called: calls.append(called) or 2)
+    cli.main(["erase", "--log", str(tmp_path)])
+    assert calls == [(tmp_path, b"secret", "the key", 30)]
+    assert "2 decisions erased" in capsys.readouterr().out
+
+
+def test_a_replay_that_differs_exits_with_what_differs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    receipt = SimpleNamespace(differences=["probability"])
+    monkeypatch.setattr("loan_approval.pipeline.pipeline.model_and_store", lambda dataset: ("m", None))
+    monkeypatch.setattr("loan_approval.records.logged_decision.find_decision", lambda folder, decision_id: {})
+    monkeypatch.setattr("loan_approval.records.replay.load_file", lambda line, store: b"")
+    monkeypatch.setattr("loan_approval.records.replay.replay", lambda line, data: receipt)
+    monkeypatch.setattr("loan_approval.records.replay.describe", lambda receipt: ["probability 0.4, logged 0.5"])
+    with pytest.raises(SystemExit, match="it differs: probability"):
+        cli.main(["replay", "id", "--log", str(tmp_path)])
+    assert capsys.readouterr().out == "probability 0.4, logged 0.5\n"

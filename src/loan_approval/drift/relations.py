@@ -1,7 +1,6 @@
-"""Whether columns still belong together as they did. Where each row has got somebody else's income, or where labels are
-swapped, every column by itself looks as it always has.
+"""Compares how columns relate: swapped labels, or incomes of other rows, leave each column's distribution unchanged.
 
-Pairs of columns are compared by their rank correlation (Spearman); of each column the pair that changed most is told.
+Pairs of columns are compared by their rank correlation (Spearman); of each column the most changed pair is reported.
 """
 
 from collections.abc import Sequence
@@ -16,13 +15,13 @@ from loan_approval.drift.statistics import FEWEST_EXPECTED
 from serve.contract.feature import Feature
 
 RELATION_WARNING, RELATION_SEVERE = 0.1, 0.3  # change of a rank correlation
-SAMPLED_ROWS = 10_000  # of a table are looked at, evenly spread: they settle a correlation to a hundredth
+SAMPLED_ROWS = 10_000  # of a table, evenly spread: enough to know a correlation to a hundredth
 
 
 @dataclass(frozen=True)
 class _Relations:
-    """Of (c, c) pairs of columns: correlations, a row's share in their variance, rows with both known, and how many
-    rows would by chance be off the commonest value in both.
+    """Of (c, c) pairs of columns: correlations, their variance times the rows, rows with both known, and how many rows
+    are expected to differ from the commonest value in both.
     """
 
     rho: np.ndarray
@@ -34,11 +33,11 @@ class _Relations:
 def measure_relations(
     reference: pd.DataFrame, current: pd.DataFrame, features: Sequence[Feature], target: str = ""
 ) -> list[Measure]:
-    """Return one measure a column that has a pair to compare; the p-value of its most changed pair counts as often as
-    there are pairs.
+    """Return one measure for each column with a pair to compare: its most changed pair, whose p-value is multiplied by
+    the number of its pairs.
 
     features: columns of both tables, a category by each of its values.   target: one more column, of numbers.
-    Columns so uneven that their correlation hangs on fewer than five rows are not compared.
+    Columns so uneven that their correlation depends on fewer than five rows are not compared.
     """
     names = [(feature.name, label) for feature in features for label in _labels(feature)]
     names += [(target, target)] if target else []
@@ -46,21 +45,21 @@ def measure_relations(
         return []
     before, now = (_relate(_numbers(table, features, target)) for table in (reference, current))
     with np.errstate(invalid="ignore", divide="ignore"):
-        # The larger variance: few rows may not have shown yet how far a pair can scatter.
+        # The larger variance, since few rows may underestimate it.
         error = np.sqrt(np.maximum(before.variance, now.variance) * (1 / before.rows + 1 / now.rows))
         p_values = 2 * norm.sf(np.abs(now.rho - before.rho) / error)
     enough = (np.minimum(before.rows, now.rows) >= FEWEST_ROWS) & np.isfinite(p_values)
     enough &= np.minimum(before.expected, now.expected) >= FEWEST_EXPECTED
     subjects = np.array([name for name, _ in names])
     p_values[~enough | (subjects[:, None] == subjects)] = np.nan
-    found = []
+    measures = []
     for subject in dict.fromkeys(subjects.tolist()):
         own = np.where((subjects == subject)[:, None], p_values, np.nan)
         if pairs := int(np.isfinite(own).sum()):
             one, other = np.unravel_index(np.nanargmin(own), own.shape)
             rho = before.rho[one, other], now.rho[one, other]
-            found.append(_describe(subject, (names[one][1], names[other][1]), rho, own[one, other] * pairs))
-    return found
+            measures.append(_describe(subject, (names[one][1], names[other][1]), rho, own[one, other] * pairs))
+    return measures
 
 
 def _describe(subject: str, labels: tuple[str, str], rho: tuple[float, float], p_value: float) -> Measure:
@@ -72,9 +71,12 @@ def _describe(subject: str, labels: tuple[str, str], rho: tuple[float, float], p
 
 
 def _labels(feature: Feature) -> list[str]:
-    """Return the columns that a feature is looked at by: of two categories one says it all."""
-    values = feature.values[1:] if len(feature.values) == 2 else feature.values
-    return [f"{feature.name}={value}" for value in values] if feature.is_category else [feature.name]
+    return [f"{feature.name}={value}" for value in _values(feature)] if feature.is_category else [feature.name]
+
+
+def _values(feature: Feature) -> Sequence[str]:
+    """Return the categories that become a column; of two, one is enough."""
+    return feature.values[1:] if len(feature.values) == 2 else feature.values
 
 
 def _numbers(table: pd.DataFrame, features: Sequence[Feature], target: str) -> np.ndarray:
@@ -84,8 +86,7 @@ def _numbers(table: pd.DataFrame, features: Sequence[Feature], target: str) -> n
     for feature in features:
         column = table[feature.name]
         if feature.is_category:
-            values = feature.values[1:] if len(feature.values) == 2 else feature.values
-            columns += [np.where(column.isna(), np.nan, column == value).astype(float) for value in values]
+            columns += [np.where(column.isna(), np.nan, column == value).astype(float) for value in _values(feature)]
         else:
             columns.append(pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64))
     if target:
@@ -94,10 +95,10 @@ def _numbers(table: pd.DataFrame, features: Sequence[Feature], target: str) -> n
 
 
 def _relate(X: np.ndarray) -> _Relations:
-    """Return how the columns of (n, c) numbers go together.
+    """Return the relations of the columns of (n, c) numbers.
 
-    The variance is that of the correlation's influence function: sums over all pairs at once, and right for columns of
-    few values too, where the usual transform (Fisher's z) is not. Source: Devlin, Gnanadesikan and Kettenring, "Robust
+    The variance is that of the correlation's influence function, which is also right for columns of few values, where
+    Fisher's z is not. Source: Devlin, Gnanadesikan and Kettenring, "Robust
     estimation and outlier detection with correlation coefficients", 1975.
     """
     known = np.isfinite(X)
@@ -108,17 +109,17 @@ def _relate(X: np.ndarray) -> _Relations:
             rank = (np.cumsum(counts) - (counts - 1) / 2)[place]  # ties share their mean rank
             ranks[rows, column] = (rank - rank.mean()) / rank.std()
             rare[column] = len(place) - counts.max()
-    told = known.astype(np.float64)
-    square, rows = ranks * ranks, _multiply(told, told)
+    weights = known.astype(np.float64)
+    square, rows = ranks * ranks, _multiply(weights, weights)
     with np.errstate(invalid="ignore", divide="ignore"):
-        spread = _multiply(square, told) / rows
+        spread = _multiply(square, weights) / rows
         rho = _multiply(ranks, ranks) / rows / np.sqrt(spread * spread.T)
         third = _multiply(square * ranks, ranks) / rows
-        fourth, both = _multiply(square * square, told) / rows, _multiply(square, square) / rows
+        fourth, both = _multiply(square * square, weights) / rows, _multiply(square, square) / rows
         variance = both - rho * (third + third.T) + rho**2 / 4 * (fourth + 2 * both + fourth.T)
         return _Relations(rho, variance, rows, np.outer(rare, rare) / rows)
 
 
 def _multiply(A: np.ndarray, B: np.ndarray) -> np.ndarray:
-    """Return A.T @ B of small tables; BLAS would wake all cores for it, and have them wait for each other."""
+    """Return A.T @ B of small tables; BLAS is slower, as its threads wait for each other."""
     return np.einsum("ni,nj->ij", A, B)

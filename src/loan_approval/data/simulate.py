@@ -16,13 +16,8 @@ from serve.files import write_atomically
 ROWS = 20_000
 SEED = 20_260_101
 # Share of cells that are missing at random.
-MISSING = {
-    "Age": 0.01,
-    "Annual_Income": 0.04,
-    "Credit_Score": 0.03,
-    "Number_of_Open_Accounts": 0.05,
-    "Had_Past_Default": 0.02,
-}
+MISSING = {"Age": 0.01, "Annual_Income": 0.04, "Credit_Score": 0.03}
+MISSING |= {"Number_of_Open_Accounts": 0.05, "Had_Past_Default": 0.02}
 _ANNUAL_RATE = 0.07
 _DURATION_SHARES = [0.06, 0.10, 0.14, 0.10, 0.18, 0.12, 0.14, 0.06, 0.05, 0.02, 0.03]
 

@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -124,8 +123,8 @@ def _can_be_restored(md5: str, generator: Generator | None) -> bool:
 
 
 def _in_history(md5: str) -> bool:
+    command = ["git", "log", "--all", "-1", "--format=%H", f"-S{md5}", "--", LOCK]
     try:
-        command = ["git", "log", "--all", "-1", "--format=%H", f"-S{md5}", "--", LOCK]
         return bool(subprocess.run(command, cwd=ROOT, capture_output=True, check=False).stdout.strip())
     except FileNotFoundError:
         return False
@@ -145,23 +144,18 @@ def _describe_edit(csv: Path, present: str, record: Record, generator: Generator
 
 
 def _find_out(file: Path, path: str) -> Record | None:
-    for out in _read_outs(file):
-        if out.get("path") == path:
-            md5 = out.get("md5")
-            if not isinstance(md5, str) or not re.fullmatch("[0-9a-f]{32}", md5):
-                raise DataError(f"{_shown(file)}: {path} has no md5 of a file, expected what `dvc` writes")
-            return Record(md5, _shown(file))
-    return None
-
-
-def _read_outs(file: Path) -> list[dict[str, Any]]:
     try:
         document = yaml.safe_load(file.read_text(encoding="utf-8"))
-        holders = (document.get("stages") or {}).values() if file.name == LOCK else [document]
-        return [dict(out) for holder in holders for out in holder.get("outs") or []]
+        stages = (document.get("stages") or {}).values() if file.name == LOCK else [document]
+        md5s = {out.get("path"): out.get("md5") for stage in stages for out in stage.get("outs") or []}
     except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as err:
         why = " ".join(str(err).split())
         raise DataError(f"{_shown(file)}: not what `dvc` writes, expected its YAML: {why}") from err
+    if path not in md5s:
+        return None
+    if not isinstance(md5s[path], str) or not re.fullmatch("[0-9a-f]{32}", md5s[path]):
+        raise DataError(f"{_shown(file)}: {path} has no md5 of a file, expected what `dvc` writes")
+    return Record(md5s[path], _shown(file))
 
 
 def _shown(path: Path) -> str:

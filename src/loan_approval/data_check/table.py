@@ -82,9 +82,9 @@ def read_table(path: Path, contract: Contract) -> Table:
     header, rows = _read_cells(path, contract)
     problems = header_problems(header, contract)
     broken = [Finding("contract", name[:LONGEST_NAME], "severe", f"the column {problem}") for name, problem in problems]
+    ragged = [number for number, row in enumerate(rows, 2) if len(row) != len(header)]
     numbered = [(number, row) for number, row in enumerate(rows, 2) if len(row) == len(header)]
-    if len(numbered) < len(rows):
-        ragged = [number for number, row in enumerate(rows, 2) if len(row) != len(header)]
+    if ragged:
         words = f"expected {len(header)} cells a row as in the header: {_name_rows(ragged)}"
         broken.append(Finding("contract", "rows", "severe", words, {"rows": len(ragged)}))
     columns = dict(zip(header, zip(*(row for _, row in numbered), strict=True), strict=False))

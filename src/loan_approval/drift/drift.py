@@ -55,11 +55,11 @@ def compare(
     Raises DataError when a table has no rows or lacks a scored feature.
     """
     _check(reference, current, contract)
+    tables = reference, current
     compared = [f for f in contract.features if f.name in reference.columns and f.name in current.columns]
     tests = []
     for feature in compared:
-        samples = (take_sample(feature, table[feature.name]) for table in (reference, current))
-        tests += measure_feature(feature, *samples)
+        tests += measure_feature(feature, *(take_sample(feature, table[feature.name]) for table in tables))
     tests += measure_relations(reference, current, compared, target)
     tests += [measure_score(name, before, now) for name, (before, now) in (scores or {}).items()]
     tests += [measure_share(name, before, now) for name, (before, now) in (shares or {}).items()]
@@ -88,12 +88,7 @@ def _check(reference: pd.DataFrame, current: pd.DataFrame, contract: Contract) -
 
 def _judge(test: Measure, corrected: float, level: float) -> Finding:
     graded = test.level if corrected <= level else "ok"
-    words = f"{test.subject}: {test.words}; {_describe_chance(corrected)}"
+    chance = "as by chance" if corrected >= 1 else "p < 0.0001" if corrected < 0.0001 else f"p = {corrected:.2g}"
+    words = f"{test.subject}: {test.words}; {chance}"
     numbers = {**test.numbers, "p_value": test.p_value, "p_corrected": corrected}
     return Finding(test.kind, test.subject, max(graded, test.least, key=LEVELS.index), words, numbers)
-
-
-def _describe_chance(corrected: float) -> str:
-    if corrected >= 1:
-        return "as by chance"
-    return "p < 0.0001" if corrected < 0.0001 else f"p = {corrected:.2g}"

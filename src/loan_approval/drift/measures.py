@@ -63,11 +63,8 @@ def take_sample(feature: Feature, column: pd.Series) -> Sample:
 
 def measure_feature(feature: Feature, reference: Sample, current: Sample) -> list[Measure]:
     """Return the tests of one feature."""
-    return [
-        _measure_distribution(feature, reference, current),
-        _measure_missing(feature, reference, current),
-        _measure_range(feature, reference, current),
-    ]
+    measures = _measure_distribution, _measure_missing, _measure_range
+    return [measure(feature, reference, current) for measure in measures]
 
 
 def _measure_distribution(feature: Feature, reference: Sample, current: Sample) -> Measure:
@@ -75,11 +72,9 @@ def _measure_distribution(feature: Feature, reference: Sample, current: Sample) 
     if fewest < FEWEST_ROWS:
         words = f"{fewest} known values, expected {FEWEST_ROWS} to compare distributions"
         return Measure("distribution", feature.name, 1.0, "ok", words, {})
-    distance = measure_distance(
-        reference.known, current.known, (reference.missing, current.missing), feature.is_category
-    )
-    change = _describe_change(feature, reference.known, current.known)
-    return _judge_distance("distribution", feature.name, distance, change)
+    missing = reference.missing, current.missing
+    distance = measure_distance(reference.known, current.known, missing, feature.is_category)
+    return _judge_distance("distribution", feature.name, distance, _describe_change(feature, reference, current))
 
 
 def _judge_distance(kind: str, subject: str, distance: Distance, change: str) -> Measure:
@@ -89,18 +84,19 @@ def _judge_distance(kind: str, subject: str, distance: Distance, change: str) ->
     return Measure(kind, subject, distance.p_value, level, words, numbers)
 
 
-def _describe_change(feature: Feature, reference: np.ndarray, current: np.ndarray) -> str:
+def _describe_change(feature: Feature, reference: Sample, current: Sample) -> str:
     """Return the median before and after; of a category the value whose share changed most."""
-    if not feature.is_category:
-        quartiles = [np.quantile(sample, [0.25, 0.5, 0.75]) for sample in (reference, current)]
-        if len(np.unique(reference)) > 2:
-            before, now = (f"{middle:,.6g} ({low:,.6g} to {high:,.6g})" for low, middle, high in quartiles)
-            return f"median (quartiles) from {before} to {now}"
-        return f"mean from {np.mean(reference):.3g} to {np.mean(current):.3g}"
-    names = [*feature.values, "(unknown)"]
-    shares = [np.bincount(sample.astype(int), minlength=len(names)) / len(sample) for sample in (reference, current)]
-    most = int(np.argmax(np.abs(shares[1] - shares[0])))
-    return f"share of {names[most]} from {shares[0][most]:.1%} to {shares[1][most]:.1%}"
+    samples = reference.known, current.known
+    if feature.is_category:
+        names = [*feature.values, "(unknown)"]
+        before, now = (np.bincount(sample.astype(int), minlength=len(names)) / len(sample) for sample in samples)
+        most = int(np.argmax(np.abs(now - before)))
+        return f"share of {names[most]} from {before[most]:.1%} to {now[most]:.1%}"
+    if len(np.unique(reference.known)) <= 2:
+        return f"mean from {np.mean(samples[0]):.3g} to {np.mean(samples[1]):.3g}"
+    quartiles = (np.quantile(sample, [0.25, 0.5, 0.75]) for sample in samples)
+    before, now = (f"{middle:,.6g} ({low:,.6g} to {high:,.6g})" for low, middle, high in quartiles)
+    return f"median (quartiles) from {before} to {now}"
 
 
 def _measure_missing(feature: Feature, reference: Sample, current: Sample) -> Measure:

@@ -104,13 +104,9 @@ def compare_with(window: Window, against: str) -> Window:
     lines = require_rows(read_decisions(window.folder, since, until), window.folder, since, until)
     contract = window.reference.contract
     frame = _feature_columns(of_contract(lines.frame, contract), contract)
-    X, _ = contract.encode_table({name: _plain_values(frame[name]) for name in frame})
+    X, _ = contract.encode_table(frame.astype(object).where(frame.notna(), None).to_dict("list"))
     splits, y = np.full(len(frame), "earlier"), lines.frame["code"].to_numpy()
     return replace(window, reference=Dataset(f"log {against}", contract, frame, X, y, splits, sha256=""))
-
-
-def _plain_values(column: pd.Series) -> list[object]:
-    return [None if missing else value for value, missing in zip(column.tolist(), column.isna(), strict=True)]
 
 
 def _parse_time(name: str, text: str) -> pd.Timestamp | None:

@@ -1,14 +1,16 @@
 """The findings on a window: drift of features and scores, shares of decisions, volume and refusals."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from loan_approval.drift.drift import LEVEL, Finding, compare
+from loan_approval.drift.drift import LEVEL, LEVELS, Finding, compare
 from loan_approval.drift.measures import Share, grade
 from loan_approval.drift.statistics import correct_p_values
 from loan_approval.monitor.groups import group_shares
-from loan_approval.monitor.window import EARLIER, Window
+from loan_approval.monitor.window import EARLIER, Window, window_scores
 from loan_approval.records.prediction_log import DECISIONS
 
 ALLOWED_REFUSALS = 0.01  # share of applications refused for one reason that is never a finding
@@ -23,19 +25,6 @@ def compare_window(window: Window, level: float = LEVEL) -> list[Finding]:
     """Return the drift of features over the whole window, of scores and shares of decisions by version and group."""
     tables = window.reference.frame, window.current, window.reference.contract
     return compare(*tables, window_scores(window), window_shares(window) | group_shares(window), level)
-
-
-def window_scores(window: Window) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return by version the probabilities of the reference's calibrate and test rows, and of its decisions.
-
-    Train rows are left out: a model scores them with more certainty, which is no drift.
-    """
-    held_out = window.reference.X[window.reference.splits != "train"]
-    made = window.decisions.groupby("model_version")["probability"]
-    return {
-        f"score of version {version}": (scorer.score(held_out), made.get_group(version).to_numpy())
-        for version, scorer in window.scorers.items()
-    }
 
 
 def window_shares(window: Window) -> dict[str, tuple[Share, Share]]:
@@ -97,6 +86,14 @@ def refusal_findings(window: Window, level: float = LEVEL) -> list[Finding]:
         numbers = {"kind_of_fault": kind, "count": count, "share": share}
         findings.append(Finding("refusals", name, grade(share, *limits) if p_value <= level else "ok", words, numbers))
     return findings
+
+
+def findings_table(findings: Sequence[Finding]) -> pd.DataFrame:
+    """Return one row a finding, the worst first."""
+    table = pd.DataFrame([finding.to_dict() for finding in findings])
+    order = table["level"].map(LEVELS.index).sort_values(ascending=False, kind="stable").index
+    shown = [name for name in ("level", "kind", "subject", "psi", "ks", "p_corrected", "words") if name in table]
+    return table.loc[order, shown].reset_index(drop=True)
 
 
 def _count_refusals(refusals: pd.DataFrame) -> dict[tuple[str, str], int]:

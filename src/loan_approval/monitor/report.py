@@ -58,14 +58,6 @@ def describe_shadow(window: Window) -> list[str]:
     return [sentence for report in report_shadow(lines, costs) for sentence in report.describe(meaning)]
 
 
-def findings_table(findings: Sequence[Finding]) -> pd.DataFrame:
-    """Return one row a finding, the worst first."""
-    table = pd.DataFrame([finding.to_dict() for finding in findings])
-    order = table["level"].map(LEVELS.index).sort_values(ascending=False, kind="stable").index
-    shown = [name for name in ("level", "kind", "subject", "psi", "ks", "p_corrected", "words") if name in table]
-    return table.loc[order, shown].reset_index(drop=True)
-
-
 def conclude(findings: Sequence[Finding]) -> list[str]:
     """Return the verdict in words, then the findings it follows from, the worst first."""
     meanings = {

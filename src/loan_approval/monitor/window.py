@@ -109,6 +109,19 @@ def compare_with(window: Window, against: str) -> Window:
     return replace(window, reference=Dataset(f"log {against}", contract, frame, X, y, splits, sha256=""))
 
 
+def window_scores(window: Window) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return by version the probabilities of the reference's calibrate and test rows, and of its decisions.
+
+    Train rows are left out: a model scores them with more certainty, which is no drift.
+    """
+    held_out = window.reference.X[window.reference.splits != "train"]
+    made = window.decisions.groupby("model_version")["probability"]
+    return {
+        f"score of version {version}": (scorer.score(held_out), made.get_group(version).to_numpy())
+        for version, scorer in window.scorers.items()
+    }
+
+
 def _parse_time(name: str, text: str) -> pd.Timestamp | None:
     """Return a parameter as a time in UTC, None when it is empty. Raises ParameterError."""
     try:

@@ -1,12 +1,11 @@
 from collections.abc import Sequence
 
-import numpy as np
 import pytest
 
 from loan_approval.data.simulate import simulate
 from loan_approval.drift.drift import verdict
 from loan_approval.monitor import report
-from loan_approval.monitor.findings import compare_window, refusal_findings, volume_findings, window_scores
+from loan_approval.monitor.findings import compare_window, findings_table, refusal_findings, volume_findings
 from loan_approval.monitor.groups import group_approvals
 from loan_approval.monitor.window import compare_with
 from tests.monitored import DAY, Monitored, load, mixed_applications, write_refusals
@@ -34,7 +33,7 @@ def test_an_income_in_thousands_is_severe_for_feature_and_score(loans: Monitored
     assert words[0].startswith("Severe: ")
     assert words[1].startswith("severe, distribution: Annual_Income: PSI ")
     assert words[-1].endswith(f"{sum(f.level != 'ok' for f in findings)} above ok.")
-    assert report.findings_table(findings)["level"].tolist()[:2] == ["severe", "severe"]
+    assert findings_table(findings)["level"].tolist()[:2] == ["severe", "severe"]
 
 
 @pytest.mark.parametrize(("days", "level"), [(range(10), "ok"), ([0], "warning")])
@@ -88,13 +87,6 @@ def test_each_version_of_the_window_is_compared_with_its_own_scores(loans: Monit
     assert verdict(findings) == "stable"
     assert {"score of version 1", "score of version 2"} < {finding.subject for finding in findings}
     assert load(loans, version="2").decisions["model_version"].unique().tolist() == ["2"]
-
-
-def test_scores_are_compared_with_rows_the_model_was_not_fitted_to(loans: Monitored) -> None:
-    loans.decide(simulate(40, 5), loans.install())
-    ((before, now),) = window_scores(load(loans)).values()
-    assert len(before) == np.sum(loans.dataset.splits != "train")
-    assert len(now) == 40
 
 
 def test_categories_and_monitored_attributes_are_compared(mixed: Monitored) -> None:

@@ -4,7 +4,8 @@ import numpy as np
 
 from loan_approval.data.simulate import simulate
 from loan_approval.monitor import report
-from loan_approval.monitor.findings import compare_window, window_scores
+from loan_approval.monitor.findings import compare_window
+from loan_approval.monitor.window import window_scores
 from loan_approval.plots.drift import plot_approvals, plot_score_drift, plot_stability
 from tests.monitored import Monitored, load, write_review
 from tests.prediction_logs import NOON, make_line, write_lines

@@ -1,8 +1,9 @@
+import numpy as np
 import pytest
 
 from loan_approval.data.simulate import simulate
 from loan_approval.errors import LogError, ParameterError
-from loan_approval.monitor.window import compare_with
+from loan_approval.monitor.window import compare_with, window_scores
 from tests.monitored import Monitored, load
 
 
@@ -81,3 +82,10 @@ def test_one_version_of_two_files_is_an_error(loans: Monitored) -> None:
         loans.decide(simulate(3, 5), loans.install(bias))
     with pytest.raises(LogError, match="version 1 stands for two files"):
         load(loans)
+
+
+def test_scores_are_compared_with_rows_the_model_was_not_fitted_to(loans: Monitored) -> None:
+    loans.decide(simulate(40, 5), loans.install())
+    ((before, now),) = window_scores(load(loans)).values()
+    assert len(before) == np.sum(loans.dataset.splits != "train")
+    assert len(now) == 40

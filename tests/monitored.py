@@ -10,6 +10,7 @@ import pandas as pd
 
 from loan_approval.data.datasets import Dataset, read_dataset
 from loan_approval.data.simulate import write_simulation
+from loan_approval.monitor.window import Window, load_window
 from serve.contract.contract import Contract
 from serve.model.scorer import Scorer
 from serve.store.store import Store
@@ -26,6 +27,7 @@ from tests.model_files import (
 )
 from tests.prediction_logs import NOON, make_id, make_line, write_lines
 
+DAY = timedelta(days=1)
 BAND = {"threshold": THRESHOLD, "review_band": [0.5, 0.7]}
 
 
@@ -51,8 +53,8 @@ class Monitored:
         """Log a decision a minute about each application; return the ids."""
         contract = self.dataset.contract
         columns = {f.name: list(applications[f.name].astype(object)) for f in contract.scored}
-        given = {name: [None if pd.isna(v) else v for v in values] for name, values in columns.items()}
-        X, problems = contract.encode_table(given)
+        inputs = {name: [None if pd.isna(v) else v for v in values] for name, values in columns.items()}
+        X, problems = contract.encode_table(inputs)
         assert not problems
         p = scorer.score(X)
         lines = []
@@ -60,13 +62,18 @@ class Monitored:
             time = begin + timedelta(minutes=row)
             low, high = scorer.review_band
             band = "decline" if probability < low else "approve" if probability >= high else "refer"
-            told = {"probability": float(probability), "code": int(code), "label": contract.label(code), "band": band}
-            told |= {f"monitored.{f.name}": applications[f.name].iloc[row] for f in contract.monitored}
-            told |= {"model_name": contract.model_name, "model_version": version, "model_sha256": scorer.sha256}
-            told |= {"contract": contract.fingerprint, "decision_id": make_id(time)}
-            lines.append(make_line({name: given[name][row] for name in given}, time, **(told | changes)))
+            answer = {"probability": float(probability), "code": int(code), "label": contract.label(code), "band": band}
+            answer |= {f"monitored.{f.name}": applications[f.name].iloc[row] for f in contract.monitored}
+            answer |= {"model_name": contract.model_name, "model_version": version, "model_sha256": scorer.sha256}
+            answer |= {"contract": contract.fingerprint, "decision_id": make_id(time)}
+            lines.append(make_line({name: inputs[name][row] for name in inputs}, time, **(answer | changes)))
         write_lines(self.log, lines)
         return [line["decision_id"] for line in lines]
+
+
+def load(monitored: Monitored, begin: str = "", end: str = "", version: str = "") -> Window:
+    """Return a window of the log."""
+    return load_window(monitored.dataset, monitored.log, monitored.store, begin, end, version)
 
 
 def make_loans(folder: Path, rows: int = 1500) -> Monitored:

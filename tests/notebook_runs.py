@@ -1,7 +1,5 @@
 """Small notebooks for tests, one whose kernel hangs, and what became of the processes that it started."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -30,14 +28,6 @@ pathlib.Path({str(half)!r}).rename({str(pids)!r})
 sleeper.wait()
 """
     return write_notebook(path, "seed = 1", source)
-
-
-def await_that(condition: Callable[[], bool]) -> None:
-    """Wait until a condition holds; fails after a deadline."""
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to be"
-        time.sleep(0.1)
 
 
 def is_running(pid: int) -> bool:

@@ -62,14 +62,14 @@ def _data(options: argparse.Namespace) -> None:
 
 
 def _settle_versions(dataset: str | None) -> None:
-    from loan_approval.data.datasets import dataset_folder, settle_version
+    from loan_approval.data.datasets import dataset_folder, restore_dataset
     from loan_approval.data.versions import keep
 
     names = [dataset] if dataset else sorted(path.parent.name for path in project.ROOT.glob("data/*/contract.toml"))
     problems = []
     for name in names:
         try:
-            print(settle_version(name), flush=True)
+            print(restore_dataset(name), flush=True)
             keep(dataset_folder(name) / "dataset.csv")
         except DataError as err:  # go on with the other data sets
             problems.append(str(err))

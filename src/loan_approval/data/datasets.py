@@ -1,33 +1,29 @@
-"""A data set: contract and CSV, checked row by row, with each row's split.
+"""A data set: its checked rows, and the split of each.
 
-A row's split follows from a hash of what the model sees of it and the contract's salt, never from a run's seed: models
-trained at any time agree on which rows neither was trained on, and equal rows can't stand on both sides.
+A row's split follows from a hash of its scored features and the contract's salt, never from a run's seed. So all models
+agree on the test rows, and equal rows share a split.
 """
 
-import csv
 import hashlib
-import io
-import re
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from loan_approval.data.boston import write_boston
+from loan_approval.data.csv_files import decode_column, encode_target, header_problems, read_table_cells
 from loan_approval.data.dvc_objects import md5_of_bytes
-from loan_approval.data.folders import dataset_folder
+from loan_approval.data.folders import dataset_folder, load_contract, read_statement, summary
 from loan_approval.data.simulate import write_simulation
 from loan_approval.data.versions import Generator, check_generator, restore_csv
 from loan_approval.errors import DataError
 from loan_approval.project import ROOT
 from serve.contract.contract import Contract
 from serve.contract.feature import Fault
-from serve.errors import ContractError
 
 BUILT_IN: dict[str, Generator] = {"loans": write_simulation, "boston": write_boston}
-PROBLEMS_SHOWN = 20
 LONGEST_SHOWN = 60  # characters of a cell
 SPLITS = ("train", "calibrate", "test")  # calibrate: also chooses the threshold
 _SHARES = (0.6, 0.2, 0.2)
@@ -58,29 +54,27 @@ class Dataset:
 
 
 def load_dataset(name: str, draft: bool = False) -> Dataset:
-    """Load `data/<name>` (or a path); a CSV that is not there is made, or taken from DVC, if it can be.
+    """Load `data/<name>` (or a path); a missing CSV is generated or fetched from DVC where possible.
 
-    draft: a contract whose questions are still open will do, and data of which no version is recorded yet.
-    Raises DataError with every problem, and when the CSV is not the one that DVC's files say.
+    draft: accept a contract with open questions, and a CSV that differs from its recorded version.
+    Raises DataError with every problem, and when the CSV differs from its recorded version.
     """
     folder = dataset_folder(name)
     return read_dataset(find_csv(folder, keep_edits=draft), load_contract(folder, draft), folder.name)
 
 
 def find_csv(folder: Path, keep_edits: bool = True) -> Path:
-    """Return where a folder's `dataset.csv` is; one that is not there is made, or taken from DVC, if it can be.
-
-    keep_edits: another than DVC's files say will do. Raises DataError as `restore_csv` does.
-    """
+    """Return the path of a folder's `dataset.csv`, restored as by `restore_csv`. Raises DataError as that does."""
     path = folder / "dataset.csv"
     restore_csv(path, generator_of(folder), keep_edits=keep_edits)
     return path
 
 
-def settle_version(name: str) -> str:
-    """Have a data set's CSV be what DVC's files say; return in words what was done.
+def restore_dataset(name: str) -> str:
+    """Restore the recorded version of a data set's CSV; return in words what was done.
 
-    Raises DataError as `restore_csv` does, when there is no CSV, and when what makes a built-in one no longer makes it.
+    Raises DataError as `restore_csv` does, when there is no CSV, and when the generator of a built-in data set writes
+    other bytes than recorded.
     """
     folder = dataset_folder(name)
     path, generator = folder / "dataset.csv", generator_of(folder)
@@ -93,42 +87,26 @@ def settle_version(name: str) -> str:
 
 
 def generator_of(folder: Path) -> Generator | None:
-    """Return what makes a built-in data set, None for any other."""
+    """Return the function that writes a built-in data set, None for any other."""
     return BUILT_IN.get(folder.name) if folder.parent == ROOT / "data" else None
-
-
-def load_contract(folder: Path, draft: bool = False) -> Contract:
-    """Read a folder's contract; in a draft, open questions are left aside. Raises DataError with every problem."""
-    path = folder / "contract.toml"
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-        for table in (document.get("target"), *document.get("feature", [])) if draft else ():
-            table.pop("question", None)
-        return Contract.from_dict(document, where=str(path))
-    except ContractError as err:
-        raise DataError(_summary(path, err.problems)) from err
-    except (OSError, ValueError, AttributeError, TypeError) as err:
-        raise DataError(f"{path}: not a contract: {err}") from err
 
 
 def read_dataset(path: Path, contract: Contract, name: str) -> Dataset:
     """Read and check one CSV against a contract. Raises DataError with the first problems shown and all counted."""
-    columns = _read_columns(path, contract)
-    every, problems = contract.encode_table(_parse(columns, contract), contract.features)
-    y, target_problems = _encode_target(columns[contract.target.name], contract)
-    problems = sorted(problems + target_problems, key=lambda problem: problem[0])
+    columns, target = _read_columns(path, contract), contract.target.name
+    parsed = {feature.name: list(map(feature.parse, columns[feature.name])) for feature in contract.features}
+    encoded, problems = contract.encode_table(parsed, contract.features)
+    y, faults = encode_target(columns[target], contract)
+    problems += [(row, target, fault) for row, fault in faults.items()]
     if problems:
+        problems.sort(key=lambda problem: problem[0])
         lines = [_describe(row, column, columns[column][row], fault) for row, column, fault in problems]
-        raise DataError(_summary(path, lines))
-    X = every[:, [feature.scored for feature in contract.features]]
-    frame = pd.DataFrame({f.name: _readable(f, every[:, i]) for i, f in enumerate(contract.features)})
-    frame[contract.target.name] = y
-    return Dataset(name, contract, frame, X, y, assign_splits(X, contract.split_salt), *_hashes(path))
-
-
-def _hashes(path: Path) -> tuple[str, str]:
-    data = path.read_bytes()
-    return hashlib.sha256(data).hexdigest(), md5_of_bytes(data)
+        raise DataError(summary(path, lines))
+    frame = pd.DataFrame({f.name: decode_column(f, encoded[:, i]) for i, f in enumerate(contract.features)})
+    frame[target] = y
+    X, data = encoded[:, [feature.scored for feature in contract.features]], path.read_bytes()
+    sha256, md5 = hashlib.sha256(data).hexdigest(), md5_of_bytes(data)
+    return Dataset(name, contract, frame, X, y, assign_splits(X, contract.split_salt), sha256, md5)
 
 
 def assign_splits(X: np.ndarray, salt: str) -> np.ndarray:
@@ -140,83 +118,28 @@ def assign_splits(X: np.ndarray, salt: str) -> np.ndarray:
     return np.array(SPLITS, dtype=object)[np.searchsorted(np.cumsum(_SHARES)[:-1], u, side="right")]
 
 
-def read_cells(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Return the header and the rows of a CSV, as text. Raises DataError when the file can't be read as one."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        header, *rows = list(reader) or [[]]
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except OSError as err:
-        raise DataError(f"{path}: can't be read: {err.strerror}") from err
-    except UnicodeDecodeError as err:
-        line = err.object[: err.start].count(b"\n") + 1
-        raise DataError(f"{path}: line {line}: byte {err.start} is not UTF-8, expected a CSV in UTF-8") from err
-    except csv.Error as err:
-        raise DataError(f"{path}: line {reader.line_num}: not a CSV: {err}") from err
-    if len(header) == 1 and re.search(r"[;\t|]", header[0]):
-        raise DataError(_summary(path, ["the header is one column, expected commas between the cells"]))
-    while rows and not rows[-1]:
-        rows.pop()  # empty lines at the end are no rows; one in between is, so that row numbers stay the file's
-    return header, rows
-
-
-def header_problems(header: list[str], contract: Contract) -> list[tuple[str, str]]:
-    """Return each (column, what is wrong with it) by which a header differs from the contract's columns."""
-    expected = [*(feature.name for feature in contract.features), contract.target.name]
-    names = list(dict.fromkeys(header))
-    problems = [(name, "stands twice") for name in names if header.count(name) > 1]
-    problems += [(name, "is missing") for name in expected if name not in names]
-    unknown = [name for name in names if name not in expected]
-    return problems + [(name, f"is {contract.refusals.get(name, 'not in the contract')}") for name in unknown]
+def describe_data(dataset: Dataset, name: str) -> dict[str, Any]:
+    """Return the model card's topics `statement` and `data`. name: the folder below data/, or a path to one."""
+    splits = []
+    for split in SPLITS:
+        _, y = dataset.rows(split)
+        share = {f"share_{dataset.contract.label(1)}": float(np.mean(y))} if len(y) else {}
+        splits.append({"role": split, "rows": len(y), **share})
+    return {"statement": read_statement(dataset_folder(name)), "data": {"rows": len(dataset.y), "roles": splits}}
 
 
 def _read_columns(path: Path, contract: Contract) -> dict[str, list[str]]:
-    header, rows = read_cells(path)
-    if not header:
-        names = ", ".join([*(feature.name for feature in contract.features), contract.target.name])
-        raise DataError(f"{path}: the file is empty, expected a header with {names}")
+    header, rows = read_table_cells(path, contract)
     if problems := header_problems(header, contract):
-        raise DataError(_summary(path, [f"column {name!r} {words}" for name, words in problems]))
-    lines = [
-        f"row {i}: {len(row)} cells, expected {len(header)}" for i, row in enumerate(rows, 2) if len(row) != len(header)
-    ]
-    if lines:
-        raise DataError(_summary(path, lines))
+        raise DataError(summary(path, [f"column {name!r} {problem}" for name, problem in problems]))
+    widths = [(number, len(row)) for number, row in enumerate(rows, 2) if len(row) != len(header)]
+    if widths:
+        raise DataError(summary(path, [f"row {row}: {width} cells, expected {len(header)}" for row, width in widths]))
     if not rows:
         raise DataError(f"{path}: no rows below the header")
     return dict(zip(header, map(list, zip(*rows, strict=True)), strict=True))
 
 
-def _parse(columns: dict[str, list[str]], contract: Contract) -> dict[str, list[object]]:
-    return {f.name: list(map(f.parse, columns[f.name])) for f in contract.features}
-
-
-def _encode_target(cells: list[str], contract: Contract) -> tuple[np.ndarray, list[tuple[int, str, Fault]]]:
-    y = np.zeros(len(cells), dtype=np.int64)
-    problems = []
-    for row, cell in enumerate(cells):
-        try:
-            y[row] = contract.target.encode(cell)
-        except Fault as fault:
-            problems.append((row, contract.target.name, fault))
-    return y, problems
-
-
-def _readable(feature: object, encoded: np.ndarray) -> object:
-    if not feature.is_category:
-        return encoded
-    return pd.Series([feature.decode(number) for number in encoded], dtype=object)
-
-
 def _describe(row: int, column: str, cell: str, fault: Fault) -> str:
     shown = cell if len(cell) <= LONGEST_SHOWN else f"{cell[:LONGEST_SHOWN]}…"
     return f"row {row + 2}: {column}={shown!r}: {fault}"
-
-
-def _summary(path: Path, lines: list[str]) -> str:
-    shown = "\n  ".join(lines[:PROBLEMS_SHOWN])
-    more = f"\n  and {len(lines) - PROBLEMS_SHOWN} more" if len(lines) > PROBLEMS_SHOWN else ""
-    plural = "problem" if len(lines) == 1 else "problems"
-    return f"{path}: {len(lines)} {plural}\n  {shown}{more}"

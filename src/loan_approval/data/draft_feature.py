@@ -1,4 +1,4 @@
-"""The first draft of one feature: what its column shows, and the questions it raises."""
+"""Drafts one feature from its column, with the questions that the column raises."""
 
 import math
 import re
@@ -14,8 +14,8 @@ from serve.contract.rules import LARGEST
 
 MOST_VALUES = 30  # a text column with more, or with more than half as many as rows, is no category
 LEAK_AUC = 0.95
-FEWEST = 10  # rows of either label, below which an AUC says nothing
-# Words of a column's name: what laws on credit forbid to score, and what stands in for it.
+FEWEST = 10  # rows of either label that an AUC needs
+# Words in a column's name: attributes that credit laws forbid to score, and their proxies.
 PROTECTED = re.compile(
     r"age|dob|birth.*|sex.*|gender.*|male|female|race|racial|colou?r|ethnic.*|black|white|asian|hispan.*|latin.*|minorit.*|"
     r"religio.*|marital|marri.*|spouse|depend[ae]nt.*|famil.*|pregnan.*|child.*|national.*|origin|citizen.*|disab.*|"
@@ -33,27 +33,27 @@ IS_LEAK = (
 
 
 def draft_feature(name: str, cells: list[str], y: np.ndarray) -> dict[str, Any] | str:
-    """Return the feature's table, or why it is left out."""
+    """Return the feature's table in the contract, or the reason to leave it out."""
     present = [cell for cell in cells if cell]
-    numbers = [number for number in map(parse_number, present) if number is not None]
-    if len(numbers) < len(present):
-        numbers = []
-    why = _why_left_out(name, present, numbers)
-    if why:
-        return why
+    parsed = list(map(parse_number, present))
+    numbers = [] if None in parsed else parsed
+    if reason := _reason_to_leave_out(name, present, numbers):
+        return reason
     kind = _number_keys(numbers) if numbers else {"type": "category", "values": sorted(set(present))}
-    auc, is_protected = _separation(cells, numbers, y), _looks_protected(name)
+    words = _words(name)
+    is_protected = any(map(PROTECTED.fullmatch, words.casefold().split()))
+    auc = _largest_auc(cells, numbers, y)
     questions = [IS_LEAK.format(auc)] * (auc >= LEAK_AUC) + [IS_PROTECTED] * is_protected
     questions += [IS_AGE] * (is_protected and bool(numbers))
     feature = {"name": name, **kind} | ({"missing": True} if len(present) < len(cells) else {})
     feature |= {"use": "monitor" if questions else "score", "protected": is_protected}
     feature |= {"direction": 0} if numbers else {}
     middle = statistics.median_low(numbers) if numbers else Counter(sorted(present)).most_common(1)[0][0]
-    feature |= {"example": middle, "reason": {"en": _words(name).capitalize()}}
+    feature |= {"example": middle, "reason": {"en": words.capitalize()}}
     return feature | ({"question": " ".join(questions)} if questions else {})
 
 
-def _why_left_out(name: str, present: list[str], numbers: list[float]) -> str:
+def _reason_to_leave_out(name: str, present: list[str], numbers: list[float]) -> str:
     distinct = len(set(numbers or present))
     if distinct < 2:
         return "one value at most"
@@ -68,7 +68,7 @@ def _why_left_out(name: str, present: list[str], numbers: list[float]) -> str:
 
 
 def parse_number(cell: str) -> float | None:
-    """Return the number a cell stands for; a code such as 02139 is none."""
+    """Return the number in a cell, None when it is none; a code such as 02139 is none."""
     number = Feature("", "number").parse(cell)
     return number if isinstance(number, float) and math.isfinite(number) and not re.match(r"0\d", cell) else None
 
@@ -76,13 +76,13 @@ def parse_number(cell: str) -> float | None:
 def _number_keys(numbers: list[float]) -> dict[str, Any]:
     is_whole = all(number.is_integer() for number in numbers)
     low, high = min(numbers), max(numbers)
-    if not (is_whole and (low, high) == (0, 1)):  # yes or no, which has no room to widen
+    if not (is_whole and (low, high) == (0, 1)):  # a flag keeps its range
         low, high = _widen(low, high, is_whole)
     return {"type": "integer" if is_whole else "number", "min": low, "max": high}
 
 
 def _widen(low: float, high: float, is_whole: bool) -> tuple[float, float]:
-    """Return round numbers a tenth of the range further out; zero is not crossed."""
+    """Return round numbers that extend the range by a tenth on each side, but not across zero."""
     digits = max(math.floor(math.log10(high - low)), 0 if is_whole else -12)
     step, margin = 10.0**digits, (high - low) / 10
     bottom = round(math.floor((low - margin) / step) * step, max(0, -digits))
@@ -91,12 +91,12 @@ def _widen(low: float, high: float, is_whole: bool) -> tuple[float, float]:
     return max(min(bottom, low), -LARGEST), min(max(top, high), LARGEST)
 
 
-def _separation(cells: list[str], numbers: list[float], y: np.ndarray) -> float:
-    """Return the largest AUC a column reaches alone: by its size, by each value's share, or by being there at all."""
-    there = np.array([bool(cell) for cell in cells])
-    aucs = [_auc(there, y)]
+def _largest_auc(cells: list[str], numbers: list[float], y: np.ndarray) -> float:
+    """Return the largest AUC of ranking by a column alone: by presence, by number, or by each value's approval rate."""
+    present = np.array([bool(cell) for cell in cells])
+    aucs = [_auc(present, y)]
     if numbers:
-        aucs.append(_auc(np.array(numbers), y[there]))
+        aucs.append(_auc(np.array(numbers), y[present]))
     if len(set(cells)) <= MOST_VALUES:
         approved, seen = Counter(cell for cell, code in zip(cells, y, strict=True) if code), Counter(cells)
         aucs.append(_auc(np.array([approved[cell] / seen[cell] for cell in cells]), y))
@@ -108,10 +108,6 @@ def _auc(score: np.ndarray, y: np.ndarray) -> float:
         return 0.5
     auc = fast_auc(y, score)
     return max(auc, 1 - auc)
-
-
-def _looks_protected(name: str) -> bool:
-    return any(PROTECTED.fullmatch(word) for word in _words(name).casefold().split())
 
 
 def _words(name: str) -> str:

@@ -1,17 +1,17 @@
-"""The first draft of a data set: a clean CSV and a contract that holds what the data show and asks what they can't."""
+"""The first draft of a data set: a clean CSV, and a contract with questions about what the data can't show."""
 
+import csv
 import io
 import json
 import re
 from collections import Counter
-from csv import Error as CSVError
-from csv import reader, writer
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from loan_approval.data.csv_files import read_cells
 from loan_approval.data.draft_feature import draft_feature, parse_number
 from loan_approval.errors import DataError
 from serve.files import write_atomically
@@ -30,7 +30,7 @@ HEADER = """\
 
 @dataclass(frozen=True)
 class Draft:
-    """What was written, what is still asked (each with the place it is asked at) and what was changed on the way."""
+    """The written files, the open questions (each with its column), and notes on what was changed."""
 
     contract: Path
     dataset: Path
@@ -39,22 +39,22 @@ class Draft:
     notes: tuple[str, ...]
 
 
-def draft_data_set(folder: Path, csv: Path, target: str) -> Draft:
-    """Write `dataset.csv` and a drafted `contract.toml` into a folder.
+def draft_data_set(folder: Path, path: Path, target: str) -> Draft:
+    """Write `dataset.csv` and a drafted `contract.toml` into a folder. path: the owner's CSV.
 
-    Raises DataError, with nothing written, when the CSV or its target can't be used or when files would be overwritten.
+    Raises DataError and writes nothing when the CSV or its target can't be used or files would be overwritten.
     """
     contract, dataset = folder / "contract.toml", folder / "dataset.csv"
     if contract.exists():
         raise DataError(f"{contract}: exists already and stays as it is; expected a folder without one")
-    columns, target = _read(csv), target.strip()
-    notes = _clear_markers(columns)
-    target_table, y = _draft_target(csv, target, columns)
+    columns, target = _read(path), target.strip()
+    notes = _empty_marked_cells(columns)
+    target_table, y = _draft_target(path, target, columns)
     drafts = {name: draft_feature(name, cells, y) for name, cells in columns.items() if name != target}
     features = [draft for draft in drafts.values() if isinstance(draft, dict)]
     left_out = {name: why for name, why in drafts.items() if isinstance(why, str)}
     if not features:
-        raise DataError(f"{csv}: no column beside {target} that a model could use")
+        raise DataError(f"{path}: no column beside {target} that a model could use")
     if left_out:
         names = "; ".join(f"{name} ({why})" for name, why in left_out.items())
         notes.append(f"left out of dataset.csv: {names}")
@@ -67,18 +67,13 @@ def draft_data_set(folder: Path, csv: Path, target: str) -> Draft:
         write_atomically(contract, _render(folder.resolve().name, target_table, features).encode())
     except OSError as err:
         raise DataError(f"{folder}: can't write: {err.strerror}") from err
-    asked = [f"{table['name']}: {table['question']}" for table in (target_table, *features) if "question" in table]
-    return Draft(contract, dataset, len(y), tuple(asked), tuple(notes))
+    questions = [f"{table['name']}: {table['question']}" for table in (target_table, *features) if "question" in table]
+    return Draft(contract, dataset, len(y), tuple(questions), tuple(notes))
 
 
 def _read(path: Path) -> dict[str, list[str]]:
-    try:
-        rows = list(reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""), strict=True))
-    except UnicodeDecodeError as err:
-        raise DataError(f"{path}: byte {err.start} is not UTF-8; expected a CSV in UTF-8") from err
-    except (OSError, CSVError) as err:
-        raise DataError(f"{path}: can't be read as CSV: {err}") from err
-    header, *rows = [[cell.strip() for cell in row] for row in rows if row] or [[]]
+    first, others = read_cells(path)
+    header, *rows = [[cell.strip() for cell in row] for row in (first, *others) if row] or [[]]
     problems = [f"column {number} has no name" for number, name in enumerate(header, 1) if not name]
     problems += [f"column {name!r} stands {n} times" for name, n in Counter(header).items() if n > 1 and name]
     problems += [
@@ -91,7 +86,7 @@ def _read(path: Path) -> dict[str, list[str]]:
     return dict(zip(header, map(list, zip(*rows, strict=True)), strict=True))
 
 
-def _clear_markers(columns: dict[str, list[str]]) -> list[str]:
+def _empty_marked_cells(columns: dict[str, list[str]]) -> list[str]:
     """Empty the cells that hold a marker for missing, and return a note on each column that had some."""
     notes = []
     for name, cells in columns.items():
@@ -105,10 +100,9 @@ def _clear_markers(columns: dict[str, list[str]]) -> list[str]:
 def _draft_target(path: Path, target: str, columns: dict[str, list[str]]) -> tuple[dict[str, Any], np.ndarray]:
     if target not in columns:
         raise DataError(f"{path}: no column {target!r}, expected one of {', '.join(columns)}")
-    keys = [
-        parse_number(cell) if parse_number(cell) is not None else cell for cell in columns[target]
-    ]  # 1 and 1.0 are one label
-    spelled = dict(zip(reversed(keys), reversed(columns[target]), strict=True))  # as it first stands
+    numbers = map(parse_number, columns[target])  # 1 and 1.0 are one label
+    keys = [cell if number is None else number for cell, number in zip(columns[target], numbers, strict=True)]
+    spelled = dict(zip(reversed(keys), reversed(columns[target]), strict=True))  # the first spelling of each
     if "" in spelled:
         raise DataError(f"{path}: {keys.count('')} rows have no {target}; expected one of two labels in every row")
     if len(spelled) != 2:
@@ -124,7 +118,7 @@ def _draft_target(path: Path, target: str, columns: dict[str, list[str]]) -> tup
 
 def _to_csv(columns: dict[str, list[str]]) -> bytes:
     text = io.StringIO(newline="")
-    writer(text, lineterminator="\n").writerows([list(columns), *zip(*columns.values(), strict=True)])
+    csv.writer(text, lineterminator="\n").writerows([list(columns), *zip(*columns.values(), strict=True)])
     return text.getvalue().encode()
 
 
@@ -144,7 +138,7 @@ def _toml(value: Any) -> str:
         return "[" + ", ".join(map(_toml, value)) + "]"
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    # JSON's text is TOML's, but for the one control character that JSON leaves alone.
+    # A JSON text is a TOML text, except for the one control character that JSON leaves unescaped.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

@@ -1,6 +1,7 @@
-"""The bytes that DVC keeps, by their md5: in its cache, and in its remote.
+"""Reads and writes files that DVC keeps by their MD5, in its cache and in its remote.
 
-The default cache is read without DVC, whose import takes a second; whatever else is configured is found through it.
+`dvc.api` finds files by path and revision, not by MD5, so this asks DVC's object stores. The default cache is read
+without DVC, whose import takes a second.
 """
 
 import hashlib
@@ -11,33 +12,32 @@ from typing import TYPE_CHECKING
 
 from loan_approval.errors import DataError
 from loan_approval.project import ROOT
-from serve.files import write_atomically
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
 
 
 def md5_of_bytes(data: bytes) -> str:
-    """Return the MD5 that DVC names bytes by, in hexadecimal: a name, not a proof."""
+    """Return the MD5 by which DVC names a file, in hexadecimal; it identifies the bytes and protects nothing."""
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 def from_default_cache(md5: str) -> bytes | None:
-    """Return an object of the cache in `.dvc`, None when it is not there."""
+    """Return a file from the cache in `.dvc`, None when it is not there."""
     return _read(ROOT / ".dvc/cache/files/md5" / md5[:2] / md5[2:], md5)
 
 
 def from_cache(md5: str) -> bytes | None:
-    """Return an object of the cache, wherever it is configured to be; None when it is not there."""
-    found = from_default_cache(md5)
-    if found is None and (ROOT / ".dvc").is_dir():
+    """Return a file from the configured cache, None when it is not there."""
+    data = from_default_cache(md5)
+    if data is None and (ROOT / ".dvc").is_dir():
         with _open_repo() as repo:
-            found = _read(Path(repo.cache.local.oid_to_path(md5)), md5)
-    return found
+            data = _read(Path(repo.cache.local.oid_to_path(md5)), md5)
+    return data
 
 
 def from_remote(md5: str) -> bytes | None:
-    """Return an object of the default remote, None when there is none. Raises DataError when it can't be asked."""
+    """Return a file from the default remote, None when it is not there. Raises DataError when it can't be read."""
     if not (ROOT / ".dvc").is_dir():
         return None
     with _open_repo() as repo:
@@ -45,12 +45,12 @@ def from_remote(md5: str) -> bytes | None:
 
         name = repo.config["core"].get("remote")
         try:
-            objects = repo.cloud.get_remote_odb()
-            with objects.fs.open(objects.oid_to_path(md5), "rb") as file:
+            store = repo.cloud.get_remote_odb()
+            with store.fs.open(store.oid_to_path(md5), "rb") as file:
                 data = file.read()
         except (NoRemoteError, FileNotFoundError):
             return None
-        except Exception as err:  # each kind of remote has errors of its own
+        except Exception as err:  # each kind of remote raises its own errors
             raise DataError(f"DVC's remote {name!r} can't be read: {type(err).__name__}: {err}") from err
     if md5_of_bytes(data) != md5:
         raise DataError(f"DVC's remote {name!r}: the object {md5} holds other bytes than its name says")
@@ -58,14 +58,14 @@ def from_remote(md5: str) -> bytes | None:
 
 
 def keep(data: bytes) -> None:
-    """Put bytes into the cache, so that a push takes them along: without them it would only warn."""
-    if from_default_cache(md5_of_bytes(data)) is not None:
-        return
-    with _open_repo() as repo:
-        path = Path(repo.cache.local.oid_to_path(md5_of_bytes(data)))
-        if not path.is_file():
-            write_atomically(path, data)
-            path.chmod(0o444)  # as DVC does: an edit would change what the name stands for
+    """Put bytes into the cache, from which `dvc push` uploads them."""
+    md5 = md5_of_bytes(data)
+    if from_default_cache(md5) is None:
+        with _open_repo() as repo:
+            cache = repo.cache.local
+            if not cache.exists(md5):
+                cache.add_bytes(md5, data)
+                cache.protect(cache.oid_to_path(md5))
 
 
 @contextmanager
@@ -77,17 +77,13 @@ def _open_repo() -> Iterator["Repo"]:
     except ImportError as err:
         raise DataError("DVC is not installed, expected the packages of locks/dev.txt (make setup)") from err
     try:
-        # Reading objects asks nothing of git, so it may be absent.
-        with Repo(str(ROOT), scm=NoSCM(str(ROOT))) as repo:
+        with Repo(str(ROOT), scm=NoSCM(str(ROOT))) as repo:  # works without git, which reading objects doesn't need
             yield repo
     except DvcException as err:
         raise DataError(f"DVC can't open {ROOT}: {err}") from err
 
 
 def _read(path: Path, md5: str) -> bytes | None:
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    # An object that was edited in place is no longer the one that its name says.
-    return data if md5_of_bytes(data) == md5 else None
+    """Return the bytes of a cached file; None when it is not there or was edited in place."""
+    data = path.read_bytes() if path.is_file() else None
+    return data if data is not None and md5_of_bytes(data) == md5 else None

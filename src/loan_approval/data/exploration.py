@@ -1,4 +1,4 @@
-"""What is in a data set, before any model: tables, hints and findings in words; sweetviz pages."""
+"""Describes a data set before any model: tables, hints and findings in words, sweetviz pages."""
 
 import io
 import logging
@@ -12,41 +12,31 @@ import numpy as np
 import pandas as pd
 
 from loan_approval.data.datasets import SPLITS, Dataset
+from loan_approval.data.draft_feature import LEAK_AUC
 from loan_approval.evaluation.metrics import fast_auc
 from serve.files import write_atomically
 
-LEAK_AUC = 0.95
 STRONG_AUC = 0.6
 
 
 def describe_columns(dataset: Dataset) -> pd.DataFrame:
-    """Return one row a feature: the contract's claim beside what the data hold."""
+    """Return one row a feature: what the contract allows and what the data hold."""
     rows = []
     for feature in dataset.contract.features:
         column = dataset.frame[feature.name]
         allowed = ", ".join(feature.values) if feature.is_category else f"{feature.min:g} to {feature.max:g}"
         seen = column.dropna()
-        if feature.is_category or seen.empty:
-            spread = ", ".join(sorted(seen.unique()))
-        else:
-            spread = f"{seen.min():g} to {seen.max():g}"
-        rows.append(
-            {
-                "feature": feature.name,
-                "use": feature.use,
-                "unit": feature.unit,
-                "allowed": allowed,
-                "in the data": spread,
-                "missing %": round(100 * float(column.isna().mean()), 2),
-            }
-        )
-    return pd.DataFrame(rows)
+        is_listed = feature.is_category or seen.empty
+        spread = ", ".join(sorted(seen.unique())) if is_listed else f"{seen.min():g} to {seen.max():g}"
+        missing = round(100 * float(column.isna().mean()), 2)
+        rows.append((feature.name, feature.use, feature.unit, allowed, spread, missing))
+    return pd.DataFrame(rows, columns=["feature", "use", "unit", "allowed", "in the data", "missing %"])
 
 
 def target_association(dataset: Dataset) -> pd.DataFrame:
-    """Return one row a feature, strongest first: the AUC of ranking train rows by it (0.5 = none), and rho.
+    """Return one row a feature, strongest first: the AUC of ranking train rows by it, and Spearman's correlation.
 
-    A category is ranked by its approval rate; missing is left out. Below 0.5 is turned round: `auc` is a strength.
+    A category is ranked by its approval rate; missing values are left out. `auc` is the larger of AUC and 1 - AUC.
     """
     train = dataset.frame[dataset.splits == "train"]
     target = dataset.contract.target.name
@@ -63,7 +53,7 @@ def target_association(dataset: Dataset) -> pd.DataFrame:
 
 
 def leakage_hints(dataset: Dataset) -> list[str]:
-    """Return what looks as if it were only known after the decision, in words."""
+    """Return, in words, what may have been known only after the decision."""
     association = target_association(dataset)
     hints = [
         f"{row.feature} alone ranks with AUC {row.auc:.3f}: is it known when an application comes in?"
@@ -81,7 +71,7 @@ def leakage_hints(dataset: Dataset) -> list[str]:
 
 
 def findings(dataset: Dataset) -> list[str]:
-    """Return the answer of the exploration, in sentences."""
+    """Return the conclusion of the exploration, in sentences."""
     association = target_association(dataset)
     scored = association[association["use"] == "score"]
     strong = scored[scored["auc"] >= STRONG_AUC]["feature"].tolist()
@@ -99,7 +89,7 @@ def findings(dataset: Dataset) -> list[str]:
 def write_sweetviz(dataset: Dataset, folder: Path) -> list[Path]:
     """Write the sweetviz pages (target analysis; train against test rows) into a folder; return their paths."""
     target = dataset.contract.target.name
-    frame = _plain(dataset.frame)
+    frame = _as_floats(dataset.frame)
     train, test = (frame[dataset.splits == split].reset_index(drop=True) for split in ("train", "test"))
     with _quiet():
         import sweetviz
@@ -116,31 +106,34 @@ def write_sweetviz(dataset: Dataset, folder: Path) -> list[Path]:
 def write_comparison(
     reference: tuple[pd.DataFrame, str], current: tuple[pd.DataFrame, str], path: Path, target: str | None = None
 ) -> Path:
-    """Write the sweetviz page that compares two tables, each with its name, in the columns that both hold values of.
+    """Write the sweetviz page that compares two named tables in the columns in which both hold values.
 
-    target: a column to show the others' relation to, left aside where they don't both have it.
+    target: relate the other columns to this one, if both tables have it.
     """
-    tables = [table.dropna(axis=1, how="all") for table, _ in (reference, current)]
-    columns = [name for name in tables[0].columns if name in tables[1].columns]
-    before, now = (_plain(table[columns]).reset_index(drop=True) for table in tables)
-    analysed = target if target in columns else None
+    columns = shared_columns(reference[0], current[0])
+    tables = [[_as_floats(table[columns]).reset_index(drop=True), name] for table, name in (reference, current)]
     with _quiet():
         import sweetviz
 
-        pair = [before, reference[1]], [now, current[1]]
-        return _write_page(sweetviz.compare(*pair, analysed, pairwise_analysis="off"), path)
+        page = sweetviz.compare(*tables, target if target in columns else None, pairwise_analysis="off")
+        return _write_page(page, path)
+
+
+def shared_columns(reference: pd.DataFrame, current: pd.DataFrame) -> list[str]:
+    """Return the columns in which both tables hold values, in the order of the reference."""
+    return [name for name in reference if name in current and reference[name].count() and current[name].count()]
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep sweetviz's own warnings, its bars and prints and matplotlib's lines about a font out of the notebook."""
+    """Keep warnings, progress bars and prints of sweetviz, and matplotlib's messages on fonts, out of the notebook."""
     fonts = logging.getLogger("matplotlib.font_manager")
     level = fonts.level
     fonts.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
-            # sweetviz 2.3.3 asks for this name, which numpy 2 dropped, where a column's mean is 0.
+            # sweetviz 2.3.3 uses this name, which numpy 2 dropped, for a column whose mean is 0.
             with patch.object(np, "NaN", np.nan, create=True):
                 yield
     finally:
@@ -156,6 +149,6 @@ def _write_page(page: object, path: Path) -> Path:
     return path
 
 
-def _plain(frame: pd.DataFrame) -> pd.DataFrame:
-    # sweetviz takes whole-number columns of two values for booleans only when they are integers.
+def _as_floats(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose numbers are floats: sweetviz takes integer columns of two values for booleans."""
     return frame.astype({name: float for name in frame.columns if frame[name].dtype != object})

@@ -1,10 +1,9 @@
-"""The built-in data set `loans`: simulated applicants and decisions with a known signal. Nobody's data.
+"""The built-in data set `loans`: simulated applicants and decisions with a known signal; no real person's data.
 
-The decision of the simulated underwriter is a coin with probability `approval_probability`, so no model can rank
-better than that probability does. Age never lowers it, all else equal (Regulation B, 12 CFR 1002.6(b)(2)).
+A decision is drawn with probability `approval_probability`, so no model can rank better than that probability does.
+Age never lowers it, all else equal (Regulation B, 12 CFR 1002.6(b)(2)).
 """
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +15,11 @@ from serve.files import write_atomically
 
 ROWS = 20_000
 SEED = 20_260_101
-# Share of cells that are unknown, at random.
-MISSING = {
-    "Age": 0.01,
-    "Annual_Income": 0.04,
-    "Credit_Score": 0.03,
-    "Number_of_Open_Accounts": 0.05,
-    "Had_Past_Default": 0.02,
-}
+# Share of cells that are missing at random.
+MISSING = {"Age": 0.01, "Annual_Income": 0.04, "Credit_Score": 0.03}
+MISSING |= {"Number_of_Open_Accounts": 0.05, "Had_Past_Default": 0.02}
 _ANNUAL_RATE = 0.07
+_DURATION_SHARES = [0.06, 0.10, 0.14, 0.10, 0.18, 0.12, 0.14, 0.06, 0.05, 0.02, 0.03]
 
 
 def make_applicants(rows: int, rng: np.random.Generator) -> pd.DataFrame:
@@ -50,14 +45,11 @@ def make_applicants(rows: int, rng: np.random.Generator) -> pd.DataFrame:
     )
 
 
-_DURATION_SHARES = [0.06, 0.10, 0.14, 0.10, 0.18, 0.12, 0.14, 0.06, 0.05, 0.02, 0.03]
-
-
 def approval_probability(applicants: pd.DataFrame) -> np.ndarray:
-    """Return (n,) the probability with which the simulated underwriter approves each complete applicant.
+    """Return (n,) the probability that the simulated underwriter approves each complete applicant.
 
-    Interactions: amount, term and income act through the share of income that the instalments take; a heavy share
-    weighs more on a poor score; a past default weighs more on a good one.
+    Amount, term and income act through the burden, the share of income that instalments take; a high burden counts
+    more against a poor score, a past default more against a good one.
     """
     score = (applicants["Credit_Score"] - 650) / 80
     monthly = _ANNUAL_RATE / 12
@@ -81,7 +73,7 @@ def approval_probability(applicants: pd.DataFrame) -> np.ndarray:
 
 
 def best_reachable_auc(p: np.ndarray) -> float:
-    """Return the AUC that ranking by p itself is expected to have when each label is a coin with that p."""
+    """Return the expected AUC of ranking by p itself when each label is drawn with that probability."""
     ranks = rankdata(p)
     expected_wins = np.sum(p * ranks) - np.sum(p) * (np.sum(p) + 1) / 2 - np.sum(p * (1 - p)) / 2
     expected_pairs = np.sum(p) * np.sum(1 - p) - np.sum(p * (1 - p))
@@ -89,7 +81,7 @@ def best_reachable_auc(p: np.ndarray) -> float:
 
 
 def simulate(rows: int = ROWS, seed: int = SEED) -> pd.DataFrame:
-    """Return `rows` applicants with their decision `Loan_Approval`, unknown cells as NaN; a seed fixes all."""
+    """Return `rows` applicants and their decision `Loan_Approval`, NaN where missing; the seed fixes the result."""
     rng = np.random.default_rng(seed)
     applicants = make_applicants(rows, rng)
     approved = rng.random(rows) < approval_probability(applicants)
@@ -100,6 +92,5 @@ def simulate(rows: int = ROWS, seed: int = SEED) -> pd.DataFrame:
 
 def write_simulation(path: Path, rows: int = ROWS, seed: int = SEED) -> None:
     """Write the data set as CSV, the same bytes for the same rows and seed."""
-    text = io.StringIO()
-    simulate(rows, seed).to_csv(text, index=False, float_format="%.0f", lineterminator="\n")
-    write_atomically(path, text.getvalue().encode())
+    text = simulate(rows, seed).to_csv(index=False, float_format="%.0f", lineterminator="\n")
+    write_atomically(path, text.encode())

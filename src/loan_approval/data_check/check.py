@@ -1,6 +1,6 @@
-"""May new data take the place of what a model was trained on? Contract, quality and drift, in findings.
+"""Checks whether new data may replace a model's training data: contract, quality and drift.
 
-A severe finding breaks the check: to train on such data, or to score it, would be a mistake or needs a decision first.
+A severe finding fails the check: such data must not be used for training or scoring without a person's decision.
 """
 
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ VERDICTS = {"ok": "sound", "warning": "sound with warnings", "severe": "breaking
 
 @dataclass(frozen=True)
 class Limits:
-    """From where on a difference is more than a note; drift and missing values have theirs in `monitor.drift`.
+    """The limits of the check; those of drift and missing values are in `drift.measures`.
 
-    chance: of a finding by chance alone when nothing has changed.   least_rows: fewer are breaking.
-    fewer_rows: share of the reference's rows, fewer are a warning.   category_share: share of the reference's rows a
-    category has, for its absence to be breaking.   approval_change, duplicate_rise: shares, a warning from there on.
+    chance: of any finding when nothing has changed.   least_rows: fewer rows are severe.
+    fewer_rows: share of the reference's rows, fewer are a warning.   category_share: share in the reference from which
+    a category's absence is severe.   approval_change, duplicate_rise: changes of a share that are a warning.
     """
 
     chance: float = drift.LEVEL
@@ -36,23 +36,22 @@ class Limits:
 
 
 def check(current: Table, reference: Table, contract: Contract, limits: Limits) -> list[Finding]:
-    """Return what was found of new data against the reference, the worst first, "ok" findings included.
+    """Return the findings on new data against the reference, the worst first, "ok" ones included.
 
-    A column that breaks the contract in either is reported and not compared any further.
+    A column that breaks the contract in either table is reported and not compared.
     """
-    found = [*current.broken, *_check_rows(current.frame, reference.frame, limits)]
+    findings = [*current.broken, _check_rows(current.frame, reference.frame, limits)]
     if not current.frame.empty and not reference.frame.empty:
         names = [name for name in reference.frame.columns if name in current.frame.columns]
         before, now = reference.frame[names], current.frame[names]
-        features = [name for name in names if name != contract.target.name]
-        found += [*_not_compared(current, reference), *_check_duplicates(before, now, limits)]
-        if contract.target.name in names:
-            found += _check_target(before[contract.target.name], now[contract.target.name], contract, limits)
-        found += _check_emptied(before[features], now[features])
-        found += _check_categories(before, now, only(contract, features), limits)
-        target = contract.target.name if contract.target.name in names else ""
-        found += drift.compare(before, now, only(contract, features), level=limits.chance, target=target)
-    return sorted(found, key=lambda finding: -LEVELS.index(finding.level))
+        features, target = only(contract, names), contract.target.name if contract.target.name in names else ""
+        findings += [*_not_compared(current, reference), _check_duplicates(before, now, limits)]
+        if target:
+            findings.append(_check_target(before[target], now[target], contract, limits))
+        findings += _check_constant(before, now, features)
+        findings += _check_categories(before, now, features, limits)
+        findings += drift.compare(before, now, features, level=limits.chance, target=target)
+    return sorted(findings, key=lambda finding: -LEVELS.index(finding.level))
 
 
 def judge(findings: Sequence[Finding]) -> str:
@@ -60,31 +59,31 @@ def judge(findings: Sequence[Finding]) -> str:
     return VERDICTS[drift.worst_level(findings)]
 
 
-def _check_rows(now: pd.DataFrame, before: pd.DataFrame, limits: Limits) -> list[Finding]:
+def _check_rows(now: pd.DataFrame, before: pd.DataFrame, limits: Limits) -> Finding:
     rows, old = len(now), len(before)
     level = "severe" if rows < limits.least_rows else "warning" if rows < limits.fewer_rows * old else "ok"
-    asked = {"severe": f"; expected at least {limits.least_rows:,}", "warning": f"; expected {limits.fewer_rows:.0%}"}
-    words = f"{rows:,} rows, the reference has {old:,}{asked.get(level, '')}"
-    return [Finding("rows", "rows", level, words, {"before": old, "now": rows})]
+    expected = {"severe": f"at least {limits.least_rows:,}", "warning": f"{limits.fewer_rows:.0%}"}.get(level)
+    words = f"{rows:,} rows, the reference has {old:,}" + (f"; expected {expected}" if expected else "")
+    return Finding("rows", "rows", level, words, {"before": old, "now": rows})
 
 
 def _not_compared(current: Table, reference: Table) -> list[Finding]:
-    """Return a warning for each column that new data have and the reference, read by the same contract, has not."""
+    """Return a warning for each column of the new data that breaks the contract in the reference."""
     return [
-        Finding("reference", name, "warning", "the reference breaks the contract here: not compared", {})
+        Finding("reference", name, "warning", "the reference breaks the contract here: not compared")
         for name in current.frame.columns
         if name not in reference.frame.columns
     ]
 
 
-def _check_duplicates(before: pd.DataFrame, now: pd.DataFrame, limits: Limits) -> list[Finding]:
+def _check_duplicates(before: pd.DataFrame, now: pd.DataFrame, limits: Limits) -> Finding:
     old, new = (float(frame.duplicated().mean()) for frame in (before, now))
     level = "warning" if new - old >= limits.duplicate_rise else "ok"
     words = f"{new:.1%} of the rows equal an earlier one, of the reference {old:.1%}"
-    return [Finding("duplicates", "rows", level, words, {"before": old, "now": new})]
+    return Finding("duplicates", "rows", level, words, {"before": old, "now": new})
 
 
-def _check_target(before: pd.Series, now: pd.Series, contract: Contract, limits: Limits) -> list[Finding]:
+def _check_target(before: pd.Series, now: pd.Series, contract: Contract, limits: Limits) -> Finding:
     old, new = float(before.mean()), float(now.mean())
     words = f"{new:.1%} {contract.target.approved}, in the reference {old:.1%}"
     if now.nunique() < 2:
@@ -92,29 +91,24 @@ def _check_target(before: pd.Series, now: pd.Series, contract: Contract, limits:
     else:
         p_value = share_p_value((int(before.sum()), len(before)), (int(now.sum()), len(now)))
         level = "warning" if abs(new - old) >= limits.approval_change and p_value <= limits.chance else "ok"
-    return [Finding("target", contract.target.name, level, words, {"before": old, "now": new})]
+    return Finding("target", contract.target.name, level, words, {"before": old, "now": new})
 
 
-def _check_emptied(before: pd.DataFrame, now: pd.DataFrame) -> list[Finding]:
-    """Return a finding for each column that told rows apart and does not any more."""
+def _check_constant(before: pd.DataFrame, now: pd.DataFrame, contract: Contract) -> list[Finding]:
+    """Return a finding for each feature that has lost all values, or all but one."""
     words = {0: "no value at all, the reference has some", 1: "one value in all rows, the reference has several"}
-    return [
-        Finding("constant", name, "severe", words[now[name].nunique()], {})
-        for name in now.columns
-        if now[name].nunique() < min(2, before[name].nunique())
-    ]
+    counts = {f.name: (before[f.name].nunique(), now[f.name].nunique()) for f in contract.features}
+    return [Finding("constant", name, "severe", words[n]) for name, (old, n) in counts.items() if n < min(2, old)]
 
 
 def _check_categories(before: pd.DataFrame, now: pd.DataFrame, contract: Contract, limits: Limits) -> list[Finding]:
-    found = []
-    for feature in contract.features:
-        if not feature.is_category:
-            continue
+    findings = []
+    for feature in [feature for feature in contract.features if feature.is_category]:
         shares = before[feature.name].value_counts() / len(before)
         for value in shares.index[~np.isin(shares.index, now[feature.name].dropna().unique())]:
             share = float(shares[value])
-            by_chance = (1 - share) ** len(now)  # that none of so many rows has it
+            by_chance = (1 - share) ** len(now)  # probability that none of so many rows has the value
             level = "severe" if share >= limits.category_share and by_chance <= limits.chance else "warning"
             words = f"no row has {value}, in the reference {share:.1%} have"
-            found.append(Finding("category gone", feature.name, level, words, {"before": share, "now": 0.0}))
-    return found
+            findings.append(Finding("category gone", feature.name, level, words, {"before": share, "now": 0.0}))
+    return findings

@@ -1,29 +1,36 @@
-"""A CSV read as far as it keeps the contract: what breaks it is counted by column, kind and row, without any value."""
+"""Reads a CSV and records what breaks the contract by column, kind and row, never by value."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from loan_approval.data.datasets import header_problems, read_cells
+from loan_approval.data.csv_files import (
+    contract_columns,
+    decode_column,
+    encode_target,
+    header_problems,
+    read_table_cells,
+)
+from loan_approval.data.datasets import find_csv
+from loan_approval.data.folders import dataset_folder, load_contract
 from loan_approval.drift.drift import Finding
 from loan_approval.errors import DataError
-from loan_approval.project import sha256_of
+from loan_approval.project import ROOT, sha256_of
 from serve.contract.contract import Contract
-from serve.contract.feature import Fault, Feature
+from serve.contract.feature import Fault
 
 ROWS_NAMED = 10
-LONGEST_NAME = 60  # characters of a column's name: it is whatever the file's first line holds
+LONGEST_NAME = 60  # characters of a column's name, which may be anything in the file's first line
 
 
 @dataclass(frozen=True)
 class Table:
-    """A CSV of n rows against a contract.
+    """A CSV of n rows under a contract.
 
-    frame: (n, k) the k columns that keep the contract, in its order: numbers, category names, the target as code 1 or
-    0; NaN or None where missing.   broken: what breaks the contract, all of it severe.
+    frame: (n, k) the k columns that satisfy the contract, in its order: numbers, category names, the target as code 1
+    or 0; NaN or None where missing.   broken: a severe finding for each kind of violation.
     """
 
     frame: pd.DataFrame
@@ -31,95 +38,104 @@ class Table:
     sha256: str
 
 
-def read_table(path: Path, contract: Contract) -> Table:
-    """Read a CSV and note all that breaks the contract: exactly where `datasets.read_dataset` refuses it, a header
-    without rows aside. Raises DataError when the file is no table, or has none of the contract's columns.
+@dataclass(frozen=True)
+class Tables:
+    """New data of a data set and their reference, read by its contract; `notes` say what the reference is."""
+
+    name: str
+    contract: Contract
+    current: Table
+    reference: Table
+    notes: list[Finding]
+
+
+def read_tables(
+    dataset: str, csv: str = "", reference_csv: str = "", reference_notes: Sequence[Sequence[str]] = ()
+) -> Tables:
+    """Read new data and their reference; paths are relative to the project's root.
+
+    csv: the new data, "" for the data set's own.   reference_csv: the reference, "" for production's training data.
+    reference_notes: what `find_reference` returned with `reference_csv`; without them, it is called here.
+    Raises DataError when a file can't be read as a table or the reference is missing.
     """
-    header, rows = read_cells(path)
-    _check_is_table(path, header, rows, contract)
+    folder = dataset_folder(dataset)
+    contract = load_contract(folder)
+    if not reference_notes:
+        from loan_approval.data_check.reference import find_reference  # loads MLflow, which takes seconds
+
+        reference_csv, reference_notes = find_reference(dataset, reference_csv).values()
+    current = read_table(ROOT / csv if csv else find_csv(folder), contract)
+    reference = read_table(ROOT / reference_csv, contract)
+    if reference.frame.empty:
+        raise DataError(f"{ROOT / reference_csv}: as a reference it has no row or column that keeps the contract")
+    notes = [Finding("reference", *note) for note in reference_notes]
+    if current.sha256 == reference.sha256:
+        notes.append(Finding("reference", "file", "ok", "the new data are the reference itself"))
+    return Tables(folder.name, contract, current, reference, notes)
+
+
+def read_table(path: Path, contract: Contract) -> Table:
+    """Read a CSV and find all that breaks the contract: whatever `read_dataset` refuses, except a table without rows.
+
+    Raises DataError when the file is no table, or has none of the contract's columns.
+    """
+    header, rows = _read_cells(path, contract)
     problems = header_problems(header, contract)
-    broken = [_broken_column(name, words) for name, words in problems]
+    broken = [Finding("contract", name[:LONGEST_NAME], "severe", f"the column {problem}") for name, problem in problems]
+    ragged = [number for number, row in enumerate(rows, 2) if len(row) != len(header)]
     numbered = [(number, row) for number, row in enumerate(rows, 2) if len(row) == len(header)]
-    if len(numbered) < len(rows):
-        ragged = [number for number, row in enumerate(rows, 2) if len(row) != len(header)]
+    if ragged:
         words = f"expected {len(header)} cells a row as in the header: {_name_rows(ragged)}"
         broken.append(Finding("contract", "rows", "severe", words, {"rows": len(ragged)}))
     columns = dict(zip(header, zip(*(row for _, row in numbered), strict=True), strict=False))
-    usable = set(header) - {name for name, _ in problems}
     frame = pd.DataFrame(index=range(len(numbered)))
-    for name in (*(feature.name for feature in contract.features), contract.target.name):
-        if name in usable:
+    for name in contract_columns(contract):
+        if name in header and name not in dict(problems):
             column, faults = _read_column(name, columns.get(name, ()), contract)
             if faults:
-                broken += _describe_faults(name, faults, [number for number, _ in numbered])
+                broken += _describe_faults(name, {numbered[row][0]: fault for row, fault in faults.items()})
             else:
                 frame[name] = column
     return Table(frame, broken, sha256_of(path))
 
 
 def only(contract: Contract, names: Sequence[str]) -> Contract:
-    """Return a contract that has no other features than these."""
+    """Return the contract without any other features than these."""
     return replace(contract, features=tuple(feature for feature in contract.features if feature.name in names))
 
 
-def shared_columns(reference: pd.DataFrame, current: pd.DataFrame) -> list[str]:
-    """Return the columns in which both tables hold values: what there is to compare."""
-    full = set(reference.columns[reference.notna().any()]) & set(current.columns[current.notna().any()])
-    return [name for name in reference.columns if name in full]
-
-
-def _check_is_table(path: Path, header: list[str], rows: list[list[str]], contract: Contract) -> None:
-    expected = [*(feature.name for feature in contract.features), contract.target.name]
-    if not header:
-        raise DataError(f"{path}: the file is empty, expected a header with {', '.join(expected)}")
+def _read_cells(path: Path, contract: Contract) -> tuple[list[str], list[list[str]]]:
+    header, rows = read_table_cells(path, contract)
     if any("\0" in cell for row in (header, *rows) for cell in row):
         raise DataError(f"{path}: it holds zero bytes, expected a CSV in UTF-8")
     # A first line with none of the names is no header: its cells may be an applicant's, so no report may show them.
-    if not set(header) & set(expected):
-        raise DataError(f"{path}: none of the contract's columns is in its first line, expected {', '.join(expected)}")
+    if set(header).isdisjoint(names := contract_columns(contract)):
+        raise DataError(f"{path}: none of the contract's columns is in its first line, expected {', '.join(names)}")
+    return header, rows
 
 
 def _read_column(name: str, cells: Sequence[str], contract: Contract) -> tuple[object, dict[int, Fault]]:
-    """Return (n,) values and the fault of each cell that has one."""
+    """Return (n,) values, and the fault of each row that has one."""
     feature = next((feature for feature in contract.features if feature.name == name), None)
     if feature is None:
-        return _read_target(cells, contract)
+        codes, faults = encode_target(cells, contract)
+        return codes.astype(float), faults
     encoded, faults = feature.encode_column(list(map(feature.parse, cells)))
-    return (encoded if faults else _decode(feature, encoded)), faults
+    return (encoded if faults else decode_column(feature, encoded)), faults
 
 
-def _read_target(cells: Sequence[str], contract: Contract) -> tuple[np.ndarray, dict[int, Fault]]:
-    codes, faults = np.zeros(len(cells)), {}
-    for row, cell in enumerate(cells):
-        try:
-            codes[row] = contract.target.encode(cell)
-        except Fault as fault:
-            faults[row] = fault
-    return codes, faults
-
-
-def _decode(feature: Feature, encoded: np.ndarray) -> object:
-    if not feature.is_category:
-        return encoded
-    return pd.Series([feature.decode(number) for number in encoded], dtype=object)
-
-
-def _broken_column(name: str, words: str) -> Finding:
-    return Finding("contract", name[:LONGEST_NAME], "severe", f"the column {words}", {})
-
-
-def _describe_faults(name: str, faults: dict[int, Fault], numbers: Sequence[int]) -> list[Finding]:
-    """Return a finding for each kind of fault in a column. numbers: the row of the file that each row of it is."""
-    found = []
+def _describe_faults(name: str, faults: dict[int, Fault]) -> list[Finding]:
+    """Return a finding for each kind of fault in a column. faults: by the row's number in the file."""
+    findings = []
     for kind in dict.fromkeys(fault.kind for fault in faults.values()):
-        rows = [numbers[row] for row, fault in faults.items() if fault.kind == kind]
         expected = next(fault.expected for fault in faults.values() if fault.kind == kind)
+        rows = [number for number, fault in faults.items() if fault.kind == kind]
         words = f"{kind}, expected {expected}: {_name_rows(rows)}"
-        found.append(Finding("contract", name, "severe", words, {"rows": len(rows)}))
-    return found
+        findings.append(Finding("contract", name, "severe", words, {"rows": len(rows)}))
+    return findings
 
 
 def _name_rows(rows: Sequence[int]) -> str:
-    """Return which rows of the file, counted as its lines are, the header being the first."""
+    """Return the first row numbers in words; the header is row 1."""
     more = f" and {len(rows) - ROWS_NAMED:,} more" if len(rows) > ROWS_NAMED else ""
     return f"{'row' if len(rows) == 1 else 'rows'} {', '.join(map(str, rows[:ROWS_NAMED]))}{more}"

@@ -1,4 +1,4 @@
-"""Whether two tables of applications come from one population.
+"""Compares two tables of applications.
 
 In: two tables under one contract. Out: findings with a level, in words and numbers.
 """

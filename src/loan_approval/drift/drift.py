@@ -1,7 +1,7 @@
-"""Whether two tables of applications come from one population: findings with a level, in words and numbers.
+"""Compares two tables of applications: findings with a level, in words and numbers.
 
-Thresholds follow from simulation (`make bench-drift`). A finding above "ok" must be both: not to be explained by
-chance over all tests of a report, and large enough to matter, so that a huge sample's trifles are not called drift.
+A finding above "ok" is both significant over all tests of a report and large enough to matter; so a tiny difference in
+a huge sample is no drift. The thresholds were chosen by simulation (`make bench-drift`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ VERDICTS = {"ok": "stable", "warning": "drift", "severe": "severe"}
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of one subject (a feature, a score): how bad, in words, and the numbers behind them."""
+    """The result on one subject (a feature, a score): its level, in words, and its numbers."""
 
     kind: str
     subject: str
@@ -46,25 +46,22 @@ def compare(
     level: float = LEVEL,
     target: str = "",
 ) -> list[Finding]:
-    """Return a finding on distribution, missing share, range and relations of each feature, on each score and share;
-    "ok" too.
+    """Return the findings on distribution, missing share, range and relations of each feature, each score and share.
 
-    reference, current: columns named by the contract's features, NaN or None where missing; a monitored feature that
-    is no column of both was not given, and is not compared. scores: name -> (m,) and (n,) probabilities, of the
-    reference and now. shares: name -> (count, rows) of the reference and now, of approvals say.
-    target: a column of both whose relations to the features are compared too, as numbers.
+    reference, current: columns named by the contract's features, NaN or None where missing; a monitored feature is
+    compared if both have it.   scores: name -> (m,) and (n,) probabilities of the reference and now.
+    shares: name -> (count, rows) of the reference and now.   target: a numeric column of both, to relate to the others.
     level: chance of any finding above "ok" when nothing has changed, over all tests together (Holm).
-    Raises DataError when either has no rows, or lacks a scored feature.
+    Raises DataError when a table has no rows or lacks a scored feature.
     """
     _check(reference, current, contract)
+    tables = reference, current
     compared = [f for f in contract.features if f.name in reference.columns and f.name in current.columns]
     tests = []
     for feature in compared:
-        samples = (take_sample(feature, table[feature.name]) for table in (reference, current))
-        tests += measure_feature(feature, *samples)
+        tests += measure_feature(feature, *(take_sample(feature, table[feature.name]) for table in tables))
     tests += measure_relations(reference, current, compared, target)
-    for name, (before, now) in (scores or {}).items():
-        tests.append(measure_score(name, *(np.asarray(p, dtype=np.float64) for p in (before, now))))
+    tests += [measure_score(name, before, now) for name, (before, now) in (scores or {}).items()]
     tests += [measure_share(name, before, now) for name, (before, now) in (shares or {}).items()]
     corrected = correct_p_values([test.p_value for test in tests])
     return [_judge(test, p_value, level) for test, p_value in zip(tests, corrected, strict=True)]
@@ -81,7 +78,7 @@ def verdict(findings: Iterable[Finding]) -> str:
 
 
 def _check(reference: pd.DataFrame, current: pd.DataFrame, contract: Contract) -> None:
-    for name, frame in (("reference", reference), ("current table", current)):
+    for name, frame in {"reference": reference, "current table": current}.items():
         absent = [feature.name for feature in contract.scored if feature.name not in frame.columns]
         if absent:
             raise DataError(f"the {name} has no column {', '.join(absent)}, expected every scored feature")
@@ -91,12 +88,7 @@ def _check(reference: pd.DataFrame, current: pd.DataFrame, contract: Contract) -
 
 def _judge(test: Measure, corrected: float, level: float) -> Finding:
     graded = test.level if corrected <= level else "ok"
-    words = f"{test.subject}: {test.words}; {_describe_chance(corrected)}"
+    chance = "as by chance" if corrected >= 1 else "p < 0.0001" if corrected < 0.0001 else f"p = {corrected:.2g}"
+    words = f"{test.subject}: {test.words}; {chance}"
     numbers = {**test.numbers, "p_value": test.p_value, "p_corrected": corrected}
     return Finding(test.kind, test.subject, max(graded, test.least, key=LEVELS.index), words, numbers)
-
-
-def _describe_chance(corrected: float) -> str:
-    if corrected >= 1:
-        return "as by chance"
-    return "p < 0.0001" if corrected < 0.0001 else f"p = {corrected:.2g}"

@@ -1,6 +1,6 @@
-"""What is measured of two tables, one test each: distributions, missing cells, ranges, scores, shares of decisions.
+"""The tests of a report, one each for distributions, missing cells, ranges, scores and shares of decisions.
 
-A test says how likely chance alone is, and how large the difference is; `drift` judges all tests of a report together.
+A test has a p-value and the size of the difference; `drift` judges all tests of a report together.
 """
 
 from dataclasses import dataclass
@@ -9,23 +9,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from loan_approval.drift.statistics import measure_distance, share_p_value
+from loan_approval.drift.statistics import Distance, measure_distance, share_p_value
 from serve.contract.feature import Feature
 
 FEWEST_ROWS = 30  # known values, for a distribution to be compared
-# The customary bounds of the stability index are 0.1 and 0.25; a shift by 0.3 standard deviations, which is to be
-# found, has about 0.08.
+# The customary bounds are 0.1 and 0.25, but a shift by 0.3 standard deviations, which must be found, has about 0.08.
 PSI_WARNING, PSI_SEVERE = 0.02, 0.25
 MISSING_WARNING, MISSING_SEVERE = 0.02, 0.10  # change of the missing share
 SHARE_WARNING = 0.05  # change of a share of decisions
-OUTSIDE_SHARE = 0.01  # of rows outside of what the reference holds
+OUTSIDE_SHARE = 0.01  # of rows outside the reference's range
 
-Share = tuple[int, int]  # how many, of how many rows
+Share = tuple[int, int]  # count, rows
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One test: its p-value, the level if that is not chance, and the level whatever it says."""
+    """One test: its p-value, the level if that is significant, and the least level in any case."""
 
     kind: str
     subject: str
@@ -38,7 +37,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Sample:
-    """A column: n known values as numbers (a category as its index), how many were missing, how many were broken."""
+    """A column: n known values as numbers (a category as its index), and the counts of missing and broken cells."""
 
     known: np.ndarray
     missing: int
@@ -46,12 +45,12 @@ class Sample:
 
     @property
     def rows(self) -> int:
-        """How many rows the table has, those of broken cells left out."""
+        """The number of rows whose cell is known or missing."""
         return len(self.known) + self.missing
 
 
 def take_sample(feature: Feature, column: pd.Series) -> Sample:
-    """Return a column of a table; infinities and texts among numbers are counted as broken, and left out."""
+    """Return a column of a table; infinities and texts among numbers are counted as broken and left out."""
     missing = column.isna().to_numpy()
     if feature.is_category:
         index = pd.Index(feature.values).get_indexer(column[~missing])
@@ -63,12 +62,9 @@ def take_sample(feature: Feature, column: pd.Series) -> Sample:
 
 
 def measure_feature(feature: Feature, reference: Sample, current: Sample) -> list[Measure]:
-    """Return what is measured of one feature."""
-    return [
-        _measure_distribution(feature, reference, current),
-        _measure_missing(feature, reference, current),
-        _measure_range(feature, reference, current),
-    ]
+    """Return the tests of one feature."""
+    measures = _measure_distribution, _measure_missing, _measure_range
+    return [measure(feature, reference, current) for measure in measures]
 
 
 def _measure_distribution(feature: Feature, reference: Sample, current: Sample) -> Measure:
@@ -76,43 +72,44 @@ def _measure_distribution(feature: Feature, reference: Sample, current: Sample) 
     if fewest < FEWEST_ROWS:
         words = f"{fewest} known values, expected {FEWEST_ROWS} to compare distributions"
         return Measure("distribution", feature.name, 1.0, "ok", words, {})
-    missing = (reference.missing, current.missing)
+    missing = reference.missing, current.missing
     distance = measure_distance(reference.known, current.known, missing, feature.is_category)
+    return _judge_distance("distribution", feature.name, distance, _describe_change(feature, reference, current))
+
+
+def _judge_distance(kind: str, subject: str, distance: Distance, change: str) -> Measure:
     numbers = {"psi": distance.psi, "psi_by_chance": distance.psi_by_chance, "ks": distance.statistic}
-    moved = _what_moved(feature, reference.known, current.known)
-    words = f"PSI {distance.psi:.3f} ({distance.psi_by_chance:.3f} by chance), {moved}"
+    words = f"PSI {distance.psi:.3f} ({distance.psi_by_chance:.3f} by chance), {change}"
     level = grade(distance.effect, PSI_WARNING, PSI_SEVERE)
-    return Measure("distribution", feature.name, distance.p_value, level, words, numbers)
+    return Measure(kind, subject, distance.p_value, level, words, numbers)
 
 
-def _what_moved(feature: Feature, reference: np.ndarray, current: np.ndarray) -> str:
-    """Return the median before and after, of a category the value whose share moved most."""
-    if not feature.is_category:
-        quartiles = [np.quantile(sample, [0.25, 0.5, 0.75]) for sample in (reference, current)]
-        if len(np.unique(reference)) > 2:
-            before, now = (f"{middle:,.6g} ({low:,.6g} to {high:,.6g})" for low, middle, high in quartiles)
-            return f"median (quartiles) from {before} to {now}"
-        return f"mean from {np.mean(reference):.3g} to {np.mean(current):.3g}"
-    names = [*feature.values, "(unknown)"]
-    shares = [np.bincount(sample.astype(int), minlength=len(names)) / len(sample) for sample in (reference, current)]
-    most = int(np.argmax(np.abs(shares[1] - shares[0])))
-    return f"share of {names[most]} from {shares[0][most]:.1%} to {shares[1][most]:.1%}"
+def _describe_change(feature: Feature, reference: Sample, current: Sample) -> str:
+    """Return the median before and after; of a category the value whose share changed most."""
+    samples = reference.known, current.known
+    if feature.is_category:
+        names = [*feature.values, "(unknown)"]
+        before, now = (np.bincount(sample.astype(int), minlength=len(names)) / len(sample) for sample in samples)
+        most = int(np.argmax(np.abs(now - before)))
+        return f"share of {names[most]} from {before[most]:.1%} to {now[most]:.1%}"
+    if len(np.unique(reference.known)) <= 2:
+        return f"mean from {np.mean(samples[0]):.3g} to {np.mean(samples[1]):.3g}"
+    quartiles = (np.quantile(sample, [0.25, 0.5, 0.75]) for sample in samples)
+    before, now = (f"{middle:,.6g} ({low:,.6g} to {high:,.6g})" for low, middle, high in quartiles)
+    return f"median (quartiles) from {before} to {now}"
 
 
 def _measure_missing(feature: Feature, reference: Sample, current: Sample) -> Measure:
     counts = [(sample.missing, sample.rows) for sample in (reference, current)]
     before, now = (count / max(rows, 1) for count, rows in counts)
-    # Whether somebody tells a monitored attribute is their own choice: no fault upstream.
-    severe = MISSING_SEVERE if feature.scored else np.inf
-    level = grade(abs(now - before), MISSING_WARNING, severe)
-    numbers = {"missing_before": before, "missing_now": now}
-    return Measure(
-        "missing", feature.name, share_p_value(*counts), level, f"missing from {before:.1%} to {now:.1%}", numbers
-    )
+    # Applicants may leave out a monitored attribute, so that is never severe.
+    level = grade(abs(now - before), MISSING_WARNING, MISSING_SEVERE if feature.scored else np.inf)
+    words, numbers = f"missing from {before:.1%} to {now:.1%}", {"missing_before": before, "missing_now": now}
+    return Measure("missing", feature.name, share_p_value(*counts), level, words, numbers)
 
 
 def _measure_range(feature: Feature, reference: Sample, current: Sample) -> Measure:
-    """Compare what the reference never held: other categories, numbers below its smallest or above its largest."""
+    """Count categories that the reference lacks, and numbers below its smallest or above its largest."""
     if feature.is_category:
         new = ~np.isin(current.known, reference.known)
     else:
@@ -129,19 +126,16 @@ def _measure_range(feature: Feature, reference: Sample, current: Sample) -> Meas
 
 
 def measure_score(name: str, reference: np.ndarray, current: np.ndarray) -> Measure:
-    """Return what is measured of (m,) and (n,) probabilities."""
-    if min(len(reference), len(current)) < FEWEST_ROWS:
-        words = f"{min(len(reference), len(current))} scores, expected {FEWEST_ROWS} to compare"
-        return Measure("score", name, 1.0, "ok", words, {})
-    distance = measure_distance(reference, current)
-    numbers = {"psi": distance.psi, "psi_by_chance": distance.psi_by_chance, "ks": distance.statistic}
-    moved = f"mean from {np.mean(reference):.3f} to {np.mean(current):.3f}"
-    words = f"PSI {distance.psi:.3f} ({distance.psi_by_chance:.3f} by chance), {moved}"
-    return Measure("score", name, distance.p_value, grade(distance.effect, PSI_WARNING, PSI_SEVERE), words, numbers)
+    """Compare (m,) and (n,) probabilities."""
+    fewest = min(len(reference), len(current))
+    if fewest < FEWEST_ROWS:
+        return Measure("score", name, 1.0, "ok", f"{fewest} scores, expected {FEWEST_ROWS} to compare", {})
+    change = f"mean from {np.mean(reference):.3f} to {np.mean(current):.3f}"
+    return _judge_distance("score", name, measure_distance(reference, current), change)
 
 
 def measure_share(name: str, reference: Share, current: Share) -> Measure:
-    """Return what is measured of a share of decisions."""
+    """Compare a share of the decisions."""
     before, now = (count / max(rows, 1) for count, rows in (reference, current))
     level = grade(abs(now - before), SHARE_WARNING, np.inf)
     words = f"from {before:.1%} of {reference[1]:,} to {now:.1%} of {current[1]:,}"

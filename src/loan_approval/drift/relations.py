@@ -1,11 +1,10 @@
-"""Whether columns still belong together as they did. Where each row has got somebody else's income, or where labels are
-swapped, every column by itself looks as it always has.
+"""Compares how columns relate: swapped labels, or incomes of other rows, leave each column's distribution unchanged.
 
-Pairs of columns are compared by their rank correlation (Spearman); of each column the pair that changed most is told.
+Pairs of columns are compared by their rank correlation (Spearman); of each column the most changed pair is reported.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,17 +15,14 @@ from loan_approval.drift.statistics import FEWEST_EXPECTED
 from serve.contract.feature import Feature
 
 RELATION_WARNING, RELATION_SEVERE = 0.1, 0.3  # change of a rank correlation
-SAMPLED_ROWS = 10_000  # of a table are looked at, evenly spread: they settle a correlation to a hundredth
+SAMPLED_ROWS = 10_000  # of a table, evenly spread: enough to know a correlation to a hundredth
 
 
-@dataclass(frozen=True)
-class _Relations:
-    """Of (c, c) pairs of columns: correlations, a row's share in their variance, rows with both known, and how many
-    rows would by chance be off the commonest value in both.
-    """
+class _Relations(NamedTuple):
+    """Of (c, c) pairs of columns: the last are the rows expected to differ from the commonest value in both."""
 
     rho: np.ndarray
-    variance: np.ndarray
+    variance: np.ndarray  # of one row
     rows: np.ndarray
     expected: np.ndarray
 
@@ -34,71 +30,64 @@ class _Relations:
 def measure_relations(
     reference: pd.DataFrame, current: pd.DataFrame, features: Sequence[Feature], target: str = ""
 ) -> list[Measure]:
-    """Return one measure a column that has a pair to compare; the p-value of its most changed pair counts as often as
-    there are pairs.
+    """Return one measure for each column with a pair to compare: its most changed pair, whose p-value is multiplied by
+    the number of its pairs.
 
     features: columns of both tables, a category by each of its values.   target: one more column, of numbers.
-    Columns so uneven that their correlation hangs on fewer than five rows are not compared.
+    Columns so uneven that their correlation depends on fewer than five rows are not compared.
     """
-    names = [(feature.name, label) for feature in features for label in _labels(feature)]
-    names += [(target, target)] if target else []
+    tables = [_columns(table, features, target) for table in (reference, current)]
+    names = list(tables[0])
     if len(names) < 2:
         return []
-    before, now = (_relate(_numbers(table, features, target)) for table in (reference, current))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        # The larger variance: few rows may not have shown yet how far a pair can scatter.
-        error = np.sqrt(np.maximum(before.variance, now.variance) * (1 / before.rows + 1 / now.rows))
-        p_values = 2 * norm.sf(np.abs(now.rho - before.rho) / error)
-    enough = (np.minimum(before.rows, now.rows) >= FEWEST_ROWS) & np.isfinite(p_values)
-    enough &= np.minimum(before.expected, now.expected) >= FEWEST_EXPECTED
+    before, now = (_relate(np.column_stack(list(table.values()))) for table in tables)
     subjects = np.array([name for name, _ in names])
-    p_values[~enough | (subjects[:, None] == subjects)] = np.nan
-    found = []
+    p_values = np.where(subjects[:, None] == subjects, np.nan, _p_values(before, now))
+    measures = []
     for subject in dict.fromkeys(subjects.tolist()):
         own = np.where((subjects == subject)[:, None], p_values, np.nan)
         if pairs := int(np.isfinite(own).sum()):
             one, other = np.unravel_index(np.nanargmin(own), own.shape)
-            rho = before.rho[one, other], now.rho[one, other]
-            found.append(_describe(subject, (names[one][1], names[other][1]), rho, own[one, other] * pairs))
-    return found
+            old, new = float(before.rho[one, other]), float(now.rho[one, other])
+            words = f"rank correlation of {names[one][1]} and {names[other][1]} from {old:.2f} to {new:.2f}"
+            numbers = {"with": names[other][1], "before": old, "now": new}
+            level = grade(abs(new - old), RELATION_WARNING, RELATION_SEVERE)
+            p_value = min(1.0, float(own[one, other] * pairs))
+            measures.append(Measure("relation", subject, p_value, level, words, numbers))
+    return measures
 
 
-def _describe(subject: str, labels: tuple[str, str], rho: tuple[float, float], p_value: float) -> Measure:
-    before, now = map(float, rho)
-    words = f"rank correlation of {' and '.join(labels)} from {before:.2f} to {now:.2f}"
-    numbers = {"with": labels[1], "before": before, "now": now}
-    level = grade(abs(now - before), RELATION_WARNING, RELATION_SEVERE)
-    return Measure("relation", subject, min(1.0, float(p_value)), level, words, numbers)
+def _p_values(before: _Relations, now: _Relations) -> np.ndarray:
+    """Return (c, c) p-values that the correlations are the same, NaN where there are too few rows to compare."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # The larger variance, since few rows may underestimate it.
+        error = np.sqrt(np.maximum(before.variance, now.variance) * (1 / before.rows + 1 / now.rows))
+        p_values = 2 * norm.sf(np.abs(now.rho - before.rho) / error)
+    enough = (np.minimum(before.rows, now.rows) >= FEWEST_ROWS) & np.isfinite(p_values)
+    enough &= np.minimum(before.expected, now.expected) >= FEWEST_EXPECTED
+    return np.where(enough, p_values, np.nan)
 
 
-def _labels(feature: Feature) -> list[str]:
-    """Return the columns that a feature is looked at by: of two categories one says it all."""
-    values = feature.values[1:] if len(feature.values) == 2 else feature.values
-    return [f"{feature.name}={value}" for value in values] if feature.is_category else [feature.name]
-
-
-def _numbers(table: pd.DataFrame, features: Sequence[Feature], target: str) -> np.ndarray:
-    """Return (n, c) numbers, NaN where unknown."""
-    chosen = np.unique(np.linspace(0, len(table) - 1, min(len(table), SAMPLED_ROWS)).astype(int))
-    table, columns = table.iloc[chosen], []
-    for feature in features:
-        column = table[feature.name]
-        if feature.is_category:
-            values = feature.values[1:] if len(feature.values) == 2 else feature.values
-            columns += [np.where(column.isna(), np.nan, column == value).astype(float) for value in values]
-        else:
-            columns.append(pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64))
-    if target:
-        columns.append(table[target].to_numpy(dtype=np.float64))
-    return np.column_stack(columns)
+def _columns(table: pd.DataFrame, features: Sequence[Feature], target: str) -> dict[tuple[str, str], np.ndarray]:
+    """Return (n,) numbers, NaN where unknown, by feature and label; a category has a column for each of its values."""
+    table = table.iloc[np.unique(np.linspace(0, len(table) - 1, min(len(table), SAMPLED_ROWS)).astype(int))]
+    columns = {}
+    categories = {feature.name: feature.values for feature in features} | ({target: ()} if target else {})
+    for name, values in categories.items():
+        column = table[name]
+        for value in values[1:] if len(values) == 2 else values:  # of two values one is enough
+            columns[name, f"{name}={value}"] = np.where(column.isna(), np.nan, column == value).astype(float)
+        if not values:
+            columns[name, name] = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+    return columns
 
 
 def _relate(X: np.ndarray) -> _Relations:
-    """Return how the columns of (n, c) numbers go together.
+    """Return the relations of the columns of (n, c) numbers.
 
-    The variance is that of the correlation's influence function: sums over all pairs at once, and right for columns of
-    few values too, where the usual transform (Fisher's z) is not. Source: Devlin, Gnanadesikan and Kettenring, "Robust
-    estimation and outlier detection with correlation coefficients", 1975.
+    The variance is that of the correlation's influence function, which is also right for columns of few values, where
+    Fisher's z is not. Source: Devlin et al., "Robust estimation and outlier detection with correlation coefficients",
+    1975.
     """
     known = np.isfinite(X)
     ranks, rare = np.zeros(X.shape), np.zeros(X.shape[1])
@@ -108,17 +97,17 @@ def _relate(X: np.ndarray) -> _Relations:
             rank = (np.cumsum(counts) - (counts - 1) / 2)[place]  # ties share their mean rank
             ranks[rows, column] = (rank - rank.mean()) / rank.std()
             rare[column] = len(place) - counts.max()
-    told = known.astype(np.float64)
-    square, rows = ranks * ranks, _multiply(told, told)
+    weights = known.astype(np.float64)
+    square, rows = ranks * ranks, _multiply(weights, weights)
     with np.errstate(invalid="ignore", divide="ignore"):
-        spread = _multiply(square, told) / rows
+        spread = _multiply(square, weights) / rows
         rho = _multiply(ranks, ranks) / rows / np.sqrt(spread * spread.T)
         third = _multiply(square * ranks, ranks) / rows
-        fourth, both = _multiply(square * square, told) / rows, _multiply(square, square) / rows
+        fourth, both = _multiply(square * square, weights) / rows, _multiply(square, square) / rows
         variance = both - rho * (third + third.T) + rho**2 / 4 * (fourth + 2 * both + fourth.T)
         return _Relations(rho, variance, rows, np.outer(rare, rare) / rows)
 
 
 def _multiply(A: np.ndarray, B: np.ndarray) -> np.ndarray:
-    """Return A.T @ B of small tables; BLAS would wake all cores for it, and have them wait for each other."""
+    """Return A.T @ B of small tables; BLAS is slower, as its threads wait for each other."""
     return np.einsum("ni,nj->ij", A, B)

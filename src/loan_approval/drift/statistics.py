@@ -14,9 +14,9 @@ FEWEST_EXPECTED = 5  # rows a cell of a chi-square table must be expected to hav
 class Distance:
     """How far apart two samples of a column are.
 
-    psi: the population stability index; psi_by_chance: what it is expected to be when nothing has changed.
+    psi: the population stability index; psi_by_chance: its expected value when nothing has changed.
     statistic: the largest difference of the two distribution functions, None for a column of few values.
-    p_value: of the test (of both tests, corrected for there being two).
+    p_value: of the test, or of both tests, corrected for their number.
     """
 
     psi: float
@@ -26,7 +26,7 @@ class Distance:
 
     @property
     def effect(self) -> float:
-        """The stability index above what chance adds to it: comparable between small and large samples."""
+        """The stability index less its expected value: comparable between small and large samples."""
         return max(0.0, self.psi - self.psi_by_chance)
 
 
@@ -35,11 +35,11 @@ def measure_distance(
 ) -> Distance:
     """Return how far (m,) known values of the reference and (n,) current ones are apart; m, n > 0.
 
-    missing: how many more values were unknown, in each; they are a bin of their own in the stability index, and no
-    part of the test.   named: the numbers are names (of categories), so that their order says nothing.
-    Few values are compared by chi-square. Many by Kolmogorov-Smirnov, which sees a shift best, and by chi-square over
-    the reference's deciles, which sees a changed spread best; the smaller p-value counts twice (Bonferroni). With ties
-    the p-value of Kolmogorov-Smirnov is too large, never too small.
+    missing: the number of missing values in each, a bin of the stability index that the tests ignore.
+    named: the numbers stand for categories, so their order means nothing.
+    Few values are compared by chi-square; many by Kolmogorov-Smirnov, which detects a shift best, and by chi-square
+    over the reference's deciles, which detects a changed spread best; the smaller p-value is doubled (Bonferroni).
+    Ties make the p-value of Kolmogorov-Smirnov too large, never too small.
     """
     values = np.unique(np.concatenate([reference, current]))
     few = named or len(values) <= FEW_VALUES
@@ -53,15 +53,14 @@ def measure_distance(
     return Distance(psi, by_chance, statistic, p_value)
 
 
-def quantile_edges(reference: np.ndarray, bins: int = BINS) -> np.ndarray:
+def quantile_edges(reference: np.ndarray) -> np.ndarray:
     """Return the upper edges of all bins but the last: the reference's quantiles.
 
-    A value that many rows share, which is several quantiles at once, becomes a bin of its own; the other values are cut
-    at their quartiles too, or they might all lie in one bin.
+    A value that many rows share, so that it is several quantiles, becomes a bin of its own; the other values are also
+    cut at their quartiles, as they could otherwise fall into one bin.
     """
-    edges, times = np.unique(
-        np.quantile(reference, np.arange(1, bins) / bins, method="inverted_cdf"), return_counts=True
-    )
+    quantiles = np.quantile(reference, np.arange(1, BINS) / BINS, method="inverted_cdf")
+    edges, times = np.unique(quantiles, return_counts=True)
     shared = edges[(times > 1) | (edges == reference.min()) | (edges == reference.max())]
     others = reference[~np.isin(reference, shared)] if len(shared) else shared
     quartiles = np.quantile(others, [0.25, 0.5, 0.75], method="inverted_cdf") if len(others) else shared
@@ -74,11 +73,11 @@ def count_bins(sample: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 
 def stability_index(counts: np.ndarray) -> tuple[float, float]:
-    """Return the population stability index of (2, B) counts, and what chance alone lets expect.
+    """Return the population stability index of (2, B) counts, and its expected value when nothing has changed.
 
-    PSI = sum over bins of (q - p) ln(q / p). Half a row is added to each bin that either sample has rows in (Jeffreys'
-    prior), so that an empty one is no infinity. Without change PSI is near (1/m + 1/n) chi-square with B - 1 degrees
-    of freedom. Sources: Siddiqi, "Credit risk scorecards", 2006; Yurdakul, "Statistical properties of population
+    PSI = sum over bins of (q - p) ln(q / p). Half a row is added to each bin with rows in either sample (Jeffreys'
+    prior), so that PSI stays finite. Without change PSI is near (1/m + 1/n) chi-square with B - 1 degrees of freedom.
+    Sources: Siddiqi, "Credit risk scorecards", 2006; Yurdakul, "Statistical properties of population
     stability index", 2018.
     """
     counts = counts[:, counts.sum(axis=0) > 0]
@@ -89,27 +88,25 @@ def stability_index(counts: np.ndarray) -> tuple[float, float]:
 
 
 def chi_square_p_value(counts: np.ndarray) -> float:
-    """Return Pearson's p-value that two rows of (2, B) counts are of one distribution.
+    """Return Pearson's p-value that (2, B) counts come from one distribution.
 
-    Bins too small for the test are merged into one; 1.0 when a single one remains: nothing can be told apart.
+    Bins too small for the test are merged; 1.0 when a single one remains.
     """
     merged = merge_small_bins(counts)
-    if merged.shape[1] < 2:
-        return 1.0
-    return float(chi2_contingency(merged, correction=False).pvalue)
+    return float(chi2_contingency(merged, correction=False).pvalue) if merged.shape[1] > 1 else 1.0
 
 
 def merge_small_bins(counts: np.ndarray) -> np.ndarray:
     """Return (2, B) counts in which each cell is expected to have `FEWEST_EXPECTED` rows, or one bin.
 
-    Which bins are merged follows from the totals of both samples, so it says nothing about how they differ.
+    The totals of both samples decide which bins are merged, so the choice does not depend on how the samples differ.
     """
     bins = counts[:, np.argsort(counts.sum(axis=0), kind="stable")]
     expected = bins.sum(axis=0) * counts.sum(axis=1).min() / max(counts.sum(), 1)
     small = int(np.sum(expected < FEWEST_EXPECTED))
     if not small:
         return bins
-    # All small bins, and as many of the next ones as it takes for the merged one to be large enough.
+    # All small bins, and as many larger ones as make the merged bin large enough.
     merged = max(small, int(np.searchsorted(np.cumsum(expected), FEWEST_EXPECTED)) + 1)
     return np.column_stack([bins[:, :merged].sum(axis=1), bins[:, merged:]])
 
@@ -127,13 +124,11 @@ def share_p_value(reference: tuple[int, int], current: tuple[int, int]) -> float
 
 
 def correct_p_values(p_values: list[float]) -> list[float]:
-    """Return p-values corrected for there being many: any below 5 % at all happens by chance in at most 5 % of cases.
+    """Return p-values corrected for their number: if nothing has changed, any is below 5 % with probability 5 %.
 
     Source: Holm, "A simple sequentially rejective multiple test procedure", 1979.
     """
-    count = len(p_values)
-    corrected, largest = [1.0] * count, 0.0
-    for rank, position in enumerate(np.argsort(p_values, kind="stable")):
-        largest = max(largest, min(1.0, (count - rank) * p_values[position]))
-        corrected[position] = largest
-    return corrected
+    p, order = np.array(p_values, dtype=float), np.argsort(p_values, kind="stable")
+    corrected = np.empty_like(p)
+    corrected[order] = np.maximum.accumulate(np.minimum(1.0, np.arange(len(p), 0, -1) * p[order]))
+    return corrected.tolist()

@@ -1,5 +1,5 @@
-"""Live decisions beside what the model was trained on.
+"""Compares logged decisions with the data that the models were trained on.
 
-In: a window of the prediction log. Out: drift, volume, approvals by group, outcomes, the shadow's disagreement; a
+In: a window of the prediction log. Out: drift, volume, approvals by group, outcomes, the challenger's disagreement, a
 verdict.
 """

@@ -1,4 +1,4 @@
-"""What became of approved loans: how good the scores were, judged by outcomes that come months later."""
+"""Judges the scores of approved applications by their outcomes, which are known months later."""
 
 from pathlib import Path
 
@@ -10,15 +10,15 @@ from loan_approval.evaluation.metrics import auc_interval, bootstrap, wilson_int
 from loan_approval.monitor.window import Window
 
 COLUMNS = ["decision_id", "outcome"]
-FEWEST_ROWS = 30  # of a month, for its figures to be shown
+FEWEST_ROWS = 30  # of a month, to show its metrics
 
 
 def read_outcomes(path: Path, window: Window) -> pd.DataFrame:
     """Return decision_id, time, probability and outcome (1 = repaid) of the approved decisions whose outcome is known.
 
-    path: a CSV of `decision_id,outcome`, the outcome as the contract's target has it. Those who were declined have
-    none: these rows are selected by the model itself, and say nothing about whom it turned down.
-    Raises DataError; also when the contract's target is no repayment: an outcome would be compared with an opinion.
+    path: a CSV of `decision_id,outcome`, with the target's labels as outcomes. Declined applications have no outcome,
+    so the rows are selected by the model and say nothing about those.
+    Raises DataError, also when the contract's target is a past decision and no repayment.
     """
     target = window.reference.contract.target
     if target.meaning != "repaid":
@@ -41,7 +41,7 @@ def read_outcomes(path: Path, window: Window) -> pd.DataFrame:
 def performance_over_time(outcomes: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Return one row a month: AUC, Brier score, mean probability and share repaid, each as text with its interval.
 
-    Of approved applications alone: an AUC among them is lower than among all who apply.
+    The AUC among approved applications is lower than among all.
     """
     rows = []
     for month, made in outcomes.groupby(outcomes["time"].dt.strftime("%Y-%m")):
@@ -49,19 +49,15 @@ def performance_over_time(outcomes: pd.DataFrame, seed: int) -> pd.DataFrame:
         row = {"month": month, "approved with outcome": len(y), "mean probability": f"{p.mean():.3f}"}
         if len(y) >= FEWEST_ROWS:
             low, high = wilson_interval(int(y.sum()), len(y))
-            row |= {
-                "repaid": f"{y.mean():.3f} [{low:.3f}, {high:.3f}]",
-                "AUC": str(auc_interval(y, p, seed)) if 0 < y.sum() < len(y) else "a single outcome",
-                "Brier": str(
-                    bootstrap(lambda drawn, y=y, p=p: float(np.mean((p[drawn] - y[drawn]) ** 2)), len(y), seed)
-                ),
-            }
+            row["repaid"] = f"{y.mean():.3f} [{low:.3f}, {high:.3f}]"
+            row["AUC"] = str(auc_interval(y, p, seed)) if 0 < y.sum() < len(y) else "a single outcome"
+            row["Brier"] = str(bootstrap(lambda drawn, e=(p - y) ** 2: float(np.mean(e[drawn])), len(y), seed))
         rows.append(row)
     return pd.DataFrame(rows)
 
 
 def describe_outcomes(path: str, window: Window, seed: int) -> tuple[list[str], pd.DataFrame]:
-    """Return sentences and the table of performance over time; of no file, that there is none."""
+    """Return sentences and the table of performance over time; without a file, that none was given."""
     if not path:
         return ["No outcomes were given: how right the decisions were is not known."], pd.DataFrame()
     outcomes = read_outcomes(Path(path), window)

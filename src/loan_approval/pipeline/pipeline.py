@@ -13,8 +13,9 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from loan_approval.data.datasets import Dataset, dataset_folder, load_contract, load_dataset, settle_version
-from loan_approval.data_check import reference
+from loan_approval.data.datasets import Dataset, dataset_folder, load_contract, load_dataset, restore_dataset
+from loan_approval.data_check.reference import find_reference
+from loan_approval.data_check.table import read_tables
 from loan_approval.errors import LoanApprovalError, PromotionError
 from loan_approval.monitor.outcomes import describe_outcomes
 from loan_approval.monitor.window import compare_with, load_window, log_folder
@@ -44,7 +45,7 @@ def run_step(notebook: str, texts: Mapping[str, str], folder: Path, time_limit: 
     dataset = str(parameters.get("dataset", "loans"))
     name = dataset_folder(dataset).name
     if notebook == "05_check_data":
-        parameters |= reference.find_reference(dataset, parameters.get("reference_csv", ""))
+        parameters |= find_reference(dataset, parameters.get("reference_csv", ""))
     _check_before_kernel(notebook, dataset, parameters)
     if notebook in ("01_explore", "04_monitor", "05_check_data"):
         parameters["reports"] = str(folder)
@@ -64,7 +65,7 @@ def _check_before_kernel(notebook: str, dataset: str, parameters: Mapping[str, A
     # On the terminal an error may show the values it is about; in a notebook's report it must not.
     if notebook == "05_check_data":  # it reports what breaks the contract, without values
         names = ("csv", "reference_csv", "reference_notes")
-        reference.read_tables(dataset, **{name: parameters[name] for name in names if name in parameters})
+        read_tables(dataset, **{name: parameters[name] for name in names if name in parameters})
         return
     data = load_dataset(dataset, draft=notebook == "01_explore")
     if notebook == "04_monitor":
@@ -112,7 +113,7 @@ def run_everything(dataset: str, texts: Mapping[str, str], folder: Path, port: i
     """Explore, train, validate, promote, serve, ask one question, stop the server; say what to do next."""
     began = time.monotonic()
     check_port(port)
-    _say(settle_version(dataset))
+    _say(restore_dataset(dataset))
     chosen = {"dataset": dataset}
     run_step("01_explore", chosen, folder, 1800)
     trained = run_step("02_train", chosen | texts, folder, 1800)

@@ -55,7 +55,7 @@ def test_a_data_set_that_cannot_be_brought_to_its_version_does_not_stop_the_othe
         (tmp_path / "data" / name).mkdir(parents=True)
         (tmp_path / "data" / name / "contract.toml").touch()
     monkeypatch.setattr("loan_approval.project.ROOT", tmp_path)
-    monkeypatch.setattr("loan_approval.data.datasets.settle_version", settle)
+    monkeypatch.setattr("loan_approval.data.datasets.restore_dataset", settle)
     monkeypatch.setattr("loan_approval.data.datasets.dataset_folder", lambda name: tmp_path / "data" / name)
     monkeypatch.setattr("loan_approval.data.versions.keep", lambda path: None)
     with pytest.raises(SystemExit, match="DataError: a: not the recorded data"):

@@ -14,7 +14,7 @@ ROWS = 80
 
 @pytest.fixture
 def draft(tmp_path):
-    """Return a function that drafts from columns: the target alternates, a column is given by a function of the row."""
+    """Return a function that drafts from columns: the target alternates, a function of the row gives a column."""
 
     def make(target="Approved", labels=("no", "yes"), **columns):
         columns = columns or {"income": lambda row: 100 * (row // 2)}
@@ -99,34 +99,11 @@ def test_an_existing_file_is_not_overwritten(draft, tmp_path, name):
     assert [path.read_text() for path in existing.parent.iterdir()] == ["mine"]
 
 
-@pytest.mark.parametrize(
-    ("cell", "expected"),
-    [
-        (lambda row: row // 2, ("integer", 0, 50)),
-        (lambda row: row // 2 + 20, ("integer", 10, 70)),
-        (lambda row: -(row // 2), ("integer", -50, 0)),
-        (lambda row: row // 2 / 4, ("number", 0, 11)),
-        (lambda row: row // 2 / 1000 + 0.5, ("number", 0.49, 0.55)),
-    ],
-)
-def test_numbers_get_a_type_and_round_bounds_a_little_beyond_what_was_seen(draft, cell, expected):
-    feature = features(draft(x=cell))["x"]
-    assert (feature["type"], feature["min"], feature["max"]) == expected
-
-
-def test_yes_and_no_as_numbers_keep_their_range(draft):
-    assert features(draft(x=lambda row: row // 2 % 2))["x"]["max"] == 1
-
-
 def test_text_becomes_a_category_with_its_values(draft):
     drafted = draft(home=lambda row: ("own", "rent", "")[row // 2 % 3])
     feature = features(drafted)["home"]
     assert (feature["type"], feature["values"], feature["missing"]) == ("category", ["own", "rent"], True)
     assert answered(drafted).example() == {"home": "own"}
-
-
-def test_codes_with_leading_zeros_are_text(draft):
-    assert features(draft(branch=lambda row: ("0123", "0456")[row // 2 % 2]))["branch"]["type"] == "category"
 
 
 @pytest.mark.parametrize(
@@ -148,40 +125,6 @@ def test_markers_for_missing_become_empty_cells_and_are_reported(draft, marker):
 
 
 @pytest.mark.parametrize(
-    "cell",
-    [
-        lambda row: row % 2 * 100 + row,
-        lambda row: ("denied because", "fine")[row % 2],
-        lambda row: (3, 1 + row // 2 % 2 * 6)[row % 2],
-        lambda row: ("", row)[row % 2],
-    ],
-    ids=["size", "category", "code", "presence"],
-)
-def test_a_column_that_tells_the_target_is_monitored_and_asked_about(draft, cell):
-    feature = features(draft(outcome=cell))["outcome"]
-    assert feature["use"] == "monitor"
-    assert "AUC 1.00" in feature["question"]
-
-
-@pytest.mark.parametrize("name", ["Age", "applicant_sex", "MaritalStatus", "Estado Civil", "Raça", "zip-code"])
-def test_a_protected_name_is_monitored_and_asked_about(draft, name):
-    feature = features(draft(**{name: lambda row: row // 2}))[name]
-    assert (feature["use"], feature["protected"]) == ("monitor", True)
-    assert "question" in feature
-
-
-def test_a_protected_number_is_asked_whether_it_is_an_age(draft):
-    drafted = features(draft(Age=lambda row: 20 + row // 2, sex=lambda row: ("f", "m")[row % 2]))
-    assert "elderly_from = 62" in drafted["Age"]["question"]
-    assert "elderly_from" not in drafted["sex"]["question"]
-
-
-@pytest.mark.parametrize("name", ["mileage", "Loan_Amount", "stage", "Essex_Branch"])
-def test_a_name_that_only_contains_a_protected_word_is_scored(draft, name):
-    assert features(draft(**{name: lambda row: row // 2}))[name]["use"] == "score"
-
-
-@pytest.mark.parametrize(
     "name", ['a "quoted" name', "Renda média (R$)", "back\\slash", "two\nlines", "'", "x # y", "é\x7f"]
 )
 def test_odd_names_survive(draft, name):
@@ -197,11 +140,11 @@ def test_odd_names_survive(draft, name):
     [
         ("", "expected a header"),
         ("a,t\n", "rows below it"),
-        ("a;t\n1;0\n", "comma-separated"),
+        ("a;t\n1;0\n", "expected commas"),
         ("a,,t\n1,2,0\n", "column 2 has no name"),
         ("a,a,t\n1,2,0\n", "column 'a' stands 2 times"),
         ("a,t\n1,0\n1\n", "row 3: 1 cells, expected 2"),
-        ('a,t\n"1,0\n', "can't be read as CSV"),
+        ('a,t\n"1,0\n', "not a CSV"),
     ],
 )
 def test_what_is_no_table_is_refused(tmp_path, text, message):
@@ -216,5 +159,5 @@ def test_other_encodings_than_utf_8_are_refused(tmp_path):
 
 
 def test_a_missing_csv_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"no\.csv: can't be read"):
+    with pytest.raises(DataError, match=r"no\.csv: no such file"):
         draft_data_set(tmp_path / "mine", tmp_path / "no.csv", "t")

@@ -1,72 +1,16 @@
 """Which CSV is left, replaced, made, fetched or refused, with DVC's own cache and remote in a folder."""
 
-import subprocess
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
 
-from loan_approval.data import datasets, dvc_objects, folders, versions
-from loan_approval.data.datasets import load_dataset, settle_version
+from loan_approval.data import dvc_objects
+from loan_approval.data.datasets import load_dataset, restore_dataset
 from loan_approval.data.dvc_objects import md5_of_bytes
 from loan_approval.data.versions import Record, check_generator, keep, read_record, restore_csv
 from loan_approval.errors import DataError
-
-ROOT = Path(__file__).parents[3]
-ONE, TWO = b"a,b\n1,2\n", b"a,b\n3,4\n"
-
-
-@dataclass(frozen=True)
-class Project:
-    """A project's folder with DVC's settings; the remote is the folder beside it."""
-
-    root: Path
-
-    @property
-    def csv(self) -> Path:
-        return self.root / "data/loans/dataset.csv"
-
-    def record(self, data: bytes) -> None:
-        """Say in dvc.lock that the CSV has these bytes."""
-        out = f"{{path: data/loans/dataset.csv, hash: md5, md5: {md5_of_bytes(data)}}}"
-        (self.root / "dvc.lock").write_text(f"schema: '2.0'\nstages: {{loans: {{cmd: make, outs: [{out}]}}}}\n")
-
-    def push(self, data: bytes) -> Path:
-        """Have the remote hold these bytes."""
-        md5 = md5_of_bytes(data)
-        path = self.root.parent / "loan-approval-data/files/md5" / md5[:2] / md5[2:]
-        path.parent.mkdir(parents=True)
-        path.write_bytes(data)
-        return path
-
-    def git(self, *arguments: str) -> None:
-        person = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
-        subprocess.run(["git", *person, *arguments], cwd=self.root, check=True, capture_output=True)
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    root = tmp_path / "project"
-    (root / "data/loans").mkdir(parents=True)
-    (root / ".dvc").mkdir()
-    (root / ".dvc/config").write_bytes((ROOT / ".dvc/config").read_bytes())
-    for module in (folders, versions, datasets, dvc_objects):
-        monkeypatch.setattr(module, "ROOT", root)
-    monkeypatch.setenv("DVC_GLOBAL_CONFIG_DIR", str(tmp_path))
-    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
-    made = Project(root)
-    made.record(ONE)
-    return made
-
-
-def writer(data: bytes) -> Callable[[Path], None]:
-    def generate(path: Path) -> None:
-        path.write_bytes(data)
-
-    return generate
+from tests.loan_approval.data.conftest import ONE, ROOT, TWO, Project, writer
 
 
 def fail(_: Path) -> None:
@@ -149,20 +93,6 @@ def test_data_without_a_generator_comes_from_the_remote_and_without_git(project:
     assert project.csv.read_bytes() == ONE
 
 
-def test_a_remote_that_holds_other_bytes_than_it_says_is_not_believed(project: Project) -> None:
-    project.push(ONE).write_bytes(TWO)
-    with pytest.raises(DataError, match=r"remote 'beside': the object .* holds other bytes"):
-        restore_csv(project.csv)
-    assert not project.csv.exists()
-
-
-def test_a_remote_that_cannot_be_asked_is_named(project: Project) -> None:
-    project.push(ONE).unlink()
-    project.push(TWO).parents[1].joinpath(md5_of_bytes(ONE)[:2], md5_of_bytes(ONE)[2:]).mkdir()
-    with pytest.raises(DataError, match="DVC's remote 'beside' can't be read: IsADirectoryError"):
-        restore_csv(project.csv)
-
-
 def test_data_that_nobody_has_is_named_by_its_md5(project: Project) -> None:
     expected = f"data/loans/dataset.csv: not there, and neither DVC's cache nor its remote .* holds {md5_of_bytes(ONE)}"
     with pytest.raises(DataError, match=expected):
@@ -172,27 +102,6 @@ def test_data_that_nobody_has_is_named_by_its_md5(project: Project) -> None:
 def test_without_a_remote_it_is_the_same(project: Project) -> None:
     (project.root / ".dvc/config").write_text("[core]\n    analytics = false\n")
     with pytest.raises(DataError, match="not there, and neither"):
-        restore_csv(project.csv)
-
-
-def test_a_cache_that_is_set_elsewhere_is_used(project: Project) -> None:
-    elsewhere = project.root.parent / "cache"
-    (project.root / ".dvc/config.local").write_text(f"[cache]\n    dir = {elsewhere}\n")
-    project.csv.write_bytes(ONE)
-    keep(project.csv)
-    assert [path.read_bytes() for path in elsewhere.rglob("*") if path.is_file()] == [ONE]
-    project.csv.unlink()
-    assert restore_csv(project.csv) == "taken from DVC's cache, as dvc.lock says"
-
-
-def test_an_object_of_the_cache_that_was_edited_in_place_is_not_taken(project: Project) -> None:
-    project.csv.write_bytes(ONE)
-    keep(project.csv)
-    project.csv.unlink()
-    (kept,) = (path for path in (project.root / ".dvc/cache").rglob("*") if path.is_file())
-    kept.chmod(0o644)
-    kept.write_bytes(TWO)
-    with pytest.raises(DataError, match="not there"):
         restore_csv(project.csv)
 
 
@@ -238,7 +147,7 @@ def test_a_data_set_that_is_nowhere_is_refused(project: Project) -> None:
     (project.root / "data/mine").mkdir()
     (project.root / "data/mine/contract.toml").write_text("")
     with pytest.raises(DataError, match=r"dataset\.csv: not there, and no version of it is recorded"):
-        settle_version("mine")
+        restore_dataset("mine")
 
 
 def test_training_data_are_those_of_the_record(project: Project, loans_csv: Path) -> None:

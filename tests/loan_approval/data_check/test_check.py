@@ -7,11 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loan_approval.data.datasets import read_dataset
 from loan_approval.data_check.check import Limits, check, judge
 from loan_approval.data_check.table import read_table
 from loan_approval.drift.drift import Finding
-from loan_approval.errors import DataError
 from serve.contract.contract import Contract
 
 LIMITS = Limits()
@@ -146,18 +144,6 @@ def test_what_asks_for_a_look_is_a_warning(found, change, kind, subject):
     assert judge(findings) == "sound with warnings"
 
 
-@pytest.mark.parametrize("change", [*(c for c, _ in CONTRACT_BROKEN.values()), *HARMLESS.values()])
-def test_the_contract_is_broken_where_the_loader_refuses(tmp_path, homes_contract, change):
-    path = tmp_path / "new.csv"
-    change(REFERENCE.copy()).to_csv(path, index=False)
-    try:
-        read_dataset(path, homes_contract, "homes")
-        refused = False
-    except DataError:
-        refused = True
-    assert bool(read_table(path, homes_contract).broken) == refused
-
-
 def test_what_is_broken_is_named_by_row_kind_and_expectation_and_never_by_value(found):
     put_amounts, put_home = put("amount", "7654321", slice(1, 13)), put("home", "castle", slice(20, 21))
     findings = [finding for finding in found(lambda frame: put_home(put_amounts(frame))) if finding.kind == "contract"]
@@ -172,34 +158,6 @@ def test_a_broken_column_is_compared_no_further_and_the_others_are(found):
     findings = found(lambda frame: put("home", "castle")(scale_amounts(0.3)(frame)))
     assert {finding.kind for finding in findings if finding.subject == "home"} == {"contract"}
     assert ("distribution", "amount") in above_ok(findings, "severe")
-
-
-def test_rows_of_another_length_are_named_and_the_others_compared(tmp_path, homes_contract):
-    path = tmp_path / "new.csv"
-    lines = REFERENCE.to_csv(index=False).splitlines()
-    path.write_text("\n".join([*lines[:3], "own,5", *lines[3:], "own,5,north,1,yes,yes"]))
-    table = read_table(path, homes_contract)
-    assert [(finding.subject, finding.words) for finding in table.broken] == [
-        ("rows", "expected 5 cells a row as in the header: rows 4, 1503")
-    ]
-    assert len(table.frame) == 1500
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    {
-        "nothing": (b"", "the file is empty"),
-        "no text": (b"\x89PNG\r\n\x1a\n\x00\xff", "not UTF-8"),
-        "zero bytes": (b"home,amount\n\0\0,\0\n", "zero bytes"),
-        "semicolons": (b"home;amount;region;children;granted\nown;5;north;1;yes\n", "expected commas"),
-        "no header": (b"own,5,north,1,yes\nrent,6,south,2,no\n", "none of the contract's columns"),
-        "an open quote": (b'home,amount\n"own,5\n', "not a CSV"),
-    }.values(),
-)
-def test_a_file_that_is_no_table_is_refused(tmp_path, homes_contract, content, words):
-    (tmp_path / "new.csv").write_bytes(content)
-    with pytest.raises(DataError, match=words):
-        read_table(tmp_path / "new.csv", homes_contract)
 
 
 def test_a_rare_category_that_is_gone_is_a_warning(tmp_path, homes_contract):

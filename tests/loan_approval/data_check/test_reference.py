@@ -9,7 +9,7 @@ import pytest
 
 from loan_approval import cli, project
 from loan_approval.data.simulate import write_simulation
-from loan_approval.data_check.reference import read_tables
+from loan_approval.data_check.table import read_tables
 from loan_approval.errors import DataError
 from loan_approval.project import ROOT, sha256_of
 from loan_approval.registry import tracking

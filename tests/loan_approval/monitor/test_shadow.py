@@ -49,7 +49,7 @@ def test_the_difference_has_its_sign_and_an_interval_that_shrinks_with_the_rows(
     assert many.difference.high - many.difference.low == pytest.approx(
         (few.difference.high - few.difference.low) / 4, 0.05
     )
-    assert "0.0200 below on average" in " ".join(many.words)
+    assert "0.0200 below on average" in " ".join(many.describe())
 
 
 def test_expected_costs_believe_each_model_in_turn():
@@ -86,7 +86,7 @@ def test_a_row_without_a_probability_is_left_out_and_no_row_is_no_report():
 
 def test_the_words_say_what_is_known_and_that_costs_are_expected_only():
     (report,) = report_shadow(make_log([0.9] * 97 + [0.1] * 3, [0.9] * 100), COSTS)
-    words = "\n".join(report.words)
+    words = "\n".join(report.describe())
     assert (
         "version 8 in the shadow of aaaaaaaaaaaa: 100 applications from 2026-11-01 12:00 to 2026-11-01 12:01 UTC"
         in words
@@ -96,6 +96,6 @@ def test_the_words_say_what_is_known_and_that_costs_are_expected_only():
     assert "of disagreeing with past decisions" in words
     assert "not what came" in words
     assert "only 3 applications are decided otherwise: too few" in words
-    (repaid,) = report_shadow(make_log([0.9] * 50 + [0.1] * 50, [0.9] * 100), COSTS, "repaid")
-    assert "disagreeing" not in "\n".join(repaid.words)
-    assert "too few" not in "\n".join(repaid.words)
+    (repaid,) = report_shadow(make_log([0.9] * 50 + [0.1] * 50, [0.9] * 100), COSTS)
+    assert "disagreeing" not in "\n".join(repaid.describe("repaid"))
+    assert "too few" not in "\n".join(repaid.describe("repaid"))

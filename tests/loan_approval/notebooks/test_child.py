@@ -4,7 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.notebook_runs import DEADLINE, await_that, is_running, write_hanging_notebook
+from tests.notebook_runs import DEADLINE, is_running, write_hanging_notebook
+from tests.waiting import wait_until
 
 
 def test_when_the_parent_is_killed_the_kernel_and_what_it_started_end_too(tmp_path: Path) -> None:
@@ -16,7 +17,7 @@ from loan_approval.notebooks.run import run_notebook
 run_notebook(Path({str(notebook)!r}), {{}}, Path({str(tmp_path / "reports")!r}), {DEADLINE})
 """
     with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL) as parent:
-        await_that(lambda: pids.exists() or parent.poll() is not None)
+        wait_until(lambda: pids.exists() or parent.poll() is not None, DEADLINE)
         parent.kill()
     started = [int(pid) for pid in pids.read_text().split()]
-    await_that(lambda: not any(map(is_running, started)))
+    wait_until(lambda: not any(map(is_running, started)), DEADLINE)

@@ -1,11 +1,10 @@
-"""The owner's words beside the contract."""
+"""The files beside a data set's CSV."""
 
 from pathlib import Path
 
 import pytest
 
-from loan_approval.data.datasets import Dataset
-from loan_approval.data.statement import LISTS, TEXTS, describe_data, read_statement
+from loan_approval.data.folders import LISTS, TEXTS, dataset_folder, load_contract, read_statement
 from loan_approval.errors import DataError
 from loan_approval.project import ROOT
 
@@ -36,14 +35,18 @@ def test_what_is_not_toml_is_refused(tmp_path: Path, content: bytes) -> None:
         read_statement(tmp_path)
 
 
-def test_rows_are_counted_by_role(loans: Dataset) -> None:
-    data = describe_data(loans, "loans")["data"]
-    assert sum(role["rows"] for role in data["roles"]) == data["rows"] == len(loans.y)
-    train = data["roles"][0]
-    assert train["share_Approved"] == pytest.approx(loans.rows("train")[1].mean())
-
-
 def test_the_keys_are_those_of_the_card() -> None:
     template = (ROOT / "src/loan_approval/templates/card.html.j2").read_text()
     for key in TEXTS + LISTS:
         assert f"statement.{key}" in template
+
+
+def test_an_unknown_name_is_answered_with_the_names_there_are(two_data_sets):
+    with pytest.raises(DataError, match="no data set 'lones', expected loans, mine, or a path"):
+        dataset_folder("lones")
+
+
+def test_a_contract_that_breaks_the_rules_is_a_data_error(two_data_sets):
+    (two_data_sets / "data/mine/contract.toml").write_text("format = 1\n")
+    with pytest.raises(DataError, match="split_salt: missing"):
+        load_contract(two_data_sets / "data/mine")

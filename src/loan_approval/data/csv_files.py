@@ -1,0 +1,79 @@
+"""Reads a data set's CSV as text, and converts its columns by the contract."""
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from loan_approval.data.folders import summary
+from loan_approval.errors import DataError
+from serve.contract.contract import Contract
+from serve.contract.feature import Fault, Feature
+
+
+def read_cells(path: Path) -> tuple[list[str], list[list[str]]]:
+    """Return the header and the rows of a CSV, as text. Raises DataError when the file can't be read as one."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        header, *rows = list(reader) or [[]]
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except OSError as err:
+        raise DataError(f"{path}: can't be read: {err.strerror}") from err
+    except UnicodeDecodeError as err:
+        line = err.object[: err.start].count(b"\n") + 1
+        raise DataError(f"{path}: line {line}: byte {err.start} is not UTF-8, expected a CSV in UTF-8") from err
+    except csv.Error as err:
+        raise DataError(f"{path}: line {reader.line_num}: not a CSV: {err}") from err
+    if len(header) == 1 and re.search(r"[;\t|]", header[0]):
+        raise DataError(summary(path, ["the header is one column, expected commas between the cells"]))
+    while rows and not rows[-1]:
+        rows.pop()  # only empty lines at the end are ignored, so that row numbers match the file
+    return header, rows
+
+
+def read_table_cells(path: Path, contract: Contract) -> tuple[list[str], list[list[str]]]:
+    """Return what `read_cells` does. Raises DataError when the file is empty, too."""
+    header, rows = read_cells(path)
+    if not header:
+        names = ", ".join(contract_columns(contract))
+        raise DataError(f"{path}: the file is empty, expected a header with {names}")
+    return header, rows
+
+
+def contract_columns(contract: Contract) -> list[str]:
+    """Return the columns of a CSV under a contract: its features, then the target."""
+    return [*(feature.name for feature in contract.features), contract.target.name]
+
+
+def header_problems(header: list[str], contract: Contract) -> list[tuple[str, str]]:
+    """Return each (column, problem) in which a header differs from the contract's columns."""
+    expected = contract_columns(contract)
+    names = list(dict.fromkeys(header))
+    problems = [(name, "stands twice") for name in names if header.count(name) > 1]
+    problems += [(name, "is missing") for name in expected if name not in names]
+    unknown = [name for name in names if name not in expected]
+    return problems + [(name, f"is {contract.refusals.get(name, 'not in the contract')}") for name in unknown]
+
+
+def encode_target(cells: Sequence[str], contract: Contract) -> tuple[np.ndarray, dict[int, Fault]]:
+    """Return (n,) codes 1 or 0, and the fault of each row that has one."""
+    codes, faults = np.zeros(len(cells), dtype=np.int64), {}
+    for row, cell in enumerate(cells):
+        try:
+            codes[row] = contract.target.encode(cell)
+        except Fault as fault:
+            faults[row] = fault
+    return codes, faults
+
+
+def decode_column(feature: Feature, encoded: np.ndarray) -> np.ndarray | pd.Series:
+    """Return the (n,) values of a feature: numbers, or the names of categories, None where missing."""
+    if not feature.is_category:
+        return encoded
+    return pd.Series([feature.decode(number) for number in encoded], dtype=object)

@@ -1,0 +1,101 @@
+"""The findings on a window: drift of features and scores, shares of decisions, volume and refusals."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+
+from loan_approval.drift.drift import LEVEL, LEVELS, Finding, compare
+from loan_approval.drift.measures import Share, grade
+from loan_approval.drift.statistics import correct_p_values
+from loan_approval.monitor.groups import group_shares
+from loan_approval.monitor.window import EARLIER, Window, window_scores
+from loan_approval.records.reading import DECISIONS
+
+ALLOWED_REFUSALS = 0.01  # share of applications refused for one reason that is never a finding
+REFUSALS_WARNING, REFUSALS_SEVERE = 0.02, 0.05
+VOLUME_TIMES = 2  # as many decisions a day, or as few, are a warning
+FEWEST_DECISIONS = 100  # logged before or expected now, to judge the volume
+_DAY, _WEEK = pd.Timedelta(days=1), 7
+_SEVERE_TIMES, _WARNING_TIMES = 3, 2  # times the earlier share of refusals
+
+
+def compare_window(window: Window, level: float = LEVEL) -> list[Finding]:
+    """Return the drift of features over the whole window, of scores and shares of decisions by version and group."""
+    tables = window.reference.frame, window.current, window.reference.contract
+    return compare(*tables, window_scores(window), window_shares(window) | group_shares(window), level)
+
+
+def window_shares(window: Window) -> dict[str, tuple[Share, Share]]:
+    """Return by version the shares of reference rows that it approves and refers, and of its decisions."""
+    held_out = window.reference.X[window.reference.splits != "train"]
+    shares: dict[str, tuple[Share, Share]] = {}
+    for version, scorer in window.scorers.items():
+        p, (low, high) = scorer.score(held_out), scorer.review_band
+        made = window.decisions[window.decisions["model_version"] == version]
+        approved, referred = int((made["code"] == 1).sum()), int((made["band"] == "refer").sum())
+        shares[f"approvals by version {version}"] = (int(scorer.decide(p).sum()), len(p)), (approved, len(made))
+        if low < high:
+            before = int(np.sum((p >= low) & (p < high)))
+            shares[f"referrals by version {version}"] = (before, len(p)), (referred, len(made))
+    return shares
+
+
+def volume_findings(window: Window, version: str = "", now: pd.Timestamp | None = None) -> list[Finding]:
+    """Return a finding on the decisions a day, compared with the 30 days before.
+
+    [] when either side is shorter than a week, as weekends differ, for one version alone, and when the reference is an
+    earlier window. A window that has not ended yet ends `now`.
+    """
+    rows, begin = window.earlier[0], window.begin
+    if version or not window.reference.sha256 or begin is None or not rows:
+        return []
+    last = window.decisions["time"].iloc[-1]
+    end = last if window.end is None else max(last, min(window.end, now or pd.Timestamp.now("UTC")))
+    first = pd.Timestamp(min(path.name for path in (window.folder / DECISIONS).glob("????-??-??")), tz="UTC")
+    days, days_before = (end - begin) / _DAY, (begin - max(first, begin - EARLIER)) / _DAY
+    if min(days, days_before) < _WEEK:
+        return []
+    a_day, before = len(window.decisions) / days, rows / days_before
+    far = not 1 / VOLUME_TIMES < a_day / before < VOLUME_TIMES and max(rows, before * days) >= FEWEST_DECISIONS
+    words = f"{a_day:,.1f} decisions a day in {days:,.0f} days, {before:,.1f} in the {days_before:,.0f} days before"
+    numbers = {"a_day": a_day, "a_day_before": before}
+    return [Finding("volume", "decisions", "warning" if far else "ok", words, numbers)]
+
+
+def refusal_findings(window: Window, level: float = LEVEL) -> list[Finding]:
+    """Return a finding for each field and kind of fault of refused applications, the most frequent first.
+
+    Their share is compared with that of the 30 days before the window, but never with less than 1 %, as some invalid
+    applications always come. An application with faults in two fields counts in both.
+    """
+    earlier_rows, earlier = window.earlier
+    before, tested = _count_refusals(earlier), []
+    for (name, kind), count in _count_refusals(window.refusals).items():
+        rows, count_before = len(window.decisions) + count, before.get((name, kind), 0)
+        usual = count_before / max(earlier_rows + count_before, 1)
+        p_value = binomtest(count, rows, max(usual, ALLOWED_REFUSALS), alternative="greater").pvalue
+        tested.append((float(p_value), name, kind, count, count / rows, usual))
+    findings = []
+    corrected = correct_p_values([p_value for p_value, *_ in tested])
+    for p_value, (_, name, kind, count, share, usual) in zip(corrected, tested, strict=True):
+        limits = max(REFUSALS_WARNING, _WARNING_TIMES * usual), max(REFUSALS_SEVERE, _SEVERE_TIMES * usual)
+        words = f"{name or 'the body'}: {count:,} refused as {kind!r}, {share:.1%} of applications"
+        words += f", {usual:.1%} in the 30 days before" if earlier_rows else ", no earlier log to compare with"
+        numbers = {"kind_of_fault": kind, "count": count, "share": share}
+        findings.append(Finding("refusals", name, grade(share, *limits) if p_value <= level else "ok", words, numbers))
+    return findings
+
+
+def findings_table(findings: Sequence[Finding]) -> pd.DataFrame:
+    """Return one row a finding, the worst first."""
+    table = pd.DataFrame([finding.to_dict() for finding in findings])
+    order = table["level"].map(LEVELS.index).sort_values(ascending=False, kind="stable").index
+    shown = [name for name in ("level", "kind", "subject", "psi", "ks", "p_corrected", "words") if name in table]
+    return table.loc[order, shown].reset_index(drop=True)
+
+
+def _count_refusals(refusals: pd.DataFrame) -> dict[tuple[str, str], int]:
+    counts = refusals.groupby(["field", "kind"])["count"].sum().sort_values(ascending=False)
+    return {key: int(count) for key, count in counts.items()}

@@ -69,7 +69,7 @@ def referral_curve(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return widths, expected costs and shares referred, each (k,), as the band is scaled about the threshold.
 
-    scales: (k,), 0 is no band and 1 the given one. The cost is of what is still decided, with the reviews' where known.
+    scales: (k,), 0 is no band and 1 the given one. The cost includes that of the reviews where it is known.
     """
     lows, highs = (np.clip(threshold + scales * (end - threshold), 0, 1) for end in band)
     cost, share = [], []

@@ -42,11 +42,6 @@ def fairness_table(fairness: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame([{"attribute": each["attribute"], **group} for each in fairness for group in each["groups"]])
 
 
-def describe_fairness(fairness: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return one sentence an attribute on its approval rates, their ratio, and the gaps in its error rates."""
-    return [_describe(measured) for measured in fairness]
-
-
 def group_rows(feature: Feature, column: pd.Series) -> dict[str, np.ndarray]:
     """Return the (n,) bool rows of each group of an attribute: ascending, or in contract order; unknown comes last.
 
@@ -154,7 +149,8 @@ def _approved_of(label: int) -> Callable[[np.ndarray, np.ndarray], float]:
     return rate
 
 
-def _describe(measured: Mapping[str, Any]) -> str:
+def describe_fairness(measured: Mapping[str, Any]) -> str:
+    """Return a sentence on an attribute's approval rates, their ratio, and the gaps in its error rates."""
     ratio, compared = measured["ratio"], [group for group in measured["groups"] if group["compared"]]
     if ratio is None:
         return f"{measured['attribute']}: no two groups with {FEWEST_ROWS} rows and an approval among them to compare."

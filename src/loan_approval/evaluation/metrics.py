@@ -85,14 +85,17 @@ def wilson_interval(count: int, rows: int) -> tuple[float, float]:
 
 
 def permutation_p_value(y: np.ndarray, p: np.ndarray, seed: int, permutations: int = 2000) -> float:
-    """Return the one-sided p-value of the AUC under permuted labels, without refitting.
+    """Return the one-sided p-value of the AUC under permuted labels, without refitting."""
+    return rank_p_value(y, rankdata(p), seed, permutations)
+
+
+def rank_p_value(y: np.ndarray, ranks: np.ndarray, seed: int, permutations: int) -> float:
+    """Return the one-sided p-value of the sum of the positive rows' (n,) ranks under permuted labels.
 
     Source: Phipson and Smyth, "Permutation P-values should never be zero", 2010.
     """
-    rng = np.random.default_rng(seed)
-    ranks = rankdata(p)
-    observed = np.sum(ranks[y == 1])
-    positives = int(np.sum(y))
+    rng, positives = np.random.default_rng(seed), int(np.sum(y))
+    observed = np.sum(ranks[y == 1]) - 1e-9 * len(ranks)  # sums of equal ranks differ by their order
     as_good = sum(np.sum(rng.permutation(ranks)[:positives]) >= observed for _ in range(permutations))
     return (1 + int(as_good)) / (1 + permutations)
 

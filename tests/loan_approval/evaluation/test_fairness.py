@@ -105,7 +105,7 @@ def test_the_gaps_are_the_largest_differences_in_error_rates():
         gap = found["gaps"][kind]
         assert gap["value"] == pytest.approx(abs(north[kind] - south[kind]))
         assert gap["low"] < gap["value"] < gap["high"]
-    assert "largest difference in true positive rate 0.300 [" in describe_fairness([found])[0]
+    assert "largest difference in true positive rate 0.300 [" in describe_fairness(found)
 
 
 @pytest.mark.parametrize("denied", [FEWEST_ROWS - 1, FEWEST_ROWS])
@@ -168,7 +168,7 @@ def test_the_evidence_is_json_and_the_table_has_a_row_a_group():
 
 @pytest.mark.parametrize(("approved_south", "side"), [(0.5, "below four fifths"), (0.7, "at or above four fifths")])
 def test_words_say_rates_rows_and_on_which_side_of_four_fifths(approved_south, side):
-    (words,) = describe_fairness([measure(*made(approved_south=approved_south))])
+    words = describe_fairness(measure(*made(approved_south=approved_south)))
     assert words.startswith(
         f"region: approval rate from {approved_south:.1%} (south, 100 rows) to 80.0% (north, 100 rows)"
     )
@@ -176,5 +176,5 @@ def test_words_say_rates_rows_and_on_which_side_of_four_fifths(approved_south, s
 
 
 def test_words_say_when_there_is_nothing_to_compare():
-    (words,) = describe_fairness([measure(*made(south=3))])
+    words = describe_fairness(measure(*made(south=3)))
     assert words == "region: no two groups with 30 rows and an approval among them to compare."

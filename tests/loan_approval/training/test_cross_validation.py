@@ -150,3 +150,10 @@ def test_as_few_rows_of_a_label_as_allowed_are_enough(loans):
 def test_an_unusable_recipe_is_refused(loans):
     with pytest.raises(FactoryError):
         cross_validate(replace(LOGISTIC, model_name="none"), loans)
+
+
+@pytest.mark.parametrize("split", ["calibrate", "test"])
+def test_labels_of_calibrate_and_test_rows_change_nothing(loans, split):
+    changed = replace(loans, y=np.where(loans.splits == split, 1 - loans.y, loans.y))
+    scores = [cross_validate(LOGISTIC, each, repeats=1, folds=3).p for each in (loans, changed)]
+    np.testing.assert_array_equal(*scores)

@@ -104,3 +104,20 @@ def test_as_few_rows_of_a_label_as_allowed_are_enough(loans):
 def test_an_unusable_recipe_is_refused(loans, change):
     with pytest.raises(FactoryError):
         fit(replace(LOGISTIC, **change), loans)
+
+
+def with_other_labels(dataset, split):
+    """Return the data set with every label of one split turned round."""
+    return replace(dataset, y=np.where(dataset.splits == split, 1 - dataset.y, dataset.y))
+
+
+@pytest.mark.parametrize("recipe", [LOGISTIC, BOOSTING], ids=lambda recipe: recipe.model_name)
+def test_labels_of_test_rows_change_neither_pipeline_nor_calibration_nor_threshold(loans, export_fitted, recipe):
+    made, changed = export_fitted(recipe, loans), export_fitted(recipe, with_other_labels(loans, "test"))
+    assert changed.decision == made.decision
+    assert changed.data == made.data  # graph, calibration, decision rule, golden scores
+
+
+@pytest.mark.parametrize("split", ["train", "calibrate"])
+def test_labels_of_the_other_rows_do_change_the_file(loans, export_fitted, split):
+    assert export_fitted(LOGISTIC, with_other_labels(loans, split)).data != export_fitted(LOGISTIC, loans).data

@@ -19,8 +19,8 @@ from loan_approval.validation.monotone import (
     to_evidence,
 )
 from serve.contract.feature import Feature
-from tests.loan_approval.validation.stairs import make_stairs
 from tests.model_files import LOANS, LOANS_SCALING, MIXED, MIXED_SCALING, make_file
+from tests.stairs import make_stairs
 
 MODELS = factory_names(ModelFactory)
 AGE, INCOME, AMOUNT = 0, 1, 3

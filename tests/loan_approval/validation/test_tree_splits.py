@@ -5,8 +5,8 @@ from loan_approval.training.factories import factory_names
 from loan_approval.training.factory import ModelFactory
 from loan_approval.validation.tree_splits import find_split_values, tree_split_values, tree_thresholds
 from serve.model.scorer import Scorer
-from tests.loan_approval.validation.stairs import make_stairs
 from tests.model_files import LOANS, LOANS_SCALING, make_file
+from tests.stairs import make_stairs
 
 TREES = [name for name in factory_names(ModelFactory) if name != "logistic_regression"]
 INCOME, AMOUNT = 1, 3

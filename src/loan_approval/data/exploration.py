@@ -77,9 +77,11 @@ def findings(dataset: Dataset) -> list[str]:
     strong = scored[scored["auc"] >= STRONG_AUC]["feature"].tolist()
     missing = dataset.frame.isna().mean()
     gaps = [f"{name} {share:.1%}" for name, share in missing[missing > 0].sort_values(ascending=False).items()]
+    approved = np.mean(dataset.y[dataset.splits != "test"])
     counts = ", ".join(f"{int(np.sum(dataset.splits == split)):,} {split}" for split in SPLITS)
     return [
-        f"{len(dataset.y):,} applications, {np.mean(dataset.y):.1%} {dataset.contract.target.approved}; {counts} rows.",
+        f"{len(dataset.y):,} applications, {approved:.1%} of train and calibrate {dataset.contract.target.approved}; "
+        f"{counts} rows.",
         f"Missing: {', '.join(gaps)}." if gaps else "Nothing is missing.",
         f"Features that rank with AUC {STRONG_AUC} or more by themselves: {', '.join(strong) or 'none'}.",
         *(leakage_hints(dataset) or ["No sign of leakage."]),
@@ -87,18 +89,20 @@ def findings(dataset: Dataset) -> list[str]:
 
 
 def write_sweetviz(dataset: Dataset, folder: Path) -> list[Path]:
-    """Write the sweetviz pages (target analysis; train against test rows) into a folder; return their paths."""
+    """Write the target analysis of train and calibrate rows, and train against test features; return the paths."""
     target = dataset.contract.target.name
     frame = _as_floats(dataset.frame)
-    train, test = (frame[dataset.splits == split].reset_index(drop=True) for split in ("train", "test"))
+    with_labels = frame[dataset.splits != "test"].reset_index(drop=True)
+    features = frame.drop(columns=target)
+    train, test = (features[dataset.splits == split].reset_index(drop=True) for split in ("train", "test"))
     with _quiet():
         import sweetviz
 
         settings = sweetviz.FeatureConfig(force_num=[], force_cat=[])
         options = {"pairwise_analysis": "off"}
         pages = {
-            "sweetviz_target.html": sweetviz.analyze([frame, dataset.name], target, settings, **options),
-            "sweetviz_train_test.html": sweetviz.compare([train, "train"], [test, "test"], target, settings, **options),
+            "sweetviz_target.html": sweetviz.analyze([with_labels, dataset.name], target, settings, **options),
+            "sweetviz_train_test.html": sweetviz.compare([train, "train"], [test, "test"], None, settings, **options),
         }
         return [_write_page(page, folder / name) for name, page in pages.items()]
 

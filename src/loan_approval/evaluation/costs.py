@@ -1,4 +1,4 @@
-"""What decisions cost: in words that fit the contract's target, by threshold, with a review band, on given rows."""
+"""What decisions cost: by threshold, with a review band, and in words that fit the contract's target."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from loan_approval.evaluation.metrics import bootstrap
+from loan_approval.evaluation.metrics import bootstrap_mean
 from loan_approval.evaluation.thresholds import review_bands, total_costs
 
 CURVE = np.linspace(0.05, 0.95, 19)  # thresholds of the curve that the evidence keeps
@@ -14,23 +14,23 @@ CURVE = np.linspace(0.05, 0.95, 19)  # thresholds of the curve that the evidence
 
 @dataclass(frozen=True)
 class CostWords:
-    """What a contract's target makes of the two ways to err, of their expected cost, and of deciding rightly."""
+    """Words for the two kinds of error, their expected cost, and the share of right decisions (a format)."""
 
     wrong_approval: str
     wrong_denial: str
     cost: str
-    right: str  # to be formatted with a share
+    right: str
 
 
 def name_errors(meaning: str) -> CostWords:
     """Return the words for a target that means `past_decision` or `repaid`."""
+    cost = "expected cost an application"
     if meaning == "repaid":
-        right = "is right about {:.1%} of the loans"
-        return CostWords("a bad loan approved", "a good loan lost", "expected cost an application", right)
+        return CostWords("a bad loan approved", "a good loan lost", cost, "is right about {:.1%} of the loans")
     return CostWords(
         "approving what the past decision denied",
         "denying what the past decision approved",
-        "expected cost an application of disagreeing with past decisions",
+        f"{cost} of disagreeing with past decisions",
         "agrees with {:.1%} of the past decisions",
     )
 
@@ -45,14 +45,17 @@ class Costs:
 
     @classmethod
     def of_rule(cls, rule: Mapping[str, Any]) -> "Costs":
-        """Return the costs that a model file's decision rule was made from; 1 where an old one does not say."""
+        """Return the costs in a model file's decision rule; 1 where an old one has none."""
         approval, denial = rule.get("cost_wrong_approval", 1.0), rule.get("cost_wrong_denial", 1.0)
         return cls(float(approval), float(denial), rule.get("cost_review"))
 
+    def of_decisions(self, y: np.ndarray, decided: np.ndarray | int) -> np.ndarray:
+        """Return (n,) costs of the decided codes, or of one code for all rows."""
+        return np.where(y == 1, self.wrong_denial, self.wrong_approval) * (decided != y)
+
     def of_rows(self, y: np.ndarray, p: np.ndarray, threshold: float, band: tuple[float, float]) -> np.ndarray:
         """Return (n,) costs when [low, high) is referred: 0, or a review's cost, for a row that a person looks at."""
-        wrong = np.where(p >= threshold, self.wrong_approval * (y == 0), self.wrong_denial * (y == 1))
-        return np.where(review_bands(p, *band) == 1, self.review or 0.0, wrong)
+        return np.where(review_bands(p, *band) == 1, self.review or 0.0, self.of_decisions(y, p >= threshold))
 
 
 def cost_curve(y: np.ndarray, p: np.ndarray, thresholds: np.ndarray, costs: Costs) -> tuple[np.ndarray, np.ndarray]:
@@ -66,7 +69,7 @@ def referral_curve(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return widths, expected costs and shares referred, each (k,), as the band is scaled about the threshold.
 
-    scales: (k,), 0 is no band and 1 the given one. The cost is of what is still decided, with the reviews' where known.
+    scales: (k,), 0 is no band and 1 the given one. The cost includes that of the reviews where it is known.
     """
     lows, highs = (np.clip(threshold + scales * (end - threshold), 0, 1) for end in band)
     cost, share = [], []
@@ -79,10 +82,10 @@ def referral_curve(
 def describe_costs(
     rule: Mapping[str, Any], band: tuple[float, float], meaning: str, y: np.ndarray, p: np.ndarray, seed: int
 ) -> dict[str, Any]:
-    """Return a decision rule and what it costs on (n,) rows as a JSON document, for the model card.
+    """Return a decision rule and its costs on (n,) rows as a JSON document, for the model card.
 
-    `cost`: everybody decided by the threshold. `cost_with_review`: the band referred; a review costs what the rule
-    says, and nothing where it doesn't. Both are means an application, with 95 % bootstrap intervals.
+    `cost`: all rows decided by the threshold. `cost_with_review`: the band referred, at the rule's cost of a review,
+    else at no cost. Both are means an application, with 95 % intervals.
     """
     costs, threshold = Costs.of_rule(rule), float(rule["threshold"])
     decided = costs.of_rows(y, p, threshold, (threshold, threshold))
@@ -95,8 +98,8 @@ def describe_costs(
         "review_width": rule.get("review_width"),
         "costs": asdict(costs),
         "words": {name: text for name, text in asdict(name_errors(meaning)).items() if name != "right"},
-        "cost": asdict(bootstrap(lambda rows: float(np.mean(decided[rows])), len(y), seed)),
-        "cost_with_review": asdict(bootstrap(lambda rows: float(np.mean(referred[rows])), len(y), seed)),
+        "cost": asdict(bootstrap_mean(decided, seed)),
+        "cost_with_review": asdict(bootstrap_mean(referred, seed)),
         "approval_rate": float(np.mean(p >= threshold)),
         "share_referred": float(np.mean(review_bands(p, *band) == 1)),
         "curve": [{"threshold": round(t, 2), "cost": c, "approval_rate": a} for t, c, a in steps],

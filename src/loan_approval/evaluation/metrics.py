@@ -1,29 +1,21 @@
-"""How good a model's probabilities and decisions are, with intervals, and where it fails."""
+"""Metrics of probabilities and decisions, with intervals, and the errors by slice."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
-from sklearn.metrics import (
-    accuracy_score,
-    average_precision_score,
-    brier_score_loss,
-    f1_score,
-    log_loss,
-    roc_auc_score,
-)
+from scipy.stats import binomtest, rankdata
+from sklearn import metrics as sklearn_metrics
 
 BOOTSTRAP_DRAWS = 1000
 MISSING_BAND = "(missing)"
-_Z = 1.959964  # 95 %, two-sided
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with a two-sided percentile bootstrap interval."""
+    """An estimate with a two-sided interval."""
 
     value: float
     low: float
@@ -36,66 +28,50 @@ class Interval:
 def evaluate(y: np.ndarray, p: np.ndarray, decided: np.ndarray) -> dict[str, float]:
     """Return the metrics of (n,) labels, probabilities and decided codes."""
     return {
-        "accuracy": float(accuracy_score(y, decided)),
-        "f1": float(f1_score(y, decided, zero_division=0.0)),
-        "roc_auc": float(roc_auc_score(y, p)),
-        "pr_auc": float(average_precision_score(y, p)),
-        "log_loss": float(log_loss(y, p)),
-        "brier": float(brier_score_loss(y, p)),
+        "accuracy": float(sklearn_metrics.accuracy_score(y, decided)),
+        "f1": float(sklearn_metrics.f1_score(y, decided, zero_division=0.0)),
+        "roc_auc": float(sklearn_metrics.roc_auc_score(y, p)),
+        "pr_auc": float(sklearn_metrics.average_precision_score(y, p)),
+        "log_loss": float(sklearn_metrics.log_loss(y, p)),
+        "brier": float(sklearn_metrics.brier_score_loss(y, p)),
         "approval_rate": float(np.mean(decided)),
     }
 
 
 def comparable(metrics: Mapping[str, float], calibration: str) -> dict[str, float]:
-    """Return what runs are compared by before one is chosen: of the cross-validation and the calibrate rows only.
+    """Return the metrics that runs are compared by before one is chosen: no test row has a part in them.
 
-    metrics: `cv_…` and `calibrate_…` as they are, and those measured on the calibrate rows, which get the prefix.
+    metrics: `cv_…` and `calibrate_…`, which stay, and those measured on the calibrate rows, which get the prefix.
     The log loss is the cross-fitted one of the calibration taken, for the sigmoid was fitted on the calibrate rows.
     """
-    compared = {
-        name if name.startswith(("cv_", "calibrate_")) else f"calibrate_{name}": v for name, v in metrics.items()
-    }
-    own = "sigmoid" if calibration == "sigmoid" else "raw"
+    prefixes, own = ("cv_", "calibrate_"), "sigmoid" if calibration == "sigmoid" else "raw"
+    compared = {name if name.startswith(prefixes) else f"calibrate_{name}": v for name, v in metrics.items()}
     return compared | {"calibrate_log_loss": metrics[f"calibrate_log_loss_{own}"]}
-
-
-def expected_cost(y: np.ndarray, decided: np.ndarray, cost_wrong_approval: float, cost_wrong_denial: float) -> float:
-    """Return the mean cost an application."""
-    wrong_approval = (decided == 1) & (y == 0)
-    wrong_denial = (decided == 0) & (y == 1)
-    return float(np.mean(cost_wrong_approval * wrong_approval + cost_wrong_denial * wrong_denial))
 
 
 def fast_auc(y: np.ndarray, p: np.ndarray) -> float:
     """Return the area under the ROC curve; NaN when y holds a single class. Source: Mann and Whitney, 1947."""
     positives = int(np.sum(y))
     negatives = len(y) - positives
-    if not positives or not negatives:
+    if not (positives and negatives):
         return float("nan")
     return float((np.sum(rankdata(p)[y == 1]) - positives * (positives + 1) / 2) / (positives * negatives))
 
 
-def bootstrap(
-    statistic: Callable[[np.ndarray], float], rows: int, seed: int, level: float = 0.95, draws: int = BOOTSTRAP_DRAWS
-) -> Interval:
-    """Return statistic(all row numbers) with the percentile interval over rows drawn with replacement.
+def bootstrap(statistic: Callable[[np.ndarray], float], rows: int, seed: int) -> Interval:
+    """Return statistic(all row numbers) with the 95 % percentile interval over rows drawn with replacement.
 
     Draws in which the statistic is NaN (a single class) are left out. Source: Efron, "Bootstrap methods", 1979.
     """
     rng = np.random.default_rng(seed)
-    drawn = np.array([statistic(rng.integers(0, rows, rows)) for _ in range(draws)])
-    low, high = np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    drawn = np.array([statistic(rng.integers(0, rows, rows)) for _ in range(BOOTSTRAP_DRAWS)])
+    low, high = np.nanquantile(drawn, [(1 - 0.95) / 2, (1 + 0.95) / 2])
     return Interval(statistic(np.arange(rows)), float(low), float(high))
 
 
-def wilson_interval(count: int, rows: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share. Source: Wilson, "Probable inference", 1927."""
-    if not rows:
-        return 0.0, 1.0
-    share, weight = count / rows, 1 + _Z**2 / rows
-    centre = (share + _Z**2 / (2 * rows)) / weight
-    half = _Z * np.sqrt(share * (1 - share) / rows + _Z**2 / (4 * rows**2)) / weight
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+def bootstrap_mean(values: np.ndarray, seed: int) -> Interval:
+    """Return the mean of (n,) values with its 95 % interval."""
+    return bootstrap(lambda rows: float(np.mean(values[rows])), len(values), seed)
 
 
 def auc_interval(y: np.ndarray, p: np.ndarray, seed: int) -> Interval:
@@ -103,15 +79,23 @@ def auc_interval(y: np.ndarray, p: np.ndarray, seed: int) -> Interval:
     return bootstrap(lambda rows: fast_auc(y[rows], p[rows]), len(y), seed)
 
 
+def wilson_interval(count: int, rows: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share; of no rows, 0 to 1. Source: Wilson, "Probable inference", 1927."""
+    return tuple(map(float, binomtest(count, rows).proportion_ci(method="wilson"))) if rows else (0.0, 1.0)
+
+
 def permutation_p_value(y: np.ndarray, p: np.ndarray, seed: int, permutations: int = 2000) -> float:
-    """Return the one-sided p-value of the AUC under permuted labels, without refitting.
+    """Return the one-sided p-value of the AUC under permuted labels, without refitting."""
+    return rank_p_value(y, rankdata(p), seed, permutations)
+
+
+def rank_p_value(y: np.ndarray, ranks: np.ndarray, seed: int, permutations: int) -> float:
+    """Return the one-sided p-value of the sum of the positive rows' (n,) ranks under permuted labels.
 
     Source: Phipson and Smyth, "Permutation P-values should never be zero", 2010.
     """
-    rng = np.random.default_rng(seed)
-    ranks = rankdata(p)
-    observed = np.sum(ranks[y == 1])
-    positives = int(np.sum(y))
+    rng, positives = np.random.default_rng(seed), int(np.sum(y))
+    observed = np.sum(ranks[y == 1]) - 1e-9 * len(ranks)  # sums of equal ranks differ by their order
     as_good = sum(np.sum(rng.permutation(ranks)[:positives]) >= observed for _ in range(permutations))
     return (1 + int(as_good)) / (1 + permutations)
 
@@ -124,39 +108,36 @@ def metric_intervals(y: np.ndarray, p: np.ndarray, decided: np.ndarray, seed: in
     rng = np.random.default_rng(seed)
     drawn = [rng.integers(0, len(y), len(y)) for _ in range(draws)]
     values = [evaluate(y[rows], p[rows], decided[rows]) for rows in drawn if 0 < y[rows].sum() < len(rows)]
-    found = {}
+    intervals = {}
     for name, value in evaluate(y, p, decided).items():
         low, high = np.quantile([each[name] for each in values], [0.025, 0.975])
-        found[name] = asdict(Interval(value, float(low), float(high)))
-    return found
+        intervals[name] = {"value": value, "low": float(low), "high": float(high)}
+    return intervals
 
 
 def slice_errors(
     frame: pd.DataFrame, y: np.ndarray, p: np.ndarray, decided: np.ndarray, bands: int = 5
 ) -> pd.DataFrame:
-    """Return error rates by feature band, worst first.
+    """Return error rates and log loss by feature band, the highest error rate first.
 
     frame: (n, k) features.   Numbers are cut at their quantiles into `bands`; missing is a band of its own.
-    A slice's `log_loss` is beside its error rate: a slice can be decided well and scored badly.
     """
-    rows = []
-    wrong_approval, wrong_denial = (decided == 1) & (y == 0), (decided == 0) & (y == 1)
     loss = -np.log(np.clip(np.where(y == 1, p, 1 - p), 1e-15, None))
-    for name in frame.columns:
-        for band, chosen in quantile_bands(frame[name], bands).items():
-            rows.append(
-                {
-                    "feature": name,
-                    "band": band,
-                    "rows": int(chosen.sum()),
-                    "error_rate": float((wrong_approval | wrong_denial)[chosen].mean()),
-                    "false_approvals": int(wrong_approval[chosen].sum()),
-                    "false_denials": int(wrong_denial[chosen].sum()),
-                    "log_loss": float(loss[chosen].mean()),
-                }
-            )
-    table = pd.DataFrame(rows)
-    return table.sort_values(["error_rate", "rows"], ascending=False, kind="stable", ignore_index=True)
+    rows = [
+        {
+            "feature": name,
+            "band": band,
+            "rows": int(chosen.sum()),
+            "error_rate": float((decided != y)[chosen].mean()),
+            "false_approvals": int(np.sum((decided > y)[chosen])),
+            "false_denials": int(np.sum((decided < y)[chosen])),
+            "log_loss": float(loss[chosen].mean()),
+        }
+        for name in frame.columns
+        for band, chosen in quantile_bands(frame[name], bands).items()
+    ]
+    order = ["error_rate", "rows"]
+    return pd.DataFrame(rows).sort_values(order, ascending=False, kind="stable", ignore_index=True)
 
 
 def quantile_bands(column: pd.Series, bands: int) -> Mapping[str, np.ndarray]:

@@ -1,7 +1,6 @@
-"""How far probabilities are from what is observed: the bins of a reliability diagram and their expected error."""
+"""The bins of a reliability diagram and the expected calibration error (ECE)."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,26 +24,22 @@ class Bin:
 class Reliability:
     """The bins, the expected calibration error, and what it would be by chance were the probabilities perfect."""
 
-    bins: tuple[Bin, ...]
+    bins: list[Bin]
     ece: Interval
     ece_by_chance: float
 
     def __str__(self) -> str:
         return f"ECE {self.ece}; {self.ece_by_chance:.3f} is to be expected by chance alone"
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as a JSON document."""
-        return {**asdict(self), "bins": [asdict(each) for each in self.bins]}
-
 
 def measure_reliability(y: np.ndarray, p: np.ndarray, seed: int, bins: int = BINS) -> Reliability:
     """Return bins of equal mass and the expected calibration error (ECE) with a 95 % interval.
 
-    ECE = sum over bins of |rows' mean probability - observed share|, weighted by rows; equal scores share a bin.
-    It is biased upwards: chance alone moves every bin off the diagonal. So `ece_by_chance` says what a perfectly
-    calibrated model would show on these p (labels drawn from them). Resampling adds the bias a second time: a plain
-    percentile interval lies above a true 0 nearly always. Here the lower bound is 0 where chance explains the ECE
-    (97.5 %), else the basic bootstrap's; the upper one is the ECE and the draws' spread above their own mean.
+    ECE = sum over bins of |mean probability - observed share|, weighted by rows; equal scores share a bin. It is biased
+    upwards, as chance alone moves every bin off the diagonal: `ece_by_chance` is the ECE of labels drawn from these p.
+    Resampling adds the bias a second time: a plain percentile interval nearly always lies above a true 0. Here the
+    lower bound is 0 where chance explains the ECE (97.5 %), else the basic bootstrap's; the upper one is the ECE plus
+    the draws' spread above their own mean.
     Sources: Naeini et al., "Obtaining well calibrated probabilities using Bayesian binning", 2015; Bröcker and Smith,
     "Increasing the reliability of reliability diagrams", 2007; Davison and Hinkley, "Bootstrap methods", 1997, 5.2;
     on the bias Kumar et al., "Verified uncertainty calibration", 2019.
@@ -58,7 +53,7 @@ def measure_reliability(y: np.ndarray, p: np.ndarray, seed: int, bins: int = BIN
     most = float(np.quantile(drawn, 0.975))
     low = 0.0 if ece <= np.quantile(by_chance, 0.975) else max(0.0, 2 * ece - most)
     interval = Interval(ece, min(ece, low), max(ece, ece + most - float(np.mean(drawn))))
-    shown = tuple(_describe(y[of_bin == k], p[of_bin == k]) for k in np.unique(of_bin))
+    shown = [_describe(y[of_bin == k], p[of_bin == k]) for k in np.unique(of_bin)]
     return Reliability(shown, interval, float(np.mean(by_chance)))
 
 

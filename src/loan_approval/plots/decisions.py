@@ -18,7 +18,7 @@ _STYLES = ({"color": BLUE}, {"color": ORANGE, "linestyle": "--"})
 def plot_cost_curve(rows: Rows, costs: Costs, threshold: float, cost_words: str) -> Figure:
     """Return the expected cost against the threshold, the chosen one marked.
 
-    rows: those it was chosen on first, then those that are only looked at.
+    rows: first those the threshold was chosen on, then others.
     """
     figure, axes = make_axes(
         f"Costs {costs.wrong_approval:g} (wrong approval) and {costs.wrong_denial:g} (wrong denial)"
@@ -47,14 +47,12 @@ def plot_approval_rate(rows: Rows, costs: Costs, threshold: float, band: tuple[f
     return figure
 
 
-def plot_review_band(
-    y: np.ndarray, p: np.ndarray, costs: Costs, threshold: float, band: tuple[float, float], rows_words: str
-) -> Figure:
-    """Return expected cost and share referred as the band is narrowed and widened about the threshold.
+def plot_review_band(y: np.ndarray, p: np.ndarray, costs: Costs, threshold: float, band: tuple[float, float]) -> Figure:
+    """Return expected cost and share referred by the width of the band about the threshold, on (n,) calibrate rows.
 
-    The cost is of what the model still decides, and of the reviews where a review's cost is known.
+    The cost is of the model's own decisions, and of the reviews where a review's cost is known.
     """
-    figure, axes = make_axes(f"Review band, {rows_words}")
+    figure, axes = make_axes("Review band, calibrate rows")
     width, cost, share = referral_curve(y, p, threshold, band, _SCALES, costs)
     axes.plot(width, cost, color=BLUE, label="cost of decisions" + (" and reviews" if costs.review else " left"))
     axes.axvline(band[1] - band[0], color="k", linestyle="--", label=f"chosen width {band[1] - band[0]:.3f}")

@@ -1,4 +1,4 @@
-"""The figure of how groups fare."""
+"""The figure of approval rates, errors and calibration by group."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ _CALIBRATION = {
 
 
 def plot_fairness(fairness: Sequence[Mapping[str, Any]], four_fifths: float) -> Figure:
-    """Return approval rates, errors and calibration, one line a group of what `measure_fairness` found.
+    """Return approval rates, errors and calibration, one line a group of the documents of `measure_fairness`.
 
     four_fifths: the share of the attribute's highest compared approval rate that a small vertical line marks.
     """

@@ -1,4 +1,4 @@
-"""Figures. Each function returns a Figure and draws nothing anywhere; a notebook shows what a cell ends in."""
+"""Figures of a model's scores and of a data set. `split` names the rows shown: train, calibrate or test."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import figure as matplotlib_figure
 from matplotlib.axes import Axes
-from sklearn.metrics import confusion_matrix, roc_curve
+from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix, roc_curve
 
 from loan_approval.evaluation.reliability import Reliability
 
@@ -24,7 +24,7 @@ class Figure(matplotlib_figure.Figure):
 
 
 def make_axes(title: str, width: float = 5.5, height: float = 4.0) -> tuple[Figure, Axes]:
-    """Return an empty figure of this project's looks, and its axes."""
+    """Return an empty figure in this project's style, and its axes."""
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots()
     axes.set_title(title)
@@ -32,24 +32,19 @@ def make_axes(title: str, width: float = 5.5, height: float = 4.0) -> tuple[Figu
     return figure, axes
 
 
-def plot_confusion(y: np.ndarray, decided: np.ndarray, labels: Sequence[str]) -> Figure:
+def plot_confusion(y: np.ndarray, decided: np.ndarray, labels: Sequence[str], split: str) -> Figure:
     """Return the confusion matrix; `labels` of codes 0 and 1."""
-    figure, axes = make_axes("Confusion matrix, test rows", 4.5)
+    figure, axes = make_axes(f"Confusion matrix, {split} rows", 4.5)
     counts = confusion_matrix(y, decided, labels=[0, 1])
-    axes.imshow(counts, cmap="Blues")
-    for row in (0, 1):
-        for column in (0, 1):
-            dark = counts[row, column] > counts.max() / 2
-            axes.text(column, row, f"{counts[row, column]:,}", ha="center", va="center", color="w" if dark else "k")
-    axes.set_xticks([0, 1], labels)
-    axes.set_yticks([0, 1], labels)
+    display = ConfusionMatrixDisplay(counts, display_labels=labels)
+    display.plot(ax=axes, cmap="Blues", colorbar=False, values_format=",")
     axes.set(xlabel="decided", ylabel="in the data")
     return figure
 
 
-def plot_roc(curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+def plot_roc(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], split: str) -> Figure:
     """Return ROC curves; `curves` maps a name to (n,) labels and probabilities."""
-    figure, axes = make_axes("ROC, test rows")
+    figure, axes = make_axes(f"ROC, {split} rows")
     for name, (y, p) in curves.items():
         axes.plot(*roc_curve(y, p)[:2], label=name)
     axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", label="chance")
@@ -58,9 +53,9 @@ def plot_roc(curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     return figure
 
 
-def plot_calibration(reliability: Reliability) -> Figure:
+def plot_calibration(reliability: Reliability, split: str) -> Figure:
     """Return the reliability diagram: a bin's observed share with its 95 % interval and the rows in it."""
-    figure, axes = make_axes(f"Calibration, test rows: ECE {reliability.ece}")
+    figure, axes = make_axes(f"Calibration, {split} rows: ECE {reliability.ece}")
     bins = reliability.bins
     predicted, observed = [each.predicted for each in bins], [each.observed for each in bins]
     ends = [[each.observed - each.low for each in bins], [each.high - each.observed for each in bins]]
@@ -83,9 +78,9 @@ def plot_importance(importance: pd.Series, title: str, most: int = 20) -> Figure
     return figure
 
 
-def plot_scores(y: np.ndarray, p: np.ndarray, threshold: float, labels: Sequence[str]) -> Figure:
+def plot_scores(y: np.ndarray, p: np.ndarray, threshold: float, labels: Sequence[str], split: str) -> Figure:
     """Return the histogram of probabilities by label, with the threshold."""
-    figure, axes = make_axes("Scores, test rows")
+    figure, axes = make_axes(f"Scores, {split} rows")
     bins = np.linspace(0, 1, 41)
     for code, colour in ((0, ORANGE), (1, BLUE)):
         axes.hist(p[y == code], bins, alpha=0.6, color=colour, label=labels[code])

@@ -1,7 +1,7 @@
-"""The background rows a model file carries: the approved applicants that others are compared with, as a few centres.
+"""The background rows of a model file: cluster centres of the approved applicants, with whom others are compared.
 
-Centres, not people: each is made from at least `FEWEST_MEMBERS` applicants. They follow from the data alone, so that
-the reasons of two models of the same data are against the same rows.
+No centre is a person: each is made from at least `FEWEST_MEMBERS` applicants. They follow from the data alone, so the
+reasons of two models of the same data are against the same rows.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ from serve.contract.feature import Feature
 
 CENTRES = 16
 FEWEST_MEMBERS = 5  # applicants behind a centre
-CLUSTERED_ROWS = 20_000  # clustered; more add time, hardly anything to 16 centres
+CLUSTERED_ROWS = 20_000  # at most; more add time and hardly change 16 centres
 
 
 def make_background(dataset: Dataset) -> np.ndarray:
@@ -36,11 +36,16 @@ def make_background(dataset: Dataset) -> np.ndarray:
         chosen = np.random.default_rng(0).choice(len(approved), CLUSTERED_ROWS, replace=False)
         approved = approved[np.sort(chosen)]
     members = cluster(approved, dataset.contract)
-    return np.array([_centre(approved[members == k], approved, dataset.contract) for k in np.unique(members)])
+    return np.array(
+        [
+            [_middle(approved[members == k, i], approved[:, i], f) for i, f in enumerate(dataset.contract.scored)]
+            for k in np.unique(members)
+        ]
+    )
 
 
 def cluster(X: np.ndarray, contract: Contract) -> np.ndarray:
-    """Return the cluster of each of (n, F) rows; one with too few members has gone to its nearest neighbour.
+    """Return the cluster of each of (n, F) rows; a cluster with too few members is joined to its nearest neighbour.
 
     Distances are between imputed, standardised numbers and one-hot categories.
     """
@@ -58,21 +63,17 @@ def cluster(X: np.ndarray, contract: Contract) -> np.ndarray:
         members = np.where(members == smallest, others[np.argmin(apart)], members)
 
 
-def _centre(rows: np.ndarray, approved: np.ndarray, contract: Contract) -> list[float]:
-    return [_middle(rows[:, i], approved[:, i], feature) for i, feature in enumerate(contract.scored)]
-
-
 def _middle(values: np.ndarray, approved: np.ndarray, feature: Feature) -> float:
     """Return the mean of a number, the most frequent of a category, NaN where most are missing.
 
-    Where most are given, but by too few to hide behind, the middle of all approved stands in.
+    Where the known values are too few to hide a person, the middle of all approved applicants stands in.
     """
-    given = values[~np.isnan(values)]
-    if 2 * len(given) < len(values):
+    known = values[~np.isnan(values)]
+    if 2 * len(known) < len(values):
         return np.nan
-    if len(given) < FEWEST_MEMBERS:
-        given = approved[~np.isnan(approved)]  # of this feature
+    if len(known) < FEWEST_MEMBERS:
+        known = approved[~np.isnan(approved)]  # of this feature
     if feature.is_category:
-        return float(np.bincount(given.astype(int)).argmax())
-    mean = float(np.clip(given.mean(), feature.min, feature.max))
+        return float(np.bincount(known.astype(int)).argmax())
+    mean = float(np.clip(known.mean(), feature.min, feature.max))
     return float(round(mean)) if feature.type == "integer" else mean

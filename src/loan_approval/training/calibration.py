@@ -1,7 +1,6 @@
-"""Whether a model's scores become probabilities through a sigmoid, judged on the calibrate rows alone."""
+"""The choice between a sigmoid and no calibration, made on the calibrate rows alone."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -28,30 +27,26 @@ class CalibrationComparison:
     standard_error: float
 
     def __str__(self) -> str:
-        what = "a sigmoid helps" if self.chosen == "sigmoid" else "a sigmoid does not help"
+        helps = "helps" if self.chosen == "sigmoid" else "does not help"
         return (
-            f"{what}: log loss {self.raw_log_loss:.4f} without it, {self.sigmoid_log_loss:.4f} with it, on "
+            f"a sigmoid {helps}: log loss {self.raw_log_loss:.4f} without it, {self.sigmoid_log_loss:.4f} with it, on "
             f"{self.rows:,} rows; gain {self.gain:.4f}, more than its standard error {self.standard_error:.4f} required"
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the comparison as a JSON document."""
-        return asdict(self)
-
 
 def check_calibration(choice: str) -> None:
-    """Raise FactoryError for what is no calibration that exports rightly."""
+    """Raise FactoryError for anything but a calibration that can be exported."""
     if choice not in CHOICES:
         raise FactoryError(f"calibration is {choice!r}, expected {' or '.join(CHOICES)}")
 
 
 def fit_sigmoid(model: BaseEstimator, X: np.ndarray, y: np.ndarray) -> CalibratedClassifierCV:
-    """Return a fitted model with a sigmoid fitted on (n, k) preprocessed rows; the model itself is not touched.
+    """Return a sigmoid fitted on (n, k) preprocessed rows over a fitted model, which does not change.
 
     Source: Platt, "Probabilistic outputs for support vector machines", 1999.
     """
     calibrator = CalibratedClassifierCV(FrozenEstimator(model), method="sigmoid", ensemble=False).fit(X, y)
-    # skl2onnx can't convert the frozen wrapper, and it has done its work.
+    # skl2onnx can't convert the frozen wrapper, which only the fit needed.
     calibrator.estimator = model
     for calibrated in calibrator.calibrated_classifiers_:
         calibrated.estimator = model
@@ -59,12 +54,11 @@ def fit_sigmoid(model: BaseEstimator, X: np.ndarray, y: np.ndarray) -> Calibrate
 
 
 def compare_calibrations(model: BaseEstimator, X: np.ndarray, y: np.ndarray, seed: int) -> CalibrationComparison:
-    """Return which calibration a fitted model is to have, judged on (n, k) preprocessed rows it was not fitted on.
+    """Return the better calibration for a fitted model, on (n, k) preprocessed rows it was not fitted on.
 
     Each row's log loss under a sigmoid fitted on the other folds is compared with its log loss under the model's own
-    probability. The sigmoid is taken when it gains more than one standard error of the paired difference, else the
-    simpler model stays: two more parameters and ten more graph nodes must show their worth. An own probability of 0
-    or 1 that was wrong can't be outweighed: the sigmoid is taken then.
+    probability. The sigmoid is taken when it gains more than one standard error of the paired difference, and always
+    when the model's own probability was 0 or 1 and wrong, as its log loss is then infinite.
     Source: the one-standard-error rule, Breiman et al., "Classification and Regression Trees", 1984, section 3.4.3.
     """
     calibrated = np.empty(len(y))

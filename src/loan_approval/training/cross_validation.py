@@ -1,7 +1,7 @@
-"""Repeated cross-validation on the train rows: how well a recipe ranks rows it did not learn from, and how surely.
+"""Repeated cross-validation on the train rows: how well a recipe ranks held-out rows, with its uncertainty.
 
-One notion of AUC throughout: the mean over all held-out folds. A row is only ever ranked among rows that the same
-model scored, as two models' uncalibrated scores need not be on one scale.
+AUC is always the mean over all held-out folds: a row is only ranked among rows that the same model scored, as two
+models' uncalibrated scores need not be on one scale.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from loan_approval.data.datasets import Dataset
-from loan_approval.evaluation.metrics import Interval, fast_auc
+from loan_approval.evaluation.metrics import Interval, fast_auc, rank_p_value
 from loan_approval.training.fit import FEWEST_PER_LABEL, Recipe, check_splits, check_width
 from serve.contract.contract import Contract
 
@@ -40,39 +40,29 @@ class CrossValidation:
     def fold_aucs(self) -> np.ndarray:
         """Return (R, K) AUCs, each of one model on the rows it never saw."""
         folds = range(int(self.fold.max()) + 1)
-        return np.array(
-            [
-                [fast_auc(self.y[fold == k], p[fold == k]) for k in folds]
-                for p, fold in zip(self.p, self.fold, strict=True)
-            ]
-        )
+        repeats = zip(self.p, self.fold, strict=True)
+        return np.array([[fast_auc(self.y[fold == k], p[fold == k]) for k in folds] for p, fold in repeats])
 
-    def auc(self, level: float = 0.95) -> Interval:
-        """Return the mean AUC of the held-out folds with its two-sided interval.
+    def auc(self) -> Interval:
+        """Return the mean AUC of the held-out folds with its 95 % interval.
 
         The variance over folds is enlarged by the ratio of held-out to learning rows, as folds share the rows they
-        learn from; a bootstrap of the rows takes the fitted models as given and comes out too narrow by that.
+        learn from; a bootstrap of the rows ignores that the models vary, too, and comes out too narrow.
         Sources: Nadeau and Bengio, "Inference for the Generalization Error", 2003; over repeats: Bouckaert and Frank,
         "Evaluating the Replicability of Significance Tests for Comparing Learning Algorithms", 2004.
         """
         aucs = self.fold_aucs()
         error = np.sqrt((1 / aucs.size + 1 / (aucs.shape[1] - 1)) * aucs.var(ddof=1))
-        reach = t.ppf((1 + level) / 2, aucs.size - 1) * error
+        reach = t.ppf((1 + 0.95) / 2, aucs.size - 1) * error
         mean = aucs.mean()
         return Interval(float(mean), float(max(0, mean - reach)), float(min(1, mean + reach)))
 
     def p_value(self, seed: int, permutations: int = 2000) -> float:
         """Return the one-sided p-value of the mean AUC under permuted labels, without refitting.
 
-        One permutation for all repeats: the test sees how alike the repeats are, and more of them don't lower it.
-        Source: Phipson and Smyth, "Permutation P-values should never be zero", 2010.
+        All repeats share each permutation, so that more repeats alone don't lower the p-value.
         """
-        ranks, rng = self._mean_ranks(), np.random.default_rng(seed)
-        positives = int(np.sum(self.y))
-        observed = np.sum(ranks[self.y == 1])
-        drawn = np.array([np.sum(rng.permutation(ranks)[:positives]) for _ in range(permutations)])
-        as_good = np.sum(drawn >= observed - 1e-9 * len(ranks))  # sums of equal ranks differ by their order
-        return float((1 + as_good) / (1 + permutations))
+        return rank_p_value(self.y, self._mean_ranks(), seed, permutations)
 
     def _mean_ranks(self) -> np.ndarray:
         ranks = np.empty_like(self.p)
@@ -85,7 +75,7 @@ class CrossValidation:
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """How well models rank that learn from `rows` rows: mean and standard deviation of AUC over held-out folds."""
+    """Mean and standard deviation over held-out folds of the AUC of models that learn from `rows` rows."""
 
     rows: int
     auc: float
@@ -100,25 +90,24 @@ def cross_validate(
     check_width(recipe, dataset)
     X, y = dataset.rows("train")
     fold = np.empty((repeats, len(y)), dtype=np.int64)
-    p = np.empty((repeats, len(y)))
     for repeat in range(repeats):
-        split = StratifiedKFold(folds, shuffle=True, random_state=recipe.seed + repeat)
-        for number, (_, held_out) in enumerate(split.split(X, y)):
+        splitter = StratifiedKFold(folds, shuffle=True, random_state=recipe.seed + repeat)
+        for number, (_, held_out) in enumerate(splitter.split(X, y)):
             fold[repeat, held_out] = number
-    cells = [(repeat, number) for repeat in range(repeats) for number in range(folds)]
-    parts = [(fold[cell[0]] != cell[1], fold[cell[0]] == cell[1]) for cell in cells]
-    scored = _scores(recipe, dataset.contract, X, y, parts, "cross-validation" if progress else None)
-    for (repeat, _), (_, held_out), scores in zip(cells, parts, scored, strict=True):
-        p[repeat, held_out] = scores
+    parts = [(numbers != k, numbers == k) for numbers in fold for k in range(folds)]
+    p = np.empty(fold.shape)
+    title = "cross-validation" if progress else None
+    for i, scores in enumerate(_scores(recipe, dataset.contract, X, y, parts, title)):
+        p[i // folds, parts[i][1]] = scores
     return CrossValidation(y, p, fold)
 
 
 def learning_curve(
     recipe: Recipe, dataset: Dataset, whole: CrossValidation, shares: Sequence[float] = CURVE_SHARES
 ) -> list[CurvePoint]:
-    """Return the AUC at growing numbers of rows to learn from, on the folds of the first repeat; `whole` is the last.
+    """Return the AUC by the number of rows to learn from, on the folds of the first repeat; `whole` is the last point.
 
-    A share that leaves a fold too few rows of a label is left out.
+    A fold in which a share leaves too few rows of a label is left out.
     """
     X, y = dataset.rows("train")
     folds = range(int(whole.fold.max()) + 1)
@@ -132,10 +121,10 @@ def learning_curve(
             parts.append((chosen, held_out))
             sizes.append(share)
     scored = _scores(recipe, dataset.contract, X, y, parts, "learning curve")
-    found: dict[float, list[tuple[int, float]]] = {}
+    by_share: dict[float, list[tuple[int, float]]] = {}
     for share, (chosen, held_out), scores in zip(sizes, parts, scored, strict=True):
-        found.setdefault(share, []).append((len(chosen), fast_auc(y[held_out], scores)))
-    points = [_point(*map(np.array, zip(*each, strict=True))) for each in found.values()]
+        by_share.setdefault(share, []).append((len(chosen), fast_auc(y[held_out], scores)))
+    points = [_point(*map(np.array, zip(*each, strict=True))) for each in by_share.values()]
     return [*points, _point(np.array(len(y) * (1 - 1 / len(folds))), whole.fold_aucs())]
 
 
@@ -151,9 +140,9 @@ def _scores(
     parts: Sequence[tuple[np.ndarray, np.ndarray]],
     title: str | None,
 ) -> Iterable[np.ndarray]:
-    """Yield the scores of each part's held-out rows, in order; on many rows with a process a core.
+    """Yield the scores of each part's held-out rows, in order; for many rows one process a core.
 
-    title: of the progress bar, none without.
+    title: of the progress bar; None for no bar.
     """
     jobs = -1 if len(y) >= ROWS_WORTH_PROCESSES else 1
     tasks = (delayed(_score_part)(recipe, contract, X[learn], y[learn], X[held_out]) for learn, held_out in parts)
@@ -168,7 +157,7 @@ def _score_part(recipe: Recipe, contract: Contract, X: np.ndarray, y: np.ndarray
 
 
 def describe(validation: CrossValidation, curve: Sequence[CurvePoint], seed: int) -> dict[str, Any]:
-    """Return what the model card shows of the signal, as a JSON document."""
+    """Return the model card's JSON document on the signal."""
     repeats, folds = validation.fold_aucs().shape
     return {
         "rows": len(validation.y),

@@ -1,11 +1,11 @@
-"""From a fitted pipeline to the model file: an ONNX graph that carries contract, rule, provenance, background and
-golden rows.
+"""From a fitted pipeline to the model file: an ONNX graph with contract, rule, provenance, background and golden rows.
 
-Nothing here depends on the clock or the machine's name: the same commit, data, lock and recipe give the same bytes.
+The same commit, data, lock and recipe give the same bytes: nothing depends on the clock or the machine.
 """
 
 import json
 import warnings
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,7 @@ def export(
     documents = {
         "contract": contract.to_dict(),
         "decision": decision,
-        "provenance": provenance | {"recipe": recipe.to_dict()},
+        "provenance": provenance | {"recipe": asdict(recipe)},
         "background": {"rows": _with_nulls(background)},
         # The graph's own scores: that they are the pipeline's is for `parity` to prove.
         "golden": {
@@ -66,7 +66,8 @@ def export(
 
 
 def _convert(pipeline: Pipeline, recipe: Recipe, contract: Contract) -> onnx.ModelProto:
-    register_imputer()
+    # ONNX's own Imputer takes no double input in onnxruntime.
+    update_registered_converter(SimpleImputer, "SklearnSimpleImputer", _imputer_shape, _convert_imputer, overwrite=True)
     recipe.model_factory().register_converter()
     input_type = [("X", DoubleTensorType([None, len(contract.scored)]))]
     try:
@@ -95,8 +96,7 @@ def golden_rows(contract: Contract) -> np.ndarray:
     features = contract.scored
     fixed = [
         [f.encode(f.example) for f in features],
-        [_lowest(f) for f in features],
-        [_highest(f) for f in features],
+        *zip(*map(bounds, features), strict=True),
         [np.nan if f.missing else f.encode(f.example) for f in features],
     ]
     rng = np.random.default_rng(0)
@@ -106,7 +106,7 @@ def golden_rows(contract: Contract) -> np.ndarray:
 
 def draw_from_range(feature: Feature, rows: int, rng: np.random.Generator) -> np.ndarray:
     """Return (rows,) encoded values over a feature's whole range, a tenth of them missing if allowed."""
-    low, high = _lowest(feature), _highest(feature)
+    low, high = bounds(feature)
     drawn = rng.uniform(low, high, rows)
     if feature.is_category or feature.type == "integer":
         drawn = rng.integers(int(low), int(high), rows, endpoint=True).astype(float)
@@ -115,12 +115,9 @@ def draw_from_range(feature: Feature, rows: int, rng: np.random.Generator) -> np
     return drawn
 
 
-def _lowest(feature: Feature) -> float:
-    return 0.0 if feature.is_category else float(feature.min)
-
-
-def _highest(feature: Feature) -> float:
-    return float(len(feature.values) - 1) if feature.is_category else float(feature.max)
+def bounds(feature: Feature) -> tuple[float, float]:
+    """Return the lowest and the highest encoded value of a feature."""
+    return (0.0, len(feature.values) - 1.0) if feature.is_category else (float(feature.min), float(feature.max))
 
 
 def _with_nulls(rows: np.ndarray) -> list[list[float | None]]:
@@ -131,21 +128,15 @@ def _dump(document: dict[str, Any]) -> str:
     return json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def register_imputer() -> None:
-    """Teach skl2onnx an imputer in double: ONNX's own Imputer takes no double input in onnxruntime."""
-    update_registered_converter(SimpleImputer, "SklearnSimpleImputer", _imputer_shape, _convert_imputer, overwrite=True)
-
-
 def _imputer_shape(operator: Any) -> None:
     operator.outputs[0].type = type(operator.inputs[0].type)([None, len(operator.raw_operator.statistics_)])
 
 
 def _convert_imputer(scope: Any, operator: Any, container: Any) -> None:
     statistics = operator.raw_operator.statistics_.astype(np.float64)
-    given, filled = operator.inputs[0].full_name, operator.outputs[0].full_name
+    source, result = operator.inputs[0].full_name, operator.outputs[0].full_name
     is_missing, fill = scope.get_unique_variable_name("is_missing"), scope.get_unique_variable_name("fill")
     container.add_initializer(fill, onnx.TensorProto.DOUBLE, [1, len(statistics)], statistics.tolist())
-    container.add_node("IsNaN", [given], [is_missing], op_version=13, name=scope.get_unique_operator_name("IsNaN"))
-    container.add_node(
-        "Where", [is_missing, fill, given], [filled], op_version=16, name=scope.get_unique_operator_name("Where")
-    )
+    names = {operator_type: scope.get_unique_operator_name(operator_type) for operator_type in ("IsNaN", "Where")}
+    container.add_node("IsNaN", [source], [is_missing], op_version=13, name=names["IsNaN"])
+    container.add_node("Where", [is_missing, fill, source], [result], op_version=16, name=names["Where"])

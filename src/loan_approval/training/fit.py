@@ -1,7 +1,7 @@
 """From factories and rows to a fitted pipeline, calibrated where that helps."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,17 +28,13 @@ FEWEST_PER_LABEL = 10  # rows of each label a split must have, twice the folds o
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a model follows from, beside commit, data and lock."""
+    """The choices that determine a model, beside commit, data and lock."""
 
     model_name: str
     preprocessor_name: str
     seed: int
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    calibration: str = "sigmoid"  # or "none"; files of before there was a choice have none written, and a sigmoid
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the recipe as a JSON document."""
-        return asdict(self)
+    calibration: str = "sigmoid"  # or "none"; the default is for old files, which record no choice
 
     def model_factory(self) -> ModelFactory:
         """Return the model's factory. Raises FactoryError."""
@@ -74,10 +70,10 @@ def fit(recipe: Recipe, dataset: Dataset) -> Pipeline:
 def choose_calibration(
     recipe: Recipe, dataset: Dataset, calibration: str = AUTO
 ) -> tuple[Recipe, CalibrationComparison]:
-    """Return the recipe with its calibration said, and how the two compare on the calibrate rows.
+    """Return the recipe with its calibration set, and how the two compare on the calibrate rows.
 
-    calibration: "auto" takes what `compare_calibrations` says, "sigmoid" and "none" are taken as they are. The recipe
-    never says "auto": a rebuild is to do the same, not to choose again. Raises DataError, FactoryError.
+    calibration: "auto" takes the choice of `compare_calibrations`. The recipe itself is never "auto": a rebuild does
+    the same and does not choose again. Raises DataError, FactoryError.
     """
     if calibration != AUTO:
         check_calibration(calibration)
@@ -101,9 +97,7 @@ def _fit_uncalibrated(recipe: Recipe, dataset: Dataset) -> Pipeline:
 def check_splits(dataset: Dataset) -> None:
     """Raise DataError when a split has too few rows of either label to learn from."""
     for split in SPLITS:
-        _, y = dataset.rows(split)
-        for code in (0, 1):
-            count = int(np.sum(y == code))
+        for code, count in enumerate(np.bincount(dataset.rows(split)[1], minlength=2)):
             if count < FEWEST_PER_LABEL:
                 label = dataset.contract.label(code)
                 raise DataError(
@@ -118,7 +112,7 @@ def score(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
 
 
 def check_width(recipe: Recipe, dataset: Dataset) -> None:
-    """Raise FactoryError when the preprocessor doesn't put out the columns that directions and names are made for."""
+    """Raise FactoryError when the preprocessor's output has not one direction and one name a column."""
     X, _ = dataset.rows("train")
     columns = recipe.make_pipeline(dataset.contract).named_steps["preprocess"].fit_transform(X).shape[1]
     expected = len(output_directions(dataset.contract))

@@ -1,4 +1,4 @@
-"""What a fitted pipeline leans on."""
+"""How important each column is to a fitted pipeline."""
 
 import numpy as np
 import pandas as pd
@@ -15,12 +15,12 @@ PERMUTED_ROWS = 4000
 
 
 def measure_importance(
-    pipeline: Pipeline, contract: Contract, X: np.ndarray, y: np.ndarray, seed: int
+    pipeline: Pipeline, contract: Contract, X: np.ndarray, y: np.ndarray, split: str, seed: int
 ) -> tuple[str, pd.Series]:
-    """Return what was measured, in words, and the importance of each column.
+    """Return a title and the importance of each column.
 
     The model's own where it has one (coefficients, or impurity decrease), else the drop in AUC when a feature's values
-    are permuted over (n, F) rows.
+    are permuted over (n, F) rows of this split.
     """
     last = pipeline.named_steps["model"]
     model = last.estimator if isinstance(last, CalibratedClassifierCV) else last
@@ -29,10 +29,8 @@ def measure_importance(
     if hasattr(model, "feature_importances_"):
         own = pd.Series(model.feature_importances_, output_names(contract), dtype=float)
         return "The model's own importance, on preprocessed columns", own
-    few = slice(None, PERMUTED_ROWS)
+    X, y = X[:PERMUTED_ROWS], y[:PERMUTED_ROWS]
+    options = {"scoring": "roc_auc", "n_repeats": REPEATS, "random_state": seed, "n_jobs": 1}
     with threadpool_limits(1):
-        result = permutation_importance(
-            pipeline, X[few], y[few], scoring="roc_auc", n_repeats=REPEATS, random_state=seed, n_jobs=1
-        )
-    names = [feature.name for feature in contract.scored]
-    return "Drop in AUC when permuted, test rows", pd.Series(result.importances_mean, names)
+        drops = permutation_importance(pipeline, X, y, **options).importances_mean
+    return f"Drop in AUC when permuted, {split} rows", pd.Series(drops, [feature.name for feature in contract.scored])

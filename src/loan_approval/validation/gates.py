@@ -1,4 +1,4 @@
-"""What must hold before a model may be promoted; each gate answers with numbers and in words."""
+"""The gates a model must pass before promotion; each has a result in numbers and in words."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,9 +19,9 @@ CHANCE = 0.5  # the AUC of ranking by coins
 
 @dataclass(frozen=True)
 class Gate:
-    """One gate's result. `words` says what was found and what was required.
+    """One gate's result; `words` state the finding and the requirement.
 
-    against: of `not_worse` alone, `version` and `sha256` of what was in production, both "none" where nothing was.
+    against: in `not_worse` alone, `version` and `sha256` of the version in production, "none" where there was none.
     """
 
     name: str
@@ -40,8 +40,7 @@ def signal_gate(validation: CrossValidation, seed: int) -> Gate:
     """Pass when the train rows, held out in turn, are ranked better than chance.
 
     Required: a p-value of at most 1 % (one-sided, labels permuted without refitting) and the lower bound of the AUC's
-    95 % interval above 0.5. Only ranking is judged: the held-out scores are uncalibrated, so a log loss worse than the
-    base rate's would say that boosting is overconfident, not that it learnt nothing.
+    95 % interval above 0.5. Only ranking is judged, as the held-out scores are uncalibrated.
     """
     auc, p_value = validation.auc(), validation.p_value(seed)
     passed = p_value <= SIGNAL_LEVEL and auc.low > CHANCE
@@ -58,21 +57,21 @@ def signal_gate(validation: CrossValidation, seed: int) -> Gate:
 def confirmation_gate(y: np.ndarray, p: np.ndarray, seed: int) -> Gate:
     """Pass when the file ranks rows it never saw better than chance.
 
-    y, p: (n,) labels and the file's probabilities of the test rows. Level: 10 %, one-sided; exact, as nothing of
-    the model depends on these labels, while out-of-fold scores depend on the labels of the other folds, which lets
-    noise pass the signal gate more often than at its level.
+    y, p: (n,) labels and the file's probabilities of the test rows. Level: 10 %, one-sided. It is exact, as the model
+    does not depend on these labels; out-of-fold scores depend on the other folds' labels, so that noise passes the
+    signal gate more often than its level says.
     """
     auc, p_value = fast_auc(y, p), permutation_p_value(y, p, seed)
     passed = p_value <= CONFIRMATION_LEVEL
     verdict = "ranks better than chance" if passed else "cannot be told from chance"
-    found = f"AUC {auc:.3f}, p-value {p_value:.4f} (at most {CONFIRMATION_LEVEL} required)"
-    words = f"on rows it never saw the model {verdict}: {found}"
+    numbers = f"AUC {auc:.3f}, p-value {p_value:.4f} (at most {CONFIRMATION_LEVEL} required)"
+    words = f"on rows it never saw the model {verdict}: {numbers}"
     return Gate("confirmation", passed, words, {"auc": auc, "p_value": p_value})
 
 
 @dataclass(frozen=True)
 class Margins:
-    """What may at most be lost against production, at the lower bound: of AUC, and of cost an application; >= 0."""
+    """The largest losses of AUC and of cost an application against production, at the lower bound; >= 0."""
 
     auc: float
     cost: float
@@ -86,29 +85,26 @@ def champion_gate(comparison: Comparison | None, margins: Margins) -> Gate:
     if comparison is None:
         return Gate("not_worse", True, "nothing is in production to compare with", {})
     parts = [("AUC", comparison.auc, margins.auc), ("cost saved an application", comparison.cost, margins.cost)]
-    passed = all(found.low >= -margin for _, found, margin in parts)
-    words = [f"{name}: {_against_production(found, margin)}" for name, found, margin in parts]
+    passed = all(gain.low >= -margin for _, gain, margin in parts)
+    words = [f"{name}: {_against_production(gain, margin)}" for name, gain, margin in parts]
     words += [f"{count:,} of {comparison.rows:,} {kind}" for kind, count in comparison.flips.items()]
-    unsure = [name for name, found, margin in parts if found.low < -margin <= found.value]
+    unsure = [name for name, gain, margin in parts if gain.low < -margin <= gain.value]
     if unsure:
         words.append(
             f"{comparison.rows:,} test rows are too few to tell {' and '.join(unsure)} "
             "(a wider margin is the risk officer's to choose)"
         )
-    return Gate("not_worse", passed, "; ".join(words), _champion_numbers(comparison, margins))
-
-
-def _against_production(found: Interval, margin: float) -> str:
-    worse = "worse than" if found.high < -margin else "may be worse than"
-    how = "better than" if found.low > 0 else "not worse than" if found.low >= -margin else worse
-    return f"{how} production, difference {found} (lower bound at or above {-margin:g} required)"
-
-
-def _champion_numbers(comparison: Comparison, margins: Margins) -> dict[str, float]:
     numbers = {}
-    for name, found in (("auc", comparison.auc), ("cost", comparison.cost)):
-        numbers |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
-    return numbers | {"margin_auc": margins.auc, "margin_cost": margins.cost} | comparison.flips
+    for name, gain in (("auc", comparison.auc), ("cost", comparison.cost)):
+        numbers |= {name: gain.value, f"{name}_low": gain.low, f"{name}_high": gain.high}
+    numbers |= {"margin_auc": margins.auc, "margin_cost": margins.cost} | comparison.flips
+    return Gate("not_worse", passed, "; ".join(words), numbers)
+
+
+def _against_production(gain: Interval, margin: float) -> str:
+    worse = "worse than" if gain.high < -margin else "may be worse than"
+    verdict = "better than" if gain.low > 0 else "not worse than" if gain.low >= -margin else worse
+    return f"{verdict} production, difference {gain} (lower bound at or above {-margin:g} required)"
 
 
 def parity_gate(report: ParityReport) -> Gate:

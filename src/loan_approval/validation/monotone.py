@@ -1,10 +1,9 @@
-"""What a model file alone must prove: scores keep the contract's directions, and no elderly applicant loses by age.
+"""Proofs from a model file alone: scores keep the contract's directions, and no elderly applicant loses by age.
 
 Each proof moves one feature over its whole range in many real rows, everything else equal, through the server's own
-scorer, with no fitted pipeline and no trust in how the model was trained: the file and a table of rows are enough. The
-values are both sides of every turn of every tree (between two turns a tree's answer is constant, so a row's whole line
-is seen), the ends of the range, an even grid, and for whole numbers as many of them as there is room for. A missing
-value has no place in the order and is outside of both proofs.
+scorer. The values are the split values of every tree (its score is constant between two of them, so nothing is missed),
+the ends of the range, an even grid, and the first `MOST_WHOLE_NUMBERS` values of an integer. A missing value has no
+place in the order and is outside both proofs.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,26 +15,24 @@ from tqdm import tqdm
 
 from loan_approval.validation.gates import Gate
 from loan_approval.validation.tree_splits import tree_split_values
-from serve.contract.contract import Contract
 from serve.contract.feature import Feature
 from serve.model.scorer import Scorer
 
 ROWS = 300  # real rows a feature is moved in
-MOST_SCORES = 2_000_000  # of one feature: a forest of very many turns is shown in fewer rows
+MOST_SCORES = 2_000_000  # of one feature: with very many split values, fewer rows are moved
 MOST_AT_ONCE = 100_000  # scores held in memory
 GRID = 200
 MOST_WHOLE_NUMBERS = 1000
-# Sums in a fixed order keep the order of their terms, rounding included, but nobody promises that of an exponential:
-# near the sigmoid's ends a step may lose the last bit or two of a float64. A tree that turns the wrong way loses more.
+# Sums in a fixed order stay monotone under rounding, but an exponential need not: near the sigmoid's ends a step may
+# lose the last bit or two of a float64. A tree that splits the wrong way loses more.
 NOISE = 1e-12
-UNMARKED = "the contract marks no scored feature with elderly_from: nothing to prove"
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A directed feature moved over its range: steps between neighbouring values that were tried, and that went wrong.
+    """The steps of a directed feature between neighbouring values, and the violations: steps against its direction.
 
-    largest: the most that a step went against the direction, 0 when none did.
+    largest: score lost in one violation, 0 when there is none.
     """
 
     feature: str
@@ -48,9 +45,9 @@ class Sweep:
 
 @dataclass(frozen=True)
 class AgeProof:
-    """Rows in which an elderly age scores lower than a younger one; smallest margin of the elderly over all rows.
+    """The rows in which an elderly age scores lower than a younger one (violations), and the smallest margin.
 
-    values: the ages that were tried in each row.
+    values: ages tried in each row.
     """
 
     attribute: str
@@ -69,13 +66,15 @@ def prove_monotone(data: bytes, X: np.ndarray, rows: int = ROWS, seed: int = 0) 
     scorer = Scorer(data)
     features = scorer.contract.scored
     directed = [column for column, feature in enumerate(features) if feature.direction]
-    turns = tree_split_values(data, scorer.contract, directed)
+    split_values = tree_split_values(data, scorer.contract, directed)
     sweeps = []
     for column in tqdm(directed, desc="monotone proof", unit="feature"):
-        feature, values = features[column], sweep_values(features[column], turns[column])
+        feature, values = features[column], sweep_values(features[column], split_values[column])
         base = _draw_rows(X, rows, len(values), seed)
-        against = [-feature.direction * np.diff(p) for p in _sweep(scorer, base, column, values)]
-        sweeps.append(_judge(feature, len(base), np.concatenate(against) if against else np.empty((0, 0))))
+        losses = [-feature.direction * np.diff(p).ravel() for p in _sweep(scorer, base, column, values)]
+        loss = np.concatenate([[], *losses])
+        violations, largest = int(np.sum(loss > NOISE)), float(max(0.0, loss.max(initial=0.0)))
+        sweeps.append(Sweep(feature.name, feature.direction, len(base), loss.size, violations, largest))
     return sweeps
 
 
@@ -103,16 +102,16 @@ def monotone_gate(sweeps: Sequence[Sweep]) -> Gate:
 def prove_age(data: bytes, X: np.ndarray, rows: int = ROWS, seed: int = 0) -> AgeProof | None:
     """Compare, in `rows` of the (n, F) real rows, the lowest score of an elderly age with the highest of a younger one.
 
-    Which feature is the age, and from when on it is elderly, is the contract's `elderly_from`; None if no scored
-    feature has one. Nothing is assumed about directions. Raises ModelFileError for a file that does not verify.
+    The age is the scored feature with `elderly_from` in the contract; None if there is none. Raises ModelFileError for
+    a file that does not verify.
     Source: Regulation B, 12 CFR 1002.6(b)(2)(ii): a credit scoring system may use age if an elderly applicant's is
     given no negative factor or value; 1002.2(v): that is one less favourable than the most favoured younger class's.
     """
     scorer = Scorer(data)
-    column = age_column(scorer.contract)
-    if column is None:
+    ages = [(column, each) for column, each in enumerate(scorer.contract.scored) if each.elderly_from is not None]
+    if not ages:
         return None
-    age = scorer.contract.scored[column]
+    column, age = ages[0]
     values = sweep_values(age, tree_split_values(data, scorer.contract, [column])[column])
     elderly = values >= age.elderly_from
     base = _draw_rows(X, rows, len(values), seed)
@@ -123,16 +122,10 @@ def prove_age(data: bytes, X: np.ndarray, rows: int = ROWS, seed: int = 0) -> Ag
     return AgeProof(age.name, float(age.elderly_from), len(base), len(values), violations, smallest)
 
 
-def age_column(contract: Contract) -> int | None:
-    """Return the scored column that the contract marks as the applicant's age."""
-    marked = [column for column, feature in enumerate(contract.scored) if feature.elderly_from is not None]
-    return marked[0] if marked else None
-
-
 def age_gate(proof: AgeProof | None) -> Gate:
     """Pass when in no row an elderly age scores lower than a younger one, or where no age is marked."""
     if proof is None:
-        return Gate("age", True, UNMARKED, {})
+        return Gate("age", True, "the contract marks no scored feature with elderly_from: nothing to prove", {})
     numbers = {key: float(value) for key, value in asdict(proof).items() if key != "attribute"}
     if not proof.rows:
         return Gate("age", False, "nothing is proved: there are no rows", numbers)
@@ -149,14 +142,14 @@ def to_evidence(sweeps: Sequence[Sweep], proof: AgeProof | None) -> dict[str, An
     return {"monotone": [asdict(sweep) for sweep in sweeps], "age": asdict(proof) if proof else None}
 
 
-def sweep_values(feature: Feature, turns: np.ndarray) -> np.ndarray:
-    """Return the values a number is moved over, ascending: see the module. turns: both sides of each."""
-    values = np.concatenate([turns, np.linspace(feature.min, feature.max, GRID)])
+def sweep_values(feature: Feature, split_values: np.ndarray) -> np.ndarray:
+    """Return the values that a number is moved over, ascending; the module's docstring lists them."""
+    values = np.concatenate([split_values, np.linspace(feature.min, feature.max, GRID)])
     if feature.elderly_from is not None:
         values = np.append(values, [np.nextafter(feature.elderly_from, -np.inf), feature.elderly_from])
     if feature.type == "integer":
-        few = np.arange(feature.min, min(feature.max, feature.min + MOST_WHOLE_NUMBERS) + 1)
-        values = np.concatenate([np.floor(values), np.ceil(values), few])
+        first = np.arange(feature.min, min(feature.max, feature.min + MOST_WHOLE_NUMBERS) + 1)
+        values = np.concatenate([np.floor(values), np.ceil(values), first])
     return np.unique(values[(values >= feature.min) & (values <= feature.max)])
 
 
@@ -172,9 +165,3 @@ def _sweep(scorer: Scorer, base: np.ndarray, column: int, values: np.ndarray) ->
         rows = np.repeat(base[start : start + k], len(values), axis=0)
         rows[:, column] = np.tile(values, len(rows) // len(values))
         yield scorer.score(rows).reshape(-1, len(values))
-
-
-def _judge(feature: Feature, rows: int, against: np.ndarray) -> Sweep:
-    largest = float(max(0.0, against.max(initial=0.0)))
-    violations = int(np.sum(against > NOISE))
-    return Sweep(feature.name, feature.direction, rows, int(against.size), violations, largest)

@@ -1,6 +1,6 @@
 """The proof that the model file decides as the fitted pipeline does, through the server's own scorer.
 
-Judged are the data, rows over the whole range of the contract with missing values, the range edges, and rows at the
+It judges the data, rows over the whole range of the contract with missing values, the range edges, and rows at the
 graph's tree thresholds and one step either side.
 """
 
@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 
 from loan_approval.errors import ExportError
 from loan_approval.evaluation.thresholds import review_bands
-from loan_approval.training.export import draw_from_range
+from loan_approval.training.export import bounds, draw_from_range
 from loan_approval.training.fit import score
 from loan_approval.validation.tree_splits import find_split_values, tree_thresholds
 from serve.contract.contract import Contract
@@ -24,7 +24,7 @@ RECORDS = 300  # rows that also go through a record, as over HTTP
 
 @dataclass(frozen=True)
 class ParityReport:
-    """rows judged; decisions or review bands that differ; rows within 1e-6 of a bound, where they may; largest |dp|."""
+    """Rows judged; decisions or bands that differ; rows within 1e-6 of a bound, where they may differ; largest |dp|."""
 
     rows: int
     differing: int
@@ -37,25 +37,15 @@ def prove_parity(data: bytes, pipeline: Pipeline, X: np.ndarray, seed: int = 0) 
     scorer = Scorer(data)
     contract = scorer.contract
     rng = np.random.default_rng(seed)
-    rows = np.concatenate(
-        [
-            X,
-            range_rows(contract, RANGE_ROWS, rng),
-            edge_rows(contract, X),
-            threshold_rows(data, pipeline, contract, X, rng),
-        ]
-    )
-    expected, got = score(pipeline, rows), scorer.score(rows)
+    hard = [range_rows(contract, RANGE_ROWS, rng), edge_rows(contract, X)]
+    rows = np.concatenate([X, *hard, threshold_rows(data, pipeline, contract, X, rng)])
+    expected, scores = score(pipeline, rows), scorer.score(rows)
     near = _near(expected, scorer.threshold)
     near_a_bound = near | _near(expected, *scorer.review_band)
-    differs = (scorer.decide(got) != scorer.decide(expected)) & ~near
-    differs |= (review_bands(got, *scorer.review_band) != review_bands(expected, *scorer.review_band)) & ~near_a_bound
-    return ParityReport(
-        rows=len(rows),
-        differing=int(np.sum(differs)) + _differing_records(scorer, rows[~near], got[~near], rng),
-        near=int(np.sum(near_a_bound)),
-        largest=float(np.max(np.abs(got - expected))),
-    )
+    bands, expected_bands = (review_bands(p, *scorer.review_band) for p in (scores, expected))
+    differs = (scorer.decide(scores) != scorer.decide(expected)) & ~near | (bands != expected_bands) & ~near_a_bound
+    differing = int(np.sum(differs)) + _differing_records(scorer, rows[~near], scores[~near], rng)
+    return ParityReport(len(rows), differing, int(np.sum(near_a_bound)), float(np.max(np.abs(scores - expected))))
 
 
 def check_parity(report: ParityReport) -> None:
@@ -76,8 +66,7 @@ def edge_rows(contract: Contract, X: np.ndarray, base_rows: int = 50) -> np.ndar
     base = X[:: max(1, len(X) // base_rows)][:base_rows]
     variants = []
     for column, feature in enumerate(contract.scored):
-        numbers = [0.0, len(feature.values) - 1.0] if feature.is_category else [feature.min, feature.max]
-        for number in [*numbers, *([np.nan] if feature.missing else [])]:
+        for number in (*bounds(feature), *([np.nan] if feature.missing else [])):
             changed = base.copy()
             changed[:, column] = number
             variants.append(changed)
@@ -87,23 +76,21 @@ def edge_rows(contract: Contract, X: np.ndarray, base_rows: int = 50) -> np.ndar
 def threshold_rows(
     data: bytes, pipeline: Pipeline, contract: Contract, X: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return data rows with one number set just where a tree of the graph turns, and one step either side of it.
+    """Return data rows with one number set to a tree's split values and one step beyond them; none without trees.
 
-    Integers go to the whole numbers either side. No rows for a graph without trees.
+    Integers go to the whole numbers either side.
     """
     numbers = np.array([i for i, feature in enumerate(contract.scored) if not feature.is_category], dtype=int)
     cuts = [(position, cut) for position, cut in tree_thresholds(data) if position < len(numbers)]
     if not cuts:
         return np.empty((0, X.shape[1]))
-    positions, thresholds = np.array([p for p, _ in cuts]), np.array([t for _, t in cuts])
+    positions, thresholds = map(np.array, zip(*cuts, strict=True))
     columns, low, high = find_split_values(pipeline[:-1].transform, contract, numbers[positions], positions, thresholds)
     whole = np.array([contract.scored[column].type == "integer" for column in columns])
     low, high = np.where(whole, np.floor(low), low), np.where(whole, np.ceil(high), high)
-    beyond = [
-        np.where(whole, low - 1, np.nextafter(low, -np.inf)),
-        np.where(whole, high + 1, np.nextafter(high, np.inf)),
-    ]
-    columns, values = np.tile(columns, 4), np.concatenate([low, high, *beyond])
+    below = np.where(whole, low - 1, np.nextafter(low, -np.inf))
+    above = np.where(whole, high + 1, np.nextafter(high, np.inf))
+    columns, values = np.tile(columns, 4), np.concatenate([low, high, below, above])
     inside = [contract.scored[c].min <= v <= contract.scored[c].max for c, v in zip(columns, values, strict=True)]
     columns, values = columns[inside], values[inside]
     chosen = rng.permutation(len(columns))[:THRESHOLD_ROWS]

@@ -1,4 +1,4 @@
-"""Where the trees of a model file turn: the values of a feature just before and just after a threshold."""
+"""The split values of the trees in a model file: a feature's values just below and just above each threshold."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,35 +9,32 @@ from serve.contract.contract import Contract
 from serve.model.scorer import open_session
 
 STEPS = 64  # of a bisection: float64 has 53 bits
-LARGEST_SEARCH = 50_000  # thresholds that are searched for at once: memory stays flat
+LARGEST_SEARCH = 50_000  # thresholds searched for at once, so that memory stays flat
 
 Transform = Callable[[np.ndarray], np.ndarray]
 
 
 def tree_thresholds(data: bytes) -> list[tuple[int, float]]:
     """Return the distinct (preprocessed column, threshold) of every tree in the graph."""
-    found = set()
-    for node in _tree_nodes(onnx.load_from_string(data)):
-        found |= _thresholds(node)
-    return sorted(found)
+    return sorted(set().union(*map(_thresholds, _tree_nodes(onnx.load_from_string(data)))))
 
 
 def tree_split_values(data: bytes, contract: Contract, columns: Sequence[int]) -> dict[int, np.ndarray]:
-    """Return the values either side of every turn of every tree, ascending, for each scored column asked for.
+    """Return the split values of every tree, ascending, by scored column, from the file alone.
 
-    Found from the file alone: the graph is evaluated up to where its trees begin, with the contract's example in the
-    other columns. That is all there is to know when no column's preprocessing depends on another's, as here.
+    The graph is evaluated up to its trees, with the contract's example in the other columns. That suffices where no
+    column's preprocessing depends on another's, as here.
     """
     graph = onnx.load_from_string(data)
-    found: dict[int, list[np.ndarray]] = {column: [] for column in columns}
+    split_values: dict[int, list[np.ndarray]] = {column: [] for column in columns}
     for node in _tree_nodes(graph):
         transform, thresholds = _up_to(graph, node.input[0]), sorted(_thresholds(node))
         for column in columns:
             for start in range(0, len(thresholds), LARGEST_SEARCH):
-                positions, cuts = map(np.array, zip(*thresholds[start : start + LARGEST_SEARCH], strict=True))
-                _, low, high = find_split_values(transform, contract, np.full(len(cuts), column), positions, cuts)
-                found[column] += [low, high]
-    return {column: np.unique(np.concatenate([[], *values])) for column, values in found.items()}
+                positions, values = map(np.array, zip(*thresholds[start : start + LARGEST_SEARCH], strict=True))
+                _, low, high = find_split_values(transform, contract, np.full(len(values), column), positions, values)
+                split_values[column] += [low, high]
+    return {column: np.unique(np.concatenate([[], *values])) for column, values in split_values.items()}
 
 
 def find_split_values(
@@ -45,13 +42,13 @@ def find_split_values(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return columns and neighbouring float64 `low` and `high` between which a preprocessed number passes a threshold.
 
-    transform: from (k, F) rows to the preprocessed ones.   columns: (k,) the scored column that is moved.
-    positions, thresholds: (k,) the preprocessed column that is watched, and its cut.
-    Found by bisection through the preprocessing itself, so any monotone one will do. A tree may ask x <= cut or
-    x < cut: both turns are found. Cuts outside the contract's range have none.
+    transform: from (k, F) rows to the preprocessed ones; any monotone one.   columns: (k,) the scored column that is
+    moved.   positions, thresholds: (k,) the preprocessed column and its threshold.
+    A tree may compare with <= or with <: both give split values. A threshold outside the contract's range has none.
     """
-    found = [_bisect(transform, contract, columns, positions, thresholds, ask) for ask in (np.less_equal, np.less)]
-    return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
+    comparisons = (np.less_equal, np.less)
+    results = [_bisect(transform, contract, columns, positions, thresholds, each) for each in comparisons]
+    return tuple(np.concatenate(parts) for parts in zip(*results, strict=True))
 
 
 def _bisect(
@@ -60,7 +57,7 @@ def _bisect(
     columns: np.ndarray,
     positions: np.ndarray,
     thresholds: np.ndarray,
-    ask: np.ufunc,
+    compare: np.ufunc,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     example = [feature.encode(feature.example) for feature in contract.scored]
 
@@ -68,12 +65,12 @@ def _bisect(
         each = np.arange(len(columns))
         rows = np.tile(example, (len(columns), 1))
         rows[each, columns] = values
-        return ask(transform(rows)[each, positions], thresholds)
+        return compare(transform(rows)[each, positions], thresholds)
 
     low = np.array([contract.scored[column].min for column in columns], dtype=float)
     high = np.array([contract.scored[column].max for column in columns], dtype=float)
-    turns = is_below(low) != is_below(high)
-    columns, positions, thresholds, low, high = (a[turns] for a in (columns, positions, thresholds, low, high))
+    inside = is_below(low) != is_below(high)
+    columns, positions, thresholds, low, high = (a[inside] for a in (columns, positions, thresholds, low, high))
     at_low = is_below(low)
     for _ in range(STEPS):
         middle = low + (high - low) / 2

@@ -1,11 +1,9 @@
-"""Judging a registered version: its file against the rows it never saw, and against what is in production."""
+"""Judges a registered version: its file on the rows it never saw, and against the version in production."""
 
 import logging
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
-
-import numpy as np
 
 from loan_approval.data.datasets import Dataset
 from loan_approval.errors import TrackingError
@@ -48,17 +46,15 @@ class Candidate:
 
 def load_candidate(name: str, version: str) -> Candidate:
     """Load a version by number or alias. Raises TrackingError, ModelFileError."""
-    found = tracking.find_version(name, version)
-    data = tracking.load_model_file(found)
-    check_file(data, found.sha256)
-    scorer = Scorer(data, found.sha256)
-    return Candidate(found, data, scorer, Recipe(**scorer.provenance["recipe"]))
+    registered = tracking.find_version(name, version)
+    data = tracking.load_model_file(registered)
+    check_file(data, registered.sha256)
+    scorer = Scorer(data, registered.sha256)
+    return Candidate(registered, data, scorer, Recipe(**scorer.provenance["recipe"]))
 
 
 def load_champion(candidate: Candidate) -> Candidate | None:
-    """Return what is behind `production`, None if nothing is, it is the candidate itself, or its file is refused here,
-    as one of an older format is.
-    """
+    """Return the version in production; None if there is none, it is the candidate, or its file is refused here."""
     version = tracking.version_of_alias(candidate.version.name, ALIAS)
     if version is None or version.number == candidate.version.number:
         return None
@@ -70,10 +66,7 @@ def load_champion(candidate: Candidate) -> Candidate | None:
 
 
 def check_same_data(candidate: Candidate, dataset: Dataset) -> None:
-    """Raise TrackingError when the data set on the disk is not the one the version was trained on.
-
-    Out-of-fold scores and test rows would be of other rows than the model's.
-    """
+    """Raise TrackingError when the data set on the disk is not the one the version was trained on."""
     recorded = candidate.scorer.provenance["data_sha256"]
     if recorded != dataset.sha256 or candidate.scorer.contract != dataset.contract:
         which = f"{candidate.version.name} version {candidate.version.number}"
@@ -91,7 +84,7 @@ def judge(
     margins: Margins,
     seed: int,
 ) -> list[Gate]:
-    """Return what the gates say of signal, champion and parity; directions and age are for `monotone` to prove.
+    """Return the gates of signal, confirmation, champion and parity.
 
     validation: of the candidate's recipe on the data set's train rows.
     """
@@ -111,28 +104,19 @@ def compare_with_champion(
 ) -> Gate:
     """Return the gate against production on the test rows, which neither model was trained on; it names production."""
     current = tracking.version_of_alias(candidate.version.name, ALIAS)
-    # What was loaded to be compared with counts, should production have changed in the meantime.
-    against = identify(champion.version if champion else current)
-    return replace(_compare(candidate, champion, current, dataset, margins, seed), against=against)
-
-
-def _compare(
-    candidate: Candidate,
-    champion: Candidate | None,
-    current: Version | None,
-    dataset: Dataset,
-    margins: Margins,
-    seed: int,
-) -> Gate:
-    if current and current.number == candidate.version.number:
-        return Gate("not_worse", True, "it is the version in production", {})
-    if current and champion is None:
-        return Gate("not_worse", False, "production's file is refused here, of an older format, say: no comparison", {})
     comparison = compare_on_test_rows(candidate, champion, dataset, seed)
-    if champion and not comparison:
+    if current and current.number == candidate.version.number:
+        gate = Gate("not_worse", True, "it is the version in production", {})
+    elif current and champion is None:
+        words = "production's file is refused here, of an older format, say: no comparison"
+        gate = Gate("not_worse", False, words, {})
+    elif champion and not comparison:
         words = "production has another contract: its training rows may be among these test rows"
-        return Gate("not_worse", False, words, {})
-    return champion_gate(comparison, margins)
+        gate = Gate("not_worse", False, words, {})
+    else:
+        gate = champion_gate(comparison, margins)
+    # The loaded champion counts, even if production has changed in the meantime.
+    return replace(gate, against=identify(champion.version if champion else current))
 
 
 def compare_on_test_rows(
@@ -140,23 +124,19 @@ def compare_on_test_rows(
 ) -> Comparison | None:
     """Return how candidate and champion differ on the test rows, each at its own threshold; None if not comparable.
 
-    Costs are those the candidate's threshold was chosen for. Roles follow from the salt and the scored features: where
-    those differ, the champion may have learnt on test rows, and nothing can be compared.
+    Costs are those the candidate's threshold was chosen for. With other splits, the champion may have been trained on
+    these test rows.
     """
-    if champion is None or _split_of(champion.scorer.contract) != _split_of(dataset.contract):
+    if champion is None or _basis_of_splits(champion.scorer.contract) != _basis_of_splits(dataset.contract):
         return None
     X, y = dataset.rows("test")
-    costs = Costs.of_rule(candidate.scorer.decision_rule)
-    return compare(y, _answers(candidate.scorer, X), _answers(champion.scorer, X), costs, seed)
+    scorers = (candidate.scorer, champion.scorer)
+    new, old = (Answers(p, scorer.decide(p)) for scorer, p in ((each, each.score(X)) for each in scorers))
+    return compare(y, new, old, Costs.of_rule(candidate.scorer.decision_rule), seed)
 
 
-def _answers(scorer: Scorer, X: np.ndarray) -> Answers:
-    p = scorer.score(X)
-    return Answers(p, scorer.decide(p))
-
-
-def _split_of(contract: Contract) -> tuple[object, ...]:
-    """Return what the splits follow from: the salt and how the scored features are encoded."""
+def _basis_of_splits(contract: Contract) -> tuple[object, ...]:
+    """Return what determines the splits: the salt and the encoding of the scored features."""
     return contract.split_salt, [(feature.name, feature.type, feature.values) for feature in contract.scored]
 
 
@@ -169,20 +149,19 @@ def record(
 ) -> str:
     """Record the verdict and the model card with the version; return the verdict.
 
-    evidence: what the model card shows beside gates and metrics, a JSON document a topic (calibration, fairness, …).
+    evidence: of the model card, beside gates and metrics; a JSON document a topic (calibration, fairness, …).
     """
-    verdict = overall(gates)
-    if candidate.version.verdict == "forced" and verdict == "failed":
-        return verdict  # who forced it, and why, stays on record, and so the way back to it
+    verdict, version = overall(gates), candidate.version
+    if version.verdict == "forced" and verdict == "failed":
+        return verdict  # the record of who forced it and why stays
     metadata = {
         "metrics": metrics,
         "gates": [gate.to_dict() for gate in gates],
         "verdict": {"verdict": verdict, **notes},
-        "sha256": candidate.version.sha256,
+        "sha256": version.sha256,
         "evidence": evidence,
         "validated": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    version = candidate.version
-    events = history.read(version.name)
-    version_record.record_verdict(version, verdict, add_card(metadata, candidate.scorer, version.identity(), events))
+    card = add_card(metadata, candidate.scorer, version.identity(), history.read(version.name))
+    version_record.record_verdict(version, verdict, card)
     return verdict

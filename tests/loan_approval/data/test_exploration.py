@@ -1,5 +1,7 @@
 import re
+import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -57,6 +59,21 @@ def test_the_test_rows_labels_stay_unseen(loans):
     shuffled = np.where(loans.splits == "test", 1 - loans.y, loans.y)
     changed = replace(loans, y=shuffled, frame=loans.frame.assign(Loan_Approval=shuffled))
     assert target_association(changed).equals(target_association(loans))
+    assert findings(changed) == findings(loans)
+
+
+def test_sweetviz_pages_show_no_label_of_a_test_row(homes, tmp_path, monkeypatch):
+    analysed, compared = [], []
+    sweetviz = SimpleNamespace(
+        FeatureConfig=lambda **_: None,
+        analyze=lambda source, *_, **__: analysed.append(source[0]),
+        compare=lambda *sources, **__: compared.extend(source[0] for source in sources[:2]),
+    )
+    monkeypatch.setitem(sys.modules, "sweetviz", sweetviz)
+    monkeypatch.setattr("loan_approval.data.exploration._write_page", lambda page, path: path)
+    write_sweetviz(homes, tmp_path)
+    assert [len(frame) for frame in analysed] == [np.sum(homes.splits != "test")]
+    assert ["granted" in frame for frame in compared] == [False, False]
 
 
 def test_a_column_that_tells_the_decision_is_flagged(leaking):
@@ -72,7 +89,10 @@ def test_equal_rows_are_counted(loans):
 
 def test_the_findings_say_size_gaps_strength_and_leaks(loans):
     size, gaps, strong, leaks = findings(loans)
-    assert re.fullmatch(r"1,500 applications, \d\d\.\d% Approved; \d+ train, \d+ calibrate, \d+ test rows\.", size)
+    assert re.fullmatch(
+        r"1,500 applications, \d\d\.\d% of train and calibrate Approved; \d+ train, \d+ calibrate, \d+ test rows\.",
+        size,
+    )
     assert gaps.startswith("Missing: Number_of_Open_Accounts ")
     assert "Age " in gaps
     assert "Credit_Score" in strong

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from loan_approval.evaluation.costs import Costs, cost_curve, describe_costs, name_errors, referral_curve
-from loan_approval.evaluation.metrics import expected_cost
 from serve.contract.rules import MEANINGS
 
 RNG = np.random.default_rng(0)
@@ -25,8 +24,14 @@ def test_each_meaning_of_the_target_has_words_of_its_own():
 def test_the_curve_is_the_expected_cost_and_the_approval_rate_at_each_threshold():
     thresholds = np.array([0.1, 0.5, 0.75])
     cost, approved = cost_curve(Y, P, thresholds, COSTS)
-    assert cost == pytest.approx([expected_cost(Y, (t <= P).astype(int), 3, 1) for t in thresholds])
+    assert cost == pytest.approx([np.mean(COSTS.of_decisions(Y, t <= P)) for t in thresholds])
     assert approved == pytest.approx([np.mean(t <= P) for t in thresholds])
+
+
+def test_a_wrong_approval_and_a_wrong_denial_cost_what_was_said_and_a_right_decision_nothing():
+    y = np.array([0, 0, 1, 1, 1, 0])
+    assert COSTS.of_decisions(y, np.array([1, 1, 0, 1, 1, 0])).tolist() == [3, 3, 1, 0, 0, 0]
+    assert COSTS.of_decisions(y, 1).tolist() == [3, 3, 0, 0, 0, 3]
 
 
 def test_a_referred_row_costs_a_review_and_no_error():
@@ -39,7 +44,7 @@ def test_a_referred_row_costs_a_review_and_no_error():
 def test_a_wider_band_refers_more_and_leaves_fewer_errors():
     width, cost, share = referral_curve(Y, P, 0.7, (0.6, 0.75), np.array([0, 1, 2, 20]), COSTS)
     assert width == pytest.approx([0, 0.15, 0.3, 1])
-    assert cost[0] == pytest.approx(expected_cost(Y, (P >= 0.7).astype(int), 3, 1))
+    assert cost[0] == pytest.approx(np.mean(COSTS.of_decisions(Y, P >= 0.7)))
     assert (share[0], cost[-1], share[-1]) == (0, 0, 1)
     assert np.all(np.diff(cost) < 0)
     assert np.all(np.diff(share) > 0)

@@ -6,7 +6,6 @@ import pytest
 
 from loan_approval.evaluation.fairness import (
     FEWEST_ROWS,
-    FOUR_FIFTHS,
     approval_ratio,
     describe_fairness,
     fairness_table,
@@ -14,7 +13,6 @@ from loan_approval.evaluation.fairness import (
     measure_fairness,
     rate_gap,
 )
-from loan_approval.plots.fairness import plot_fairness
 from serve.contract.contract import Contract
 from serve.contract.feature import Feature
 from tests.model_files import LOANS, MIXED
@@ -107,7 +105,7 @@ def test_the_gaps_are_the_largest_differences_in_error_rates():
         gap = found["gaps"][kind]
         assert gap["value"] == pytest.approx(abs(north[kind] - south[kind]))
         assert gap["low"] < gap["value"] < gap["high"]
-    assert "largest difference in true positive rate 0.300 [" in describe_fairness([found])[0]
+    assert "largest difference in true positive rate 0.300 [" in describe_fairness(found)
 
 
 @pytest.mark.parametrize("denied", [FEWEST_ROWS - 1, FEWEST_ROWS])
@@ -170,7 +168,7 @@ def test_the_evidence_is_json_and_the_table_has_a_row_a_group():
 
 @pytest.mark.parametrize(("approved_south", "side"), [(0.5, "below four fifths"), (0.7, "at or above four fifths")])
 def test_words_say_rates_rows_and_on_which_side_of_four_fifths(approved_south, side):
-    (words,) = describe_fairness([measure(*made(approved_south=approved_south))])
+    words = describe_fairness(measure(*made(approved_south=approved_south)))
     assert words.startswith(
         f"region: approval rate from {approved_south:.1%} (south, 100 rows) to 80.0% (north, 100 rows)"
     )
@@ -178,26 +176,5 @@ def test_words_say_rates_rows_and_on_which_side_of_four_fifths(approved_south, s
 
 
 def test_words_say_when_there_is_nothing_to_compare():
-    (words,) = describe_fairness([measure(*made(south=3))])
+    words = describe_fairness(measure(*made(south=3)))
     assert words == "region: no two groups with 30 rows and an approval among them to compare."
-
-
-def test_the_figure_has_a_line_a_group_and_marks_four_fifths(tmp_path):
-    figure = plot_fairness([measure(*made())], FOUR_FIFTHS)
-    figure.savefig(tmp_path / "figure.png")
-    rates, calibration = figure.axes
-    assert [text.get_text() for text in rates.get_yticklabels()] == ["region: north (100)", "region: south (100)"]
-    assert [line.get_xdata()[0] for line in rates.lines][-1] == pytest.approx(0.64)
-    assert len(calibration.lines) == 2
-
-
-def test_without_attributes_the_figure_is_empty(tmp_path):
-    figure = plot_fairness([], FOUR_FIFTHS)
-    figure.savefig(tmp_path / "figure.png")
-    assert [len(line.get_xdata()) for axes in figure.axes for line in axes.lines] == [0] * 5
-
-
-def test_the_figure_leaves_out_what_is_null():
-    region, _, p, decided = made()
-    figure = plot_fairness([measure(region, np.ones(200, dtype=int), p, decided)], FOUR_FIFTHS)
-    assert [len(line.get_xdata()) for line in figure.axes[0].lines[:3]] == [2, 2, 0]

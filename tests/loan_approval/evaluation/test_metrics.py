@@ -7,14 +7,15 @@ from loan_approval.evaluation.metrics import (
     Interval,
     auc_interval,
     bootstrap,
+    bootstrap_mean,
     comparable,
     evaluate,
-    expected_cost,
     fast_auc,
     metric_intervals,
     permutation_p_value,
     quantile_bands,
     slice_errors,
+    wilson_interval,
     worst_decisions,
 )
 
@@ -50,11 +51,6 @@ def test_metrics_are_of_the_given_decisions():
     assert set(map(type, metrics.values())) == {float}
 
 
-def test_expected_cost_is_the_mean_over_wrong_approvals_and_wrong_denials():
-    decided = np.array([1, 1, 0, 1, 1, 0])  # two wrong approvals, one wrong denial
-    assert expected_cost(LABELS, decided, cost_wrong_approval=5, cost_wrong_denial=2) == pytest.approx(12 / 6)
-
-
 def test_the_p_value_is_small_where_there_is_signal():
     assert permutation_p_value(*drawn(), seed=1, permutations=200) == pytest.approx(1 / 201)
 
@@ -69,11 +65,32 @@ def test_the_p_value_follows_from_the_seed():
     assert permutation_p_value(*drawn(30, 0.1), seed=1) == permutation_p_value(*drawn(30, 0.1), seed=1)
 
 
-def test_the_interval_holds_the_estimate_and_widens_with_the_level():
+def test_the_interval_holds_the_estimate_and_nineteen_of_twenty_draws():
     y, p = drawn()
-    narrow, wide = (bootstrap(lambda rows: fast_auc(y[rows], p[rows]), len(y), 1, level, 200) for level in (0.5, 0.99))
-    assert wide.low < narrow.low < narrow.value < narrow.high < wide.high
-    assert narrow.value == wide.value == fast_auc(y, p)
+    statistics = []
+
+    def auc(rows):
+        statistics.append(fast_auc(y[rows], p[rows]))
+        return statistics[-1]
+
+    interval = bootstrap(auc, len(y), 1)
+    assert interval.low < interval.value < interval.high
+    assert interval.value == statistics.pop() == fast_auc(y, p)
+    assert np.mean([interval.low <= each <= interval.high for each in statistics]) == pytest.approx(0.95, abs=0.005)
+
+
+def test_the_interval_of_a_mean_is_that_of_a_sample_mean():
+    values = np.random.default_rng(0).normal(3, 2, 400)
+    interval = bootstrap_mean(values, seed=1)
+    assert interval.value == np.mean(values)
+    assert (interval.high - interval.low) / 2 == pytest.approx(1.96 * values.std() / 20, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("count", "rows", "low", "high"), [(2, 10, 0.0567, 0.5098), (0, 4, 0, 0.4899), (4, 4, 0.5101, 1), (0, 0, 0, 1)]
+)
+def test_the_interval_of_a_share_is_wilsons(count, rows, low, high):
+    assert wilson_interval(count, rows) == pytest.approx((low, high), abs=1e-4)
 
 
 def test_draws_of_a_single_class_are_left_out():

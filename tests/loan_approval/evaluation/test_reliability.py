@@ -1,4 +1,5 @@
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -65,7 +66,7 @@ def test_a_miscalibrated_model_is_told_from_chance():
 def test_the_measurement_follows_from_the_seed_and_is_a_json_document():
     one, other = (measure_reliability(*drawn(200), seed=3) for _ in range(2))
     assert one == other
-    document = json.loads(json.dumps(one.to_dict(), allow_nan=False))
+    document = json.loads(json.dumps(asdict(one), allow_nan=False))
     assert set(document["bins"][0]) == {"predicted", "observed", "rows", "low", "high"}
     assert Interval(**document["ece"]) == one.ece
     assert 0 < document["ece_by_chance"] < 0.2

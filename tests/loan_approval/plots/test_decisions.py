@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from loan_approval.evaluation.costs import Costs
-from loan_approval.evaluation.metrics import expected_cost
 from loan_approval.plots import decisions
 
 RNG = np.random.default_rng(0)
@@ -13,7 +12,7 @@ COSTS = Costs(2.0, 1.0)
 FIGURES = {
     "cost_curve": lambda: decisions.plot_cost_curve(ROWS, COSTS, 0.66, "expected cost"),
     "approval_rate": lambda: decisions.plot_approval_rate(ROWS, COSTS, 0.66, (0.6, 0.7)),
-    "review_band": lambda: decisions.plot_review_band(Y, P, COSTS, 0.66, (0.6, 0.7), "calibrate rows"),
+    "review_band": lambda: decisions.plot_review_band(Y, P, COSTS, 0.66, (0.6, 0.7)),
 }
 
 
@@ -37,7 +36,7 @@ def test_the_cost_curve_has_a_line_for_each_set_of_rows_and_marks_the_chosen_thr
     drawn = lines(axes)
     assert list(drawn) == ["calibrate rows", "test rows", "chosen 0.660"]
     marks = [line.get_xydata()[0].tolist() for line in axes.lines if line.get_marker() == "o"]
-    cost = [expected_cost(y, (p >= 0.66).astype(int), 2, 1) for y, p in ROWS.values()]
+    cost = [np.mean(COSTS.of_decisions(y, p >= 0.66)) for y, p in ROWS.values()]
     assert marks == [[0.66, pytest.approx(each)] for each in cost]
     assert axes.get_ylabel() == "expected cost"
 
@@ -58,5 +57,5 @@ def test_the_band_shows_cost_and_share_referred_by_its_width():
     share = other.lines[0].get_xydata()
     assert share[0].tolist() == [0, 0]
     assert np.interp(0.1, *share.T) == pytest.approx(np.mean((P >= 0.6) & (P < 0.7)))
-    with_cost = decisions.plot_review_band(Y, P, Costs(2, 1, 0.1), 0.66, (0.6, 0.7), "x").axes[0]
+    with_cost = decisions.plot_review_band(Y, P, Costs(2, 1, 0.1), 0.66, (0.6, 0.7)).axes[0]
     assert "cost of decisions and reviews" in lines(with_cost)

@@ -20,11 +20,11 @@ FRAME = pd.DataFrame(
     }
 )
 FIGURES = {
-    "confusion": lambda: metrics.plot_confusion(Y, P >= 0.5, LABELS),
-    "roc": lambda: metrics.plot_roc({"one": (Y, P), "two": (Y, 1 - P)}),
-    "calibration": lambda: metrics.plot_calibration(measure_reliability(Y, P, seed=1)),
+    "confusion": lambda: metrics.plot_confusion(Y, P >= 0.5, LABELS, "calibrate"),
+    "roc": lambda: metrics.plot_roc({"one": (Y, P), "two": (Y, 1 - P)}, "calibrate"),
+    "calibration": lambda: metrics.plot_calibration(measure_reliability(Y, P, seed=1), "calibrate"),
     "importance": lambda: metrics.plot_importance(pd.Series({"a": -0.2, "b": 0.1}), "Importance"),
-    "scores": lambda: metrics.plot_scores(Y, P, 0.45, LABELS),
+    "scores": lambda: metrics.plot_scores(Y, P, 0.45, LABELS, "calibrate"),
     "learning_curve": lambda: metrics.plot_learning_curve([100, 200, 800], [0.6, 0.65, 0.7], [0.05, 0.03, 0.01]),
     "missing": lambda: metrics.plot_missing(FRAME),
     "distributions": lambda: metrics.plot_distributions(FRAME, "granted", LABELS, columns=3),
@@ -43,9 +43,16 @@ def test_every_plot_is_tested_above():
     assert {f"plot_{name}" for name in FIGURES} == {name for name in dir(metrics) if name.startswith("plot_")}
 
 
+@pytest.mark.parametrize("name", ["confusion", "roc", "calibration", "scores"])
+def test_a_title_names_the_rows_that_are_shown(name):
+    title = FIGURES[name]().axes[0].get_title()
+    assert "calibrate rows" in title
+    assert "test" not in title
+
+
 def test_the_confusion_matrix_shows_each_count_and_label():
     y, decided = np.repeat([0, 0, 1, 1], [1000, 2, 3, 4]), np.repeat([0, 1, 0, 1], [1000, 2, 3, 4])
-    (axes,) = metrics.plot_confusion(y, decided, LABELS).axes
+    (axes,) = metrics.plot_confusion(y, decided, LABELS, "test").axes
     assert {text.get_position(): text.get_text() for text in axes.texts} == {
         **{(0, 0): "1,000", (1, 0): "2"},
         **{(0, 1): "3", (1, 1): "4"},
@@ -54,7 +61,7 @@ def test_the_confusion_matrix_shows_each_count_and_label():
 
 
 def test_a_class_that_is_never_decided_has_a_count_of_zero():
-    (axes,) = metrics.plot_confusion(np.array([1, 1]), np.array([1, 1]), LABELS).axes
+    (axes,) = metrics.plot_confusion(np.array([1, 1]), np.array([1, 1]), LABELS, "test").axes
     assert [text.get_text() for text in axes.texts] == ["0", "0", "0", "2"]
 
 
@@ -67,7 +74,7 @@ def test_each_roc_curve_goes_from_corner_to_corner():
 
 def test_calibration_has_a_point_a_bin():
     reliability = measure_reliability(Y, P, seed=1, bins=5)
-    axes = metrics.plot_calibration(reliability).axes[0]
+    axes = metrics.plot_calibration(reliability, "test").axes[0]
     assert len(axes.lines[1].get_xdata()) == 5
     assert [text.get_text() for text in axes.texts] == ["40"] * 5
     assert axes.get_title().endswith(f"ECE {reliability.ece}")

@@ -1,11 +1,8 @@
-import sys
-
 import numpy as np
 import pytest
 
 from loan_approval.errors import FactoryError
 from loan_approval.training.factories import factory_names, find_factory
-from loan_approval.training.factories.random_forest import DEEPEST
 from loan_approval.training.factory import ModelFactory, PreprocessorFactory, output_directions, output_names
 
 MODELS = factory_names(ModelFactory)
@@ -39,12 +36,6 @@ def test_the_seed_reaches_the_estimator(name):
     assert make(name, seed=123).get_params()["random_state"] == 123
 
 
-@pytest.mark.parametrize("depth", [None, "many", DEEPEST + 1])
-def test_too_deep_a_forest_is_refused(depth):
-    with pytest.raises(FactoryError, match=f"max_depth={depth!r}, expected a whole number up to 12"):
-        make("random_forest", max_depth=depth)
-
-
 @pytest.mark.parametrize("name", [name for name in MODELS if name != "logistic_regression"])
 @pytest.mark.parametrize("direction", [1, -1])
 def test_trees_keep_their_direction_against_the_data(name, direction):
@@ -54,26 +45,6 @@ def test_trees_keep_their_direction_against_the_data(name, direction):
     estimator = make(name, directions=[direction], **{size: 5}).fit(x, y)
     p = estimator.predict_proba(x)[:, 1]
     assert np.all(direction * np.diff(p) >= -1e-7)
-
-
-def test_without_xgboost_the_error_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "xgboost", None)
-    with pytest.raises(FactoryError, match="xgboost is not installed: `pip install xgboost-cpu onnxmltools`"):
-        make("xgboost")
-
-
-def test_aligned_thresholds_are_float32_and_stop_the_same_values():
-    step = np.repeat(np.arange(8), 50)
-    X = (1 + step * np.finfo(np.float32).eps).reshape(-1, 1)  # neighbours in float32: thresholds lie between them
-    estimator = make("hist_gradient_boosting", directions=[0], max_iter=5).fit(X, step % 2)
-    before = [tree.nodes["num_threshold"].copy() for (tree,) in estimator._predictors]
-    p = estimator.predict_proba(X)
-    find_factory(ModelFactory, "hist_gradient_boosting").align_with_graph(estimator)
-    after = [tree.nodes["num_threshold"] for (tree,) in estimator._predictors]
-    assert any(np.any(aligned != exact) for aligned, exact in zip(after, before, strict=True))
-    np.testing.assert_array_equal(estimator.predict_proba(X), p)
-    for aligned in after:
-        np.testing.assert_array_equal(aligned, aligned.astype(np.float32))
 
 
 NAN = np.nan
@@ -93,17 +64,6 @@ def test_numbers_come_first_then_a_category_one_hot_over_its_values_and_missing(
         fitted("median_imputer", homes_contract, rows).transform(rows),
         [[10, 1, 1, 0, 0, 0], [20, 2, 0, 1, 0, 0], [30, 3, 0, 0, 0, 1]],
     )
-
-
-def test_a_value_that_no_training_row_has_keeps_its_column(homes_contract):
-    preprocessor = fitted("median_imputer", homes_contract, [[0, 10, 1], [0, 20, 2]])
-    np.testing.assert_array_equal(preprocessor.transform([[2, 15, 1]])[:, 2:], [[0, 0, 1, 0]])
-
-
-def test_the_scaler_gives_mean_zero_and_variance_one(loans):
-    scaled = fitted("median_imputer_with_scaler", loans.contract, loans.X).transform(loans.X)
-    np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-9)
-    np.testing.assert_allclose(scaled.std(axis=0), 1)
 
 
 @pytest.mark.parametrize("name", factory_names(PreprocessorFactory))

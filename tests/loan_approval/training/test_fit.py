@@ -25,18 +25,18 @@ def test_the_calibrator_is_the_last_step(loans):
 @pytest.mark.parametrize("recipe", [LOGISTIC, BOOSTING])
 def test_without_calibration_the_model_is_the_last_step_and_calibrate_rows_change_nothing(loans, recipe):
     recipe = replace(recipe, calibration="none")
-    ours, theirs = fit(recipe, loans), fit(recipe, with_changed(loans, "calibrate"))
-    assert not isinstance(ours[-1], CalibratedClassifierCV)
-    np.testing.assert_array_equal(score(ours, loans.X), score(theirs, loans.X))
+    own, changed = fit(recipe, loans), fit(recipe, with_changed(loans, "calibrate"))
+    assert not isinstance(own[-1], CalibratedClassifierCV)
+    np.testing.assert_array_equal(score(own, loans.X), score(changed, loans.X))
 
 
 @pytest.mark.parametrize("calibration", ["auto", "isotonic", ""])
-def test_a_recipe_says_sigmoid_or_none(loans, calibration):
+def test_a_recipe_has_sigmoid_or_none(loans, calibration):
     with pytest.raises(FactoryError, match=f"calibration is '{calibration}', expected sigmoid or none"):
         fit(replace(LOGISTIC, calibration=calibration), loans)
 
 
-def test_a_recipe_of_before_there_was_a_choice_has_a_sigmoid():
+def test_an_old_recipe_without_a_calibration_has_a_sigmoid():
     old = {"model_name": "logistic_regression", "preprocessor_name": "median_imputer", "seed": 7, "parameters": {}}
     assert Recipe(**old).calibration == "sigmoid"
 
@@ -47,7 +47,7 @@ def test_a_calibration_that_is_asked_for_is_taken(loans, calibration):
     assert recipe == replace(LOGISTIC, calibration=calibration)
 
 
-def test_auto_settles_on_what_does_better_and_test_rows_have_no_say(loans):
+def test_auto_takes_the_better_calibration_whatever_the_test_rows_are(loans):
     recipe, compared = choose_calibration(BOOSTING, loans, "auto")
     assert recipe == replace(BOOSTING, calibration=compared.chosen)
     assert choose_calibration(BOOSTING, with_changed(loans, "test"), "auto") == (recipe, compared)
@@ -79,14 +79,14 @@ def test_test_rows_change_nothing_in_the_model(loans, recipe):
 
 
 def test_calibrate_rows_change_the_calibration_but_not_the_ranking_model(loans):
-    ours, theirs = fit(LOGISTIC, loans), fit(LOGISTIC, with_changed(loans, "calibrate"))
-    np.testing.assert_array_equal(ours[-1].estimator.coef_, theirs[-1].estimator.coef_)
-    assert np.any(score(ours, loans.X) != score(theirs, loans.X))
+    own, changed = fit(LOGISTIC, loans), fit(LOGISTIC, with_changed(loans, "calibrate"))
+    np.testing.assert_array_equal(own[-1].estimator.coef_, changed[-1].estimator.coef_)
+    assert np.any(score(own, loans.X) != score(changed, loans.X))
 
 
 @pytest.mark.parametrize("split", ["train", "calibrate", "test"])
 @pytest.mark.parametrize("code", [0, 1])
-def test_a_role_needs_rows_of_either_label(loans, split, code):
+def test_a_split_needs_rows_of_either_label(loans, split, code):
     y = np.where(loans.splits == split, 1 - code, loans.y)
     label = loans.contract.label(code)
     with pytest.raises(DataError, match=f"loans: 0 rows of split {split} are '{label}', expected at least 10"):
@@ -104,3 +104,20 @@ def test_as_few_rows_of_a_label_as_allowed_are_enough(loans):
 def test_an_unusable_recipe_is_refused(loans, change):
     with pytest.raises(FactoryError):
         fit(replace(LOGISTIC, **change), loans)
+
+
+def with_other_labels(dataset, split):
+    """Return the data set with every label of one split turned round."""
+    return replace(dataset, y=np.where(dataset.splits == split, 1 - dataset.y, dataset.y))
+
+
+@pytest.mark.parametrize("recipe", [LOGISTIC, BOOSTING], ids=lambda recipe: recipe.model_name)
+def test_labels_of_test_rows_change_neither_pipeline_nor_calibration_nor_threshold(loans, export_fitted, recipe):
+    made, changed = export_fitted(recipe, loans), export_fitted(recipe, with_other_labels(loans, "test"))
+    assert changed.decision == made.decision
+    assert changed.data == made.data  # graph, calibration, decision rule, golden scores
+
+
+@pytest.mark.parametrize("split", ["train", "calibrate"])
+def test_labels_of_the_other_rows_do_change_the_file(loans, export_fitted, split):
+    assert export_fitted(LOGISTIC, with_other_labels(loans, split)).data != export_fitted(LOGISTIC, loans).data

@@ -7,7 +7,7 @@ from loan_approval.training.importance import measure_importance
 
 def measured(make_model, dataset, model_name, calibration="sigmoid"):
     made = make_model(dataset, model_name, calibration=calibration)
-    return measure_importance(made.pipeline, made.dataset.contract, *made.dataset.rows("test"), seed=7)
+    return measure_importance(made.pipeline, made.dataset.contract, *made.dataset.rows("test"), "test", seed=7)
 
 
 def test_a_linear_models_importance_is_its_coefficients(make_model):
@@ -33,8 +33,8 @@ def test_a_forests_importance_is_its_own_on_preprocessed_columns(make_model, mod
 
 
 def test_a_model_without_its_own_is_measured_by_permuting_features(make_model):
-    words, importance = measured(make_model, "loans", "hist_gradient_boosting")
-    assert words.startswith("Drop in AUC when permuted")
+    title, importance = measured(make_model, "loans", "hist_gradient_boosting")
+    assert title == "Drop in AUC when permuted, test rows"
     assert importance.idxmax() in ("Credit_Score", "Loan_Amount")
     assert importance["Credit_Score"] > 0.02
 

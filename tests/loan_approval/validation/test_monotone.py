@@ -1,4 +1,4 @@
-"""The proofs on the file alone: what must fail does, by name and number, and never by anybody's values."""
+"""The proofs on the file alone: a violation fails, named by feature and count and without any applicant's values."""
 
 import json
 from dataclasses import replace
@@ -19,8 +19,8 @@ from loan_approval.validation.monotone import (
     to_evidence,
 )
 from serve.contract.feature import Feature
-from tests.loan_approval.validation.stairs import make_stairs
 from tests.model_files import LOANS, LOANS_SCALING, MIXED, MIXED_SCALING, make_file
+from tests.stairs import make_stairs
 
 MODELS = factory_names(ModelFactory)
 AGE, INCOME, AMOUNT = 0, 1, 3
@@ -135,7 +135,7 @@ def test_without_a_scored_age_that_is_marked_there_is_nothing_to_prove(rows, eld
     assert gate.words == "the contract marks no scored feature with elderly_from: nothing to prove"
 
 
-def test_values_hold_turns_ends_and_both_sides_of_the_boundary():
+def test_values_hold_split_values_ends_and_both_sides_of_the_boundary():
     number = Feature("n", "number", min=0, max=10, elderly_from=6.2)
     values = sweep_values(number, np.array([1.25, np.nextafter(1.25, 2), 11.0]))
     expected = {0.0, 10.0, 1.25, np.nextafter(1.25, 2), 6.2, np.nextafter(6.2, 0)}
@@ -146,14 +146,14 @@ def test_values_hold_turns_ends_and_both_sides_of_the_boundary():
     assert whole.tolist() == list(range(11))
 
 
-def test_a_wide_range_of_whole_numbers_is_tried_at_its_turns():
+def test_a_wide_range_of_whole_numbers_is_tried_at_its_split_values():
     feature = Feature("n", "integer", min=0, max=10_000_000)
     values = sweep_values(feature, np.array([4_321_000.5, np.nextafter(4_321_000.5, 1e9)]))
     assert {0, 1, 2, 4_321_000, 4_321_001, 10_000_000} <= set(values)
     assert len(values) < 2000
 
 
-def test_many_turns_are_shown_in_fewer_rows(make_model, monkeypatch):
+def test_many_split_values_are_tried_in_fewer_rows(make_model, monkeypatch):
     made = make_model("loans", "random_forest")
     monkeypatch.setattr(monotone, "MOST_SCORES", 20_000)
     sweeps = {sweep.feature: sweep for sweep in prove_monotone(made.data, made.dataset.X, FEW)}

@@ -10,7 +10,7 @@ import pytest
 from loan_approval.data.datasets import Dataset, assign_splits
 from loan_approval.data.simulate import make_applicants
 from loan_approval.errors import TrackingError
-from loan_approval.evaluation.metrics import expected_cost
+from loan_approval.evaluation.costs import Costs
 from loan_approval.registry import tracking
 from loan_approval.training.fit import Recipe
 from loan_approval.validation import validation
@@ -98,7 +98,9 @@ def test_each_model_decides_at_its_own_threshold_and_the_candidates_costs_count(
     new, old = (each.decide(each.score(X)) for each in (ours.scorer, theirs.scorer))
     assert found.rows == len(y)
     assert found.flips["approved now, denied before"] == np.sum((new == 1) & (old == 0))
-    assert found.cost.value == pytest.approx(expected_cost(y, old, 3.0, 0.5) - expected_cost(y, new, 3.0, 0.5))
+    costs = Costs(3.0, 0.5)
+    saved = np.mean(costs.of_decisions(y, old)) - np.mean(costs.of_decisions(y, new))
+    assert found.cost.value == pytest.approx(saved)
 
 
 def test_a_rule_without_costs_weighs_both_errors_alike(dataset: Dataset) -> None:

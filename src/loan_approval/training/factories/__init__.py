@@ -1,4 +1,4 @@
-"""The factories: one class in one file; a file put here is found by its class's `name`."""
+"""The factories. A class in a new file here is found by its `name`."""
 
 import importlib
 import inspect
@@ -25,8 +25,10 @@ def factory_names(kind: type) -> list[str]:
 
 
 def _by_name(kind: type[F]) -> dict[str, type[F]]:
+    for module in pkgutil.iter_modules(__path__, f"{__name__}."):
+        importlib.import_module(module.name)
     factories: dict[str, type[F]] = {}
-    for factory in _all(kind):
+    for factory in _subclasses(kind):
         where = f"{factory.__module__}.{factory.__name__}"
         if not isinstance(getattr(factory, "name", None), str):
             raise FactoryError(f'{where} has no name, expected `name = "…"` in the class')
@@ -36,12 +38,6 @@ def _by_name(kind: type[F]) -> dict[str, type[F]]:
     return factories
 
 
-def _all(kind: type[F]) -> list[type[F]]:
-    for module in pkgutil.iter_modules(__path__, f"{__name__}."):
-        importlib.import_module(module.name)
-    found, waiting = [], [kind]
-    while waiting:
-        subclasses = waiting.pop().__subclasses__()
-        waiting += subclasses
-        found += [subclass for subclass in subclasses if not inspect.isabstract(subclass)]
-    return found
+def _subclasses(kind: type[F]) -> list[type[F]]:
+    every = [each for direct in kind.__subclasses__() for each in (direct, *_subclasses(direct))]
+    return [each for each in every if not inspect.isabstract(each)]

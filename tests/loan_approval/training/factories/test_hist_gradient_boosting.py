@@ -5,6 +5,7 @@ import pytest
 
 from loan_approval.data.datasets import read_dataset
 from loan_approval.data.simulate import write_simulation
+from loan_approval.training.factories.hist_gradient_boosting import HistGradientBoosting
 from loan_approval.training.fit import Recipe
 from serve.contract.contract import Contract
 from serve.errors import ApplicationError
@@ -97,3 +98,17 @@ def test_a_monitored_field_does_not_matter(make_model, homes_contract: Contract,
 def test_an_unknown_field_is_refused_rather_than_ignored(scorer):
     with pytest.raises(ApplicationError):
         scorer.answer(GOOD | {"Favourite_Colour": "blue"})
+
+
+def test_aligned_thresholds_are_float32_and_stop_the_same_values():
+    step = np.repeat(np.arange(8), 50)
+    X = (1 + step * np.finfo(np.float32).eps).reshape(-1, 1)  # neighbours in float32: thresholds lie between them
+    estimator = HistGradientBoosting().make([0], 7, {"max_iter": 5}).fit(X, step % 2)
+    before = [tree.nodes["num_threshold"].copy() for (tree,) in estimator._predictors]
+    p = estimator.predict_proba(X)
+    HistGradientBoosting().align_with_graph(estimator)
+    after = [tree.nodes["num_threshold"] for (tree,) in estimator._predictors]
+    assert any(np.any(aligned != exact) for aligned, exact in zip(after, before, strict=True))
+    np.testing.assert_array_equal(estimator.predict_proba(X), p)
+    for aligned in after:
+        np.testing.assert_array_equal(aligned, aligned.astype(np.float32))

@@ -1,4 +1,4 @@
-"""Model files written by hand: one tree that climbs and falls with one feature as it is told."""
+"""Model files written by hand: one tree whose scores rise and fall with one feature as asked."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ def make_stairs(
 ) -> bytes:
     """Return a model file whose probability of approval is heights[i] between cuts[i - 1] and cuts[i] of one column.
 
-    Missing values become 0; every column is divided by `scale`, and the cuts are asked of what float32 makes of that.
+    Missing values become 0; every column is divided by `scale`, and the cuts are compared with the result in float32.
     """
     width = sum(feature.get("use", "score") == "score" for feature in contract["feature"])
     nodes = [
@@ -42,7 +42,7 @@ def make_stairs(
 
 
 def _chain(column: int, cuts: Sequence[float], heights: Sequence[float], scale: float) -> dict[str, Any]:
-    """Return a tree as a chain: each node asks one cut, its true branch is a leaf, its false branch the next node."""
+    """Return a tree as a chain: each node has one cut, its true branch is a leaf, its false branch the next node."""
     k = len(cuts)
     leaves = range(k, 2 * k + 1)
     return {

@@ -2,6 +2,7 @@
 
 from sklearn.base import BaseEstimator
 from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import StandardScaler
 
 from loan_approval.training.factory import PreprocessorFactory
 
@@ -14,3 +15,13 @@ class MedianImputer(PreprocessorFactory):
     def make_number_steps(self) -> list[tuple[str, BaseEstimator]]:
         """Return the imputer."""
         return [("impute", SimpleImputer(strategy="median", keep_empty_features=True))]
+
+
+class MedianImputerWithScaler(MedianImputer):
+    """Median imputation, then mean 0 and variance 1."""
+
+    name = "median_imputer_with_scaler"
+
+    def make_number_steps(self) -> list[tuple[str, BaseEstimator]]:
+        """Return imputer and scaler."""
+        return [*super().make_number_steps(), ("scale", StandardScaler())]

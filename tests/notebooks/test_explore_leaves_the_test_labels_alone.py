@@ -1,0 +1,15 @@
+"""01_explore shows labels of train and calibrate rows only."""
+
+import ast
+from pathlib import Path
+
+import nbformat
+
+PATH = Path(__file__).parents[2] / "notebooks" / "01_explore.ipynb"
+
+
+def test_only_missing_cells_are_shown_of_all_rows() -> None:
+    cells = [cell for cell in nbformat.read(PATH, as_version=4).cells if cell.cell_type == "code"]
+    lines = "\n".join(cell.source for cell in cells).splitlines()
+    users = [ast.unparse(ast.parse(line)) for line in lines if "data.frame" in line]
+    assert users == ["with_labels = data.frame[data.splits != 'test']", "plot_missing(data.frame)"]

@@ -44,6 +44,6 @@ def test_rows_are_counted_by_role(loans: Dataset) -> None:
 
 
 def test_the_keys_are_those_of_the_card() -> None:
-    template = (ROOT / "src/loan_approval/templates/card.html.j2").read_text()
+    template = (ROOT / "src/loan_approval/registry/card.html.j2").read_text()
     for key in TEXTS + LISTS:
         assert f"statement.{key}" in template

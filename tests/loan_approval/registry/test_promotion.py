@@ -1,8 +1,7 @@
 """Promotion against a real MLflow and a real store, killed at every step."""
 
-import itertools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -17,49 +16,10 @@ from loan_approval.registry.promotion import complete_interrupted, identify, pro
 from loan_approval.registry.tracking import Version
 from loan_approval.validation.gates import Gate
 from serve.errors import ModelFileError
-from serve.store.live import LiveModel
 from serve.store.store import Store
 from tests.model_files import LOANS, LOANS_SCALING, make_file
+from tests.registered import answering, register
 from tests.server_process import promote as shelve
-
-NAMES = (f"promoted_model_{number}" for number in itertools.count())
-METADATA = {"metrics": {"roc_auc": 0.8}, "gates": []}
-
-
-@pytest.fixture
-def name(mlflow_folder: Path) -> str:
-    return next(NAMES)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
-def register(name: str, bias: float, verdict: str = "passed", gates: Sequence[dict] = ()) -> Version:
-    """Register a version whose file differs by its bias."""
-    data = make_file(LOANS, LOANS_SCALING, bias)
-    with tracking.start_run("promotion_tests", "made by hand") as run:
-        pass
-    version = tracking.register(name, run, data, promotion_sha256(data))
-    if verdict != "none":
-        version_record.record_verdict(
-            version, verdict, {**METADATA, "gates": list(gates), "verdict": {"verdict": verdict}}
-        )
-    return tracking.find_version(name, version.number)
-
-
-def promotion_sha256(data: bytes) -> str:
-    from hashlib import sha256
-
-    return sha256(data).hexdigest()
-
-
-def answering(store: Store) -> str | None:
-    """Return the version that a server started now answers with."""
-    model = LiveModel(store)
-    model.refresh()
-    return model.current.pointer.version if model.current else None
 
 
 def test_a_passed_version_answers_after_promotion(name: str, store: Store) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
 
-from loan_approval.data.datasets import Dataset, assign_roles
+from loan_approval.data.datasets import Dataset, assign_splits
 from loan_approval.data.simulate import MISSING, approval_probability, make_applicants
 from serve.contract.contract import Contract
 
@@ -71,4 +71,4 @@ def _with_missing(applicants: pd.DataFrame, rng: np.random.Generator) -> pd.Data
 def _dataset(name: str, contract: Contract, X: np.ndarray, y: np.ndarray) -> Dataset:
     frame = pd.DataFrame(X, columns=[feature.name for feature in contract.features])
     frame[contract.target.name] = y
-    return Dataset(name, contract, frame, X, y, assign_roles(X, contract.split_salt), sha256="")
+    return Dataset(name, contract, frame, X, y, assign_splits(X, contract.split_salt), sha256="")

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from loan_approval.data.datasets import Dataset
 from loan_approval.evaluation.metrics import Interval, fast_auc
-from loan_approval.training.fit import FEWEST_PER_LABEL, Recipe, check_roles, check_width
+from loan_approval.training.fit import FEWEST_PER_LABEL, Recipe, check_splits, check_width
 from serve.contract.contract import Contract
 
 FOLDS = 5
@@ -96,7 +96,7 @@ def cross_validate(
     recipe: Recipe, dataset: Dataset, repeats: int = REPEATS, folds: int = FOLDS, progress: bool = True
 ) -> CrossValidation:
     """Score each train row once a repeat by a model that never saw it. Raises DataError, FactoryError."""
-    check_roles(dataset)
+    check_splits(dataset)
     check_width(recipe, dataset)
     X, y = dataset.rows("train")
     fold = np.empty((repeats, len(y)), dtype=np.int64)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
-from loan_approval.registry import tracking, version_record
+from loan_approval.registry import tracking
 from loan_approval.registry.tracking import Version
 from serve.store.live import LiveModel
 from serve.store.store import Store
@@ -27,7 +27,7 @@ def register(name: str, bias: float, verdict: str = "passed", gates: Sequence[Ma
     version = tracking.register(name, run, data, sha256(data).hexdigest())
     if verdict != "none":
         metadata = {"metrics": {"roc_auc": 0.8}, "gates": list(gates), "verdict": {"verdict": verdict}}
-        version_record.record_verdict(version, verdict, metadata)
+        tracking.record_verdict(version, verdict, metadata)
     return tracking.find_version(name, version.number)
 
 

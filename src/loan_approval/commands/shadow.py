@@ -20,8 +20,8 @@ def add_commands(add: Adder) -> None:
 
 @asks_mlflow
 def _shadow(options: argparse.Namespace) -> None:
-    from loan_approval.pipeline.pipeline import model_and_store
     from loan_approval.registry.shadowing import start_shadow, stop_shadow
+    from loan_approval.registry.stores import model_and_store
 
     name, store = model_and_store(options.dataset)
     if options.stop:

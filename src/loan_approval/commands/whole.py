@@ -19,8 +19,8 @@ def add_commands(add: Adder) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    from loan_approval.pipeline.pipeline import model_and_store
     from loan_approval.records.prediction_log import prediction_log_folder
+    from loan_approval.registry.stores import model_and_store
 
     name, store = model_and_store(options.dataset)
     environment = os.environ | {"SERVE_MODEL_NAME": name, "SERVE_STORE": str(store.path)}

@@ -22,7 +22,7 @@ from loan_approval.notebooks import reports
 from loan_approval.notebooks.run import NotebookRun, parse_parameters, run_notebook
 from loan_approval.project import ROOT
 from loan_approval.records.prediction_log import prediction_log_folder
-from loan_approval.registry import tracking, version_record
+from loan_approval.registry import tracking
 from loan_approval.registry.promotion import ALIAS, promote
 from loan_approval.registry.stores import model_and_store
 from loan_approval.training.factories import find_factory
@@ -94,7 +94,7 @@ def _log_report(run: NotebookRun) -> None:
 
 def write_card(version: tracking.Version, folder: Path) -> Path | None:
     """Write a version's model card as `card.html` into a folder of reports; None when it has none."""
-    text = version_record.load_metadata(version).get("card")
+    text = tracking.load_metadata(version).get("card")
     if text is None:
         return None
     write_atomically(folder / "card.html", text.encode())

@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 from loan_approval.errors import PromotionError, TrackingError
-from loan_approval.registry import history, tracking, version_record
+from loan_approval.registry import history, tracking
 from loan_approval.registry.history import promoted_versions
 from loan_approval.registry.promotion import complete_interrupted, identify, promote, rollback, uncommitted_code
 from loan_approval.registry.tracking import Version
@@ -48,7 +48,7 @@ def test_a_version_without_a_passed_verdict_is_refused(name: str, store: Store, 
 def test_forcing_records_who_and_why(name: str, store: Store) -> None:
     version = register(name, 1.0, "failed")
     promote(name, "1", store, force_reason="the committee of 3 May agreed")
-    metadata = version_record.load_metadata(version)
+    metadata = tracking.load_metadata(version)
     assert metadata["verdict"]["reason"] == "the committee of 3 May agreed"
     assert metadata["verdict"]["by"]
     assert store.pointer().verdict == "forced"
@@ -80,7 +80,7 @@ def test_a_verdict_against_what_is_in_production_no_longer_is_refused(
     assert answering(store) == number
     promote(name, late.number, store, force_reason="the committee knows")
     assert store.pointer().verdict == "forced"
-    assert version_record.load_metadata(late)["verdict"]["was"] == "passed"
+    assert tracking.load_metadata(late)["verdict"]["was"] == "passed"
 
 
 def test_a_verdict_against_another_file_of_that_number_is_refused(name: str, store: Store) -> None:
@@ -323,7 +323,7 @@ def test_the_card_names_who_promoted_and_when_in_the_store_and_in_the_registry(n
     [event] = history.read(name)
     expected = f"<strong>{event['by']}</strong> (promote), <strong>{event['at']}</strong>"
     assert expected in card_in(store)
-    assert version_record.load_metadata(version)["card"] == card_in(store)
+    assert tracking.load_metadata(version)["card"] == card_in(store)
 
 
 def test_a_server_that_follows_the_alias_finds_the_card_once_the_alias_has_moved(
@@ -334,7 +334,7 @@ def test_a_server_that_follows_the_alias_finds_the_card_once_the_alias_has_moved
         die_at(tracking, "set_alias", "after")(patch)
         with pytest.raises(Killed):
             promote(name, "1", store)
-    assert "(promote), <strong>" in version_record.load_metadata(version)["card"]
+    assert "(promote), <strong>" in tracking.load_metadata(version)["card"]
 
 
 def test_the_card_tells_of_a_rollback_and_of_what_was_before(name: str, store: Store) -> None:

@@ -1,11 +1,10 @@
-"""`python -m serve`: bind, then keep the workers."""
+"""`python -m serve`: bind the addresses, then keep the workers running."""
 
 import logging
 import os
 import resource
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import threading
@@ -13,15 +12,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from socket import socket
 
-from serve.errors import ServeError, SettingsError
+from serve.errors import ServeError
+from serve.http.listening import listen, make_context
 from serve.http.supervisor import Child, Supervisor
-from serve.http.tls import make_context
 from serve.keys import Keys
 from serve.metrics.counters import forget_gauges
 from serve.metrics.log_format import log_as_json
 from serve.records.log_folder import check_log_folder
-from serve.settings import BACKLOG, Settings
+from serve.settings import Settings
 from serve.store.signature import Verifier
 
 WATCHER = "registry watcher"
@@ -35,7 +35,7 @@ def main() -> None:
         settings = Settings.from_environment(os.environ)
         make_context(settings)
         if settings.api_keys_file:
-            Keys(settings.api_keys_file)  # each worker reads it for itself; a file that is none stops the start
+            Keys(settings.api_keys_file)  # each worker reads it itself; here a bad file stops the start
         if settings.public_key_file:
             Verifier(settings.public_key_file, settings.model_name)  # likewise
         check_log_folder(settings)
@@ -47,53 +47,39 @@ def main() -> None:
     host, port = public.getsockname()[:2]
     log.info("listening on %s://%s:%d", "https" if settings.tls_certificate else "http", host, port)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):  # a system may call its limit endless and refuse to have it set
+    with suppress(ValueError, OSError):  # some systems report an infinite limit and refuse to set it
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     sys.exit(supervise(settings, public, metrics))
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket. Raises SettingsError."""
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as err:
-        raise SettingsError(f"can't listen on {host}:{port}: {err.strerror}") from err
-
-
-def supervise(settings: Settings, public: socket.socket, metrics: socket.socket | None) -> int:
-    """Run the workers; what they count is added up in a folder of shared memory. Return the exit code."""
-    shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # writable where the tree is read-only
-    folder = Path(tempfile.mkdtemp(prefix=f"serve-{os.getpid()}-", dir=shared)) if metrics else None
-
-    def forget(pid: int) -> None:
-        """Take a dead process's gauges out of the sum."""
-        for child in children if folder else ():
-            if child.pid == pid:
-                forget_gauges(folder / child.name)
-
+def supervise(settings: Settings, public: socket, metrics: socket | None) -> int:
+    """Run the workers and the registry watcher; their counts are added up in a folder. Return the exit code."""
     parent = os.getpid()
+    shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # writable where the tree is read-only
+    folder = Path(tempfile.mkdtemp(prefix=f"serve-{parent}-", dir=shared)) if metrics else None
 
     def run_worker(name: str, beat: Callable[[], None]) -> None:
-        from serve.api.service import Service  # after the fork: the parent stays small
+        import uvloop  # these after the fork: the parent stays small
+
+        from serve.api.service import Service
         from serve.http.worker import work
 
-        counts = folder / name if folder else None
-        work(partial(Service, settings, counts), settings, public, metrics, beat, parent)
+        make_service = partial(Service, settings, folder / name if folder else None)
+        uvloop.run(work(make_service, settings, public, metrics, beat, parent))
 
     def run_watcher(beat: Callable[[], None]) -> None:
-        from serve.metrics.observer import RegistryObserver
+        from serve.metrics.observer import make_registry_reports
         from serve.registry.watcher import watch
 
         stopping = threading.Event()
         signal.signal(signal.SIGTERM, lambda *_: stopping.set())
-        reports = {}
-        if folder:
-            observer = RegistryObserver(folder / WATCHER)
-            reports = {"report": observer.report, "report_shadow": observer.report_shadow}
-        watch(settings, stopping, beat=beat, **reports)
+        watch(settings, stopping, beat=beat, **(make_registry_reports(folder / WATCHER) if folder else {}))
 
-    names = [f"worker {number}" for number in range(1, settings.workers + 1)]
+    def forget(child: Child) -> None:
+        if folder:
+            forget_gauges(folder / child.name)
+
+    names = [f"worker {number + 1}" for number in range(settings.workers)]
     children = [Child(name, partial(run_worker, name)) for name in names]
     if settings.tracking_uri:
         children.append(Child(WATCHER, run_watcher))

@@ -7,12 +7,12 @@ ServeError
 ├── JSONError              a body that is not strict, unambiguous JSON
 ├── RequestError           JSON that is not a request of the protocol it was sent to
 ├── ModelFileError         a model file that can't be trusted
-├── RegistryError          a registry that can't be reached, or that names what can't be taken
+├── RegistryError          a registry that can't be reached, or whose version can't be used
 └── StoreError             a store or pointer that can't be read or written
-    ├── StoreBusyError     somebody else is changing it
-    └── SignatureError     a file that is not signed, or not by the key that is asked for
+    ├── StoreBusyError     another process is changing it
+    └── SignatureError     a file that is not signed with the expected key
 
-No web framework here: `app.py` alone maps these to a status.
+No web framework here: `api.app` alone maps these to a status.
 """
 
 from collections.abc import Mapping
@@ -27,23 +27,20 @@ class SettingsError(ServeError):
 
 
 class ContractError(ServeError):
-    """A contract is not well formed; `problems` names each fault."""
+    """A contract is not well formed; the message names each fault."""
 
     def __init__(self, where: str, problems: list[str]) -> None:
-        self.problems = problems
         super().__init__(f"{where}: " + "; ".join(problems))
 
 
-SHAPE = {("", "shape"): 1}
-
-
 class ApplicationError(ServeError):
-    """An application breaks the contract; `fields` maps a field to what was expected, never to its value. `faults`
-    counts them by (the contract's field, kind), all of them, and says nothing that the caller wrote.
+    """An application breaks the contract; `fields` maps a field to what was expected, never to its value.
+
+    `faults` counts all faults by the contract's field and their kind; it holds no text of the caller.
     """
 
-    def __init__(self, fields: Mapping[str, str], faults: Mapping[tuple[str, str], int] = SHAPE) -> None:
-        self.fields, self.faults = dict(fields), dict(faults)
+    def __init__(self, fields: Mapping[str, str], faults: Mapping[tuple[str, str], int] | None = None) -> None:
+        self.fields, self.faults = dict(fields), dict({("", "shape"): 1} if faults is None else faults)
         super().__init__("the application breaks the contract: " + ", ".join(self.fields))
 
 
@@ -64,15 +61,15 @@ class StoreError(ServeError):
 
 
 class StoreBusyError(StoreError):
-    """Somebody else is changing the store just now."""
+    """Another process is changing the store just now."""
 
 
 class SignatureError(StoreError):
-    """A file is not signed as it must be; its signature may still arrive, or be put right, beside it."""
+    """A file is not signed with the expected key; its signature may still arrive or be corrected."""
 
 
 class RegistryError(ServeError):
-    """The registry can't be reached, or names what can't be taken; `kind` is one word for it."""
+    """The registry can't be reached, or its version can't be used; `kind` is one word for why."""
 
     def __init__(self, kind: str, message: str) -> None:
         self.kind = kind

@@ -1,7 +1,6 @@
-"""Files that are never half written."""
+"""Writes files atomically; reads bounded regular files and refuses pipes and devices."""
 
 import errno
-import io
 import os
 import secrets
 import stat
@@ -31,16 +30,12 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o666) -> None:
 
 
 def read_regular(path: Path, most: int) -> bytes:
-    """Return the bytes of a regular file of at most so many. Raises OSError."""
-    with io.BufferedReader(io.FileIO(path, opener=_open)) as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
+    """Return the bytes of a regular file of at most `most` bytes. Raises OSError."""
+    # Without O_NONBLOCK the opening of a pipe waits until somebody writes to it.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
-        data = file.read(most + 1) if status.st_size <= most else b""
-        if status.st_size > most or len(data) > most:
+        data = file.read(most + 1)
+        if len(data) > most:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
         return data
-
-
-def _open(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)  # a pipe that nobody writes to would hold the caller for ever

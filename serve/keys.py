@@ -1,7 +1,7 @@
-"""API keys: who may ask, by the SHA-256 of what each of them holds. `python -m serve.keys new NAME` makes one.
+"""API keys, stored as their SHA-256. `python -m serve.keys new NAME` makes one.
 
-A key is 256 random bits, which no one guesses, so a plain hash is right: a slow one, made for passwords that people
-choose, would cost each request milliseconds and protect nothing more.
+A key is 256 random bits, which nobody guesses, so a plain hash is enough: a slow one, as for passwords that people
+choose, would cost milliseconds a request and protect nothing more.
 """
 
 import hashlib
@@ -20,15 +20,15 @@ from serve.errors import SettingsError
 from serve.files import read_regular
 
 MOST_KEYS = 1000  # each request is compared with all of them
-CHECK_SECONDS = 1.0  # between two looks at the file
-LARGEST_KEYS = 2**20  # bytes, ten thousand keys: each request is compared with all of them
+CHECK_SECONDS = 1.0  # between two reads of the file
+MOST_BYTES = 2**20  # of the file, comments included
 _read_line = re.compile(rb"([A-Za-z0-9._-]{1,64}):([0-9a-f]{64})").fullmatch
 _read_scheme = re.compile(rb"(bearer|basic) +([^ ]+)", re.IGNORECASE).fullmatch
 log = logging.getLogger(__name__)
 
 
 class Keys:
-    """The keys of one file, read again when it changes; a file that can't be used lets nobody in."""
+    """The keys of one file, read again when it changes; while the file is unusable no key is valid."""
 
     def __init__(self, path: Path) -> None:
         """Raise SettingsError when the file can't be used."""
@@ -38,19 +38,19 @@ class Keys:
         self._next_check = time.monotonic() + CHECK_SECONDS
 
     def holder(self, headers: Mapping[bytes, bytes]) -> str | None:
-        """Return the name of the key that came, None without a valid one. `headers` by lower-case name."""
+        """Return the name of the key in a request, None without a valid one. `headers` by lower-case name."""
         if time.monotonic() >= self._next_check:
             self.refresh()
-        found = None
+        holder = None
         for key in _presented(headers):
             digest = hashlib.sha256(key).digest()
-            for name, known in self._entries:  # all of them: the time tells nothing of which was near
+            for name, known in self._entries:  # all of them, so that the time does not depend on the match
                 if hmac.compare_digest(digest, known):
-                    found = name
-        return found
+                    holder = name
+        return holder
 
     def refresh(self) -> None:
-        """Read the file again. Its bytes are compared, not its times: a change within one tick of the clock counts."""
+        """Read the file again. It compares bytes, not times, to see a change within one tick of the clock."""
         self._next_check = time.monotonic() + CHECK_SECONDS
         try:
             data = _read(self._path)
@@ -67,7 +67,7 @@ class Keys:
 
 
 def parse_keys(where: str, data: bytes) -> tuple[tuple[str, bytes], ...]:
-    """Return names and hashes. Raises SettingsError that names file and line, and never quotes what stands there."""
+    """Return names and hashes. Raises SettingsError that names file and line, and never quotes the line."""
     entries: dict[str, bytes] = {}
     for number, line in enumerate(data.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith(b"#"):
@@ -86,13 +86,13 @@ def parse_keys(where: str, data: bytes) -> tuple[tuple[str, bytes], ...]:
 
 def _read(path: Path) -> bytes:
     try:
-        return read_regular(path, LARGEST_KEYS)
+        return read_regular(path, MOST_BYTES)
     except OSError as err:
         raise SettingsError(f"{path.name}: can't be read: {err.strerror}") from err
 
 
 def _presented(headers: Mapping[bytes, bytes]) -> list[bytes]:
-    """Return the keys that came: as a bearer token, as the password of Basic (what a browser sends), in X-API-Key."""
+    """Return the keys in a request: a bearer token, the password of Basic (which browsers send), X-API-Key."""
     keys = []
     match = _read_scheme(headers.get(b"authorization", b""))
     if match and match[1].lower() == b"bearer":
@@ -105,7 +105,7 @@ def _presented(headers: Mapping[bytes, bytes]) -> list[bytes]:
 
 
 def main(arguments: list[str]) -> None:
-    """Print a fresh key to standard error, and the line for the file to standard output."""
+    """Print a new key to standard error, and its line for the file to standard output."""
     if len(arguments) != 2 or arguments[0] != "new" or not _read_line(f"{arguments[1]}:{'0' * 64}".encode()):
         sys.exit("usage: python -m serve.keys new NAME >> FILE   (NAME: 1 to 64 of A-Z a-z 0-9 . _ -)")
     key = secrets.token_urlsafe(32)

@@ -2,35 +2,33 @@
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from serve.errors import SettingsError
 
-BACKLOG = 2048  # connections that the system keeps until they are accepted
+BACKLOG = 2048  # connections that wait to be accepted
 LARGEST_FILE = 40_000_000  # bytes of a model file; a deep forest beyond that takes seconds and gigabytes to load
 
 
 def _setting(default: Any, read: Callable[[str], Any]) -> Any:
-    """Return a field of `Settings`. `read` turns its variable's text into a value, or raises ValueError(expected)."""
+    """Return a field of `Settings`; `read` parses its variable, or raises ValueError(what was expected)."""
     return field(default=default, metadata={"read": read})
 
 
 def _number(default: float, low: float, high: float) -> Any:
-    return _setting(default, partial(_read_number, kind=type(default), low=low, high=high))
+    kind = type(default)
 
-
-def _read_number(text: str, kind: Callable[[str], Any], low: float, high: float) -> Any:
-    try:
-        value = kind(text)
-    except ValueError:
-        value = None
-    if value is None or not low <= value <= high:
+    def read(text: str) -> float:
+        with suppress(ValueError):
+            if low <= (value := kind(text)) <= high:
+                return value
         raise ValueError(f"{kind.__name__} from {low:g} to {high:g}")
-    return value
+
+    return _setting(default, read)
 
 
 def _read_file(text: str) -> Path:
@@ -54,14 +52,14 @@ def _read_mode(text: str) -> str:
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings; each is `SERVE_` and its name in capitals, but for `PORT` and MLflow's own (`tracking_…`).
+    """The variable of each is `SERVE_` and its name in capitals, but for `PORT` and MLflow's own (`tracking_…`).
 
-    Times in seconds, sizes in bytes; connections and queues a worker.
+    Times are in seconds, sizes in bytes; connections and queues are limits of one worker.
     """
 
     model_name: str = _setting("loan_approval_model", str)
     model_alias: str = _setting("production", str)
-    store: Path = _setting(Path("store/loan_approval_model"), Path)  # unless set, it follows the model's name
+    store: Path = _setting(Path("store/loan_approval_model"), Path)  # its default follows the model's name
     host: str = _setting("127.0.0.1", str)
     port: int = _number(8000, 0, 65_535)
     workers: int = _number(1, 1, 256)
@@ -87,8 +85,8 @@ class Settings:
     max_model_bytes: int = _number(LARGEST_FILE, 1, LARGEST_FILE)
     public_key_file: Path | None = _setting(None, _read_file)
     prediction_log: Path | None = _setting(None, Path)
-    prediction_log_mode: str = _setting("drop", _read_mode)  # or "required": no answer that is not in the log
-    prediction_log_bytes: int = _number(64 * 2**20, 4096, 2**40)  # of one file of the log, then the next one begins
+    prediction_log_mode: str = _setting("drop", _read_mode)  # or "required": a decision that can't be logged is refused
+    prediction_log_bytes: int = _number(64 * 2**20, 4096, 2**40)  # of one file of the log
     applicant_secret_file: Path | None = _setting(None, _read_file)
     shadow_alias: str | None = _setting(None, str)
     tracking_uri: str = ""  # without credentials; empty where MLFLOW_TRACKING_URI is not http or https
@@ -124,17 +122,16 @@ VARIABLES = {
 
 
 def _read_tracking(environment: Mapping[str, str]) -> dict[str, Any]:
-    """Return how to reach MLflow's tracking server, by the names that its own client reads; {} unless it is http(s)."""
+    """Return how to reach the MLflow server, from the variables of its own client; {} unless the URI is http(s)."""
     uri = environment.get("MLFLOW_TRACKING_URI", "").strip()
     if not uri.lower().startswith(("http://", "https://")):
         return {}
     try:
         address = urlsplit(uri)
-        usable = bool(address.hostname) and (address.port is None or address.port > 0)
-    except ValueError:
-        usable = False
-    if not usable:  # not quoted: a password may stand in it
-        raise SettingsError("MLFLOW_TRACKING_URI: expected http(s)://host[:port][/path]")
+        if not address.hostname or address.port == 0:
+            raise ValueError
+    except ValueError:  # the URI is not quoted: it may hold a password
+        raise SettingsError("MLFLOW_TRACKING_URI: expected http(s)://host[:port][/path]") from None
     host = address.netloc.rpartition("@")[2]
     return {
         "tracking_uri": f"{address.scheme}://{host}{address.path.rstrip('/')}",

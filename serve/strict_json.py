@@ -1,6 +1,8 @@
-"""JSON read and written strictly: what two readers could understand differently is refused."""
+"""Reads and writes JSON strictly: refuses what two readers could understand differently."""
 
 import json
+import math
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -9,7 +11,7 @@ import numpy as np
 
 from serve.errors import JSONError
 
-_DEEPEST = 32  # levels the quick reader vouches for; where the slow one ends depends on the interpreter's stack
+_DEEPEST = 32  # levels that the quick reader accepts; the slow one goes as deep as the interpreter's stack allows
 _DECODER = msgspec.json.Decoder()
 
 
@@ -18,23 +20,23 @@ def loads(body: bytes, nan_is_null: bool = False) -> Any:
     float64, duplicate keys, a byte-order mark, lone surrogates, nesting or digits without end.
 
     nan_is_null: NaN is read as null, for protocols whose clients write it for a missing value.
-    `read_slowly` is the only judge; the quick way returns nothing but what it would return.
+    The result is always that of `read_slowly`; msgspec is tried first because it is quicker.
     """
     try:
         value = _DECODER.decode(body)
-        # Escapes are left to the slow reader: they may spell half a surrogate pair.
+        # Bodies with escapes go to the slow reader: an escape may be half a surrogate pair.
         if b"\\" not in body and _is_all(value, body):
             return value
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        pass  # the slow reader has the words for it, or knows better
+        pass  # the slow reader reads it or names the fault
     return read_slowly(body, nan_is_null)
 
 
 def read_slowly(body: bytes, nan_is_null: bool = False) -> Any:
-    """Parse a UTF-8 body as `loads` does, with the standard library, which can be told of duplicate keys."""
+    """Parse a UTF-8 body as `loads` does, with the standard library, whose hooks see duplicate keys."""
     try:
         text = body.decode("utf-8")
-        constant = _nan_is_null if nan_is_null else _constant
+        constant = partial(_constant, nan_is_null=nan_is_null)
         value = json.loads(text, object_pairs_hook=_object, parse_constant=constant, parse_float=_float)
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate can't be encoded
@@ -51,8 +53,8 @@ def read_slowly(body: bytes, nan_is_null: bool = False) -> Any:
 
 
 def count_byte(body: bytes, character: bytes) -> int:
-    """Return how often an ASCII character stands in a body."""
-    # numpy's count costs microseconds to begin with, but the same for each byte; that of bytes stops at each hit.
+    """Return how often an ASCII character occurs in a body."""
+    # numpy takes some microseconds to start, but then its speed does not depend on the number of hits.
     if len(body) < 4096:
         return body.count(character)
     return np.count_nonzero(np.frombuffer(body, np.uint8) == ord(character))
@@ -64,10 +66,10 @@ def dumps(value: Any) -> bytes:
 
 
 def _is_all(value: Any, body: bytes) -> bool:
-    """Whether a value read from a body without backslashes holds every key that stands there, at most `_DEEPEST` deep.
+    """Whether a value read from a body without backslashes has every key of it, at most `_DEEPEST` levels deep.
 
-    Each key and each text has two quotes, so a key that was overwritten by its duplicate leaves quotes unaccounted
-    for. Once all quotes and brackets are, nothing below can hide any: numbers need not be looked at.
+    Each key and each text has two quotes, so a key that was overwritten by its duplicate leaves quotes that no value
+    accounts for. When all quotes and brackets are accounted for, no deeper level can have any.
     """
     quotes = count_byte(body, b'"')
     brackets = count_byte(body, b"{") + count_byte(body, b"[")
@@ -81,7 +83,7 @@ def _is_all(value: Any, body: bytes) -> bool:
             return True
         level = [*chain.from_iterable(lists), *chain.from_iterable(map(dict.values, objects))]
         if not level:
-            return quotes == 0  # what brackets are left stand in text
+            return quotes == 0  # the remaining brackets are in text
     return False
 
 
@@ -92,17 +94,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _constant(_name: str) -> Any:
-    raise JSONError("NaN and Infinity are not JSON")
-
-
-def _nan_is_null(name: str) -> None:
-    if name != "NaN":
-        raise JSONError("Infinity is not JSON")
+def _constant(name: str, nan_is_null: bool) -> None:
+    if name != "NaN" or not nan_is_null:
+        raise JSONError("Infinity is not JSON" if nan_is_null else "NaN and Infinity are not JSON")
 
 
 def _float(text: str) -> float:
     value = float(text)
-    if value in (float("inf"), float("-inf")):
+    if math.isinf(value):
         raise JSONError("a number is beyond float64")
     return value

@@ -1,4 +1,4 @@
-"""`create_app`: wiring only."""
+"""`create_app` puts the Flask application together; each class of errors gets its HTTP status here."""
 
 import logging
 import os
@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException
 
-from serve.api import batch, card, decision, mlflow_scoring, open_inference, predict, status
+from serve.api import batch, decision, mlflow_scoring, open_inference, status
 from serve.api.body import respond
 from serve.api.hooks import observe, record_refusals, require_keys
-from serve.api.pages import app_pages, docs_pages, openapi
+from serve.api.pages import app_pages, docs_pages, documents
 from serve.errors import ApplicationError, JSONError, RequestError
 from serve.keys import Keys
 from serve.metrics.observer import Observer
@@ -26,28 +26,28 @@ log = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Return the WSGI application; settings come from the environment unless given. Raises SettingsError."""
+    """Return the WSGI application. Without settings it reads the environment. Raises SettingsError."""
     settings = settings or Settings.from_environment(os.environ)
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     model = LiveModel(open_store(settings))
     observer = Observer(settings.request_log)
     keys = Keys(settings.api_keys_file) if settings.api_keys_file else None
+    prediction_log = PredictionLog(settings, observer.recorded) if settings.prediction_log else None
+    shadow = make_shadow(settings, observer.tallies)
     model.on_swap = observer.swapped
     app.extensions |= {"settings": settings, "live_model": model, "observer": observer, "keys": keys}
-    log_of_predictions = PredictionLog(settings, observer.recorded) if settings.prediction_log else None
-    app.extensions["prediction_log"] = log_of_predictions
-    app.extensions["shadow"] = shadow = make_shadow(settings, observer.tallies)
-    app.extensions["stopping"] = Event()
+    app.extensions |= {"prediction_log": prediction_log, "shadow": shadow, "stopping": Event()}
     observe(app, observer)
     if keys:
         require_keys(app, keys, observer)
-    if log_of_predictions:
-        record_refusals(app, log_of_predictions.refusals)
-    interfaces = (status, predict, batch, decision, card, open_inference, mlflow_scoring)
-    for blueprint in (*(module.blueprint for module in interfaces), app_pages, docs_pages, openapi):
+    if prediction_log:
+        record_refusals(app, prediction_log.refusals)
+    for module in (status, decision, batch, open_inference, mlflow_scoring):
+        app.register_blueprint(module.blueprint)
+    for blueprint in (app_pages, docs_pages, documents):
         app.register_blueprint(blueprint)
-    app.after_request(_redirect_within)
+    app.after_request(_make_redirect_relative)
     app.register_error_handler(ApplicationError, _unprocessable)
     for malformed in (JSONError, RequestError):
         app.register_error_handler(malformed, lambda err: respond({"error": str(err)}, 400))
@@ -73,8 +73,8 @@ def _http_error(err: HTTPException) -> Response:
     return response
 
 
-def _redirect_within(response: Response) -> Response:
-    """Make the router's redirects relative: its own name the host that the caller said, and http behind TLS too."""
+def _make_redirect_relative(response: Response) -> Response:
+    """Drop scheme and host from a redirect: the router takes the host from the caller, and does not know of TLS."""
     if response.location:
         response.location = urlsplit(response.location)._replace(scheme="", netloc="").geturl()
         response.set_data(b"")
@@ -82,7 +82,7 @@ def _redirect_within(response: Response) -> Response:
 
 
 def _internal_error(err: Exception) -> Response:
-    # The message may quote an applicant's value; the class and the lines can't.
+    # The message may quote an applicant's value; the class and the line numbers can't.
     lines = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(err.__traceback__)]
     log.error("%s at %s", type(err).__name__, " < ".join(reversed(lines)))
     return respond({"error": "internal error"}, 500)

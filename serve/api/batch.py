@@ -1,4 +1,4 @@
-"""`POST /api/v2/predict/batch`: many applications in one request; the answer has the shape of the question."""
+"""`POST /api/v2/predict/batch`: many applications in one request; the answer has the format of the request."""
 
 import csv
 import io
@@ -9,14 +9,14 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import UnsupportedMediaType
 
 from serve import strict_json
-from serve.api.body import CSV_MARKS, check_rows, read_many
+from serve.api.body import CSV_MARKS, check_rows, read_batch
 from serve.api.recording import decide_rows, loaded_model, name_decision
 from serve.contract.contract import Contract
 from serve.contract.tables import Monitored, encode_columns, encode_csv, encode_records
 from serve.errors import ApplicationError
 
 JSON, CSV = "application/json", "text/csv"
-Render = Callable[[Contract, np.ndarray], bytes]
+Render = Callable[[Contract, np.ndarray], bytes]  # writes (n,) codes in one format
 
 blueprint = Blueprint("batch", __name__)
 
@@ -32,13 +32,12 @@ def predict_batch() -> Response:
         raise UnsupportedMediaType("expected a CSV in UTF-8")
     monitored: Monitored = {}
     X, render = (_encode_csv if request.mimetype == CSV else _encode_json)(contract, monitored)
-    rows = decide_rows(loaded, X, monitored)
-    answer = Response(render(contract, rows.codes), mimetype=request.mimetype)
-    return name_decision(answer, loaded, rows.decision_id)
+    _, codes, decision_id = decide_rows(loaded, X, monitored)
+    return name_decision(Response(render(contract, codes), mimetype=request.mimetype), loaded, decision_id)
 
 
 def _encode_json(contract: Contract, monitored: Monitored) -> tuple[np.ndarray, Render]:
-    document = strict_json.loads(read_many(contract))
+    document = strict_json.loads(read_batch(contract))
     if isinstance(document, list):
         check_rows(len(document))
         return encode_records(contract, document, monitored), _render_records
@@ -49,27 +48,28 @@ def _encode_json(contract: Contract, monitored: Monitored) -> tuple[np.ndarray, 
 
 
 def _encode_csv(contract: Contract, monitored: Monitored) -> tuple[np.ndarray, Render]:
-    body = read_many(contract, CSV_MARKS)
+    body = read_batch(contract, CSV_MARKS)
     if b'"' not in body:
         check_rows(body.rstrip(b"\r\n").count(b"\n"))
     X = encode_csv(contract, body, monitored)
-    check_rows(len(X))  # with quotes, a line's end may stand within a cell
+    check_rows(len(X))  # with quotes, the end of a line may be part of a cell
     return X, _render_csv
 
 
+# Each renderer writes both answers once, and repeats them.
 def _render_records(contract: Contract, codes: np.ndarray) -> bytes:
     answers = [strict_json.dumps({"prediction": contract.label(code), "prediction_code": code}) for code in (0, 1)]
-    return b"[%b]" % _pick(answers, codes)
+    return b"[%b]" % b",".join(_repeat(answers, codes))
 
 
 def _render_columns(contract: Contract, codes: np.ndarray) -> bytes:
-    labels = [strict_json.dumps(contract.label(code)) for code in (0, 1)]
-    return b'{"prediction":[%b],"prediction_code":[%b]}' % (_pick(labels, codes), _pick([b"0", b"1"], codes))
+    labels = _repeat([strict_json.dumps(contract.label(code)) for code in (0, 1)], codes)
+    return b'{"prediction":[%b],"prediction_code":[%b]}' % (b",".join(labels), b",".join(_repeat([b"0", b"1"], codes)))
 
 
 def _render_csv(contract: Contract, codes: np.ndarray) -> bytes:
-    lines = [_csv_line([contract.label(code), code]) for code in (0, 1)]
-    return _csv_line(["prediction", "prediction_code"]) + _pick(lines, codes, b"")
+    header, *lines = map(_csv_line, (["prediction", "prediction_code"], [contract.label(0), 0], [contract.label(1), 1]))
+    return header + b"".join(_repeat(lines, codes))
 
 
 def _csv_line(cells: list[object]) -> bytes:
@@ -78,6 +78,5 @@ def _csv_line(cells: list[object]) -> bytes:
     return line.getvalue().encode()
 
 
-def _pick(answers: list[bytes], codes: np.ndarray, between: bytes = b",") -> bytes:
-    """Return the answer of each code, in a row: each is written once, not once for each application."""
-    return between.join([answers[code] for code in codes.tolist()])
+def _repeat(answers: list[bytes], codes: np.ndarray) -> list[bytes]:
+    return [answers[code] for code in codes.tolist()]

@@ -1,4 +1,4 @@
-"""Bodies of requests and responses: JSON, or many rows within the limits of a batch."""
+"""Bodies of requests and responses: JSON, and batches within their limits."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from serve.strict_json import count_byte
 
 JSON_MARKS = ",[{"  # each begins an item
 CSV_MARKS = ",\r\n"
-FEW = 100  # lines without an application, and a protocol's own items
+SPARE_ROWS = 100  # allowance for empty lines and for a protocol's own items
 
 
 def respond(document: Any, status: int = 200) -> Response:
@@ -22,35 +22,22 @@ def respond(document: Any, status: int = 200) -> Response:
 
 
 def read_json() -> Any:
-    """Return the body of this request. Raises UnsupportedMediaType, RequestEntityTooLarge, JSONError."""
+    """Return this request's JSON body. Raises UnsupportedMediaType, RequestEntityTooLarge, JSONError."""
     if request.mimetype != "application/json":
         raise UnsupportedMediaType("expected Content-Type: application/json")
-    return strict_json.loads(read_body())
+    return strict_json.loads(_read_body())
 
 
-def read_body() -> bytes:
-    """Return the bytes of this request's body. Raises RequestEntityTooLarge, JSONError."""
-    try:
-        body = request.get_data(cache=False)
-        if request.content_length is None:
-            request.stream.read(1)  # a body in chunks is cut at the limit without a word; only reading on raises
-    except HTTPException:
-        raise
-    except Exception:  # noqa: BLE001 (each WSGI server has a class of its own for a body that can't be read)
-        raise JSONError("the body can't be read") from None
-    return body
+def read_batch(contract: Contract, marks: str = JSON_MARKS) -> bytes:
+    """Return this request's body, many rows. Raises RequestEntityTooLarge, JSONError.
 
-
-def read_many(contract: Contract, marks: str = JSON_MARKS) -> bytes:
-    """Return the body of this request. Raises RequestEntityTooLarge, JSONError.
-
-    A body with more items than the most rows could have is refused before it is parsed: two bytes of JSON may take
-    seventy in memory, so bytes alone are no measure.
+    The items are counted before the body is parsed: two bytes of JSON may take seventy in memory, so a limit of bytes
+    alone does not bound memory.
     """
     settings: Settings = current_app.extensions["settings"]
     request.max_content_length = settings.max_batch_bytes
-    body = read_body()
-    most = (settings.max_batch_rows + FEW) * _most_items(contract, marks)
+    body = _read_body()
+    most = (settings.max_batch_rows + SPARE_ROWS) * _most_items(contract, marks)
     if len(body) > most and sum(count_byte(body, mark.encode()) for mark in marks) > most:
         check_rows(settings.max_batch_rows + 1)
     return body
@@ -63,7 +50,19 @@ def check_rows(rows: int) -> None:
         raise RequestEntityTooLarge(f"more than {settings.max_batch_rows} rows, send them in several requests")
 
 
+def _read_body() -> bytes:
+    try:
+        body = request.get_data(cache=False)
+        if request.content_length is None:
+            request.stream.read(1)  # a chunked body is cut at the limit without an error; only a further read raises it
+    except HTTPException:
+        raise
+    except Exception:  # noqa: BLE001 (each WSGI server has its own class for a body that can't be read)
+        raise JSONError("the body can't be read") from None
+    return body
+
+
 def _most_items(contract: Contract, marks: str) -> int:
-    """Return how many items a row may have in any format: each value in a list of its own, marks in its text too."""
+    """Return how many items a row may have in any format: each value in its own list, marks within texts included."""
     texts = [[feature.name, *feature.values] for feature in contract.features]
     return 2 + sum(2 + 2 * max(sum(map(text.count, marks)) for text in names) for names in texts)

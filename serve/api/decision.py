@@ -1,4 +1,4 @@
-"""`/api/v2/decision`: the answer of `/api/v2/predict`, and how it came about: reasons, and what would be approved."""
+"""`/api/v2/predict` and `/api/v2/decision`: one application, decided briefly or with reasons and counterfactuals."""
 
 from collections.abc import Callable
 from math import log
@@ -14,48 +14,60 @@ from serve.errors import RequestError
 from serve.model.counterfactual import find_counterfactuals
 from serve.model.reasons import principal_reasons
 from serve.model.scorer import Decision, name_band
-from serve.model.shapley import Explanation
 from serve.store.live import Loaded
 
 blueprint = Blueprint("decision", __name__)
 
-Write = Callable[[Callable[[str], str]], Any]  # of what is said in a language, what stands in the answer
+Write = Callable[[Callable[[str], str]], Any]  # takes a text by language, returns the document's form of it
+
+
+@blueprint.post("/api/v2/predict")
+def predict() -> Response:
+    """Decide one application; answer label and code."""
+    loaded = loaded_model()
+    application = read_json()
+    X = loaded.scorer.contract.encode(application)
+    decision = loaded.scorer.answer_row(X)
+    decision_id = record_decision(loaded, decision, X, application)
+    response = respond({"prediction": decision.label, "prediction_code": decision.code})
+    return name_decision(response, loaded, decision_id)
 
 
 @blueprint.post("/api/v2/decision")
 def decide() -> Response:
-    """Decide one application, and say how near it was, why, what would be approved, and which model said so.
+    """Decide one application; answer probability, band, reasons, counterfactuals and the model's identity too.
 
     `?values=true` adds the number behind each reason; `?texts=all` gives each text in all languages.
     """
-    with_values, in_all = _read_choice("values", "true", "false"), _read_choice("texts", "all", "one")
+    with_values, all_languages = _read_choice("values", "true", "false"), _read_choice("texts", "all", "one")
     loaded = loaded_model()
     application = read_json()
     X = loaded.scorer.contract.encode(application)
     decision = loaded.scorer.answer_row(X)
     language = request.accept_languages.best_match(LANGUAGES, LANGUAGES[0])
-    write = (lambda text: {each: text(each) for each in LANGUAGES}) if in_all else (lambda text: text(language))
+    write = (lambda text: {each: text(each) for each in LANGUAGES}) if all_languages else (lambda text: text(language))
     document = _describe(decision, X, loaded, with_values, write)
     decision_id = record_decision(loaded, decision, X, application, [reason["code"] for reason in document["reasons"]])
     response = name_decision(respond(document | {"decision_id": decision_id}), loaded, decision_id)
-    response.headers["Content-Language"] = ", ".join(LANGUAGES) if in_all else language
+    response.headers["Content-Language"] = ", ".join(LANGUAGES) if all_languages else language
     response.vary.add("Accept-Language")
     return response
 
 
 def _read_choice(name: str, chosen: str, otherwise: str) -> bool:
     """Return whether a query parameter is `chosen`; absent, it is `otherwise`. Raises RequestError."""
-    given = request.args.getlist(name) or [otherwise]
-    if len(given) > 1 or given[0] not in (chosen, otherwise):
+    values = request.args.getlist(name) or [otherwise]
+    if len(values) > 1 or values[0] not in (chosen, otherwise):
         raise RequestError(f"query.{name}: expected {chosen} or {otherwise}, once")
-    return given[0] == chosen
+    return values[0] == chosen
 
 
 def _describe(decision: Decision, X: np.ndarray, loaded: Loaded, with_values: bool, write: Write) -> dict[str, Any]:
     scorer, pointer = loaded.scorer, loaded.pointer
+    features = scorer.contract.scored
     band = name_band(decision.probability, *scorer.review_band)
     explanation = loaded.explainer.explain(X)
-    reasons = principal_reasons(scorer.contract.scored, X, explanation, scorer.background, band == "approve")
+    reasons = principal_reasons(features, X, explanation, scorer.background, band == "approve")
     changes = find_counterfactuals(scorer, X) if band != "approve" else []
     document = {
         "prediction": decision.label,
@@ -67,20 +79,14 @@ def _describe(decision: Decision, X: np.ndarray, loaded: Loaded, with_values: bo
         "reasons": [reason.to_dict(write) for reason in reasons],
         "counterfactuals": [change.to_dict(write) for change in changes],
     }
-    if with_values:
-        document["explanation"] = _describe_values(explanation, loaded)
+    if with_values:  # all of them log-odds of approval
+        values = explanation.values.tolist()
+        document["explanation"] = {
+            "method": f"interventional Shapley values against {len(scorer.background)} background rows",
+            "base": explanation.base,
+            "threshold": log(scorer.threshold / (1 - scorer.threshold)),
+            "contributions": {feature.name: value for feature, value in zip(features, values, strict=True)},
+            "error": explanation.error,
+        }
     identity = {"name": pointer.name, "alias": pointer.alias, "version": pointer.version, "sha256": scorer.sha256}
     return document | {"model": identity}
-
-
-def _describe_values(explanation: Explanation, loaded: Loaded) -> dict[str, Any]:
-    """Return the numbers behind the reasons, all of them log-odds of approval."""
-    scorer = loaded.scorer
-    names = [feature.name for feature in scorer.contract.scored]
-    return {
-        "method": f"interventional Shapley values against {len(scorer.background)} background rows",
-        "base": explanation.base,
-        "threshold": log(scorer.threshold / (1 - scorer.threshold)),
-        "contributions": dict(zip(names, explanation.values.tolist(), strict=True)),
-        "error": explanation.error,
-    }

@@ -1,4 +1,4 @@
-"""What happens before and after each request: API keys, metrics and trace context, refusals.
+"""What runs before and after each request: API keys, metrics with trace context, counts of refusals.
 
 Source of the trace context: W3C Trace Context, section 3.2.
 """
@@ -20,18 +20,18 @@ PUBLIC_PREFIX = "/health/"
 CHALLENGES = ('Bearer realm="loan-approval"', 'Basic realm="loan-approval", charset="UTF-8"')
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 DECISION_ENDPOINTS = frozenset(
-    ("predict.predict", "batch.predict_batch", "decision.decide", "mlflow_scoring.invocations", "open_inference.infer")
+    ("decision.predict", "decision.decide", "batch.predict_batch", "mlflow_scoring.invocations", "open_inference.infer")
 )
-REFUSAL_KINDS = {400: "malformed", 413: "too large", 415: "content type", 422: "shape"}  # unless the fault says more
+REFUSAL_KINDS = {400: "malformed", 413: "too large", 415: "content type", 422: "shape"}  # of an error without faults
 _match_traceparent = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
 
 
 def require_keys(app: Flask, keys: Keys, observer: Observer) -> None:
-    """Require an API key on non-public routes: 401 without a valid one, before anything else is looked at."""
+    """Require an API key on non-public routes. A request without a valid one gets 401 before it is read any further."""
 
     @app.before_request
     def check() -> Response | None:
-        # By the route that will answer, not by the path: two readers of one path could disagree.
+        # Judge the matched route, not the path: two readers of one path could disagree.
         rule = request.url_rule.rule if request.url_rule else ""
         if rule in PUBLIC or rule.startswith(PUBLIC_PREFIX):
             return None
@@ -67,7 +67,7 @@ def observe(app: Flask, observer: Observer) -> None:
 
 
 def record_refusals(app: Flask, refusals: Refusals) -> None:
-    """Count refused requests for decisions, and refuse an invalid applicant key."""
+    """Count refused requests for decisions, and refuse those with an invalid applicant key."""
 
     @app.before_request
     def check() -> None:
@@ -84,5 +84,5 @@ def record_refusals(app: Flask, refusals: Refusals) -> None:
 
 
 def valid_traceparent(text: str) -> str:
-    """Return a `traceparent` as it came, or "" where it is not one."""
+    """Return a valid `traceparent` unchanged, "" for anything else."""
     return text if _match_traceparent(text) else ""

@@ -1,13 +1,13 @@
 """MLflow's scoring protocol: `/ping`, `/health`, `/version`, `/invocations`.
 
-Source: MLflow 3.17.2, mlflow/pyfunc/scoring_server/__init__.py and mlflow/utils/proto_json_utils.py; its input formats
-and statuses are kept for a model with named columns. Where MLflow guesses or drops something in silence, this refuses:
-- 422 in the service's shape for all that breaks the contract; an unknown column too, which MLflow drops.
+Source: MLflow 3.17.2, mlflow/pyfunc/scoring_server/__init__.py and mlflow/utils/proto_json_utils.py. Input formats and
+statuses are those of MLflow for a model with named columns. Where MLflow guesses or drops data silently, this refuses:
+- 422 in the service's own shape for whatever breaks the contract; for an unknown column too, which MLflow drops.
 - 400 for keys beside the input format, for `params` (the model has none), for rows shorter than the columns, and for
-  rows without names in `instances` and `inputs`, as nothing says which value is which.
+  rows without names in `instances` and `inputs`, whose values can't be assigned to features.
 - NaN is null, as MLflow's client writes a missing value. A CSV has a column for each scored feature, and only an empty
-  cell is missing. There is no Parquet.
-- `/ping`, `/health` and `/version` answer bare text, and say so; MLflow calls it application/json.
+  cell is missing. Parquet is not accepted.
+- `/ping`, `/health` and `/version` answer plain text with that content type; MLflow labels it application/json.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,13 +18,13 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import UnsupportedMediaType
 
 from serve import strict_json
-from serve.api.body import check_rows, read_many, respond
+from serve.api.body import check_rows, read_batch, respond
 from serve.api.recording import decide_rows, loaded_model, name_decision
 from serve.contract.contract import Contract
 from serve.contract.tables import Monitored, encode_columns, encode_csv, encode_records, fill_absent
 from serve.errors import RequestError
 
-VERSION = "3.17.2"  # of the MLflow whose protocol this is: what MLflow itself answers
+VERSION = "3.17.2"  # of the MLflow whose protocol this is; MLflow itself answers the same
 
 blueprint = Blueprint("mlflow_scoring", __name__)
 
@@ -32,14 +32,14 @@ blueprint = Blueprint("mlflow_scoring", __name__)
 @blueprint.get("/ping")
 @blueprint.get("/health")
 def ping() -> Response:
-    """200 and an empty line with a model; 503 without, in the shape of every error."""
+    """Answer 200 and an empty line with a model, 503 without one."""
     loaded_model()
     return Response("\n", mimetype="text/plain")
 
 
 @blueprint.get("/version")
 def version() -> Response:
-    """Return the version of the protocol; no client of MLflow compares it."""
+    """Return the version of the protocol; MLflow's clients don't compare it."""
     return Response(VERSION, mimetype="text/plain")
 
 
@@ -51,10 +51,10 @@ def invocations() -> Response:
     encode = encode_csv if request.mimetype == "text/csv" else _encode_json
     contract = loaded.scorer.contract
     monitored: Monitored = {}
-    X = encode(contract, read_many(contract), monitored)
+    X = encode(contract, read_batch(contract), monitored)
     check_rows(len(X))
-    rows = decide_rows(loaded, X, monitored)
-    return name_decision(respond({"predictions": rows.codes.tolist()}), loaded, rows.decision_id)
+    _, codes, decision_id = decide_rows(loaded, X, monitored)
+    return name_decision(respond({"predictions": codes.tolist()}), loaded, decision_id)
 
 
 def _check_content_type() -> None:
@@ -67,13 +67,14 @@ def _check_content_type() -> None:
 
 def _encode_json(contract: Contract, body: bytes, monitored: Monitored) -> np.ndarray:
     document = strict_json.loads(body, nan_is_null=True)
-    if not isinstance(document, Mapping) or len(set(document) & set(FORMATS)) != 1:
+    names = set(document) & set(FORMATS) if isinstance(document, Mapping) else ()
+    if len(names) != 1:
         raise RequestError(f"expected an object with exactly one of {', '.join(FORMATS)}")
     if document.get("params"):
         raise RequestError("params: expected none, the model takes no parameters")
     if set(document) - set(FORMATS) - {"params"}:
         raise RequestError(f"unknown key, expected one of {', '.join(FORMATS)}, and nothing beside it")
-    (name,) = set(document) & set(FORMATS)
+    (name,) = names
     return FORMATS[name](contract, document[name], name, monitored)
 
 
@@ -93,8 +94,7 @@ def _encode_split(contract: Contract, value: Any, where: str, monitored: Monitor
     if index is not None and not (isinstance(index, list) and len(index) == len(data)):
         raise RequestError(f"{where}.index: expected as many entries as data has rows")
     check_rows(len(data))
-    values = map(list, zip(*data, strict=True)) if data else [[] for _ in columns]
-    named = dict(zip(columns, values, strict=True))
+    named = {name: [row[i] for row in data] for i, name in enumerate(columns)}
     return encode_columns(contract, fill_absent(contract, named, len(data)), monitored)
 
 

@@ -1,14 +1,14 @@
 """The Open Inference Protocol over REST ("v2", as KServe, Triton and their clients speak it).
 
-Source: https://github.com/kserve/open-inference-protocol, specification/protocol/inference_rest.md. Its paths,
-documents and error shape are kept to the letter; what it leaves open is decided so:
+Source: https://github.com/kserve/open-inference-protocol, specification/protocol/inference_rest.md. Paths, documents
+and error shape are the specification's. This server decides what it leaves open:
 - Inputs: `X` [N, F] (FP64 or FP32: the scored features in contract order, a category as its index), or one tensor
-  [N] or [N, 1] a feature, named as the feature (a category is BYTES, by name). Absent tensors say null in each row.
+  [N] or [N, 1] for each feature, with its name (a category is BYTES, by name). An absent tensor is null in each row.
 - null and NaN in data mean missing: clients that fill a tensor from an array can't write null.
-- A number is the float64 its digits say, whatever the datatype: FP32 is not rounded to float32, which could move a
-  value out of its range. A client's own float32 already has been: send FP64.
-- Unknown keys and parameters have no effect, as clients add their own; those that ask for an extension which changes
-  the meaning of data are refused. No extension is offered: answers are JSON, also where binary data was asked for.
+- A number is the float64 of its digits, whatever the datatype. Rounding FP32 to float32 could move a value out of its
+  range; a client that holds float32 has already rounded, and should send FP64.
+- Unknown keys and parameters have no effect, as clients add their own. Those that ask for an extension which changes
+  the meaning of data are refused. No extension is offered: answers are JSON, even when binary data was asked for.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound, UnsupportedMediaType
 
 from serve import strict_json
-from serve.api.body import check_rows, read_many, respond
+from serve.api.body import check_rows, read_batch, respond
 from serve.api.recording import decide_rows, loaded_model, name_decision
 from serve.api.tensors import MATRIX, encode_tensors, read_tensors, refuse_extensions, require_object
 from serve.contract.contract import Contract
@@ -34,19 +34,19 @@ blueprint = Blueprint("open_inference", __name__, url_prefix="/v2")
 
 @blueprint.get("", strict_slashes=False)
 def server_metadata() -> Response:
-    """Name the server and the extensions it offers, none."""
+    """Name the server and its extensions: none."""
     return respond({"name": "loan-approval", "version": "2", "extensions": []})
 
 
 @blueprint.get("/health/live")
 def live() -> Response:
-    """200 while the process answers at all."""
+    """Answer 200 as long as the process runs."""
     return respond({"live": True})
 
 
 @blueprint.get("/health/ready")
 def ready() -> Response:
-    """200 with a model; 503 without. The protocol's answer has the same key as liveness."""
+    """Answer 200 with a model, 503 without one. The protocol gives this answer the same key as liveness."""
     loaded_model()
     return respond({"live": True})
 
@@ -71,7 +71,7 @@ def model_metadata(name: str, version: str | None = None) -> Response:
 @blueprint.get("/models/<name>/ready")
 @blueprint.get("/models/<name>/versions/<version>/ready")
 def model_ready(name: str, version: str | None = None) -> Response:
-    """200 when this very model and version answers."""
+    """Answer 200 when this model and version is the loaded one."""
     return respond({"name": _named_model(name, version).pointer.name, "ready": True})
 
 
@@ -80,16 +80,17 @@ def model_ready(name: str, version: str | None = None) -> Response:
 def infer(name: str, version: str | None = None) -> Response:
     """Decide N applications."""
     loaded = _named_model(name, version)
-    document = _read_request(loaded.scorer.contract)
-    wanted = _read_outputs(document)
+    contract = loaded.scorer.contract
+    document = _read_request(contract)
+    names = _read_outputs(document)
     tensors = read_tensors(document)
     check_rows(tensors[0].shape[0])
-    rows = decide_rows(loaded, encode_tensors(loaded.scorer.contract, tensors))
+    p, codes, decision_id = decide_rows(loaded, encode_tensors(contract, tensors))
     answer = {"model_name": loaded.pointer.name, "model_version": loaded.pointer.version}
     if document.get("id") is not None:
         answer["id"] = document["id"]
-    outputs = _make_outputs(wanted, loaded.scorer.contract, rows.p, rows.codes)
-    return name_decision(respond(answer | {"outputs": outputs}), loaded, rows.decision_id)
+    outputs = _make_outputs(names, contract, p, codes)
+    return name_decision(respond(answer | {"outputs": outputs}), loaded, decision_id)
 
 
 def _named_model(name: str, version: str | None) -> Loaded:
@@ -106,7 +107,7 @@ def _read_request(contract: Contract) -> Mapping[str, Any]:
         raise RequestError("Inference-Header-Content-Length: the binary tensor data extension is not supported")
     if request.mimetype not in ("application/json", ""):  # Triton's client sends none
         raise UnsupportedMediaType("expected Content-Type: application/json")
-    document = require_object(strict_json.loads(read_many(contract), nan_is_null=True), "the body")
+    document = require_object(strict_json.loads(read_batch(contract), nan_is_null=True), "the body")
     if not isinstance(document.get("id"), str | None):
         raise RequestError("id: expected text")
     refuse_extensions(document, "")
@@ -114,7 +115,7 @@ def _read_request(contract: Contract) -> Mapping[str, Any]:
 
 
 def _read_outputs(document: Mapping[str, Any]) -> list[str]:
-    """Return the names of the outputs asked for, all of them when none is."""
+    """Return the names of the requested outputs; of all of them when the request names none."""
     outputs = document.get("outputs") or []
     if not isinstance(outputs, list):
         raise RequestError("outputs: expected a list")
@@ -134,9 +135,6 @@ def _read_outputs(document: Mapping[str, Any]) -> list[str]:
 
 def _make_outputs(names: Sequence[str], contract: Contract, p: np.ndarray, codes: np.ndarray) -> list[dict[str, Any]]:
     labels = (contract.label(0), contract.label(1))
-    data = {
-        "probability": p.tolist(),
-        "prediction_code": codes.tolist(),
-        "prediction": [labels[code] for code in codes],
-    }
+    predictions = [labels[code] for code in codes]
+    data = {"probability": p.tolist(), "prediction_code": codes.tolist(), "prediction": predictions}
     return [{"name": name, "datatype": OUTPUTS[name], "shape": [len(p)], "data": data[name]} for name in names]

@@ -1,8 +1,7 @@
-"""Decides with the model that is live, and puts each decision on record."""
+"""Decides with the live model; records and counts each decision."""
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ NO_MODEL = "Modelo não está disponível. Verifique os logs e se um modelo poss
 
 
 def live_model() -> LiveModel:
-    """Return the model this application answers with."""
+    """Return the holder of the model that this application answers with."""
     return current_app.extensions["live_model"]
 
 
@@ -35,24 +34,20 @@ def loaded_model() -> Loaded:
 
 
 def name_decision(response: Response, loaded: Loaded, decision_id: str) -> Response:
-    """Add the headers that name a decision, or a batch of them, and the model behind it."""
+    """Add the headers that identify a decision (or a batch of decisions) and its model."""
     response.headers["X-Decision-Id"] = decision_id
     response.headers["X-Model-Version"] = loaded.pointer.version
     response.headers["X-Model-Sha256"] = loaded.scorer.sha256
     return response
 
 
-@dataclass(frozen=True)
-class Rows:
-    """The decisions of many applications: (n,) probabilities and (n,) codes."""
+def decide_rows(
+    loaded: Loaded, X: np.ndarray, monitored: Mapping[str, np.ndarray] | None = None
+) -> tuple[np.ndarray, np.ndarray, str]:
+    """Decide, record and count (n, F) encoded rows; return (n,) probabilities, (n,) codes and the decision id.
 
-    p: np.ndarray
-    codes: np.ndarray
-    decision_id: str
-
-
-def decide_rows(loaded: Loaded, X: np.ndarray, monitored: Mapping[str, np.ndarray] | None = None) -> Rows:
-    """Decide (n, F) encoded rows; the decisions are put on record and counted. Raises ServiceUnavailable."""
+    Raises ServiceUnavailable when the decisions can't be recorded.
+    """
     p = loaded.scorer.score(X)
     codes = loaded.scorer.decide(p)
     decision_id = make_decision_id()
@@ -61,13 +56,13 @@ def decide_rows(loaded: Loaded, X: np.ndarray, monitored: Mapping[str, np.ndarra
     for code, count in ((0, len(codes) - approved), (1, approved)):
         if count:
             current_app.extensions["observer"].decided(loaded, code, count)
-    return Rows(p, codes, decision_id)
+    return p, codes, decision_id
 
 
 def record_decision(
     loaded: Loaded, decision: Decision, X: np.ndarray, application: Mapping[str, Any], reasons: list[str] | None = None
 ) -> str:
-    """Put the decision about one application on record, count it, and return its id. Raises ServiceUnavailable."""
+    """Record and count the decision about one application; return its id. Raises ServiceUnavailable."""
     decision_id = make_decision_id()
     monitored = loaded.scorer.contract.encode_monitored(application)
     _record(loaded, decision_id, X, [decision.probability], [decision.code], monitored=monitored, reasons=reasons)
@@ -75,20 +70,18 @@ def record_decision(
     return decision_id
 
 
-def _record(loaded: Loaded, decision_id: str, X: np.ndarray, p: Any, codes: Any, **more: Any) -> None:
-    """Put decisions of this request into the prediction log and before the shadow, where there are such. Raises
-    ServiceUnavailable.
+def _record(loaded: Loaded, decision_id: str, X: np.ndarray, p: Any, codes: Any, **optional: Any) -> None:
+    """Pass this request's decisions to the prediction log and to the shadow, if there are any. `optional` holds further
+    fields of `Decided`. Raises ServiceUnavailable.
     """
     log: PredictionLog | None = current_app.extensions["prediction_log"]
     shadow: Shadow | None = current_app.extensions["shadow"]
     if log is None and shadow is None:
         return
     seconds, key = time.perf_counter() - g.begun, request.headers.get(HEADER)
-    applicant = None if key is None else key.encode("latin-1")
-    lists = (np.asarray(p).tolist(), np.asarray(codes).tolist())
-    decided = Decided(
-        time.time(), decision_id, request.url_rule.rule, loaded, X, *lists, seconds, applicant=applicant, **more
-    )
+    optional["applicant"] = None if key is None else key.encode("latin-1")
+    lists = np.asarray(p).tolist(), np.asarray(codes).tolist()
+    decided = Decided(time.time(), decision_id, request.url_rule.rule, loaded, X, *lists, seconds, **optional)
     if log and not log.take(decided):
         log.refuse(len(p))
         raise ServiceUnavailable("the decision can't be put on record, try again later", retry_after=1)

@@ -1,4 +1,4 @@
-"""The input tensors of the Open Inference Protocol: from an inference request to encoded rows.
+"""The input tensors of the Open Inference Protocol: checks them and encodes them as rows.
 
 Source: KServe, "Open Inference Protocol", inference_rest.md, sections "Request Input" and "Tensor Data".
 """
@@ -19,7 +19,7 @@ MATRIX = "X"
 FLOATS = ("FP64", "FP32")
 WHOLE = {f"{sign}INT{bits}": (sign, bits) for sign in ("", "U") for bits in (8, 16, 32, 64)}
 NUMBERS = (*FLOATS, *WHOLE)
-# Each asks for an extension that the server's metadata does not list, and changes what data means.
+# These parameters ask for extensions that change the meaning of data. The server's metadata lists none of them.
 EXTENSIONS = {
     "binary_data_size": "the binary tensor data extension",
     "shared_memory_region": "the shared memory extensions",
@@ -29,7 +29,7 @@ EXTENSIONS = {
 
 @dataclass(frozen=True)
 class Tensor:
-    """One input as the request gave it: `where` is its path; `data` are n rows of `width` values, row-major."""
+    """One input of a request: n rows of `width` values, flat in row-major order. `where` is its path."""
 
     where: str
     name: str
@@ -62,51 +62,9 @@ def encode_tensors(contract: Contract, tensors: Sequence[Tensor]) -> np.ndarray:
     """Return (n, F) float64. Raises RequestError for a malformed tensor, ApplicationError for values that break the
     contract.
     """
-    if any(tensor.name == MATRIX for tensor in tensors) and MATRIX not in _by_name(contract):
+    features = {feature.name: feature for feature in contract.scored}
+    if MATRIX not in features and any(tensor.name == MATRIX for tensor in tensors):
         return _encode_matrix(contract, tensors)
-    return _encode_features(contract, tensors)
-
-
-def refuse_extensions(document: Mapping[str, Any], where: str) -> None:
-    """Raise RequestError when `parameters` are no object, or ask for what only an extension gives; others have no
-    effect, and null is none.
-    """
-    parameters = document.get("parameters")
-    if parameters is None:
-        return
-    for name in require_object(parameters, f"{where}parameters"):
-        if name in EXTENSIONS:
-            raise RequestError(f"{where}parameters.{name}: {EXTENSIONS[name]} is not supported, expected JSON data")
-
-
-def require_object(value: object, where: str) -> Mapping[str, Any]:
-    """Return the value, which stands at the path `where`. Raises RequestError."""
-    if not isinstance(value, Mapping):
-        raise RequestError(f"{where}: expected an object")
-    return value
-
-
-def _encode_matrix(contract: Contract, tensors: Sequence[Tensor]) -> np.ndarray:
-    if len(tensors) > 1:
-        raise RequestError(f"inputs: expected {MATRIX} alone, or one tensor a feature")
-    (tensor,) = tensors
-    width = len(contract.scored)
-    if len(tensor.shape) != 2 or tensor.width != width:
-        raise RequestError(f"{tensor.where}.shape: expected [N, {width}]: {', '.join(_by_name(contract))}")
-    _check_datatype(tensor, FLOATS)
-    indexed = replace(contract, features=tuple(_indexed(feature) for feature in contract.scored))
-    return encode_columns(indexed, {f.name: tensor.data[i::width] for i, f in enumerate(contract.scored)})
-
-
-def _indexed(feature: Feature) -> Feature:
-    """Return the feature whose values are what the model sees: a category's index instead of its name."""
-    if not feature.is_category:
-        return feature
-    return replace(feature, type="integer", min=0, max=len(feature.values) - 1, values=())
-
-
-def _encode_features(contract: Contract, tensors: Sequence[Tensor]) -> np.ndarray:
-    features = _by_name(contract)
     columns: dict[str, Sequence[object]] = {}
     for tensor in tensors:
         feature = features.get(tensor.name)
@@ -121,8 +79,40 @@ def _encode_features(contract: Contract, tensors: Sequence[Tensor]) -> np.ndarra
     return encode_columns(contract, fill_absent(contract, columns, tensors[0].shape[0]))
 
 
-def _by_name(contract: Contract) -> dict[str, Feature]:
-    return {feature.name: feature for feature in contract.scored}
+def refuse_extensions(document: Mapping[str, Any], where: str) -> None:
+    """Raise RequestError when `parameters` is no object or asks for an extension; all others have no effect."""
+    parameters = document.get("parameters")
+    if parameters is None:
+        return
+    for name in require_object(parameters, f"{where}parameters"):
+        if name in EXTENSIONS:
+            raise RequestError(f"{where}parameters.{name}: {EXTENSIONS[name]} is not supported, expected JSON data")
+
+
+def require_object(value: object, where: str) -> Mapping[str, Any]:
+    """Return the value if it is an object. Raises RequestError with its path, `where`."""
+    if not isinstance(value, Mapping):
+        raise RequestError(f"{where}: expected an object")
+    return value
+
+
+def _encode_matrix(contract: Contract, tensors: Sequence[Tensor]) -> np.ndarray:
+    if len(tensors) > 1:
+        raise RequestError(f"inputs: expected {MATRIX} alone, or one tensor a feature")
+    (tensor,) = tensors
+    names = [feature.name for feature in contract.scored]
+    if len(tensor.shape) != 2 or tensor.width != len(names):
+        raise RequestError(f"{tensor.where}.shape: expected [N, {len(names)}]: {', '.join(names)}")
+    _check_datatype(tensor, FLOATS)
+    indexed = replace(contract, features=tuple(map(_use_index, contract.scored)))
+    return encode_columns(indexed, {name: tensor.data[i :: len(names)] for i, name in enumerate(names)})
+
+
+def _use_index(feature: Feature) -> Feature:
+    """Return the feature with a category's index as its value, as the model sees it."""
+    if not feature.is_category:
+        return feature
+    return replace(feature, type="integer", min=0, max=len(feature.values) - 1, values=())
 
 
 def _read_tensor(value: object, where: str) -> Tensor:
@@ -161,7 +151,7 @@ def _check_datatype(tensor: Tensor, expected: Sequence[str]) -> None:
     if tensor.datatype in WHOLE:
         sign, bits = WHOLE[tensor.datatype]
         low, high = (0, 2**bits) if sign else (-(2 ** (bits - 1)), 2 ** (bits - 1))
-        # What is not a number at all is for the contract to judge, as everywhere.
+        # The contract judges values that are no numbers, as for every format.
         numbers = [value for value in tensor.data if isinstance(value, int | float)]
         if not all(low <= value < high and value == int(value) for value in numbers):
             raise RequestError(f"{tensor.where}.data: expected whole numbers within {tensor.datatype}")

@@ -1,4 +1,4 @@
-"""From bytes to requests and back: connections, deadlines, limits, processes.
+"""HTTP/1.1 over sockets: connections, deadlines, limits, TLS and processes.
 
-In: sockets, and a `service.Service` that answers. Out: HTTP/1.1 responses, in order and in time. It knows no route.
+In: sockets, and a `worker.WorkerService` that answers. Out: responses, in order and in time. It knows no route.
 """

@@ -1,59 +1,27 @@
 """One HTTP/1.1 connection: the lane or the application answers, in order, and each step has a deadline.
 
-Nothing waits for a caller: a body is complete before anyone looks at it, and who is slow loses the connection.
+No thread waits for a caller: the application gets whole requests, and a caller that misses a deadline is disconnected.
 Source: RFC 9112 (connections: section 9).
 """
 
 import asyncio
 from collections import deque
-from typing import Protocol
 
-from serve import strict_json
-from serve.http.request import Bounds, Request, RequestReader
+from serve.http.front import Front
+from serve.http.reader import RequestReader
+from serve.http.wsgi import Request, make_error
 
-QUIET_SECONDS = 2.0  # that a connection may be silent where many want its place
-LINGER_SECONDS = 2.0  # in which a refused caller's bytes are thrown away, so that it gets to read why
+LINGER_SECONDS = 2.0  # in which a refused caller's bytes are thrown away, so that it gets to read the response
 CUT_SHORT = (400, "the request ended early")
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 NEVER = float("inf")
-REASONS = {
-    400: "Bad Request",
-    408: "Request Timeout",
-    413: "Content Too Large",
-    431: "Request Header Fields Too Large",
-    500: "Internal Server Error",
-    503: "Service Unavailable",
-}
-
-
-class Shared(Bounds, Protocol):
-    """What the connections of a worker share; times are of the loop's clock."""
-
-    connections: set["Connection"]
-    now: float
-    receive_by: float
-    idle_until: float
-    date: bytes
-
-    def admit(self, connection: "Connection", /) -> bool:
-        """Count a connection in; False when it is one too many."""
-
-    def rejected(self, status: int, /) -> None:
-        """Count a request that reaches no route."""
-
-    def short_cut(self, request: Request, /) -> bytes | None:
-        """Return headers and body of a 200 response, or None: the application has to answer."""
-
-    def ask(self, connection: "Connection", request: Request, /) -> bool:
-        """Have the application answer through `Connection.answered`; False when too many requests wait already."""
 
 
 class Connection(RequestReader, asyncio.Protocol):
-    """The caller's side of one connection; `front` is what all connections of a worker share."""
+    """Reads requests from one caller and writes the responses; `front` is shared by the connections of an address."""
 
-    def __init__(self, front: Shared) -> None:
+    def __init__(self, front: Front) -> None:
         super().__init__(front)
-        self.front = front
         self.deadline = NEVER
         self.closing = False
         self._transport: asyncio.Transport | None = None
@@ -61,20 +29,21 @@ class Connection(RequestReader, asyncio.Protocol):
         self._quiet_since = 0.0
         self._busy = False  # the application has a request of this connection
         self._paused = False  # the caller does not read
-        self._owes_continue = False  # the caller was not told to send its body, as others had to be answered first
+        self._owes_continue = False  # a 100 response, once the requests before are answered
 
-    # What the event loop says.
+    # Callbacks of the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin, unless there are too many already."""
+        """Begin, or refuse a connection that is one too many."""
         self._transport = transport
         self.deadline = self.front.receive_by
         self._quiet_since = self.front.now
-        if not self.front.admit(self):
+        self.front.connections.add(self)
+        if len(self.front.connections) > self.front.settings.max_connections:
             self._refuse(503, "too many connections, try again")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget everything; an answer that comes later is dropped."""
+        """Drop everything, and later the response of a request that is being answered."""
         self.front.connections.discard(self)
         self.closing = True
         self._transport = None
@@ -82,7 +51,7 @@ class Connection(RequestReader, asyncio.Protocol):
         self.forget()
 
     def data_received(self, data: bytes) -> None:
-        """Read; a refused caller's bytes are thrown away."""
+        """Read; bytes after a fault are thrown away."""
         if self.closing or self.fault:
             return
         self.read(data)
@@ -90,76 +59,76 @@ class Connection(RequestReader, asyncio.Protocol):
             self._go_on()
 
     def eof_received(self) -> bool:
-        """The caller will send no more: answer what is whole, refuse what is not."""
+        """Answer the whole requests of a caller that sends no more, refuse an incomplete one."""
         if (self._busy or self._waiting) and not self.closing:
             self.fault = self.fault or CUT_SHORT
-            return self._transport.can_write_eof()  # TLS has no half of a connection
+            return self._transport.can_write_eof()  # with TLS it can't be closed in one direction
         if self.in_request and not self.closing:
             self._refuse(*CUT_SHORT)
-        self._closes()
+        self._start_closing()
         return False
 
     def pause_writing(self) -> None:
-        """The caller does not read: give it time, and hear no more of it meanwhile."""
+        """Set a deadline for a caller that does not read its responses, and read nothing from it meanwhile."""
         self._paused = True
         self.deadline = self.front.now + self.front.settings.send_seconds
         self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """The caller has read on."""
+        """Go on: the caller has read."""
         self._paused = False
         if not self.closing:
-            self.deadline = NEVER if self._busy else self._patience()
+            self.deadline = NEVER if self._busy else self._receive_deadline()
             self._go_on()
 
-    # What the reader says.
+    # Callbacks of the reader.
 
-    def begun(self) -> None:
-        """A request has to come in time."""
+    def request_begins(self) -> None:
+        """Set the deadline of the whole request."""
         self._owes_continue = False
         if not self._busy:
             self.deadline = self.front.receive_by
 
-    def expects(self) -> None:
-        """Have the body sent, once what came before it is answered."""
+    def request_expects_continue(self) -> None:
+        """Ask for the body, once the requests before it are answered."""
         self._owes_continue = self._busy or bool(self._waiting)
         if not self._owes_continue:
             self._transport.write(CONTINUE)
 
-    def whole(self, request: Request) -> None:
+    def request_ends(self, request: Request) -> None:
         """Answer the request, or queue it behind the one that is being answered."""
         if self.closing:
             return
         if self._busy or self._paused:
             self._waiting.append(request)
-            self._transport.pause_reading()  # so no more wait than came in one piece
+            self._transport.pause_reading()  # so that only requests of one read are queued
         else:
             self._answer(request)
 
-    # Answers.
+    # Responses.
 
     def _answer(self, request: Request) -> None:
-        answer = self.front.short_cut(request)
-        if answer is not None:
+        quick = self.front.short_cut(request)
+        if quick is not None:
             self.release(len(request.body))
-            self._send(b"HTTP/1.1 200 OK\r\n", answer, request.keep_alive)
-        elif self.front.ask(self, request):
+            self._send(b"HTTP/1.1 200 OK\r\n", quick, request.keep_alive)
+        elif self.front.ask(request, self.answered):
             self._busy = True
             self.deadline = NEVER
         else:
             self._refuse(503, "too many requests are waiting, try again")
 
-    def answered(self, request: Request, status: bytes, answer: bytes) -> None:
-        """Send what the application said; then the next of the pipelined requests has its turn."""
+    def answered(self, request: Request, status: bytes, rest: bytes) -> None:
+        """Send the application's response, then answer the next of the pipelined requests."""
         self._busy = False
         if self._transport is None or self.closing:
             return
-        self.release(len(request.body))  # not what came meanwhile for the next
-        self._send(status, answer, request.keep_alive and not self.front.draining)
+        self.release(len(request.body))  # and not the bytes of the next request
+        self._send(status, rest, request.keep_alive and not self.front.draining)
         self._go_on()
 
     def _go_on(self) -> None:
-        """Answer what waits; then end if there was a fault, else hear more."""
+        """Answer the queued requests; then end after a fault, or read on."""
         while self._waiting and not (self._busy or self._paused or self.closing):
             self._answer(self._waiting.popleft())
         if self._busy or self._paused or self.closing:
@@ -170,48 +139,45 @@ class Connection(RequestReader, asyncio.Protocol):
             self._refuse(*self.fault)
         else:
             if self._owes_continue and self.in_request:
-                self.expects()
+                self.request_expects_continue()
             self._transport.resume_reading()
 
-    def _send(self, status: bytes, answer: bytes, keep_alive: bool) -> None:
+    def _send(self, status: bytes, rest: bytes, keep_alive: bool) -> None:
         if keep_alive:
-            self.deadline = self._patience()
+            self.deadline = self._receive_deadline()
             self._quiet_since = self.front.now
-            self._transport.write(b"".join((status, self.front.date, answer)))
+            self._transport.write(b"".join((status, self.front.date, rest)))
         else:
-            self._transport.write(b"".join((status, self.front.date, b"Connection: close\r\n", answer)))
+            self._transport.write(b"".join((status, self.front.date, b"Connection: close\r\n", rest)))
             self._end()
 
-    def _patience(self) -> float:
-        """Return the deadline of what the caller has to do next."""
+    def _receive_deadline(self) -> float:
+        """Return until when the caller has to finish its request, or to begin one."""
         return self.front.receive_by if self.in_request else self.front.idle_until
 
     def _refuse(self, status: int, text: str) -> None:
-        """Answer what never reaches the application, and close."""
+        """Send an error instead of asking the application, and close."""
         self.fault = (status, text)
         self.release()
         self.front.rejected(status)
-        body = strict_json.dumps({"error": text})
-        retry = "Retry-After: 1\r\n" if status == 503 else ""
-        head = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n{retry}\r\n"
-        self._send(f"HTTP/1.1 {status} {REASONS[status]}\r\n".encode(), head.encode() + body, keep_alive=False)
+        self._send(*make_error(status, text), keep_alive=False)
 
     def _end(self) -> None:
-        self._closes()
-        # Whoever is refused may still be sending: closing now could reset the connection before the answer is read.
+        self._start_closing()
+        # A refused caller may still send: closing now could reset the connection before it has read the response.
         if self.fault and self._transport.can_write_eof():
             self._transport.write_eof()
             self._transport.resume_reading()
         else:
             self._transport.close()
 
-    def _closes(self) -> None:
+    def _start_closing(self) -> None:
         self.closing = True
         self._waiting.clear()
         self.deadline = self.front.now + (self.front.settings.send_seconds if self._paused else LINGER_SECONDS)
 
     def expire(self) -> None:
-        """The deadline has passed: 408 where a request had begun, an end without words elsewhere."""
+        """End, since the deadline has passed: with 408 where a request had begun."""
         if self._transport is None:
             return
         if self.closing or self._paused:
@@ -222,15 +188,8 @@ class Connection(RequestReader, asyncio.Protocol):
         else:
             self._end()
 
-    def drain(self) -> None:
-        """The worker is about to end: close what is idle; the rest ends with its answer."""
-        if self._is_idle():
+    def close_if_idle(self, seconds: float = 0.0) -> None:
+        """End if there is no request, nor was one answered for so long."""
+        idle = not (self._busy or self._waiting or self.in_request or self.closing)
+        if self._transport and idle and self.front.now - self._quiet_since >= seconds:
             self._end()
-
-    def make_room(self) -> None:
-        """Nearly all places are taken: leave if nothing was said here for a while."""
-        if self._is_idle() and self.front.now - self._quiet_since > QUIET_SECONDS:
-            self._end()
-
-    def _is_idle(self) -> bool:
-        return bool(self._transport) and not (self._busy or self._waiting or self.in_request or self.closing)

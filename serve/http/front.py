@@ -1,18 +1,51 @@
-"""What the connections of a worker share: limits, clock, counts, and the ways to an answer."""
+"""What the connections of a worker share: limits, clock, counters, and the two ways to a response."""
 
 import asyncio
 import logging
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
+from typing import Protocol
 
 from serve.http import wsgi
-from serve.http.connection import Connection
-from serve.http.request import Request
-from serve.http.service import Service
+from serve.http.wsgi import Application, Request
 from serve.settings import Settings
 
-CROWDED = 0.9  # of all places
+CROWDED = 0.9  # of max_connections
+QUIET_SECONDS = 2.0  # that a connection may be idle while the front is crowded
+INTERNAL = (500, "internal error")
+Answered = Callable[[Request, bytes, bytes], None]  # with the status line and the rest of the response
 log = logging.getLogger(__name__)
+
+
+class Service(Protocol):
+    """What answers the requests of one address."""
+
+    application: Application
+
+    def short_cut(self, method: bytes, target: bytes, headers: Mapping[bytes, bytes], body: bytes, /) -> bytes | None:
+        """Return headers and body of a 200 response, or None: the application has to answer."""
+
+    def body_limit(self, target: bytes, /) -> int:
+        """Return how many bytes the body of a request to this target may have."""
+
+    def is_urgent(self, target: bytes, /) -> bool:
+        """Whether a request is answered although the queue is full."""
+
+    def rejected(self, status: int, /) -> None:
+        """Count a request that never reaches the application."""
+
+
+class Member(Protocol):
+    """What a front asks of its connections; `deadline` is a time of the loop's clock."""
+
+    deadline: float
+
+    def expire(self) -> None:
+        """End, since the deadline has passed."""
+
+    def close_if_idle(self, seconds: float = 0.0) -> None:
+        """End if no request has begun and none was answered for so long."""
 
 
 class Front:
@@ -20,7 +53,7 @@ class Front:
 
     def __init__(self, service: Service, settings: Settings) -> None:
         self.settings = settings
-        self.connections: set[Connection] = set()
+        self.connections: set[Member] = set()
         self.draining = False
         self.in_flight = 0
         self.body_bytes = 0  # of the requests that are being received or answered
@@ -28,60 +61,57 @@ class Front:
         self._application, self._short_cut, self._is_urgent = service.application, service.short_cut, service.is_urgent
         self._loop = asyncio.get_running_loop()
         self._small = ThreadPoolExecutor(settings.threads, "small")
-        # Large bodies wait in a line of their own, so that no small request and no health check stands behind them.
+        # Requests with large bodies have their own queue, so that small ones and health checks do not wait for them.
         self._large = ThreadPoolExecutor(max(1, settings.threads // 2), "large")
         self.tick()
 
     def tick(self) -> None:
-        """Move the clock, and end whoever is late."""
+        """Advance the clock, and end the connections whose deadline has passed."""
         self.now = self._loop.time()
         self.receive_by = self.now + self.settings.receive_seconds
         self.idle_until = self.now + self.settings.idle_seconds
         self.date = f"Date: {formatdate(usegmt=True)}\r\n".encode()
         for connection in [each for each in self.connections if each.deadline < self.now]:
             connection.expire()
-        # Silent callers must not lock the others out, health checks least of all.
+        # Idle connections must not lock others out, health checks least of all.
         if len(self.connections) > CROWDED * self.settings.max_connections:
-            for connection in list(self.connections):
-                connection.make_room()
+            self._close_idle(QUIET_SECONDS)
 
-    def drain(self) -> set[Connection]:
-        """Close what is idle, let the rest end with its answer; return what has not ended yet."""
+    def drain(self) -> set[Member]:
+        """Close idle connections, and the others after their response; return those that are still open."""
         self.draining = True
-        for connection in list(self.connections):
-            connection.drain()
+        self._close_idle()
         return set(self.connections)
 
-    def admit(self, connection: Connection) -> bool:
-        """Count a connection in; False when it is one too many."""
-        self.connections.add(connection)
-        return len(self.connections) <= self.settings.max_connections
+    def _close_idle(self, seconds: float = 0.0) -> None:
+        for connection in list(self.connections):
+            connection.close_if_idle(seconds)
 
     def short_cut(self, request: Request) -> bytes | None:
-        """Return the fast lane's response (headers and body), None where the application has to answer."""
+        """Return headers and body of the fast lane's 200 response, or None: the application has to answer."""
         try:
             return self._short_cut(request.method, request.target, request.headers, request.body)
         except Exception as err:  # noqa: BLE001 (whatever is wrong with the lane, the application still answers)
             log.error("%s in the lane", type(err).__name__)
             return None
 
-    def ask(self, connection: Connection, request: Request) -> bool:
-        """Have the application answer on a thread; False when too many wait already."""
+    def ask(self, request: Request, answered: Answered) -> bool:
+        """Have the application answer on a thread, then call `answered` on the loop; False when the queue is full."""
         if self.in_flight >= self.settings.max_queue and not self._is_urgent(request.target):
             return False
         self.in_flight += 1
         pool = self._large if len(request.body) > self.settings.max_body_bytes else self._small
-        pool.submit(self._run, connection, request)
+        pool.submit(self._run, request, answered)
         return True
 
-    def _run(self, connection: Connection, request: Request) -> None:
+    def _run(self, request: Request, answered: Answered) -> None:
         try:
-            status, answer = wsgi.call(self._application, request, (self.settings.host, self.settings.port))
+            response = wsgi.call(self._application, request, (self.settings.host, self.settings.port))
         except Exception as err:  # noqa: BLE001 (Flask answers its own errors; what gets here must not end the thread)
             log.error("%s in the application", type(err).__name__)
-            status, answer = wsgi.failure()
-        self._loop.call_soon_threadsafe(self._answered, connection, request, status, answer)
+            response = wsgi.make_error(*INTERNAL)
+        self._loop.call_soon_threadsafe(self._finish, request, answered, *response)
 
-    def _answered(self, connection: Connection, request: Request, status: bytes, answer: bytes) -> None:
+    def _finish(self, request: Request, answered: Answered, status: bytes, rest: bytes) -> None:
         self.in_flight -= 1
-        connection.answered(request, status, answer)
+        answered(request, status, rest)

@@ -1,7 +1,6 @@
-"""The parent process: binds the addresses, keeps its children alive, and ends them all at SIGTERM.
+"""The parent process: keeps its children running, and ends them all at SIGTERM.
 
-It imports neither Flask nor onnxruntime: it stays small, and each worker makes its own session after the fork, since
-a session does not survive one.
+It imports neither Flask nor onnxruntime: it stays small, and an onnxruntime session does not survive a fork.
 """
 
 import logging
@@ -9,14 +8,13 @@ import mmap
 import os
 import select
 import signal
-import struct
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 HUNG_SECONDS = 30.0  # without a beat
-GRACE_SECONDS = 5.0  # over the workers' own limit, before SIGKILL
+GRACE_SECONDS = 5.0  # between the workers' own limit and SIGKILL
 ENDS = {signal.SIGTERM, signal.SIGINT}
 SIGNALS = ENDS | {signal.SIGCHLD}
 log = logging.getLogger(__name__)
@@ -24,7 +22,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Child:
-    """A process to keep: `run` is called in it with a function that tells that it is well."""
+    """A process to keep running: `run` is called in it with a function that it calls to show that it is not hung."""
 
     name: str
     run: Callable[[Callable[[], None]], None]
@@ -32,34 +30,26 @@ class Child:
     started: float = 0.0
 
 
+@dataclass
 class Supervisor:
-    """Runs children until it is told to stop."""
+    """Runs children until SIGTERM or SIGINT."""
 
-    def __init__(
-        self,
-        children: list[Child],
-        drain_seconds: float,
-        on_death: Callable[[int], None],
-        hung_seconds: float = HUNG_SECONDS,
-    ) -> None:
-        """on_death is called with the pid of each child that has ended."""
-        self._children = children
-        self._drain_seconds = drain_seconds
-        self._on_death = on_death
-        self._hung_seconds = hung_seconds
-        self._beats = mmap.mmap(-1, 8 * len(children))  # shared: one float64 a child
+    children: list[Child]
+    drain_seconds: float
+    on_death: Callable[[Child], None]  # called with each child that has ended
+    hung_seconds: float = HUNG_SECONDS
 
     def run(self) -> int:
         """Return the exit code: 0 when all children ended by themselves after SIGTERM."""
-        self._told, writer = os.pipe()
-        for end in (self._told, writer):
-            os.set_blocking(end, False)
+        self._beats = memoryview(mmap.mmap(-1, 8 * len(self.children))).cast("d")  # shared: the last beat of each
+        self._signals, writer = os.pipe()
+        os.set_blocking(writer, False)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         for number in SIGNALS:
-            signal.signal(number, _do_nothing)  # the number in the pipe is what counts
+            signal.signal(number, lambda *_: None)  # the number in the pipe is what counts
         while True:
-            for index, child in enumerate(self._children):
-                if not child.pid and time.monotonic() - child.started > 1:  # not in a tight circle
+            for index, child in enumerate(self.children):
+                if not child.pid and time.monotonic() - child.started > 1:  # not in a tight loop
                     self._start(index, child)
             if self._wait(1) & ENDS:
                 return self._stop()
@@ -68,9 +58,9 @@ class Supervisor:
 
     def _wait(self, seconds: float) -> set[int]:
         """Return the signals that came, at the latest after so many seconds."""
-        if not select.select([self._told], [], [], seconds)[0]:
+        if not select.select([self._signals], [], [], seconds)[0]:
             return set()
-        return set(os.read(self._told, 4096))
+        return set(os.read(self._signals, 4096))
 
     def _start(self, index: int, child: Child) -> None:
         if child.started:
@@ -79,7 +69,7 @@ class Supervisor:
         self._beat(index)
         sys.stdout.flush()
         sys.stderr.flush()
-        # A signal that reached the child before it has handlers of its own would speak through the parent's pipe.
+        # A signal that reached the child before it has handlers of its own would write to the parent's pipe.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         child.pid = os.fork()
         if child.pid:
@@ -97,41 +87,36 @@ class Supervisor:
             log.exception("%s failed", child.name)
         finally:
             sys.stderr.flush()
-            os._exit(code)  # no thread that still works, and nothing of the parent's, may hold it back
+            os._exit(code)  # without waiting for threads, or running cleanup of the parent
 
     def _beat(self, index: int) -> None:
-        struct.pack_into("d", self._beats, 8 * index, time.monotonic())
+        self._beats[index] = time.monotonic()
 
     def _reap(self) -> None:
-        for child in self._children:
+        for child in self.children:
             if child.pid and os.waitpid(child.pid, os.WNOHANG)[0]:
-                self._on_death(child.pid)
+                self.on_death(child)
                 child.pid = 0
 
     def _end_hung(self) -> None:
-        for index, child in enumerate(self._children):
-            (beat,) = struct.unpack_from("d", self._beats, 8 * index)
-            if child.pid and time.monotonic() - beat > self._hung_seconds:
-                log.error("%s has hung for %g s and is killed", child.name, self._hung_seconds)
+        for index, child in enumerate(self.children):
+            if child.pid and time.monotonic() - self._beats[index] > self.hung_seconds:
+                log.error("%s has hung for %g s and is killed", child.name, self.hung_seconds)
                 os.kill(child.pid, signal.SIGKILL)
 
     def _stop(self) -> int:
-        deadline = time.monotonic() + self._drain_seconds + GRACE_SECONDS
+        deadline = time.monotonic() + self.drain_seconds + GRACE_SECONDS
         self._signal(signal.SIGTERM)
-        while any(child.pid for child in self._children) and time.monotonic() < deadline:
+        while any(child.pid for child in self.children) and time.monotonic() < deadline:
             self._wait(0.1)
             self._reap()
-        late = [child.name for child in self._children if child.pid]
+        late = [child.name for child in self.children if child.pid]
         if late:
             log.error("killed, too late: %s", ", ".join(late))
         self._signal(signal.SIGKILL)
         return 1 if late else 0
 
     def _signal(self, number: int) -> None:
-        for child in self._children:
+        for child in self.children:
             if child.pid:
                 os.kill(child.pid, number)
-
-
-def _do_nothing(_number: int, _frame: object) -> None:
-    pass

@@ -5,19 +5,32 @@ import os
 import signal
 import socket
 from collections.abc import Callable
-
-import uvloop
+from typing import Protocol
 
 from serve.http.connection import Connection
-from serve.http.front import Front
-from serve.http.service import WorkerService
-from serve.http.tls import make_context
+from serve.http.front import Front, Service
+from serve.http.listening import make_context
 from serve.settings import BACKLOG, Settings
 
 TICK = 0.1  # seconds; the grain of every deadline
 
 
-def work(
+class WorkerService(Service, Protocol):
+    """What one worker process serves: itself on the public address, `metrics` on one of its own."""
+
+    metrics: Service
+
+    def gauge(self, connections: int, in_flight: int, /) -> None:
+        """Publish how many connections are open and how many requests are being answered."""
+
+    def stop(self) -> None:
+        """Report not ready from now on: the worker drains."""
+
+    def close(self) -> None:
+        """Write what is still to be written: the worker ends."""
+
+
+async def work(
     make_service: Callable[[], WorkerService],
     settings: Settings,
     public: socket.socket,
@@ -27,34 +40,20 @@ def work(
 ) -> None:
     """Serve until SIGTERM or the end of the parent, then answer what is in flight.
 
-    make_service: called once the loop runs.   beat: called while the loop turns.   parent: the pid, known before the
+    make_service: called once SIGTERM is handled.   beat: called at each tick.   parent: its pid, known before the
     fork, since the parent may have ended by now.
     """
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(make_service, settings, public, metrics, beat, parent))
-
-
-async def _serve(
-    make_service: Callable[[], WorkerService],
-    settings: Settings,
-    public: socket.socket,
-    metrics: socket.socket | None,
-    beat: Callable[[], None],
-    parent: int,
-) -> None:
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     service = make_service()
-    front = Front(service, settings)
-    fronts = [front]
+    fronts = [front := Front(service, settings)]
     context = make_context(settings)
     tls = {"ssl": context, "ssl_handshake_timeout": settings.receive_seconds} if context else {}
     server = await loop.create_server(lambda: Connection(front), sock=public, backlog=BACKLOG, **tls)
     if metrics:
-        inner = Front(service.metrics, settings)
-        fronts.append(inner)
-        await loop.create_server(lambda: Connection(inner), sock=metrics, backlog=BACKLOG)
+        fronts.append(metrics_front := Front(service.metrics, settings))
+        await loop.create_server(lambda: Connection(metrics_front), sock=metrics, backlog=BACKLOG)
 
     def tick() -> None:
         beat()

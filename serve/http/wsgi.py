@@ -1,44 +1,61 @@
-"""A whole request, handed to a WSGI application. Source: PEP 3333."""
+"""A whole request and its response, by a WSGI application or as an error. Source: PEP 3333."""
 
 import io
 import sys
 from collections.abc import Callable, Iterable
-from http import HTTPStatus
+from dataclasses import dataclass
+from http.client import responses
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from serve.http.request import Request
+from serve import strict_json
 
-# Ours to say, not the application's.
+# Headers that the server sets itself.
 CONNECTION_HEADERS = frozenset(("connection", "keep-alive", "trailer", "transfer-encoding", "upgrade", "date"))
+REASONS = responses | {413: "Content Too Large"}  # Python before 3.13 has an older name
+Application = Callable[..., Iterable[bytes]]
 
 
-def call(application: Callable[..., Iterable[bytes]], request: Request, server: tuple[str, int]) -> tuple[bytes, bytes]:
-    """Return the status line and the rest of the answer (headers, body). Raises what the application raises."""
-    told: list[Any] = []
+@dataclass(slots=True)
+class Request:
+    """A whole request: `headers` by lower-case name; with `keep_alive` the connection outlives the response."""
+
+    method: bytes
+    target: bytes
+    headers: dict[bytes, bytes]
+    body: bytes
+    keep_alive: bool
+    version: str
+
+
+def call(application: Application, request: Request, server: tuple[str, int]) -> tuple[bytes, bytes]:
+    """Return the status line and the rest of the response (headers, body). Raises what the application raises."""
+    started: list[Any] = []
+    written: list[bytes] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], _exc_info: object = None) -> Callable[..., None]:
-        told[:] = status, headers
-        return _no_write
+        started[:] = status, headers
+        return written.append
 
     chunks = application(make_environ(request, server), start_response)
     try:
-        body = b"".join(chunks)
+        for chunk in chunks:
+            written.append(chunk)
     finally:
         if hasattr(chunks, "close"):
             chunks.close()
-    status, headers = told
+    body, (status, headers) = b"".join(written), started
     lines = [f"{name}: {value}\r\n" for name, value in headers if name.lower() not in CONNECTION_HEADERS]
     if not any(name.lower() == "content-length" for name, _ in headers) and status[:3] not in ("204", "304"):
         lines.append(f"Content-Length: {len(body)}\r\n")
-    if request.method == b"HEAD":  # whatever the application says: more bytes would pass for the next answer
+    if request.method == b"HEAD":  # a body would be read as the beginning of the next response
         body = b""
     return f"HTTP/1.1 {status}\r\n".encode("latin-1"), "".join([*lines, "\r\n"]).encode("latin-1") + body
 
 
 def make_environ(request: Request, server: tuple[str, int]) -> dict[str, Any]:
     """Return the environ."""
-    path, query = _split(request.target)
+    path, query = _split_target(request.target)
     environ = {
         "REQUEST_METHOD": request.method.decode("latin-1"),
         "SCRIPT_NAME": "",
@@ -59,13 +76,13 @@ def make_environ(request: Request, server: tuple[str, int]) -> dict[str, Any]:
     for name, value in request.headers.items():
         if name == b"content-type":
             environ["CONTENT_TYPE"] = value.decode("latin-1")
-        # A name with an underscore could pass for one with a hyphen; the length is that of the body that came.
+        # A name with an underscore could pass for one with a hyphen; CONTENT_LENGTH is set from the body above.
         elif b"_" not in name and name not in (b"content-length", b"transfer-encoding", b"connection"):
             environ["HTTP_" + name.decode("latin-1").upper().replace("-", "_")] = value.decode("latin-1")
     return environ
 
 
-def _split(target: bytes) -> tuple[bytes, bytes]:
+def _split_target(target: bytes) -> tuple[bytes, bytes]:
     """Return path and query; `/` where a target names none. Source: RFC 9112, section 3.2."""
     if not target.startswith(b"/"):  # http://host/path, or one of the forms without a path: * and host:port
         target = b"/" + target.partition(b"://")[2].partition(b"/")[2]
@@ -73,13 +90,9 @@ def _split(target: bytes) -> tuple[bytes, bytes]:
     return path, query
 
 
-def failure() -> tuple[bytes, bytes]:
-    """Return the answer when the application itself fails."""
-    status = HTTPStatus.INTERNAL_SERVER_ERROR
-    body = b'{"error":"internal error"}'
-    head = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-    return f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode(), head + body
-
-
-def _no_write(_data: bytes) -> None:
-    raise NotImplementedError("the write callable of PEP 3333 is for old applications")
+def make_error(status: int, text: str) -> tuple[bytes, bytes]:
+    """Return the status line and the rest of an error's response."""
+    body = strict_json.dumps({"error": text})
+    retry = "Retry-After: 1\r\n" if status == 503 else ""
+    head = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n{retry}\r\n"
+    return f"HTTP/1.1 {status} {REASONS[status]}\r\n".encode(), head.encode() + body

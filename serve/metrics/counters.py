@@ -1,16 +1,17 @@
 """Counts and gauges of a process in plain memory, added up over processes through two small files each.
 
 Shared memory written at every count would cost the fast lane more than counting does, and ends the process when the
-file system below it is full. So each process counts for itself and publishes a few times a second: who is killed takes
-the counts since its last time along. A process that takes over the name of a dead one goes on from its counts, so that
+file system below it is full. So each process counts for itself and publishes a few times a second; a process that is
+killed loses the counts since then. A process that replaces a dead one under its name continues its counts, so that
 there are never more files than names.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import msgspec
 
@@ -24,25 +25,14 @@ _decode_gauges = msgspec.msgpack.Decoder(dict[Key, float]).decode
 
 @dataclass
 class Sums:
-    """What several processes counted, added up; the gauges as each of them set them."""
+    """What several processes counted, added up; and the gauges of each of them."""
 
     counts: dict[Key, list[float]] = field(default_factory=dict)
     gauges: dict[Key, list[float]] = field(default_factory=dict)
 
-    def add(self, counts: dict[Key, list[float]]) -> None:
-        """Add the counts of one process."""
-        for key, row in counts.items():
-            known = self.counts.get(key, [0] * len(row))
-            self.counts[key] = [one + other for one, other in zip(known, row, strict=True)]
-
-    def note(self, gauges: dict[Key, float]) -> None:
-        """Put the gauges of one process beside those of the others."""
-        for key, value in gauges.items():
-            self.gauges.setdefault(key, []).append(value)
-
 
 class Tallies:
-    """The tallies of this process; `lock` is held while a row of `counts` changes."""
+    """The tallies of this process; `lock` is held while a row of counts changes."""
 
     def __init__(self) -> None:
         self.lock = Lock()
@@ -68,24 +58,16 @@ class Tallies:
         with self.lock:
             self._gauges |= gauges
 
-    def drop(self, keys: Iterable[Key]) -> None:
-        """Forget gauges."""
-        with self.lock:
-            for key in keys:
-                self._gauges.pop(key, None)
-
     def forget(self, name: str) -> None:
         """Forget the gauges of one metric."""
         with self.lock:
             self._gauges = {key: value for key, value in self._gauges.items() if key[0] != name}
 
     def share(self, path: Path) -> None:
-        """Publish in `path`.counts and `path`.gauges from now on, going on from the counts that are there."""
-        before = _read(path.with_suffix(COUNTS))
-        for key, old in (_decode_counts(before) if before else {}).items():
-            row = self.row(key, len(old))
-            with self.lock:
-                row[:] = [one + other for one, other in zip(row, old, strict=True)]
+        """Publish in `path`.counts and `path`.gauges from now on, and continue the counts that are there."""
+        before = _read(path.with_suffix(COUNTS), _decode_counts)
+        with self.lock:
+            _add(self._counts, before)
         self._path = path
         self.publish()
 
@@ -97,11 +79,12 @@ class Tallies:
             with self.lock:
                 news = {COUNTS: _encode(self._counts), GAUGES: _encode(self._gauges)}
             try:
-                for suffix in (suffix for suffix in news if news[suffix] != self._written.get(suffix)):
-                    beside = self._path.with_suffix(suffix + ".new")
-                    beside.write_bytes(news[suffix])
-                    beside.replace(self._path.with_suffix(suffix))  # a reader sees the old numbers or the new ones
-                    self._written[suffix] = news[suffix]
+                for suffix, data in news.items():
+                    if data != self._written.get(suffix):
+                        beside = self._path.with_suffix(suffix + ".new")
+                        beside.write_bytes(data)
+                        beside.replace(self._path.with_suffix(suffix))  # a reader sees the old file or the new one
+                        self._written[suffix] = data
             except OSError as err:
                 if not self._failed:
                     log.error("the metrics can't be shared: %s", err.strerror)
@@ -114,16 +97,16 @@ class Tallies:
         sums = Sums()
         if self._path is None:
             with self.lock:
-                sums.add(self._counts)
-                sums.note(self._gauges)
+                _add(sums.counts, self._counts)
+                sums.gauges |= {key: [value] for key, value in self._gauges.items()}
             return sums
         self.publish()
         for path in sorted(self._path.parent.iterdir()):
-            data = _read(path) if path.suffix in (COUNTS, GAUGES) else b""
-            if data and path.suffix == COUNTS:
-                sums.add(_decode_counts(data))
-            elif data:
-                sums.note(_decode_gauges(data))
+            if path.suffix == COUNTS:
+                _add(sums.counts, _read(path, _decode_counts))
+            elif path.suffix == GAUGES:
+                for key, value in _read(path, _decode_gauges).items():
+                    sums.gauges.setdefault(key, []).append(value)
         return sums
 
 
@@ -132,8 +115,14 @@ def forget_gauges(path: Path) -> None:
     path.with_suffix(GAUGES).unlink(missing_ok=True)
 
 
-def _read(path: Path) -> bytes:
+def _add(sums: dict[Key, list[float]], counts: dict[Key, list[float]]) -> None:
+    for key, row in counts.items():
+        total = sums.setdefault(key, [0] * len(row))
+        total[:] = map(sum, zip(total, row, strict=True))  # in place: others hold the row
+
+
+def _read(path: Path, decode: Callable[[bytes], dict[Key, Any]]) -> dict[Key, Any]:
     try:
-        return path.read_bytes()
+        return decode(path.read_bytes())
     except FileNotFoundError:  # its process has died meanwhile
-        return b""
+        return {}

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
-from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 
@@ -17,7 +17,7 @@ DIFFERENCES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)  # 
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric; `together` makes one gauge of those of several processes."""
+    """One metric; `together` makes one number of the gauges of several processes."""
 
     kind: type[Family]
     name: str
@@ -75,28 +75,23 @@ METRICS = (
 
 class _Collector:
     def __init__(self, sums: Sums) -> None:
-        self._sums = sums
+        self._rows = sums.gauges | sums.counts
 
     def collect(self) -> Iterator[Family]:
         for metric in METRICS:
             family = metric.kind(metric.name, metric.text, labels=metric.labels)
-            gauge = metric.kind is GaugeMetricFamily
-            for (name, *labels), numbers in (self._sums.gauges if gauge else self._sums.counts).items():
-                if name == metric.name:
-                    _add(family, labels, metric.together(numbers) if gauge else numbers, metric.buckets)
+            for (name, *labels), numbers in self._rows.items():
+                if name != metric.name:
+                    continue
+                if metric.kind is HistogramMetricFamily:
+                    *counts, total = numbers
+                    bounds = [*map(str, metric.buckets), "+Inf"]
+                    family.add_metric(labels, list(zip(bounds, accumulate(counts), strict=True)), total)
+                else:  # a counter has one number, a gauge one of each process
+                    family.add_metric(labels, metric.together(numbers))
             yield family
-
-
-def _add(family: Family, labels: list[str], value: float | list[float], buckets: tuple[float, ...]) -> None:
-    if isinstance(family, HistogramMetricFamily):
-        *counts, total = value
-        family.add_metric(labels, list(zip([*map(str, buckets), "+Inf"], accumulate(counts), strict=True)), total)
-    else:
-        family.add_metric(labels, value[0] if isinstance(family, CounterMetricFamily) else value)
 
 
 def expose(sums: Sums) -> bytes:
     """Return the metrics in Prometheus' text format."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(sums))
-    return generate_latest(registry)
+    return generate_latest(_Collector(sums))

@@ -1,39 +1,38 @@
-"""How the service logs: one JSON object a line, on standard error; what fails is named by its class alone."""
+"""Logs JSON objects, one a line, on standard error. An exception is named by its class alone."""
 
 import json
 import logging
 import sys
 import threading
 import time
-from types import TracebackType
 
 
 class JSONFormatter(logging.Formatter):
-    """One JSON object a line: time (UTC), level, logger, process, message, and the `fields` given as extra."""
+    """One JSON object a line: time (UTC), level, logger, process, message, and the `fields` in extra."""
 
     converter = time.gmtime
     default_time_format = "%Y-%m-%dT%H:%M:%S"
     default_msec_format = "%s.%03dZ"
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line; of an exception, the class alone, since its text may quote an applicant."""
+        """Return the line; of an exception only the class, since its text may quote an applicant."""
         line = {"time": self.formatTime(record), "level": record.levelname.lower(), "logger": record.name}
         line |= {"pid": record.process, "message": record.getMessage()}
         if record.exc_info and record.exc_info[0]:
             line["exception"] = record.exc_info[0].__name__
-        # No field takes another's place, and in ASCII no character ends a line or moves a cursor.
+        # A field can't replace one of these, and in ASCII no character ends a line or moves a cursor.
         return json.dumps(line | getattr(record, "fields", {}) | line)
 
 
 def log_as_json(level: int = logging.INFO) -> None:
-    """Log this way from now on, warnings and what nothing catches included."""
+    """Log this way from now on, also warnings and uncaught exceptions."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JSONFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught
-    threading.excepthook = lambda args: _log_uncaught(args.exc_type, args.exc_value, args.exc_traceback)
+    threading.excepthook = lambda args: _log_uncaught(*args)
 
 
-def _log_uncaught(kind: type[BaseException], err: BaseException | None, trace: TracebackType | None) -> None:
-    logging.getLogger("serve").critical("a thread or the process failed", exc_info=(kind, err, trace))
+def _log_uncaught(*exc_info_and_thread: object) -> None:
+    logging.getLogger("serve").critical("a thread or the process failed", exc_info=exc_info_and_thread[:3])

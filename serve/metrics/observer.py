@@ -1,33 +1,33 @@
-"""What the service says of itself: metrics for Prometheus, and one JSON line a request. Never an applicant's value."""
+"""Counts events for Prometheus and logs requests as JSON lines. No applicant's value gets into either."""
 
 import logging
 import random
 import time
 from bisect import bisect_left
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from serve.metrics import exposition
-from serve.metrics.counters import Key, Tallies
+from serve.metrics.counters import Tallies
 from serve.metrics.exposition import BUCKETS
 from serve.store.live import Loaded
 
-REFUSALS = ("400", "408", "413", "431", "503")  # of the connection; an alert sees a first one only if there was a zero
+REFUSALS = ("400", "408", "413", "431", "503")  # by connections; counted from 0, so that an alert sees the first one
 log = logging.getLogger("serve.request")
 
 
 class Observer:
-    """Counts and logs; what several workers count is added up once they share a folder."""
+    """Counts and logs the events of one worker; `tallies` may be shared with other workers through a folder."""
 
     def __init__(self, log_share: float = 0.0) -> None:
-        """log_share: of the requests, 0 to 1, that get a line in the log."""
+        """log_share: the share of requests that are logged, 0 to 1."""
         self._log_share = log_share
-        self._tallies = tallies = Tallies()
+        self.tallies = tallies = Tallies()
         self._lock = tallies.lock
         self._answers: dict[tuple[str, str, int], list[float]] = {}
         self._decisions: dict[int, tuple[Loaded, list[float]]] = {}
-        self._models: list[Key] = []
         for status in REFUSALS:
             tallies.row((exposition.REJECTED, status))
         for result in ("taken", "refused"):
@@ -35,15 +35,10 @@ class Observer:
         tallies.set({(exposition.WORKERS,): 1})
         self.gauge(0, 0)
 
-    @property
-    def tallies(self) -> Tallies:
-        """This worker's tallies, for whoever else counts in it."""
-        return self._tallies
-
     def share(self, path: Path) -> None:
-        """Add up with the other workers from now on; `path` is this worker's own, in the folder of all."""
-        self._tallies.add((exposition.STARTS,))
-        self._tallies.share(path)
+        """Publish the tallies from now on; `path` is this worker's own, in the folder of all workers."""
+        self.tallies.add((exposition.STARTS,))
+        self.tallies.share(path)
 
     def answered(
         self,
@@ -55,11 +50,11 @@ class Observer:
         traceparent: str = "",
         version: str = "",
     ) -> None:
-        """Count one answer of a route, and log it if it falls into the share that is logged."""
+        """Count one response of a route, and log a random share of them."""
         row = self._answers.get((route, method, status))
         if row is None:
             key = (exposition.SECONDS, route, method, str(status))
-            row = self._answers[route, method, status] = self._tallies.row(key, len(BUCKETS) + 2)
+            row = self._answers[route, method, status] = self.tallies.row(key, len(BUCKETS) + 2)
         bucket = bisect_left(BUCKETS, seconds)
         with self._lock:
             row[bucket] += 1
@@ -80,73 +75,70 @@ class Observer:
             known[1][0] += count
 
     def _decision_row(self, loaded: Loaded, code: int) -> list[float]:
-        return self._tallies.row((exposition.DECISIONS, loaded.scorer.contract.label(code), loaded.pointer.version))
+        return self.tallies.row((exposition.DECISIONS, loaded.scorer.contract.label(code), loaded.pointer.version))
 
     def rejected(self, status: int) -> None:
-        """Count a request that reached no route: not HTTP, too slow, too large, or one too many."""
-        self._tallies.add((exposition.REJECTED, str(status)))
+        """Count a request that reached no route: malformed, too slow, too large, or one too many."""
+        self.tallies.add((exposition.REJECTED, str(status)))
 
     def used_key(self, name: str) -> None:
-        """Count a request that came with the valid key of this name."""
-        self._tallies.add((exposition.KEY_USES, name))
+        """Count a request with the valid key of this name."""
+        self.tallies.add((exposition.KEY_USES, name))
 
     def recorded(self, result: str, count: int) -> None:
-        """Count decisions by what became of their record: logged, dropped, or refused without one."""
-        self._tallies.add((exposition.LOG_RECORDS, result), count)
+        """Count decisions by the result of logging them: logged, dropped, or refused since they could not be logged."""
+        self.tallies.add((exposition.LOG_RECORDS, result), count)
 
     def swapped(self, old: Loaded | None, new: Loaded | None) -> None:
-        """Count a model that was taken, or, where `new` is None, refused."""
-        self._tallies.add((exposition.SWAPS, "taken" if new else "refused"))
+        """Count a model that was loaded, or, where `new` is None, refused."""
+        self.tallies.add((exposition.SWAPS, "taken" if new else "refused"))
         if new is None:
             return
         for code in (0, 1):
             self._decision_row(new, code)
-        self._tallies.drop(self._models)  # only what answers and what did before stand side by side
-        self._models = models = [
-            (exposition.MODEL_WORKERS, each.pointer.version, each.scorer.sha256) for each in (old, new) if each
-        ]
-        self._tallies.set(dict.fromkeys(models, 0) | {models[-1]: 1, (exposition.LOADED_AT,): time.time()})
+        key = exposition.MODEL_WORKERS
+        models = {(key, each.pointer.version, each.scorer.sha256): int(each is new) for each in (old, new) if each}
+        self.tallies.forget(key)  # older models than these two
+        self.tallies.set(models | {(exposition.LOADED_AT,): time.time()})
 
     def gauge(self, connections: int, in_flight: int) -> None:
-        """Note how many connections are open and how many requests are being answered; publish everything."""
-        self._tallies.set({(exposition.CONNECTIONS,): connections, (exposition.IN_FLIGHT,): in_flight})
-        self._tallies.publish()
+        """Publish the counts, how many connections are open, and how many requests are being answered."""
+        self.tallies.set({(exposition.CONNECTIONS,): connections, (exposition.IN_FLIGHT,): in_flight})
+        self.tallies.publish()
 
-    def exposition(self) -> bytes:
+    def expose(self) -> bytes:
         """Return the metrics of all workers in Prometheus' text format."""
-        return exposition.expose(self._tallies.together())
+        return exposition.expose(self.tallies.together())
 
     def metrics_app(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         """Answer `GET /metrics`: a WSGI application of its own, for an address of its own."""
-        found = environ["PATH_INFO"] == "/metrics" and environ["REQUEST_METHOD"] in ("GET", "HEAD")
-        kind = exposition.CONTENT_TYPE if found else "application/json"
-        start_response("200 OK" if found else "404 Not Found", [("Content-Type", kind)])
-        return [self.exposition() if found else b'{"error":"expected GET /metrics"}']
+        if environ["PATH_INFO"] != "/metrics" or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            start_response("404 Not Found", [("Content-Type", "application/json")])
+            return [b'{"error":"expected GET /metrics"}']
+        start_response("200 OK", [("Content-Type", exposition.CONTENT_TYPE)])
+        return [self.expose()]
 
 
 class RegistryStatus(Protocol):
-    """How the following of a registry goes: unix time of the last success, failures in a row since."""
+    """The state of a registry follower: unix time of the last success, failures in a row since."""
 
     last_success: float
     failures: int
 
 
-class RegistryObserver:
-    """The gauges of whoever follows the registry, in a process of its own beside the workers."""
+def make_registry_reports(path: Path) -> dict[str, Callable[[RegistryStatus], None]]:
+    """Return the two functions that `registry.watcher.watch` reports to, by the names of its parameters.
 
-    def __init__(self, path: Path) -> None:
-        """`path` is this process's own, in the folder that the workers share."""
-        self._tallies = Tallies()
-        self._tallies.share(path)
+    path: where it publishes its gauges, in the folder that the workers share.
+    """
+    tallies = Tallies()
+    tallies.share(path)
 
-    def report(self, status: RegistryStatus) -> None:
-        """Publish how the following goes."""
-        self._publish(exposition.REGISTRY_SUCCESS, exposition.REGISTRY_FAILURES, status)
+    def publish(success: str, failures: str, status: RegistryStatus) -> None:
+        tallies.set({(success,): status.last_success, (failures,): status.failures})
+        tallies.publish()
 
-    def report_shadow(self, status: RegistryStatus) -> None:
-        """Publish how the following of the challenger's alias goes."""
-        self._publish(exposition.SHADOW_REGISTRY_SUCCESS, exposition.SHADOW_REGISTRY_FAILURES, status)
-
-    def _publish(self, success: str, failures: str, status: RegistryStatus) -> None:
-        self._tallies.set({(success,): status.last_success, (failures,): status.failures})
-        self._tallies.publish()
+    return {
+        "report": partial(publish, exposition.REGISTRY_SUCCESS, exposition.REGISTRY_FAILURES),
+        "report_shadow": partial(publish, exposition.SHADOW_REGISTRY_SUCCESS, exposition.SHADOW_REGISTRY_FAILURES),
+    }

@@ -2,7 +2,6 @@
 
 import json
 import socket
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -12,6 +11,7 @@ from typing import Any
 
 from tests.exposition import read_series
 from tests.server_process import DEADLINE, Server, find_free_port, running_server
+from tests.waiting import wait_until
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,8 @@ class Observed:
         return [json.loads(line) for line in self.server.log.read_text().splitlines()]
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
-        """Return when the condition holds; raise with the log when it never does."""
-        deadline = time.monotonic() + DEADLINE
-        while not condition():
-            assert time.monotonic() < deadline, self.server.log.read_text()
-            time.sleep(0.02)
+        """Return when the condition holds; fail with the log when it never does."""
+        wait_until(condition, log=self.server.log)
 
 
 @contextmanager

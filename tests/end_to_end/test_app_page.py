@@ -12,6 +12,7 @@ from serve.store.store import Store
 from tests.browser import running_browser, watched_page
 from tests.model_files import good_files, make_file
 from tests.server_process import Server, promote, running_server
+from tests.waiting import wait_until
 
 HTML = "<img src=x onerror=alert(1)>"
 QUOTES = """it's "quoted" `date` $HOME \\ %s !x"""
@@ -78,8 +79,7 @@ def visit(browser, server, store, files) -> Iterator[Callable[..., Page]]:
 
 def promote_and_wait(server: Server, store: Store, data: bytes, version: str = "7") -> None:
     sha256 = promote(store, data, version).sha256
-    while server.request("GET", "/api/v2/model").json.get("sha256") != sha256:
-        assert server.process.poll() is None
+    wait_until(lambda: server.request("GET", "/api/v2/model").json.get("sha256") == sha256, log=server.log)
 
 
 def decide(page: Page) -> None:

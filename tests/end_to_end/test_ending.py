@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from serve.store.store import Store
-from tests.load import HEAD, PREDICT, load, wait_until, worker_pids
+from tests.load import HEAD, PREDICT, load, worker_pids
 from tests.model_files import good_files
 from tests.raw_http import connect, get, read_answer, read_answers
 from tests.server_process import DEADLINE, ROOT, Server, promote, running_server
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")

@@ -20,12 +20,12 @@ from tests.load import (
     slow_clients,
     usage,
     vanish_many,
-    wait_until,
     worker_pids,
 )
 from tests.model_files import good_files
 from tests.raw_http import RawAnswer, connect, exchange, get, post, read_answer, read_answers
 from tests.server_process import Server, promote, running_server
+from tests.waiting import wait_until
 
 MOST_CONNECTIONS = 300
 

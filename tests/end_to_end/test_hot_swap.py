@@ -11,10 +11,11 @@ import pytest
 
 from serve.store.pointer import Pointer
 from serve.store.store import Store
-from tests.load import PREDICT, load, wait_until
+from tests.load import PREDICT, load
 from tests.model_files import broken_files, good_files
 from tests.raw_http import RawAnswer, exchange, get, post
 from tests.server_process import Server, find_free_port, promote, running_server
+from tests.waiting import wait_until
 
 FILES = good_files()
 CODES = {"loans": 1, "loans_strict": 0}

@@ -14,10 +14,11 @@ import pytest
 
 from serve.store.store import Store
 from tests.file_locks import is_locked
-from tests.load import EXAMPLE, PREDICT, load, wait_until, worker_pids
+from tests.load import EXAMPLE, PREDICT, load, worker_pids
 from tests.model_files import good_files
 from tests.raw_http import exchange, post
 from tests.server_process import Server, find_free_port, promote, running_server
+from tests.waiting import wait_until
 
 KEYED = post(json.dumps(EXAMPLE).encode(), "X-Applicant-Key: customer-85125")
 

@@ -14,9 +14,9 @@ from loan_approval.records.reviews import with_reviews
 from serve.contract.contract import Contract
 from serve.records.applicant import read_secret
 from serve.store.store import Store
-from tests.load import wait_until
 from tests.model_files import LOANS, LOANS_SCALING, make_file
 from tests.server_process import Server, promote, running_server
+from tests.waiting import wait_until
 
 CONTRACT = Contract.from_dict(LOANS)
 EXAMPLE = CONTRACT.example()

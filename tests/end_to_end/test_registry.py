@@ -3,8 +3,7 @@
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from tests.mlflow_server import MLflowServer, mlflow_server
 from tests.model_files import LOANS
 from tests.registered import new_name, register
 from tests.server_process import ROOT, running_server
+from tests.waiting import wait_until
 
 DEADLINE = 120
 EXAMPLE = Contract.from_dict(LOANS).example()
@@ -72,13 +72,6 @@ def watcher(environment: dict[str, str], log: Path) -> Iterator[None]:
         process.wait(DEADLINE)
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline, f"nothing happened within {DEADLINE} s"
-        time.sleep(0.02)
-
-
 def test_what_is_promoted_on_one_machine_answers_on_another_through_good_and_bad(
     name: str, mlflow: MLflowServer, environment: dict[str, str], store: Store, tmp_path: Path
 ) -> None:
@@ -92,24 +85,24 @@ def test_what_is_promoted_on_one_machine_answers_on_another_through_good_and_bad
             return server.request("POST", "/api/v2/predict", EXAMPLE).headers.get("X-Model-Version")
 
         promote(name, "1", elsewhere)
-        wait_until(lambda: answering() == "1")
+        wait_until(lambda: answering() == "1", DEADLINE)
         assert store.pointer_path.read_bytes() == elsewhere.pointer_path.read_bytes()
         assert server.request("POST", "/api/v2/predict", EXAMPLE).json["prediction_code"] == 1
 
         tracking.set_alias(name, "production", "2")  # as anybody can in MLflow's UI
-        wait_until(lambda: f"version 2 of {name} is not taken, version 1 goes on" in log.read_text())
+        wait_until(lambda: f"version 2 of {name} is not taken, version 1 goes on" in log.read_text(), DEADLINE)
         assert answering() == "1"
 
         mlflow.stop()
-        wait_until(lambda: f"can't follow {name}, version 1 goes on" in log.read_text())
+        wait_until(lambda: f"can't follow {name}, version 1 goes on" in log.read_text(), DEADLINE)
         assert answering() == "1"
         mlflow.start()
         tracking.set_alias(name, "production", "3")
-        wait_until(lambda: answering() == "3")
+        wait_until(lambda: answering() == "3", DEADLINE)
         assert server.request("POST", "/api/v2/predict", EXAMPLE).json["prediction_code"] == 0
 
         rollback(name, elsewhere)
-        wait_until(lambda: answering() == "1")
+        wait_until(lambda: answering() == "1", DEADLINE)
     assert log.read_text().count("is not taken") <= 2  # once a change; the registry came back in between
 
 

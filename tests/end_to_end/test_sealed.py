@@ -1,7 +1,6 @@
 """A server that asks for signatures, and what it loads: a key that is none stops it, no object is ever unpickled."""
 
 import hashlib
-import time
 from pathlib import Path
 
 import pytest
@@ -9,8 +8,9 @@ import pytest
 from serve.store.pointer import Pointer
 from serve.store.store import Store
 from tests.model_files import LOANS, good_files
-from tests.server_process import DEADLINE, Server, running_server
+from tests.server_process import running_server
 from tests.signing_keys import make_keys
+from tests.waiting import wait_until
 
 NAME = "loan_approval_model"
 FILES = good_files()
@@ -30,13 +30,6 @@ def promote(store: Store, name: str, version: str, signature: str) -> str:
     return scorer.sha256
 
 
-def wait_for(server: Server, text: str) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while text not in server.log.read_text():
-        assert time.monotonic() < deadline, server.log.read_text()
-        time.sleep(0.05)
-
-
 def test_a_server_with_a_public_key_follows_what_is_signed_and_unpickles_nothing(tmp_path: Path) -> None:
     keys, store = make_keys(tmp_path), Store(tmp_path / "store")
     watching = tmp_path / "watching"
@@ -50,11 +43,11 @@ def test_a_server_with_a_public_key_follows_what_is_signed_and_unpickles_nothing
     with running_server(tmp_path, store.path, **settings) as server:
         assert server.request("POST", "/api/v2/predict", example).json["prediction_code"] == 1
         promote(store, "loans_strict", "2", keys.sign("other_model", strict))
-        wait_for(server, "wrong signature")
+        wait_until(lambda: "wrong signature" in server.log.read_text(), log=server.log)
         answer = server.request("POST", "/api/v2/predict", example)
         assert (answer.json["prediction_code"], answer.headers["X-Model-Version"]) == (1, "1")
         promote(store, "loans_strict", "2", keys.sign(NAME, strict))
-        wait_for(server, "version 2")
+        wait_until(lambda: "version 2" in server.log.read_text(), log=server.log)
         assert server.request("POST", "/api/v2/predict", example).json["prediction_code"] == 0
         assert "UNPICKLED" not in server.log.read_text()
 

@@ -1,8 +1,7 @@
 import json
 import re
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from serve.contract.contract import Contract
 from serve.store.store import Store
 from tests.model_files import LOANS, good_files
 from tests.server_process import DEADLINE, Server, promote, running_server
+from tests.waiting import wait_until
 
 EXAMPLE = Contract.from_dict(LOANS).example()
 
@@ -40,13 +40,6 @@ def empty_server(tmp_path, store) -> Iterator[Server]:
         yield server
 
 
-def wait_until(condition: Callable[[], bool], server: Server) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline, server.log.read_text()
-        time.sleep(0.02)
-
-
 def predicted_code(server: Server) -> int:
     return server.request("POST", "/api/v2/predict", EXAMPLE).json["prediction_code"]
 
@@ -66,14 +59,14 @@ def test_the_published_request_gets_the_published_answer(server, store):
 def test_a_promotion_and_a_rollback_are_followed_without_a_restart(server, store, files):
     assert predicted_code(server) == 1
     promote(store, files["loans_strict"], version="8")
-    wait_until(lambda: predicted_code(server) == 0, server)
+    wait_until(lambda: predicted_code(server) == 0, log=server.log)
     promote(store, files["loans"], version="7")
-    wait_until(lambda: predicted_code(server) == 1, server)
+    wait_until(lambda: predicted_code(server) == 1, log=server.log)
 
 
 def test_a_bad_pointer_leaves_the_old_model_answering(server, store):
     store.pointer_path.write_text("garbage")
-    wait_until(lambda: "model refused, the old one goes on" in server.log.read_text(), server)
+    wait_until(lambda: "model refused, the old one goes on" in server.log.read_text(), log=server.log)
     assert predicted_code(server) == 1
 
 
@@ -89,7 +82,7 @@ def test_without_a_model_the_server_is_live_and_refuses_to_decide(empty_server):
 
 def test_a_first_promotion_makes_the_server_ready(empty_server, store, files):
     promote(store, files["loans"])
-    wait_until(lambda: empty_server.request("GET", "/health/ready").status == 200, empty_server)
+    wait_until(lambda: empty_server.request("GET", "/health/ready").status == 200, log=empty_server.log)
     assert predicted_code(empty_server) == 1
 
 

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from serve.store.store import Store
-from tests.load import PREDICT, wait_until
+from tests.load import PREDICT
 from tests.model_files import good_files
 from tests.raw_http import connect, get, read_answer, read_answers
 from tests.server_process import DEADLINE, ROOT, find_free_port, promote
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")

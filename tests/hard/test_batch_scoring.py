@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from tests.benchmarks.batch import measure
 from tests.model_files import LOANS, good_files
 from tests.s3_server import S3Server, s3_server
 from tests.server_process import ROOT
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.hard
 FILES, ROWS = 30, 20_000
@@ -71,10 +71,8 @@ def parts(output: str) -> int:
 
 def wait_for_parts(process: subprocess.Popen, output: str, more: int) -> None:
     """Wait until a run has added some parts, or has ended."""
-    enough, deadline = parts(output) + more, time.monotonic() + 120
-    while parts(output) < enough and process.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    enough = parts(output) + more
+    wait_until(lambda: parts(output) >= enough or process.poll() is not None, seconds=120)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -15,10 +15,11 @@ import pytest
 
 from serve.store.store import Store
 from tests.end_to_end.test_hot_swap import swap_under_load
-from tests.load import PREDICT, SLOW_BODY, SLOW_HEAD, load, slow_clients, usage, vanish_many, wait_until, worker_pids
+from tests.load import PREDICT, SLOW_BODY, SLOW_HEAD, load, slow_clients, usage, vanish_many, worker_pids
 from tests.model_files import good_files
 from tests.raw_http import exchange, get, post
 from tests.server_process import ROOT, Server, find_free_port, promote, running_server
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.hard
 SLOW, SAMPLES = 500, 20_000

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import pytest
@@ -17,10 +16,11 @@ import pytest
 from loan_approval.project import ROOT
 from serve.store.store import Store
 from tests.fake_registry import fake_registry
-from tests.load import PREDICT, wait_until
+from tests.load import PREDICT
 from tests.model_files import LOANS, good_files
 from tests.raw_http import connect, read_answers
 from tests.server_process import DEADLINE, find_free_port, promote
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.hard
 TAG = "loan-approval-api:test"
@@ -71,7 +71,7 @@ def running(image: str, *options: str) -> Iterator[tuple[str, int, float]]:
     docker("run", "-d", "--name", name, "--network", "host", "-e", f"PORT={port}", *options, *HARDENED, image)
     try:
         begun = time.monotonic()
-        wait_until_ready(port)
+        wait_until(lambda: is_ready(port))
         yield name, port, time.monotonic() - begun
     finally:
         docker("rm", "-f", name)
@@ -85,18 +85,6 @@ def container(image: str, tmp_path: Path) -> Iterator[tuple[str, int]]:
         folder.chmod(0o755)  # the container's user is another one
     with running(image, "-v", f"{tmp_path / 'store'}:/store:ro") as (name, port, _):
         yield name, port
-
-
-def wait_until_ready(port: int) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while time.monotonic() < deadline:
-        try:
-            urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=5).close()
-        except (URLError, OSError):
-            time.sleep(0.2)
-        else:
-            return
-    raise AssertionError("the container is not ready")
 
 
 def predict(port: int) -> dict[str, object]:

@@ -11,11 +11,11 @@ from loan_approval import cli, project
 from loan_approval.data.datasets import dataset_folder, load_contract
 from loan_approval.registry import history, tracking
 from serve.store.store import Store
-from tests.load import wait_until
 from tests.mlflow_server import MLflowServer
 from tests.postgres_server import postgres_server
 from tests.s3_server import S3Server, s3_server
 from tests.server_process import find_free_port, running_server
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.hard
 NAME = "loan_approval_model"

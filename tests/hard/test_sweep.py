@@ -5,8 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -18,6 +17,7 @@ from mlflow.tracking import MlflowClient
 from loan_approval.data.simulate import write_simulation
 from loan_approval.project import REPORTS, ROOT
 from loan_approval.sweep import running
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.hard
 
@@ -64,15 +64,6 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-def await_that(condition: Callable[[], object]) -> object:
-    deadline = time.monotonic() + DEADLINE
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.1)
-    raise AssertionError("it did not come to be")
-
-
 def notebooks_below(process: subprocess.Popen[str]) -> list[psutil.Process]:
     """The trials' processes: papermill's and, below it, the kernel's."""
     marked = []
@@ -108,9 +99,9 @@ def parents_of(client: MlflowClient) -> list[Run]:
 def swept(folder: Path) -> tuple[int, str, str]:
     """What a sweep of two good trials and a bad one said, one worker of which was killed on the way."""
     process = start(folder, WELL.format(values=[0.1, 1.0]) + BADLY)
-    papermill, kernel = await_that(lambda: process.poll() is not None or kernel_of(process))
+    papermill, kernel = wait_until(lambda: process.poll() is not None or kernel_of(process), DEADLINE)
     papermill.parent().kill()
-    await_that(lambda: not papermill.is_running() and not kernel.is_running())
+    wait_until(lambda: not papermill.is_running() and not kernel.is_running(), DEADLINE)
     return finish(process)
 
 
@@ -163,14 +154,14 @@ def test_a_sweep_that_is_stopped_leaves_no_kernel_and_no_key(
     stop: signal.Signals, folder: Path, client: MlflowClient
 ) -> None:
     process = start(folder, f"[[grid]]\nseed = [{int(stop)}]\n")
-    papermill, kernel = await_that(lambda: process.poll() is not None or kernel_of(process))
+    papermill, kernel = wait_until(lambda: process.poll() is not None or kernel_of(process), DEADLINE)
     if stop == signal.SIGINT:
         os.killpg(process.pid, stop)  # as a terminal does
     else:
         process.send_signal(stop)
     code, _, _ = finish(process)
     assert code not in (0, 1)
-    await_that(lambda: not papermill.is_running() and not kernel.is_running())
+    wait_until(lambda: not papermill.is_running() and not kernel.is_running(), DEADLINE)
     parent = parents_of(client)[0]
     assert (parent.info.status, trials_of(client, parent)) == ("KILLED", [])
 

@@ -1,4 +1,4 @@
-"""Model files, stores and clients; nothing here needs more than serve's own requirements and pytest."""
+"""Model files, stores and clients, for an environment with serve's requirements, pytest and hypothesis only."""
 
 import os
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from serve.settings import Settings
 from serve.store.pointer import Pointer
 from serve.store.store import Store
 
-settings.register_profile("untimed", deadline=None)  # how long an example takes is the machine's affair
+settings.register_profile("untimed", deadline=None)  # the time of an example depends on the machine
 settings.load_profile("untimed")
 
 ROOT = Path(__file__).parents[2]
@@ -26,10 +26,10 @@ METADATA = {"metrics": {"auc": 0.8}, "gates": [{"name": "signal", "passed": True
 
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of model files: TEST_MODEL_FILES, or built here where there is onnx."""
-    given = os.environ.get("TEST_MODEL_FILES")
-    if given:
-        return Path(given)
+    """The folder of model files: TEST_MODEL_FILES, else one that is built here, which needs onnx."""
+    folder = os.environ.get("TEST_MODEL_FILES")
+    if folder:
+        return Path(folder)
     from tests.model_files import write_files
 
     return write_files(tmp_path_factory.mktemp("model_files"))
@@ -53,7 +53,7 @@ def application(loans: Contract) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Shelf:
-    """A store, and the way a promotion goes into it."""
+    """A store, and how tests promote a model file into it."""
 
     store: Store
     model_file: Callable[[str], bytes]
@@ -73,7 +73,7 @@ def shelf(tmp_path: Path, model_file: Callable[[str], bytes]) -> Shelf:
 
 @pytest.fixture
 def make_app(shelf: Shelf) -> Callable[..., Flask]:
-    """Return an application that answers from the shelf; it looks at the pointer at its start and when told to."""
+    """Return an application that answers from the shelf; it reads the pointer at its start and on `refresh`."""
     return lambda **settings: create_app(Settings(store=shelf.store.path, poll_seconds=3600, **settings))
 
 

@@ -11,7 +11,7 @@ from serve.store.store import Store
 from tests.server_process import promote
 
 
-def test_only_what_the_pointer_names_goes_along(tmp_path: Path, model_file: Callable[[str], bytes]) -> None:
+def test_only_the_file_of_the_pointer_is_baked(tmp_path: Path, model_file: Callable[[str], bytes]) -> None:
     source = Store(tmp_path / "source")
     promote(source, model_file("mixed"), "1")
     pointer = promote(source, model_file("loans"), "2")

@@ -1,6 +1,9 @@
+import os
+from pathlib import Path
+
 import pytest
 
-from serve.files import write_atomically
+from serve.files import read_regular, write_atomically
 
 
 def names_in(folder):
@@ -31,3 +34,18 @@ def test_a_rename_that_fails_leaves_nothing_beside(tmp_path):
     with pytest.raises(IsADirectoryError):
         write_atomically(tmp_path / "file", b"new")
     assert names_in(tmp_path) == ["file"]
+
+
+def test_a_file_is_read_up_to_its_bound_and_no_further(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"abc")
+    assert read_regular(path, 3) == b"abc"
+    with pytest.raises(OSError, match="File too large"):
+        read_regular(path, 2)
+
+
+def test_pipes_devices_and_folders_are_refused_without_waiting(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
+        with pytest.raises(OSError, match=r"not a regular file|Is a directory"):
+            read_regular(path, 3)

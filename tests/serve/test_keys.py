@@ -73,7 +73,7 @@ def test_a_valid_key_is_known_by_its_name(path, headers, name):
         {b"cookie": LAB},
     ],
 )
-def test_anything_else_has_no_holder(path, headers):
+def test_any_other_header_has_no_holder(path, headers):
     assert Keys(path).holder(headers) is None
 
 
@@ -120,13 +120,13 @@ def test_a_malformed_file_is_refused_by_line_and_quoted_nowhere(text, complaint)
     assert hashlib.sha256(LAB).hexdigest() not in str(caught.value).lower()
 
 
-def test_a_file_that_is_not_there_or_no_file_is_refused_at_the_start(tmp_path):
+def test_a_missing_file_or_a_folder_is_refused_at_the_start(tmp_path):
     for path in (tmp_path / "none", tmp_path):
         with pytest.raises(SettingsError, match="can't be read"):
             Keys(path)
 
 
-def test_nobody_waits_at_a_pipe(tmp_path):
+def test_a_pipe_is_refused_without_waiting(tmp_path):
     os.mkfifo(tmp_path / "keys")
     with pytest.raises(SettingsError, match="can't be read"):
         Keys(tmp_path / "keys")
@@ -145,7 +145,7 @@ def test_a_changed_file_is_followed_even_with_its_time_and_size_kept(path, caplo
 
 
 @pytest.mark.parametrize("fault", ["", "garbage 4711\n", "gone"])
-def test_a_file_that_goes_bad_lets_nobody_in_until_it_is_mended(path, caplog, fault):
+def test_while_the_file_is_unusable_no_key_is_valid(path, caplog, fault):
     keys, good = Keys(path), path.read_text()
     if fault == "gone":
         path.unlink()
@@ -162,7 +162,7 @@ def test_a_file_that_goes_bad_lets_nobody_in_until_it_is_mended(path, caplog, fa
     assert keys.holder({b"x-api-key": LAB}) == "lab"
 
 
-def test_the_file_is_looked_at_once_a_second_at_most(path, monkeypatch):
+def test_the_file_is_read_at_most_once_a_second(path, monkeypatch):
     now = [100.0]
     monkeypatch.setattr(keys_module.time, "monotonic", lambda: now[0])
     keys = Keys(path)
@@ -190,7 +190,7 @@ def test_a_new_key_is_shown_once_and_its_line_lets_it_in(tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [(), ("new",), ("old", "lab"), ("new", "a:b"), ("new", "a", "b")])
-def test_anything_but_new_and_a_name_gets_the_usage(arguments):
+def test_other_arguments_than_new_and_a_name_get_the_usage(arguments):
     result = run(*arguments)
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr.startswith("usage: python -m serve.keys new NAME")

@@ -14,7 +14,7 @@ def test_the_published_port_is_8000_on_loopback():
     assert (Settings().host, Settings().port) == ("127.0.0.1", 8000)
 
 
-def test_an_empty_variable_is_as_good_as_none():
+def test_an_empty_variable_counts_as_unset():
     assert Settings.from_environment({"PORT": "", "SERVE_STORE": "", "SERVE_MODEL_ALIAS": ""}) == Settings()
 
 
@@ -70,12 +70,12 @@ def test_a_variable_sets_its_field(variable, text, field, value):
         *[("SERVE_REGISTRY_POLL_SECONDS", "0"), ("SERVE_REGISTRY_TIMEOUT_SECONDS", "26")],
     ],
 )
-def test_a_bad_value_is_refused_with_its_variable_and_what_may_stand_there(variable, text):
+def test_a_bad_value_is_refused_with_its_variable_and_what_was_expected(variable, text):
     with pytest.raises(SettingsError, match=rf"{variable}='{text}': expected (int|float) from "):
         Settings.from_environment({variable: text})
 
 
-def test_a_choice_that_is_none_is_refused_with_those_there_are():
+def test_an_unknown_mode_is_refused_with_the_known_ones():
     with pytest.raises(SettingsError, match="SERVE_PREDICTION_LOG_MODE='always': expected drop or required"):
         Settings.from_environment({"SERVE_PREDICTION_LOG_MODE": "always"})
 
@@ -97,7 +97,7 @@ TOKEN = {"MLFLOW_TRACKING_TOKEN": "abc.def"}
         ("sqlite:///mlflow.db", USER, ""),
     ],
 )
-def test_credentials_are_read_by_mlflows_names_and_shown_nowhere(uri, variables, header):
+def test_credentials_come_from_mlflows_variables_and_are_not_shown(uri, variables, header):
     settings = Settings.from_environment({"MLFLOW_TRACKING_URI": uri} | variables)
     assert settings.tracking_authorization == header
     assert settings.tracking_uri in ("http://mlflow:5000", "")
@@ -117,9 +117,9 @@ def test_a_token_that_fits_no_header_is_refused_without_being_quoted(token):
 
 
 @pytest.mark.parametrize(("text", "insecure"), [("true", True), ("1", True), ("false", False), ("", False)])
-def test_tls_is_verified_unless_told_otherwise(text, insecure):
-    told = {"MLFLOW_TRACKING_URI": "https://mlflow", "MLFLOW_TRACKING_INSECURE_TLS": text}
-    assert Settings.from_environment(told).tracking_insecure_tls is insecure
+def test_tls_is_verified_unless_a_variable_turns_it_off(text, insecure):
+    variables = {"MLFLOW_TRACKING_URI": "https://mlflow", "MLFLOW_TRACKING_INSECURE_TLS": text}
+    assert Settings.from_environment(variables).tracking_insecure_tls is insecure
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_tls_is_verified_unless_told_otherwise(text, insecure):
         ("SERVE_TLS_CERTIFICATE", "tls_certificate"),
     ],
 )
-def test_a_file_must_be_there(tmp_path, variable, field):
+def test_a_file_must_exist(tmp_path, variable, field):
     path = tmp_path / "file"
     with pytest.raises(SettingsError, match=f"{variable}='.*file': expected a file"):
         Settings.from_environment({variable: str(path)})
@@ -138,5 +138,5 @@ def test_a_file_must_be_there(tmp_path, variable, field):
     assert getattr(Settings.from_environment({variable: str(path)}), field) == path
 
 
-def test_without_a_file_of_keys_none_are_asked_for():
+def test_by_default_there_is_no_file_of_keys():
     assert Settings().api_keys_file is None

@@ -190,6 +190,6 @@ def test_nan_is_null_only_where_that_is_asked_for(body):
 
 
 @pytest.mark.parametrize("body", [b"Infinity", b"-Infinity", b"[1e999, NaN]", b'{"a": NaN, "a": NaN}'])
-def test_all_else_stays_refused_where_nan_is_null(body):
+def test_where_nan_is_null_the_rest_is_still_refused(body):
     with pytest.raises(JSONError):
         strict_json.loads(body, nan_is_null=True)

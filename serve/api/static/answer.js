@@ -1,20 +1,19 @@
-// The decision as words, and as a bar with its text.
+// Shows the decision in words, and as a bar with a legend.
 
 import { language, percentages, text } from "./texts.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const byId = (id) => document.getElementById(id);
 
-// Fills the answer's section; returns what a screen reader is told.
+// Fills the answer's section; returns the text for screen readers.
 export function showAnswer(answer, meaning, command) {
-  const [probability, threshold, low, high] = percentages([
-    ...[answer.probability, answer.threshold],
-    ...answer.review_band,
-  ]);
+  const shares = [answer.probability, answer.threshold, ...answer.review_band];
+  const [probability, threshold, low, high] = percentages(shares);
   const shown = { probability, threshold, low, high, prediction: answer.prediction };
   const hasBand = answer.review_band[0] < answer.review_band[1];
   const outcome = answer.band === "refer" ? text("outcome_refer") : answer.prediction;
-  const sentence = describe(answer.band, hasBand, shown, meaning);
+  const key = answer.band === "decline" && hasBand ? "sentence_decline_band" : `sentence_${answer.band}`;
+  const sentence = text(key, { ...shown, estimate: text(`estimate_${meaning}`), limit: high });
   byId("answer").dataset.band = answer.band;
   byId("outcome").textContent = outcome;
   byId("sentence").textContent = sentence;
@@ -30,18 +29,13 @@ export function showAnswer(answer, meaning, command) {
   return `${outcome}. ${sentence}`;
 }
 
-function describe(band, hasBand, shown, meaning) {
-  const key = band === "decline" && hasBand ? "sentence_decline_band" : `sentence_${band}`;
-  return text(key, { ...shown, what: text(`what_${meaning}`), limit: shown.high });
-}
-
-// A text comes in every language, so that the reader may change it without asking again.
+// Each text comes in every language, so that changing the language needs no new request.
 function showReasons({ reasons, counterfactuals }) {
-  const said = ({ text: texts }) => texts[language];
+  const translate = ({ text: texts }) => texts[language];
   byId("reasons-title").textContent = text(reasons[0]?.effect === "for" ? "reasons_for" : "reasons_against");
-  showList("reasons", reasons.map(said));
+  showList("reasons", reasons.map(translate));
   byId("reasons-section").hidden = reasons.length === 0;
-  showList("changes", counterfactuals.map(said));
+  showList("changes", counterfactuals.map(translate));
   byId("changes-section").hidden = counterfactuals.length === 0;
 }
 

@@ -1,4 +1,4 @@
-// Starts Swagger UI on the document of this server.
+// Starts Swagger UI on this server's OpenAPI document.
 window.ui = SwaggerUIBundle({
   url: new URL("../openapi.json", location.href).href,
   dom_id: "#swagger-ui",

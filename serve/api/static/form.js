@@ -1,4 +1,4 @@
-// The form made from a contract: one field a feature, read back as the application the server expects.
+// Makes a form from a contract, one field a feature, and reads it back as the application the server expects.
 
 import { parseNumber, showNumber, writeNumber } from "./numbers.js";
 import { hasText, language, text } from "./texts.js";
@@ -18,7 +18,7 @@ export function makeFields(contract) {
   });
 }
 
-// Returns {application} or {faults}, a Map from feature name to a function that says what to show beside its field.
+// Returns {application} or {faults}: a Map from feature name to a function that returns the text beside the field.
 export function readFields(fields) {
   const entries = [];
   const faults = new Map();
@@ -35,7 +35,7 @@ function chosen(field) {
   return field.choices[field.control.selectedIndex].value;
 }
 
-// Returns what the server says of a field, in the reader's language where the kind of fault is known.
+// Returns the server's message on a field, in the reader's language if the kind of fault is known.
 export function describeFault(feature, optional, message) {
   const kind = message.split(", expected ")[0];
   const key = `fault_${kind.replaceAll(" ", "_")}`;
@@ -59,7 +59,7 @@ export function showFaults(fields, faults) {
   }
 }
 
-// Puts what was typed into one form's fields into those of the next that have the same name and choices.
+// Copies the values of one form to the next form's fields of the same name and kind.
 export function carryOver(before, after) {
   const typed = new Map(before.map((field) => [field.feature.name, field]));
   for (const field of after) {

@@ -10,11 +10,11 @@ const page = {
   model: null, // of /api/v2/model
   fields: [],
   answer: null, // of /api/v2/decision
-  sent: null, // the application it is about
+  sent: null, // the application that was decided
   faults: new Map(), // by feature name: a function that returns the text in the reader's language
-  message: null, // likewise, over the form
+  message: null, // likewise, shown above the form
   pending: false,
-  edited: false, // since the application was sent
+  edited: false, // whether the form was changed since then
 };
 
 async function loadModel() {
@@ -57,14 +57,14 @@ async function decide() {
 }
 
 async function accept(answer, application) {
-  if (answer.model.sha256 !== page.model.sha256) await loadModel(); // promoted since: the next form is the new one's
+  if (answer.model.sha256 !== page.model.sha256) await loadModel(); // another model was promoted: show its form next
   Object.assign(page, { answer, sent: application, faults: new Map(), message: null });
   render();
   byId("stale").hidden = !page.edited;
   byId("outcome").focus();
 }
 
-// Shows what the server found; where its contract is no longer the form's, shows the new form instead.
+// Shows the server's faults beside their fields; if the model has changed, shows the new model's form instead.
 async function explain(messages) {
   const reply = await ask("api/v2/model");
   if (reply.status === 200 && reply.body.sha256 !== page.model.sha256) {
@@ -105,16 +105,19 @@ function showFailure({ status, body, busy }) {
 
 function showMessage(message, retry = null) {
   page.message = message;
-  byId("message").hidden = message === null;
-  byId("message-text").textContent = message?.() ?? "";
   byId("again").hidden = retry === null;
   byId("again").onclick = retry;
+  renderMessage();
+}
+
+function renderMessage() {
+  byId("message").hidden = page.message === null;
+  byId("message-text").textContent = page.message?.() ?? "";
 }
 
 function render() {
   showFaults(page.fields, page.faults);
-  byId("message").hidden = page.message === null;
-  byId("message-text").textContent = page.message?.() ?? "";
+  renderMessage();
   byId("answer").hidden = page.answer === null;
   if (!page.answer) return;
   const meaning = page.model.contract.target.meaning;

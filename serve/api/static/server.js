@@ -1,17 +1,13 @@
-// Requests to the server that sent this page, and to no other.
+// Sends requests to the server of this page only.
 
 const SECONDS = 30;
-let key = ""; // here and nowhere else: it goes when the page does
+let key = ""; // in memory only: it is gone when the page is
 
 export function useKey(typed) {
   key = typed.trim();
 }
 
-export function hasKey() {
-  return key !== "";
-}
-
-// Returns {status, body, busy}; status 0 when no answer came. With an application it is a POST.
+// Returns {status, body, busy}; status is 0 without an answer. Sends a POST if there is an application.
 export async function ask(path, application) {
   const headers = key ? { Authorization: `Bearer ${key}` } : {};
   const options = { headers, cache: "no-store", redirect: "error", signal: AbortSignal.timeout(SECONDS * 1000) };
@@ -28,11 +24,11 @@ export async function ask(path, application) {
   }
 }
 
-// Returns the command that sends the same application from a POSIX shell; the key is left to the shell's environment.
+// Returns the shell command that sends the same application; the key comes from the shell's environment.
 export function curlCommand(application) {
   const parts = [`curl -sS ${quote(new URL("api/v2/predict", document.baseURI).href)}`];
   parts.push("-H 'Content-Type: application/json'");
-  if (hasKey()) parts.push('-H "Authorization: Bearer $API_KEY"');
+  if (key) parts.push('-H "Authorization: Bearer $API_KEY"');
   parts.push(`--data ${quote(JSON.stringify(application))}`);
   return parts.join(" \\\n  ");
 }

@@ -1,4 +1,4 @@
-// The page's texts in the language of the reader: ?lang=, else the browser's first that there is, else English.
+// The page's texts in the reader's language: that of ?lang=, else the browser's first known one, else English.
 
 const LOCALES = { en: "en", pt: "pt-BR" };
 let texts = {};
@@ -31,7 +31,7 @@ export function text(key, values = {}) {
   return texts[language][key].replace(/\{(\w+)\}/g, (whole, name) => (name in values ? values[name] : whole));
 }
 
-// Returns shares as percentages with as many digits as keep different ones different: 54.996 % is not 55 %.
+// Returns shares as percentages with enough digits to tell different ones apart: 54.996 % is not 55 %.
 export function percentages(shares) {
   const different = new Set([...shares, 0, 1]).size;
   for (let digits = 1; ; digits++) {

@@ -2,8 +2,6 @@
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -20,6 +18,7 @@ from loan_approval.notebooks.run import (
     run_notebook,
 )
 from loan_approval.project import ROOT
+from tests.waiting import wait_until
 
 DEADLINE = 120  # seconds
 PARAMETERS = """\
@@ -150,17 +149,10 @@ from loan_approval.notebooks.run import run_notebook
 run_notebook(Path({str(notebook)!r}), {{}}, Path({str(tmp_path / "reports")!r}), {DEADLINE})
 """
     with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL) as runner:
-        await_that(lambda: pids.exists() or runner.poll() is not None)
+        wait_until(lambda: pids.exists() or runner.poll() is not None, DEADLINE)
         runner.kill()
     started = [int(pid) for pid in pids.read_text().split()]
-    await_that(lambda: not any(map(is_running, started)))
-
-
-def await_that(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to be"
-        time.sleep(0.1)
+    wait_until(lambda: not any(map(is_running, started)), DEADLINE)
 
 
 def is_running(pid: int) -> bool:

@@ -13,6 +13,7 @@ from loan_approval.records.prediction_log import read_decisions, read_refusals, 
 from loan_approval.records.retention import retain
 from loan_approval.records.reviews import add_review
 from tests.prediction_logs import make_line, write_lines, write_time
+from tests.waiting import wait_until
 
 NOW = datetime.now(UTC)
 AGES = (0, 9, 10, 11, 40)  # days
@@ -102,8 +103,8 @@ def test_a_server_that_still_writes_to_an_old_day_is_asked_to_leave_it(log: Path
         assert len(kept(log)["decisions"]) == len(AGES)
         with ThreadPoolExecutor(1) as pool:
             retaining = pool.submit(retain, log, 10)
-            while not request.exists():
-                assert not retaining.done()
+            wait_until(lambda: request.exists() or retaining.done())
+            assert not retaining.done()
             fcntl.flock(file, fcntl.LOCK_UN)
             assert retaining.result().decisions == 2
 

@@ -1,11 +1,23 @@
 import logging
+import re
 import threading
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from serve import errors
 from serve.api.app import create_app
-from serve.errors import SettingsError
+from serve.errors import ApplicationError, JSONError, RequestError, ServeError, SettingsError
+from serve.model.scorer import Scorer
 from serve.settings import Settings
+
+MARK = "7130425.5"  # a value that no message and no log line holds by chance
+INTERNAL = (
+    *(ServeError, SettingsError, errors.ContractError, errors.ModelFileError, errors.RegistryError),
+    *(errors.StoreError, errors.StoreBusyError, errors.SignatureError),
+)
+STATUSES = {ApplicationError: 422, JSONError: 400, RequestError: 400} | dict.fromkeys(INTERNAL, 500)
 
 
 def test_the_application_loads_the_model_at_its_start(shelf, make_app):
@@ -54,11 +66,11 @@ def test_a_body_may_be_as_large_as_the_settings_say(shelf, make_app, size, statu
     [("/docs", "/docs/"), ("/docs?a=b", "/docs/?a=b"), ("/api//v2//model", "/api/v2/model")],
 )
 def test_a_redirect_names_no_host_and_no_scheme(make_app, path, there):
-    response = make_app().test_client().get("/", headers={"Host": "elsewhere"}, environ_overrides=_parts(path))
+    response = make_app().test_client().get("/", headers={"Host": "elsewhere"}, environ_overrides=split_target(path))
     assert (response.status_code, response.headers["Location"], response.data) == (308, there, b"")
 
 
-def _parts(path: str) -> dict[str, str]:
+def split_target(path: str) -> dict[str, str]:
     path, _, query = path.partition("?")
     return {"PATH_INFO": path, "QUERY_STRING": query}
 
@@ -75,3 +87,70 @@ def test_serving_logs_no_line_a_request(client, caplog, application):
     caplog.clear()
     client.post("/api/v2/predict", json=application)
     assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", f"/{MARK}", 404),
+        ("POST", f"/api/v2/predict/{MARK}", 404),
+        ("GET", f"/api/v2/predict?Age={MARK}", 405),
+        ("DELETE", f"/?Age={MARK}", 405),
+    ],
+)
+def test_an_unknown_address_or_method_has_the_one_shape_without_the_value(client, caplog, method, path, status):
+    caplog.set_level(logging.DEBUG)
+    response = client.open(path, method=method)
+    assert (response.status_code, set(response.json)) == (status, {"error"})
+    assert MARK not in response.text + caplog.text
+    assert bool(response.headers.get("Allow")) == (status == 405)
+
+
+def subclasses(base: type) -> set[type]:
+    return {base}.union(*(subclasses(sub) for sub in base.__subclasses__()))
+
+
+class BrokenContract:
+    """Fails on every application."""
+
+    def __init__(self, make_error: Callable[[object], Exception]) -> None:
+        self.make_error = make_error
+
+    def encode(self, application: object) -> None:
+        raise self.make_error(application)
+
+
+class BrokenScorer(Scorer):
+    """Has a broken contract."""
+
+    def __init__(self, make_error: Callable[[object], Exception]) -> None:
+        self.contract = BrokenContract(make_error)
+
+
+def break_scorer(client, make_error: Callable[[object], Exception]) -> None:
+    live = client.application.extensions["live_model"]
+    live.current = replace(live.current, scorer=BrokenScorer(make_error))
+
+
+def test_an_unforeseen_error_is_500_and_neither_answer_nor_log_holds_message_or_value(client, caplog, application):
+    caplog.set_level(logging.DEBUG)
+    break_scorer(client, lambda application: ZeroDivisionError(f"weird income {application['Annual_Income']}"))
+    response = client.post("/api/v2/predict", json=application | {"Annual_Income": float(MARK)})
+    assert (response.status_code, response.data) == (500, b'{"error":"internal error"}')
+    assert re.search(r"ZeroDivisionError at .*test_app\.py:\d+ < .*decision\.py:\d+", caplog.text)
+    assert MARK not in caplog.text
+    assert "weird" not in caplog.text
+
+
+def test_each_error_class_has_a_status():
+    assert subclasses(ServeError) == set(STATUSES)
+
+
+@pytest.mark.parametrize(("error", "status"), STATUSES.items(), ids=lambda part: getattr(part, "__name__", part))
+def test_an_error_class_is_answered_with_its_status(client, application, error, status):
+    arguments = {ApplicationError: [{"Age": "missing"}], errors.ContractError: ["contract", ["broken"]]}
+    break_scorer(client, lambda _application: error(*arguments.get(error, ["the reason"])))
+    response = client.post("/api/v2/predict", json=application)
+    assert response.status_code == status
+    expected = {400: "the reason", 422: "the application breaks the contract", 500: "internal error"}
+    assert response.json["error"] == expected[status]

@@ -14,7 +14,7 @@ from tests.serve.contract.test_cases import CASES
 
 PATH = "/api/v2/predict/batch"
 JSON, CSV = "application/json", "text/csv"
-MARK = "7130425.5"  # a value no message and no log line has by chance
+MARK = "7130425.5"  # a value that no message and no log line holds by chance
 
 
 def write_csv(contract: Contract, applications: list[dict[str, Any]]) -> str:
@@ -197,18 +197,18 @@ def test_a_batch_has_a_limit_of_bytes_of_its_own(shelf, make_app, application, c
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 @pytest.mark.parametrize("shape", ["records", "columns"])
 def test_a_batch_judges_the_shared_case_as_predict_does(client, loans, application, case, shape):
-    given = case["application"]
+    judged = case["application"]
     if shape == "records":
-        table: Any = [application, given]
-    elif isinstance(given, dict):
-        names = [*as_columns(loans, []), *(name for name in given if name not in application)]
-        table = {name: [row.get(name) for row in (application, given)] for name in names}
+        table: Any = [application, judged]
+    elif isinstance(judged, dict):
+        names = [*as_columns(loans, []), *(name for name in judged if name not in application)]
+        table = {name: [row.get(name) for row in (application, judged)] for name in names}
     else:
-        table = given if not isinstance(given, list) else 1  # a list is a batch of records
+        table = judged if not isinstance(judged, list) else 1  # a list is a batch of records
     response = client.post(PATH, data=json.dumps(table), content_type=JSON)
     assert response.status_code == (422 if case["fields"] else 200)
     fields = response.json["fields"] if case["fields"] else {}
-    unknown = set() if shape == "records" else set(given) - set(application) if isinstance(given, dict) else {""}
+    unknown = set() if shape == "records" else set(judged) - set(application) if isinstance(judged, dict) else {""}
     places = {name: name if name in unknown else f"1.{name}" if name else "1" for name in case["fields"]}
     assert set(fields) == set(places.values())
     for name, part in case["fields"].items():

@@ -19,6 +19,39 @@ def strict_client(shelf, make_app):
     return make_app().test_client()
 
 
+@pytest.mark.parametrize(
+    ("model", "answer"),
+    [
+        ("loans", '{"prediction":"Approved","prediction_code":1}'),
+        ("loans_strict", '{"prediction":"Não Aprovado","prediction_code":0}'),
+    ],
+)
+def test_predict_is_the_published_answer(shelf, make_app, application, model, answer):
+    shelf.promote(model)
+    response = make_app().test_client().post("/api/v2/predict", json=application)
+    assert (response.status_code, response.mimetype) == (200, "application/json")
+    assert response.data == answer.encode()
+
+
+def test_all_faults_are_answered_at_once_by_field_with_the_expectation(client):
+    response = client.post("/api/v2/predict", json={"Age": 17, "Loan_Amount": "much", "Shoe_Size": 44})
+    assert response.status_code == 422
+    assert set(response.json) == {"error", "fields"}
+    fields = response.json["fields"]
+    assert fields.pop("Shoe_Size").startswith("unknown field, expected Age, Annual_Income, ")
+    assert fields == {
+        "Age": "out of range, expected a whole number from 18 to 100 or null",
+        "Loan_Amount": "not a number, expected a number from 500 to 1000000",
+        "Loan_Duration_Years": "missing, expected a whole number from 1 to 30",
+    }
+
+
+@pytest.mark.parametrize("number", ["45", "45.0", "4.5e1", "450E-1", "45.00000000000000000001"])
+def test_every_spelling_of_a_whole_number_is_accepted(client, number):
+    body = f'{{"Age": {number}, "Loan_Amount": 25e3, "Loan_Duration_Years": 1E+1}}'
+    assert client.post("/api/v2/predict", data=body, content_type="application/json").status_code == 200
+
+
 def ask(client, application):
     return client.post("/api/v2/decision", json=application)
 
@@ -130,7 +163,7 @@ def test_reasons_speak_for_an_approval_and_otherwise_against_one(shelf, make_app
         (";;=,\x7f q", "en"),
     ],
 )
-def test_the_texts_are_in_the_language_that_is_liked_best(strict_client, application, accepted, language):
+def test_the_texts_are_in_the_preferred_language(strict_client, application, accepted, language):
     headers = {} if accepted is None else {"Accept-Language": accepted}
     response = strict_client.post("/api/v2/decision", json=application, headers=headers)
     texts = {"en": "Credit score: too low", "pt": "Pontuação de crédito: abaixo do necessário"}
@@ -144,8 +177,8 @@ def test_the_texts_are_in_the_language_that_is_liked_best(strict_client, applica
 def test_all_texts_come_together_when_asked_for(strict_client, application):
     response = strict_client.post("/api/v2/decision?texts=all", json=application)
     assert response.headers["Content-Language"] == "en, pt"
-    for said in response.json["reasons"] + response.json["counterfactuals"]:
-        assert set(said["text"]) == {"en", "pt"}
+    for item in response.json["reasons"] + response.json["counterfactuals"]:
+        assert set(item["text"]) == {"en", "pt"}
 
 
 def test_the_values_come_on_request_only_and_add_up_to_the_probability(strict_client, application):
@@ -166,14 +199,14 @@ def test_the_values_come_on_request_only_and_add_up_to_the_probability(strict_cl
 @pytest.mark.parametrize(
     "query", ["values=yes", "values=", "values=true&values=true", "texts=pt", "texts=all&texts=one"]
 )
-def test_a_query_that_can_be_read_otherwise_is_refused_without_its_value(client, application, query):
+def test_an_unknown_or_ambiguous_query_is_refused_without_its_value(client, application, query):
     response = client.post(f"/api/v2/decision?{query}", json=application)
     name = query.partition("=")[0]
     expected = {"values": "true or false", "texts": "all or one"}[name]
     assert (response.status_code, response.json) == (400, {"error": f"query.{name}: expected {expected}, once"})
 
 
-def test_a_decision_without_its_reasons_is_no_decision(client, application, monkeypatch, caplog):
+def test_a_decision_that_can_t_be_explained_is_not_answered(client, application, monkeypatch, caplog):
     loaded = client.application.extensions["live_model"].current
     broken = Explanation(0.0, np.full(7, np.nan), 0.0)
     monkeypatch.setattr(type(loaded.explainer), "explain", lambda self, X: broken)

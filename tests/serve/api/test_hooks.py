@@ -14,7 +14,7 @@ from serve.metrics.log_format import JSONFormatter
 from tests.exposition import read_series
 
 KEY = "lab-key-4711"
-FREE = ["/", "/ping", "/health/live", "/health/ready"]
+PUBLIC = ["/", "/ping", "/health/live", "/health/ready"]
 
 
 @pytest.fixture
@@ -26,17 +26,17 @@ def keys_file(tmp_path) -> Path:
 
 @pytest.fixture
 def keyed(shelf, make_app, keys_file) -> FlaskClient:
-    """A client of a server that asks for keys; it sends none by itself."""
+    """A client, without a key, of a server that requires one."""
     shelf.promote("loans", version="7")
     return make_app(api_keys_file=keys_file).test_client()
 
 
-def test_every_route_but_the_free_ones_asks_for_a_key(keyed):
+def test_every_route_but_the_public_ones_requires_a_key(keyed):
     for rule in keyed.application.url_map.iter_rules():
         path = re.sub(r"<[^>]*>", "x", rule.rule)
         for method in rule.methods - {"OPTIONS"}:
             status = keyed.open(path, method=method).status_code
-            assert (status == 401) is (path not in FREE), (method, path, status)
+            assert (status == 401) is (path not in PUBLIC), (method, path, status)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_every_route_but_the_free_ones_asks_for_a_key(keyed):
     [("GET", "/nothing"), ("GET", "/health"), ("GET", "/health/../api/v2/model"), ("GET", "//"), ("BREW", "/"),
      ("GET", "/api/v2/predict"), ("OPTIONS", "/api/v2/predict"), ("GET", "/%2e/api/v2/model"), ("GET", "/ping/")],
 )  # fmt: skip
-def test_what_is_no_free_route_asks_for_a_key_before_it_says_what_it_is(keyed, method, path):
+def test_any_other_address_requires_a_key_before_its_own_error(keyed, method, path):
     assert keyed.open(path, method=method).status_code == 401
 
 
@@ -62,7 +62,7 @@ def test_the_refusal_is_the_same_for_no_key_a_wrong_one_and_a_near_one(keyed, ap
     ]
 
 
-def test_a_refused_body_is_not_looked_at(keyed):
+def test_the_body_of_a_refused_request_is_not_parsed(keyed):
     assert keyed.post("/api/v2/predict", data=b"{", content_type="application/json").status_code == 401
 
 
@@ -74,9 +74,9 @@ def test_a_refused_body_is_not_looked_at(keyed):
         {"Authorization": "Basic " + b64encode(f"me:{KEY}".encode()).decode()},
     ],
 )
-def test_a_valid_key_opens_every_route(keyed, application, headers):
+def test_a_valid_key_is_accepted_on_every_route(keyed, application, headers):
     assert keyed.post("/api/v2/predict", json=application, headers=headers).status_code == 200
-    for path in ("/api/v2/model", "/openapi.json", "/docs/", *FREE[2:]):
+    for path in ("/api/v2/model", "/openapi.json", "/docs/", *PUBLIC[2:]):
         with keyed.get(path, headers=headers) as answer:
             assert answer.status_code == 200
     assert keyed.get("/nothing", headers=headers).status_code == 404
@@ -92,7 +92,7 @@ def test_uses_are_counted_by_name_and_refusals_by_status(keyed):
     assert KEY not in text
 
 
-def test_without_a_file_no_key_is_asked_for(client, application):
+def test_without_a_keys_file_no_key_is_required(client, application):
     assert client.post("/api/v2/predict", json=application).status_code == 200
 
 
@@ -121,7 +121,7 @@ def test_answers_and_errors_are_counted_under_their_route(client, application):
     }  # fmt: skip
 
 
-def test_what_callers_invent_makes_no_label(client):
+def test_invented_paths_and_methods_make_no_label(client):
     for number in range(20):
         client.get(f"/made-up/{number}?Age={number}")
         client.open("/", method=f"BREW{number}")
@@ -146,7 +146,7 @@ def test_a_prediction_is_counted_as_a_decision(client, application):
     assert f'loan_decisions_total{{label="{label}",version="7"}} 1.0' in text
 
 
-def test_a_traceparent_is_handed_back_after_the_model_and_an_invalid_one_is_not(client, application):
+def test_a_valid_traceparent_is_returned_after_the_model_and_an_invalid_one_is_not(client, application):
     answer = client.post("/api/v2/predict", json=application, headers={"traceparent": TRACE})
     assert list(answer.headers)[-2:] == [
         ("X-Model-Sha256", answer.headers["X-Model-Sha256"]),
@@ -184,7 +184,7 @@ VALID = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 @pytest.mark.parametrize("text", [VALID, VALID[:-2] + "00", "cc" + VALID[2:]])
-def test_a_valid_traceparent_comes_back_as_it_was(text):
+def test_a_valid_traceparent_is_returned_unchanged(text):
     assert valid_traceparent(text) == text
 
 
@@ -194,5 +194,5 @@ def test_a_valid_traceparent_comes_back_as_it_was(text):
      VALID.replace("4bf92f3577b34da6a3ce929d0e0e4736", "0" * 32), VALID.replace("00f067aa0ba902b7", "0" * 16),
      f"{VALID}, {VALID}", VALID.replace("-01", "-0g"), "٠٠" + VALID[2:]],
 )  # fmt: skip
-def test_anything_else_is_ignored(text):
+def test_an_invalid_traceparent_is_ignored(text):
     assert valid_traceparent(text) == ""

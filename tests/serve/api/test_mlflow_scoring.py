@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-MARK = "7130425.5"  # a value no message and no log line has by chance
+MARK = "7130425.5"  # a value that no message and no log line holds by chance
 NAMES = [
     *("Age", "Annual_Income", "Credit_Score", "Loan_Amount", "Loan_Duration_Years"),
     *("Number_of_Open_Accounts", "Had_Past_Default"),

@@ -1,11 +1,16 @@
+import base64
+import hashlib
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from serve.api.pages import FILES
+from serve.api.pages import FILES, card_policy
 from serve.contract import feature
+from serve.store.pointer import Pointer
+from tests.serve.conftest import METADATA, Shelf
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -111,7 +116,7 @@ def test_every_text_the_page_asks_for_exists_and_every_text_is_asked_for():
     keys = set(TEXTS["en"])
     in_markup = set(re.findall(r'data-(?:text|label)="(\w+)"', MARKUP))
     in_scripts = set(re.findall(r'"(\w+)"', SCRIPTS))
-    composed = {key for key in keys if re.match("fault_|expected_|sentence_|what_|meaning_", key)}
+    composed = {key for key in keys if re.match("fault_|expected_|sentence_|estimate_|meaning_", key)}
     assert in_markup <= keys
     assert set(re.findall(r'\btext\("(\w+)"', SCRIPTS)) <= keys
     assert keys - in_markup - in_scripts - composed == set()
@@ -124,7 +129,81 @@ def test_every_kind_of_fault_the_server_finds_has_a_text():
     assert {f"fault_{kind.replace(' ', '_')}" for kind in kinds} <= set(TEXTS["en"])
 
 
-def test_every_part_the_scripts_look_for_stands_in_the_page():
+def test_the_page_has_every_element_the_scripts_look_for():
     wanted = set(re.findall(r'byId\("([\w-]+)"\)', SCRIPTS)) | set(re.findall(r'showList\("(\w+)"', SCRIPTS))
     assert wanted
     assert wanted <= set(re.findall(r'\bid="([\w-]+)"', MARKUP))
+
+
+CARD_PATH = "/api/v2/model/card"
+CARD = "<!DOCTYPE html><html><head><style>p { color: red; }</style></head><body><p>São Paulo</p></body></html>"
+
+
+@pytest.fixture
+def shelve(shelf: Shelf) -> Callable[..., None]:
+    """Put the `loans` model into the store with this added metadata."""
+
+    def put(**more: object) -> None:
+        scorer = shelf.store.install(shelf.model_file("loans"), METADATA | more)
+        shelf.store.point(Pointer(scorer.sha256, scorer.contract.model_name, "production", "1", "run-1", "passed"))
+
+    return put
+
+
+def test_the_recorded_card_is_answered_as_a_page(shelve, make_app):
+    shelve(card=CARD)
+    response = make_app().test_client().get(CARD_PATH)
+    assert response.status_code == 200
+    assert response.content_type == "text/html; charset=utf-8"
+    assert response.text == CARD
+
+
+def test_a_card_s_policy_admits_its_style_by_hash_and_nothing_else(shelve, make_app):
+    shelve(card=CARD)
+    headers = make_app().test_client().get(CARD_PATH).headers
+    digest = base64.b64encode(hashlib.sha256(b"p { color: red; }").digest()).decode()
+    policy = headers["Content-Security-Policy"].split("; ")
+    assert {
+        "default-src 'none'",
+        f"style-src 'sha256-{digest}'",
+        "frame-ancestors 'none'",
+        "form-action 'none'",
+    } <= set(policy)
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_a_card_without_a_style_gets_none_admitted():
+    assert card_policy("<p>")["style-src"] == "'none'"
+
+
+def test_no_text_of_a_card_reaches_its_headers():
+    policy = card_policy("<style>a</style>; script-src *\r\nX: y <style>b</style>")
+    assert not any("*" in sources or "\n" in sources for sources in policy.values())
+
+
+@pytest.mark.parametrize("more", [{}, {"card": None}, {"card": {"html": "x"}}])
+def test_a_version_without_a_card_is_404_and_says_what_to_do(more, shelve, make_app):
+    shelve(**more)
+    response = make_app().test_client().get(CARD_PATH)
+    assert response.status_code == 404
+    assert response.json == {"error": "no card is recorded for this version: validate it again"}
+
+
+def test_without_a_model_the_card_is_503(empty_client):
+    response = empty_client.get(CARD_PATH)
+    assert response.status_code == 503
+    assert "production" in response.json["error"]
+
+
+def test_the_description_of_the_model_leaves_card_and_evidence_out(shelve, make_app):
+    shelve(card=CARD, evidence={"slices": []})
+    document = make_app().test_client().get("/api/v2/model").json
+    assert not {"card", "evidence"} & set(document)
+
+
+def test_the_openapi_document_describes_the_card(client):
+    answers = client.get("/openapi.json").json["paths"][CARD_PATH]["get"]["responses"]
+    assert set(answers) == {"200", "404", "503"}
+    assert set(answers["200"]["content"]) == {"text/html"}

@@ -52,5 +52,5 @@ def test_a_rejected_request_is_in_the_metrics_and_in_the_refusals_of_the_log(tmp
     service.rejected(408)
     service.close()
     assert read_series(read_metrics(service), "loan_rejected_total", "status")["408",] == 1
-    (file,) = (tmp_path / "log").glob("refusals*")
+    (file,) = (tmp_path / "log/refusals").rglob("*.jsonl")
     assert '"kind":"too_slow","count":1' in file.read_text()

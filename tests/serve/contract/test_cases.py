@@ -68,8 +68,8 @@ def as_one_instance(application: dict[str, Any], _names: list[str]) -> tuple[str
     return "/invocations", {"instances": application}
 
 
-def can_say(write: Callable, application: object, names: list[str]) -> bool:
-    """Whether a protocol has words for the case: a tensor has values only, and only of features it knows."""
+def can_express(write: Callable, application: object, names: list[str]) -> bool:
+    """Return whether a protocol can express the case: a tensor holds plain values of known features only."""
     if write is as_records:
         return True
     if not isinstance(application, dict):
@@ -80,24 +80,24 @@ def can_say(write: Callable, application: object, names: list[str]) -> bool:
     return values_alone or write is not as_one_instance  # a list there would be a column
 
 
-WAYS = (as_matrix, as_tensors, as_split, as_records, as_inputs, as_one_instance)
+PROTOCOLS = (as_matrix, as_tensors, as_split, as_records, as_inputs, as_one_instance)
 
 
-def in_plain(text: str) -> str:
-    """A fault in a whole column has the same words but for this one."""
+def name_as_record(text: str) -> str:
+    """Return a column's fault in the words of a single record's fault."""
     return text.removeprefix("0.").replace("unknown column", "unknown field").replace("missing column", "missing")
 
 
-@pytest.mark.parametrize("write", WAYS, ids=lambda write: write.__name__)
+@pytest.mark.parametrize("write", PROTOCOLS, ids=lambda write: write.__name__)
 def test_each_protocol_judges_the_cases_it_can_express(cases_client, loans, write):
     names = [feature.name for feature in loans.scored]
-    said = [case for case in CASES if can_say(write, case["application"], names)]
-    assert len(said) >= len(CASES) - 11
-    for case in said:
+    expressible = [case for case in CASES if can_express(write, case["application"], names)]
+    assert len(expressible) >= len(CASES) - 11
+    for case in expressible:
         path, document = write(case["application"], names)
         response = cases_client.post(path, data=json.dumps(document), content_type="application/json")
         assert response.status_code == (422 if case["fields"] else 200), case["name"]
-        fields = {in_plain(key): in_plain(text) for key, text in response.json.get("fields", {}).items()}
+        fields = {name_as_record(key): name_as_record(text) for key, text in response.json.get("fields", {}).items()}
         expected = {name or "0": part for name, part in case["fields"].items()}  # "": of the application as a whole
         assert set(fields) == set(expected), case["name"]
         assert all(part in fields[name] for name, part in expected.items()), case["name"]

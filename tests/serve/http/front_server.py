@@ -1,6 +1,8 @@
 """A Front and its connections on a real loop and a real port, in a thread of the test's own process."""
 
 import asyncio
+import json
+import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,13 +13,40 @@ import uvloop
 
 from serve.http.connection import Connection
 from serve.http.front import Front
+from tests.raw_http import RawAnswer, exchange
 
 TICK = 0.02  # seconds
+BODY_LIMIT = 1000
+BIG = 400_000  # bytes of a response
+PATIENT = {"receive_seconds": 60.0, "idle_seconds": 60.0, "send_seconds": 60.0}
+HEAD = b"POST /x HTTP/1.1\r\nHost: x\r\n"
+
+
+@dataclass
+class Application:
+    """Describes each request; `/slow` waits until `go_on` is set, `/big` answers much, `/broken` raises."""
+
+    go_on: threading.Event = field(default_factory=threading.Event)
+    begun: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    asked: list[str] = field(default_factory=list)
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        path = environ["PATH_INFO"]
+        self.asked.append(path)
+        body = environ["wsgi.input"].read()
+        self.begun.release()
+        if path.startswith("/slow"):
+            assert self.go_on.wait(60)
+        if path == "/broken":
+            raise RuntimeError("secret")
+        answer = b"x" * BIG if path == "/big" else f"{environ['REQUEST_METHOD']} {path} {len(body)}".encode()
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [answer]
 
 
 @dataclass
 class StubService:
-    """A service of an application, with a fast lane where one is given."""
+    """A service of an application, and of a fast lane if there is one."""
 
     application: Callable[..., Any]
     limit: int = 65_536
@@ -54,32 +83,39 @@ class FrontServer:
 @contextmanager
 def serving(make_front: Callable[[], Front]) -> Iterator[FrontServer]:
     """Serve until the block ends."""
-    started = threading.Event()
-    told: dict[str, Any] = {}
+    servers: queue.Queue[FrontServer] = queue.Queue()
+    stop = asyncio.Event()
 
     async def serve() -> None:
-        told["front"] = front = make_front()
-        told["loop"], told["stop"] = asyncio.get_running_loop(), asyncio.Event()
-        server = await told["loop"].create_server(lambda: Connection(front), "127.0.0.1", 0)
-        told["port"] = server.sockets[0].getsockname()[1]
-        started.set()
-        while not told["stop"].is_set():
+        front = make_front()
+        listener = await asyncio.get_running_loop().create_server(lambda: Connection(front), "127.0.0.1", 0)
+        servers.put(FrontServer(listener.sockets[0].getsockname()[1], front, asyncio.get_running_loop()))
+        while not stop.is_set():
             front.tick()
             await asyncio.sleep(TICK)
-        server.close()
+        listener.close()
         for connection in list(front.connections):
             connection._transport.abort()
         await asyncio.sleep(0)
 
-    def run() -> None:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve())
-
-    thread = threading.Thread(target=run)
+    thread = threading.Thread(target=lambda: uvloop.run(serve()))
     thread.start()
-    assert started.wait(60)
+    server = servers.get(timeout=60)
     try:
-        yield FrontServer(told["port"], told["front"], told["loop"])
+        yield server
     finally:
-        told["loop"].call_soon_threadsafe(told["stop"].set)
+        server.loop.call_soon_threadsafe(stop.set)
         thread.join(60)
+
+
+def is_empty(server: FrontServer) -> bool:
+    return not server.front.connections
+
+
+def refused(server: FrontServer, data: bytes) -> RawAnswer:
+    """Send bytes that are refused; return the only response, after which the server closed."""
+    answers = exchange(server.port, data)
+    assert len(answers) == 1, answers
+    assert answers[0].header("connection") == "close"
+    assert set(json.loads(answers[0].body)) == {"error"}
+    return answers[0]

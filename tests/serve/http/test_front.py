@@ -8,6 +8,7 @@ from serve.http.front import Front
 from serve.settings import Settings
 from tests.raw_http import connect, get, post, read_answer, read_answers
 from tests.serve.http.front_server import FrontServer, StubService, serving
+from tests.waiting import wait_until
 
 LIMIT = 100
 
@@ -55,7 +56,7 @@ def ask(server: FrontServer, data: bytes) -> bytes:
         return read_answer(client.makefile("rb")).body
 
 
-def test_a_plain_prediction_takes_the_lane_and_passes_all_that_wait(server, gate):
+def test_a_request_for_the_lane_does_not_wait_for_the_queue(server, gate):
     with connect(server.port) as waiting:
         waiting.sendall(get("/"))
         assert gate.held.acquire(timeout=60)
@@ -64,7 +65,7 @@ def test_a_plain_prediction_takes_the_lane_and_passes_all_that_wait(server, gate
         assert read_answer(waiting.makefile("rb")).body == b"answered"
 
 
-def test_what_the_lane_leaves_goes_to_the_application(server, gate):
+def test_a_request_that_the_lane_refuses_goes_to_the_application(server, gate):
     gate.open.set()
     assert ask(server, post(b"slow")) == b"answered"
 
@@ -75,7 +76,7 @@ def test_a_lane_that_breaks_leaves_the_request_to_the_application(server, gate, 
     assert [record.getMessage() for record in caplog.records] == ["RuntimeError in the lane"]
 
 
-def test_an_urgent_request_is_never_one_too_many(server, gate):
+def test_an_urgent_request_is_answered_though_the_queue_is_full(server, gate):
     with connect(server.port) as first, connect(server.port) as second:
         for client in (first, second):
             client.sendall(get("/"))
@@ -85,27 +86,25 @@ def test_an_urgent_request_is_never_one_too_many(server, gate):
         gate.open.set()
 
 
-def test_after_the_last_answer_of_a_front_that_drains_nothing_is_asked(server, gate):
+def test_a_draining_front_answers_no_request_after_the_current_one(server, gate):
     gate.open.set()
     with connect(server.port) as client, client.makefile("rb") as stream:
         client.sendall(post(b"fast")[:-1])
-        while not server.on_loop(lambda: any(each.in_request for each in server.front.connections)):
-            pass
+        wait_until(lambda: server.on_loop(lambda: any(each.in_request for each in server.front.connections)))
         server.on_loop(server.front.drain)
         client.sendall(b"t" + get("/"))
         assert [answer.body for answer in read_answers(stream)] == [b"lane"]
     assert not gate.held.acquire(blocking=False)
 
 
-def test_the_number_in_flight_returns_to_none_when_callers_are_gone(server, gate):
+def test_the_number_in_flight_returns_to_0_when_callers_are_gone(server, gate):
     client = connect(server.port)
     client.sendall(get("/"))
     assert gate.held.acquire(timeout=60)
     assert server.front.in_flight == 1
     client.close()
     gate.open.set()
-    while server.on_loop(lambda: server.front.in_flight):
-        pass
+    wait_until(lambda: server.on_loop(lambda: server.front.in_flight) == 0)
     assert ask(server, get("/")) == b"answered"
 
 

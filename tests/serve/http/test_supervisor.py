@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import wait_until
+
 ROOT = Path(__file__).parents[3]
 BEGIN = """
 import logging, os, signal, sys, time
@@ -48,14 +50,14 @@ def failing(beat):
     raise LookupError("secret")
 
 
-def died(pid):
-    say(f"died {pid}")
+def died(child):
+    say(f"died {child.pid}")
 
 """
 
 
 class Supervised:
-    """A supervisor that runs, and what it has said."""
+    """A running supervisor and its output."""
 
     def __init__(self, process: subprocess.Popen) -> None:
         self.process = process
@@ -75,15 +77,14 @@ class Supervised:
 
 @pytest.fixture
 def supervise() -> Iterator[Callable[[str], Supervised]]:
-    """Return a function that starts a supervisor, given as an expression."""
+    """Return a function that starts the supervisor of an expression."""
     processes = []
 
     def start(expression: str) -> Supervised:
         script = f"{BEGIN}sys.exit({expression}.run())"
-        told = {"PYTHONPATH": str(ROOT), "PATH": os.defpath}
         process = subprocess.Popen(
             [sys.executable, "-c", script],
-            env=told,
+            env={"PYTHONPATH": str(ROOT), "PATH": os.defpath},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -103,10 +104,7 @@ def supervise() -> Iterator[Callable[[str], Supervised]]:
 
 def wait_until_gone(pids: set[int]) -> None:
     """Return when no such process runs; one that nobody has waited for counts as gone."""
-    deadline = time.monotonic() + 60
-    while any(is_running(pid) for pid in pids):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: not any(map(is_running, pids)))
 
 
 def is_running(pid: int) -> bool:
@@ -116,7 +114,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def test_it_ends_its_children_at_sigterm_and_says_0(supervise):
+def test_at_sigterm_it_ends_its_children_and_returns_0(supervise):
     running = supervise('Supervisor([Child("a", well), Child("b", well)], 5, died)')
     pids = {running.next("begun"), running.next("begun")}
     code, log = running.stop()
@@ -124,7 +122,7 @@ def test_it_ends_its_children_at_sigterm_and_says_0(supervise):
     wait_until_gone(pids)
 
 
-def test_a_child_that_ends_is_started_again_and_its_end_is_told(supervise):
+def test_a_child_that_ends_is_reported_and_started_again(supervise):
     running = supervise('Supervisor([Child("a", well)], 5, died)')
     first = running.next("begun")
     os.kill(first, signal.SIGKILL)
@@ -133,7 +131,7 @@ def test_a_child_that_ends_is_started_again_and_its_end_is_told(supervise):
     assert running.stop() == (0, "a is started again\n")
 
 
-def test_a_child_that_fails_is_logged_and_not_started_in_a_tight_circle(supervise):
+def test_a_child_that_fails_is_logged_and_not_started_in_a_tight_loop(supervise):
     running = supervise('Supervisor([Child("a", failing)], 5, died)')
     begun = time.monotonic()
     for _ in range(3):
@@ -156,7 +154,7 @@ def test_a_child_that_hangs_is_killed_and_replaced(supervise):
     assert "a has hung for 0.3 s and is killed" in log
 
 
-def test_a_child_that_will_not_end_is_killed_after_the_limit_and_the_code_says_so(supervise):
+def test_a_child_that_does_not_end_is_killed_after_the_limit_and_the_code_is_1(supervise):
     running = supervise('Supervisor([Child("a", deaf), Child("b", well)], -4.5, died)')  # half a second with the grace
     pids = {running.next("begun"), running.next("begun")}
     code, log = running.stop()
@@ -165,7 +163,7 @@ def test_a_child_that_will_not_end_is_killed_after_the_limit_and_the_code_says_s
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_at_the_very_start_ends_it_too(supervise, number):
+def test_a_signal_right_after_the_start_ends_it(supervise, number):
     running = supervise('Supervisor([Child("a", well)], 5, died)')
     running.next("begun")
     running.process.send_signal(number)

@@ -1,12 +1,12 @@
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from serve.http import wsgi
-from serve.http.request import Request
+from serve.http.wsgi import Request
 
 SERVER = ("127.0.0.1", 8000)
 
@@ -24,7 +24,7 @@ def answering(status: str, headers: list[tuple[str, str]], *chunks: bytes) -> Ca
     return application
 
 
-def test_the_environ_says_what_was_asked():
+def test_the_environ_describes_the_request():
     asked = request(
         b"POST", b"/a%20b/%C3%A9?x=1&y=%20", b"body", host=b"h:1", content_type=b"text/plain", accept=b"*/*"
     )
@@ -59,13 +59,13 @@ def test_every_form_of_a_target_has_a_path(target, path, query):
     assert (environ["PATH_INFO"], environ["QUERY_STRING"]) == (path, query)
 
 
-def test_a_header_with_an_underscore_passes_for_none_with_a_hyphen():
+def test_a_header_with_an_underscore_is_dropped():
     asked = request(host=b"x")
     asked.headers[b"x_trace"] = b"false"
     assert "HTTP_X_TRACE" not in wsgi.make_environ(asked, SERVER)
 
 
-def test_the_length_is_that_of_the_body_that_came():
+def test_content_length_is_that_of_the_received_body():
     asked = request(b"POST", body=b"abc", transfer_encoding=b"chunked", content_length=b"9", connection=b"close")
     environ = wsgi.make_environ(asked, SERVER)
     assert environ["CONTENT_LENGTH"] == "3"
@@ -78,18 +78,27 @@ def test_the_answer_keeps_the_order_of_its_headers():
     assert (status, rest) == (b"HTTP/1.1 200 OK\r\n", b"B: 1\r\nA: 2\r\nB: 3\r\nContent-Length: 3\r\n\r\nabc")
 
 
-def test_what_concerns_the_connection_is_not_for_the_application_to_say():
+def test_connection_headers_of_the_application_are_dropped():
     headers = [("Connection", "close"), ("Date", "x"), ("Transfer-Encoding", "chunked"), ("Content-Length", "0")]
     assert wsgi.call(answering("200 OK", headers), request(), SERVER)[1] == b"Content-Length: 0\r\n\r\n"
 
 
 @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
-def test_an_answer_that_has_no_body_has_no_length(status):
+def test_a_response_that_may_have_no_body_has_no_length(status):
     assert wsgi.call(answering(status, []), request(), SERVER)[1] == b"\r\n"
 
 
-def test_the_answer_to_head_has_the_length_of_a_body_and_none():
+def test_the_response_to_head_has_the_length_of_the_body_but_no_body():
     assert wsgi.call(answering("200 OK", [], b"abc"), request(b"HEAD"), SERVER)[1] == b"Content-Length: 3\r\n\r\n"
+
+
+def test_what_an_application_writes_comes_before_what_it_returns():
+    def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
+        write = start_response("200 OK", [])
+        write(b"a")
+        yield b"b"
+
+    assert wsgi.call(application, request(), SERVER)[1] == b"Content-Length: 2\r\n\r\nab"
 
 
 class Chunks(list):
@@ -99,7 +108,7 @@ class Chunks(list):
         self.closed = True
 
 
-def test_the_answer_is_closed_even_when_it_fails():
+def test_the_iterable_is_closed_even_when_it_fails():
     chunks = Chunks([None])
 
     def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Chunks:
@@ -111,7 +120,16 @@ def test_the_answer_is_closed_even_when_it_fails():
     assert chunks.closed
 
 
-def test_a_failure_is_told_without_a_reason():
-    status, rest = wsgi.failure()
+def test_an_error_is_json_with_its_length():
+    status, rest = wsgi.make_error(500, "internal error")
     assert status == b"HTTP/1.1 500 Internal Server Error\r\n"
-    assert rest.endswith(b'Content-Length: 26\r\n\r\n{"error":"internal error"}')
+    head = b"Content-Type: application/json\r\nContent-Length: 26\r\n\r\n"
+    assert rest == head + b'{"error":"internal error"}'
+
+
+def test_503_has_retry_after():
+    assert b"\r\nRetry-After: 1\r\n\r\n" in wsgi.make_error(503, "too many")[1]
+
+
+def test_a_body_too_large_has_the_same_reason_phrase_in_every_python():
+    assert wsgi.make_error(413, "too large")[0] == b"HTTP/1.1 413 Content Too Large\r\n"

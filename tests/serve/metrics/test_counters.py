@@ -13,7 +13,7 @@ def worker(folder: Path, name: str) -> Tallies:
     return tallies
 
 
-def test_alone_a_process_sees_its_own_counts():
+def test_an_unshared_process_sees_its_own_counts():
     tallies = Tallies()
     tallies.add(("decisions", "yes"), 2)
     tallies.set({("open",): 3})
@@ -35,7 +35,7 @@ def test_counts_add_up_over_processes_and_gauges_stand_side_by_side(tmp_path):
     assert sorted(two.together().gauges[("open",)]) == [3, 4]
 
 
-def test_of_a_dead_process_the_gauges_go_and_the_counts_stay(tmp_path):
+def test_a_dead_process_leaves_its_counts_and_no_gauges(tmp_path):
     one, two = worker(tmp_path, "worker 1"), worker(tmp_path, "worker 2")
     for each in (one, two):
         each.add(("answers",))
@@ -47,7 +47,7 @@ def test_of_a_dead_process_the_gauges_go_and_the_counts_stay(tmp_path):
     assert two.together().counts == {("answers",): [2]}
 
 
-def test_whoever_takes_the_name_of_the_dead_goes_on_from_its_counts(tmp_path):
+def test_a_process_that_replaces_a_dead_one_continues_its_counts(tmp_path):
     for expected in range(1, 51):
         tallies = Tallies()
         tallies.add(("answers",))  # counted before the folder is known
@@ -58,12 +58,21 @@ def test_whoever_takes_the_name_of_the_dead_goes_on_from_its_counts(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["worker 1.counts"]
 
 
-def test_dropped_gauges_are_gone_everywhere(tmp_path):
+def test_forgotten_gauges_are_gone_everywhere(tmp_path):
     one, two = worker(tmp_path, "worker 1"), worker(tmp_path, "worker 2")
-    one.set({("model", "1"): 0, ("model", "2"): 1})
-    one.drop([("model", "1"), ("model", "0")])
+    one.set({("model", "1"): 0, ("model", "2"): 1, ("open",): 3})
+    one.forget("model")
     one.publish()
-    assert two.together().gauges == {("model", "2"): [1]}
+    assert two.together().gauges == {("open",): [3]}
+
+
+def test_a_row_from_before_the_sharing_still_counts(tmp_path):
+    for expected in (1, 2):
+        tallies = Tallies()
+        row = tallies.row(("answers",))
+        tallies.share(tmp_path / "worker 1")
+        row[0] += 1
+        assert tallies.together().counts == {("answers",): [expected]}
 
 
 def test_nothing_is_written_while_nothing_changes(tmp_path):
@@ -76,7 +85,7 @@ def test_nothing_is_written_while_nothing_changes(tmp_path):
     assert (tmp_path / "worker 1.counts").stat().st_ino != before
 
 
-def test_a_full_disk_costs_the_numbers_and_not_the_process(tmp_path, monkeypatch, caplog):
+def test_on_a_full_disk_the_process_goes_on(tmp_path, monkeypatch, caplog):
     tallies = worker(tmp_path, "worker 1")
 
     def fail(*_: object) -> None:

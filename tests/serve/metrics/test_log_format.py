@@ -20,14 +20,14 @@ def format_line(message: str, *args: object, fields: dict | None = None, err: Ba
     return JSONFormatter().format(record)
 
 
-def test_a_line_says_when_how_bad_who_and_what():
+def test_a_line_has_time_level_logger_process_and_message():
     line = json.loads(format_line("%d models", 2, fields={"route": "/"}))
     assert list(line) == ["time", "level", "logger", "pid", "message", "route"]
     assert line["time"][10] == "T"
     assert line["time"].endswith("Z")
     del line["time"]
-    told = {"level": "warning", "logger": "serve.x", "pid": os.getpid(), "message": "2 models", "route": "/"}
-    assert line == told
+    expected = {"level": "warning", "logger": "serve.x", "pid": os.getpid(), "message": "2 models", "route": "/"}
+    assert line == expected
 
 
 @pytest.mark.parametrize(
@@ -42,11 +42,11 @@ def test_no_text_ends_the_line_or_moves_the_cursor(nasty):
     assert json.loads(line)["message"] == json.loads(line)["route"] == text
 
 
-def test_no_field_takes_the_place_of_another():
-    assert json.loads(format_line("told", fields={"message": "forged", "level": "debug"}))["message"] == "told"
+def test_a_field_does_not_replace_the_message_or_level():
+    assert json.loads(format_line("true", fields={"message": "forged", "level": "debug"}))["message"] == "true"
 
 
-def test_of_an_exception_the_class_alone_is_told():
+def test_only_the_class_of_an_exception_is_logged():
     line = format_line("it failed", err=ValueError("Annual_Income 85125"))
     assert json.loads(line)["exception"] == "ValueError"
     assert "85125" not in line
@@ -61,7 +61,7 @@ def test_of_an_exception_the_class_alone_is_told():
     ],
     ids=["uncaught", "in a thread", "warning"],
 )
-def test_what_nothing_catches_is_a_json_line_too(code, exception):
+def test_uncaught_exceptions_and_warnings_are_json_lines(code, exception):
     program = f"from serve.metrics.log_format import log_as_json; log_as_json()\n{code}"
     result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
     (line,) = result.stderr.splitlines()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from serve.metrics.log_format import JSONFormatter
-from serve.metrics.observer import Observer, RegistryObserver
+from serve.metrics.observer import Observer, make_registry_reports
 from serve.store.live import LiveModel
 from tests.exposition import read_series
 
@@ -26,7 +26,7 @@ LABELS = {
 
 
 def read(observer: Observer, name: str) -> dict[tuple[str, ...], float]:
-    return read_series(observer.exposition().decode(), name, *LABELS.get(name, ()))
+    return read_series(observer.expose().decode(), name, *LABELS.get(name, ()))
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_after_a_swap_the_old_model_has_no_worker_and_new_decisions_are_the_new_
     assert read(observer, "loan_model_swaps_total") == {("taken",): 2, ("refused",): 0}
 
 
-def test_models_long_gone_leave_no_gauge(observer, live, shelf):
+def test_models_before_the_last_two_have_no_gauge(observer, live, shelf):
     for version in range(10):
         shelf.promote(("loans", "loans_strict")[version % 2], version=str(version))
         live.refresh()
@@ -101,7 +101,7 @@ def test_a_refused_model_is_counted_and_the_old_one_stays(observer, live, shelf)
     assert read(observer, "loan_model_workers") == {("1", pointer.sha256): 1}
 
 
-def test_what_the_connections_refuse_is_counted_from_zero(observer):
+def test_rejected_requests_are_counted_from_zero(observer):
     assert set(read(observer, "loan_rejected_total").values()) == {0}
     observer.rejected(413)
     observer.rejected(503)
@@ -136,34 +136,34 @@ class FollowerStatus:
     failures: int
 
 
-def test_the_following_of_the_registry_is_told_beside_the_workers(tmp_path):
+def test_the_state_of_the_registry_watcher_is_shown_beside_the_workers(tmp_path):
     observer = Observer()
     observer.share(tmp_path / "worker 1")
-    registry = RegistryObserver(tmp_path / "registry")
+    reports = make_registry_reports(tmp_path / "registry")
     assert read(observer, "loan_registry_failures") == {}
-    registry.report(FollowerStatus(0.0, 1))
-    registry.report(FollowerStatus(1_700_000_000.5, 3))
+    reports["report"](FollowerStatus(0.0, 1))
+    reports["report"](FollowerStatus(1_700_000_000.5, 3))
     assert read(observer, "loan_registry_last_success_timestamp_seconds") == {(): 1_700_000_000.5}
     assert read(observer, "loan_registry_failures") == {(): 3}
     assert read(observer, "loan_workers") == {(): 1}
     assert read(observer, "loan_shadow_registry_failures") == {}
-    registry.report_shadow(FollowerStatus(1_700_000_001.5, 4))
+    reports["report_shadow"](FollowerStatus(1_700_000_001.5, 4))
     assert read(observer, "loan_shadow_registry_last_success_timestamp_seconds") == {(): 1_700_000_001.5}
     assert read(observer, "loan_shadow_registry_failures") == {(): 4}
     assert read(observer, "loan_registry_failures") == {(): 3}
 
 
 def ask(observer: Observer, method: str, path: str) -> tuple[str, dict[str, str], bytes]:
-    told: list[Any] = []
-    body = observer.metrics_app({"REQUEST_METHOD": method, "PATH_INFO": path}, lambda *args: told.extend(args))
-    return told[0], dict(told[1]), b"".join(body)
+    started: list[Any] = []
+    body = observer.metrics_app({"REQUEST_METHOD": method, "PATH_INFO": path}, lambda *args: started.extend(args))
+    return started[0], dict(started[1]), b"".join(body)
 
 
 def test_the_metrics_are_at_one_address(observer):
     status, headers, body = ask(observer, "GET", "/metrics")
     assert (status, headers["Content-Type"]) == ("200 OK", "text/plain; version=0.0.4; charset=utf-8")
     assert b"# TYPE loan_request_seconds histogram" in body
-    assert ask(observer, "HEAD", "/metrics")[::2] == ("200 OK", body)  # its length is told, and the server drops it
+    assert ask(observer, "HEAD", "/metrics")[::2] == ("200 OK", body)  # for Content-Length; the server drops it
     for method, path in (("POST", "/metrics"), ("GET", "/"), ("GET", "/metrics/")):
         assert ask(observer, method, path)[::2] == ("404 Not Found", b'{"error":"expected GET /metrics"}')
 
@@ -173,7 +173,7 @@ def log_lines(caplog) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("share", "lines"), [(1.0, 50), (0.0, 0)])
-def test_the_share_of_requests_that_is_logged_is_as_told(caplog, share, lines):
+def test_all_requests_are_logged_or_none(caplog, share, lines):
     caplog.set_level(logging.INFO, logger="serve")
     observer = Observer(share)
     for _ in range(50):
@@ -189,14 +189,14 @@ def test_a_share_in_between_logs_some(caplog):
     assert 800 < len(log_lines(caplog)) < 1200
 
 
-def test_a_line_tells_the_request_and_no_more(caplog):
+def test_a_line_has_the_request_and_no_more(caplog):
     caplog.set_level(logging.INFO, logger="serve")
     observer = Observer(1.0)
     observer.answered("/api/v2/predict", "POST", 200, 0.0012345, "an-id", TRACE, "7")
     observer.answered("none", "other", 404, 0.001)
     first, second = ({k: v for k, v in line.items() if k not in ("time", "pid")} for line in log_lines(caplog))
-    said = {"level": "info", "logger": "serve.request", "message": "request"}
-    assert first == said | {
+    common = {"level": "info", "logger": "serve.request", "message": "request"}
+    assert first == common | {
         "method": "POST",
         "route": "/api/v2/predict",
         "status": 200,
@@ -206,4 +206,4 @@ def test_a_line_tells_the_request_and_no_more(caplog):
         "trace_id": TRACE[3:35],
         "parent_id": TRACE[36:52],
     }
-    assert second == said | {"method": "other", "route": "none", "status": 404, "milliseconds": 1.0}
+    assert second == common | {"method": "other", "route": "none", "status": 404, "milliseconds": 1.0}

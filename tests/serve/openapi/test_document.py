@@ -3,14 +3,33 @@ import re
 
 import pytest
 
+from serve.api.tensors import NUMBERS
+from serve.contract.wording import LANGUAGES
 from serve.model.scorer import Scorer
-from serve.openapi.document import make_document
+from serve.openapi.document import FILE, make_document
 from serve.records.applicant import is_key
 
 
 @pytest.fixture(scope="module")
 def mixed(model_file):
     return make_document(Scorer(model_file("mixed")).contract)["components"]["schemas"]
+
+
+def test_a_document_holds_nothing_of_a_contract_asked_for_before(loans):
+    before = json.dumps(make_document(None))
+    assert json.dumps(make_document(loans)) != before
+    assert json.dumps(make_document(None)) == before
+
+
+def test_every_part_of_the_file_is_used_and_exists():
+    text = FILE.read_text(encoding="utf-8")
+    assert set(re.findall(r'"@(\w+)"', text)) == set(json.loads(text)["parts"])
+
+
+def test_what_the_file_repeats_of_the_code_is_what_the_code_says():
+    schemas = make_document(None)["components"]["schemas"]
+    assert tuple(schemas["Text"]["oneOf"][1]["properties"]) == LANGUAGES
+    assert set(schemas["Tensor"]["properties"]["datatype"]["enum"]) == {*NUMBERS, "BYTES"}
 
 
 def test_every_documented_operation_exists_and_every_route_is_documented(client):
@@ -33,7 +52,7 @@ def test_an_answer_has_a_documented_status(request, server, path, method):
 
 
 @pytest.mark.parametrize("path", ["/", "/health/live"])
-def test_what_answers_without_a_model_documents_no_503(client, path):
+def test_a_route_that_answers_without_a_model_documents_no_503(client, path):
     assert set(client.get("/openapi.json").json["paths"][path]["get"]["responses"]) == {"200"}
 
 
@@ -70,22 +89,22 @@ def test_a_documented_batch_is_answered_as_documented(client, shape):
         assert response.text.startswith(answer["content"]["text/csv"]["example"])
 
 
-def test_a_batch_of_columns_wants_every_scored_feature_as_a_list(mixed):
+def test_a_batch_of_columns_requires_a_list_for_every_scored_feature(mixed):
     assert mixed["Columns"]["required"] == ["amount", "home"]
     assert mixed["Columns"]["additionalProperties"] is False
     assert mixed["Columns"]["properties"]["home"]["items"] == mixed["Application"]["properties"]["home"]
     assert mixed["PredictionColumns"]["properties"]["prediction"]["items"]["enum"] == ["Granted", "Denied"]
 
 
-def test_whatever_decides_documents_the_applicant_key_and_nothing_else_does(client):
-    told = {}
+def test_only_operations_that_decide_document_the_applicant_key(client):
+    applicant_keys = {}
     for path, operations in client.get("/openapi.json").json["paths"].items():
         for operation in operations.values():
-            named = [each for each in operation.get("parameters", []) if each["name"] == "X-Applicant-Key"]
-            told[operation.get("operationId", path)] = named
+            keys = [each for each in operation.get("parameters", []) if each["name"] == "X-Applicant-Key"]
+            applicant_keys[operation.get("operationId", path)] = keys
     deciding = {"predict", "decide", "predict_batch", "invocations", "infer", "infer_version"}
-    assert {operation for operation, named in told.items() if named} == deciding
-    schema = told["predict"][0]["schema"]
+    assert {operation for operation, keys in applicant_keys.items() if keys} == deciding
+    schema = applicant_keys["predict"][0]["schema"]
     for key in ("a", "person 7", "~!+-", "x" * 256, "", " a", "a,b", "é", "x" * 257):
         fits = len(key) <= schema["maxLength"] and re.fullmatch(schema["pattern"], key)
         assert bool(fits) == (is_key(key.encode()) and key == key.strip()), key
@@ -117,7 +136,7 @@ def test_without_a_model_the_application_is_any_object(empty_client):
 
 
 @pytest.mark.parametrize("server", ["client", "empty_client"])
-def test_every_reference_leads_somewhere(request, server):
+def test_every_reference_names_a_schema(request, server):
     text = request.getfixturevalue(server).get("/openapi.json").text
     schemas = json.loads(text)["components"]["schemas"]
     references = {part.split('"')[0] for part in text.split('"$ref":"')[1:]}

@@ -13,7 +13,7 @@ from serve.settings import Settings
 from serve.store.pointer import Pointer
 from serve.store.store import Store
 from tests.fake_registry import FakeRegistry, Handler, fake_registry
-from tests.load import wait_until
+from tests.waiting import wait_until
 
 
 @pytest.fixture

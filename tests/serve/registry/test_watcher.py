@@ -5,8 +5,7 @@ import select
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from serve.registry.watcher import watch
 from serve.settings import Settings
 from serve.store.store import Store
 from tests.fake_registry import FakeRegistry, fake_registry
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 DEADLINE = 30
@@ -42,13 +42,6 @@ def environment(registry, tmp_path) -> dict[str, str]:
         "SERVE_REGISTRY_POLL_SECONDS": "0.05",
     }
     return {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)} | told
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline, f"nothing happened within {DEADLINE} s"
-        time.sleep(0.01)
 
 
 def test_the_alias_is_followed_and_reported_until_it_is_told_to_stop(registry, environment, model_file):

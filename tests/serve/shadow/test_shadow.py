@@ -55,7 +55,7 @@ class Stage:
         self.shadow.put(decided)
 
     def series(self, name: str) -> dict[tuple[str, ...], float]:
-        return read_series(self.observer.exposition().decode(), name, *LABELS.get(name, ()))
+        return read_series(self.observer.expose().decode(), name, *LABELS.get(name, ()))
 
     def dropped(self) -> dict[str, float]:
         """Return the reasons for which something was dropped."""

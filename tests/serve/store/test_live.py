@@ -1,6 +1,4 @@
 import logging
-import time
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from json import dumps
 
@@ -8,19 +6,13 @@ import pytest
 
 from serve.model.shapley import Explainer
 from serve.store.live import LiveModel
+from tests.waiting import wait_until
 
 
 @pytest.fixture
 def live(shelf, caplog) -> LiveModel:
     caplog.set_level(logging.INFO, logger="serve")
     return LiveModel(shelf.store)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "nothing happened within 20 s"
-        time.sleep(0.01)
 
 
 def break_pointer(shelf, text: str) -> None:

@@ -1,54 +1,34 @@
-"""From bytes to whole requests: llhttp parses them; what is too large, ambiguous or not HTTP at all is a fault.
+"""From bytes to whole requests: llhttp parses them; what is too large, ambiguous or not HTTP is a fault.
 
 Source: RFC 9110 and RFC 9112 (message framing: sections 3.2, 6.1 and 6.3).
 """
 
 import logging
-from typing import Protocol
 
 import httptools
 
-from serve.settings import Settings
+from serve.http.front import INTERNAL, Front
+from serve.http.wsgi import Request
 
 HEAD_BYTES = 32_768  # of request line and headers
 HEADERS = 100
-LINE_BYTES = 32  # what a header costs beside its text: many empty ones are no small head
-FRAMING = 8  # bytes on the wire for one of a body: a chunk of a single byte takes six
+LINE_BYTES = 32  # counted for each header beside its text, so that many empty ones are too large as well
+FRAMING = 8  # most bytes on the wire for one byte of a body: a chunk of a single byte takes six
 VERSIONS = ("1.1", "1.0")
 NOT_HTTP = (400, "not a valid HTTP request")
-INTERNAL = (500, "internal error")
 HEAD_TOO_LARGE = (431, f"too many headers, at most {HEADERS} of {HEAD_BYTES} bytes together are allowed")
 NO_ROOM = (503, "too many bodies are being received, try again")
 log = logging.getLogger(__name__)
 
 
-class Request:
-    """A whole request: `headers` by lower-case name, `keep_alive` whether the connection outlives the answer."""
-
-    __slots__ = ("body", "headers", "keep_alive", "method", "target", "version")
-
-    def __init__(
-        self, method: bytes, target: bytes, headers: dict[bytes, bytes], body: bytes, keep_alive: bool, version: str
-    ) -> None:
-        self.method, self.target, self.headers, self.body = method, target, headers, body
-        self.keep_alive, self.version = keep_alive, version
-
-
-class Bounds(Protocol):
-    """What the readers of a worker share."""
-
-    settings: Settings
-    draining: bool
-    body_bytes: int  # of the requests that are being received or answered
-
-    def body_limit(self, target: bytes, /) -> int:
-        """Return how many bytes the body of a request to this target may have."""
-
-
 class RequestReader:
-    """Collects requests, each within its bounds. After a `fault` (status, text) nothing more is read."""
+    """Collects requests within the limits of `front`. After a `fault` (status, text) it reads nothing more.
 
-    def __init__(self, front: Bounds) -> None:
+    A subclass defines three callbacks: request_begins() at the first byte of a request, request_expects_continue()
+    when the caller waits for a 100 response before it sends the body, request_ends(request) when it is whole.
+    """
+
+    def __init__(self, front: Front) -> None:
         self.front = front
         self.fault: tuple[int, str] | None = None
         self.in_request = False  # between the first byte of a request and its last
@@ -60,18 +40,9 @@ class RequestReader:
         self._headers: dict[bytes, bytes] = {}
         self._size = self._limit = 0  # of the head, then of the body
 
-    def begun(self) -> None:
-        """Take note that a request begins."""
-
-    def expects(self) -> None:
-        """Take note that the caller waits for a word before it sends the body."""
-
-    def whole(self, request: Request) -> None:
-        """Take a whole request."""
-
     def read(self, data: bytes) -> None:
-        """Parse what came."""
-        self._received += len(data)  # the parser makes it 0 where a request begins within these
+        """Parse bytes of the caller."""
+        self._received += len(data)  # on_message_begin sets it to 0 where a request begins within these
         while data:
             piece, data = data, b""
             try:
@@ -86,39 +57,39 @@ class RequestReader:
             except httptools.HttpParserError:
                 self.fault = self.fault or NOT_HTTP
         if self.in_request and not self.fault and self._received > HEAD_BYTES + FRAMING * self._limit:
-            # One header without end; or, in a body, chunks of nothing, extensions or trailers without end.
+            # Endless: a header; or, in a body, small chunks, extensions or trailers.
             self.fault = HEAD_TOO_LARGE if self._in_head else self._too_large()
 
     def forget(self) -> None:
-        """Let go of what was read, and of the parser, which points back at this: a cycle, kept from the collector."""
+        """Drop what was read, and the parser, whose reference to this would be a cycle for the garbage collector."""
         self._parser = None
         self._body = b""
         self.release()
 
     def release(self, size: int | None = None) -> None:
-        """Give back the room that one body of this size took, or all of them."""
+        """Uncount one body of this size, or all of them."""
         size = self.held if size is None else size
         self.front.body_bytes -= size
         self.held -= size
 
     def _head_without_upgrade(self) -> bytes:
-        """Return the head of this request once more, for HTTP/1.1 alone. Source: RFC 9110, section 7.8.
+        """Return the head of this request without its offer of another protocol. Source: RFC 9110, section 7.8.
 
-        Java's own client asks for h2c with its first request, body or not, and expects to be answered.
+        Java's own client offers h2c with its first request, even one with a body, and expects a response.
         """
         lines = [b"%b: %b" % (name, value) for name, value in self._headers.items() if name != b"upgrade"]
         first = b"%b %b HTTP/%b" % (self._parser.get_method(), self._target, self._version.encode())
         return b"\r\n".join([first, *lines, b"", b""])
 
-    # What the parser says.
+    # Callbacks of the parser.
 
     def on_message_begin(self) -> None:
-        """A request line begins."""
+        """Start a new request."""
         self._target = self._body = b""
         self._headers = {}
         self._size = self._limit = self._received = 0
         self._in_head = self.in_request = True
-        self.begun()
+        self.request_begins()
 
     def on_url(self, url: bytes) -> None:
         """Collect the target."""
@@ -134,7 +105,7 @@ class RequestReader:
         if self._size > HEAD_BYTES or len(headers) >= HEADERS:
             self.fault = HEAD_TOO_LARGE
             return
-        name, value = name.lower(), value.rstrip(b" \t")  # the parser leaves what RFC 9110 (5.5) has taken off
+        name, value = name.lower(), value.rstrip(b" \t")  # as RFC 9110 (5.5) asks; the parser does not
         if name in headers:
             if name == b"host":
                 self.fault = (400, "the header Host stands twice")
@@ -142,7 +113,7 @@ class RequestReader:
         headers[name] = value
 
     def on_headers_complete(self) -> None:
-        """Judge the head: whatever is refused now is refused without reading the body."""
+        """Check the head, before the body is read."""
         self._in_head = False
         self._size = 0
         self._version = version = self._parser.get_http_version()
@@ -151,7 +122,7 @@ class RequestReader:
             return
         headers = self._headers
         if self._parser.should_upgrade():
-            # The parser says so without reading a body. A tunnel is none of ours; another protocol is ignored.
+            # The parser stops before the body; `read` goes on without the upgrade. There are no tunnels.
             self.fault = NOT_HTTP if self._parser.get_method() == b"CONNECT" else None
         elif version not in VERSIONS or (b"transfer-encoding" in headers and not self._is_chunked()):
             self.fault = NOT_HTTP
@@ -160,14 +131,14 @@ class RequestReader:
         elif int(headers.get(b"content-length", b"").lstrip(b"0") or b"0") > self._limit:  # int takes 4,300 digits
             self.fault = self._too_large()
         elif b"expect" in headers and headers[b"expect"].lower() == b"100-continue" and version == "1.1":
-            self.expects()
+            self.request_expects_continue()
 
     def _is_chunked(self) -> bool:
-        """Whether a body is framed in the one other way that all agree on: chunked, once, not before HTTP/1.1."""
+        """Whether the transfer encoding is the only one that all servers read alike: chunked, once, in HTTP/1.1."""
         return self._version == "1.1" and self._headers[b"transfer-encoding"].strip().lower() == b"chunked"
 
     def on_body(self, piece: bytes) -> None:
-        """Collect the body up to its limit, and to that of all bodies together."""
+        """Collect the body up to its limit, and to the limit of all bodies together."""
         if self.fault:
             return
         size = len(piece)
@@ -196,7 +167,7 @@ class RequestReader:
         keep_alive = parser.should_keep_alive() and not self.front.draining
         request = Request(parser.get_method(), self._target, self._headers, self._body, keep_alive, self._version)
         self._body = b""
-        self.whole(request)
+        self.request_ends(request)
 
     def _too_large(self) -> tuple[int, str]:
         return 413, f"the body is too large, at most {self._limit} bytes are allowed"

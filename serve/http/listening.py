@@ -1,0 +1,28 @@
+"""Listening sockets and the TLS context: a fault in either stops the start."""
+
+import socket
+import ssl
+
+from serve.errors import SettingsError
+from serve.settings import BACKLOG, Settings
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket. Raises SettingsError."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as err:
+        raise SettingsError(f"can't listen on {host}:{port}: {err.strerror}") from err
+
+
+def make_context(settings: Settings) -> ssl.SSLContext | None:
+    """Return the context of the configured certificate, None without one. Raises SettingsError."""
+    if settings.tls_certificate is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+    except OSError as err:  # ssl.SSLError is one
+        raise SettingsError(f"SERVE_TLS_CERTIFICATE, SERVE_TLS_KEY: {err.strerror}") from err
+    return context

@@ -9,9 +9,10 @@ LoanApprovalError
 ├── ExportError             a pipeline that can't be exported, or an export that decides otherwise
 ├── TrackingError           an MLflow version, alias or artifact that is not there or not as recorded
 ├── LogError                a prediction log that can't be read or changed, or that lacks what was asked for
-├── BatchError              a batch that can't be read, scored or written, or an output that is another job's
 ├── SweepError              a sweep that can't run, or trials of it that failed
-└── PromotionError          a promotion or rollback that is refused
+├── PromotionError          a promotion or rollback that is refused
+├── RebuildError            a version that can't be made again
+└── BatchError              a batch that can't be read, scored or written, or an output that is another job's
 """
 
 
@@ -20,48 +21,48 @@ class LoanApprovalError(Exception):
 
 
 class DataError(LoanApprovalError):
-    """The data can't be used; the message says what, where and what was expected."""
+    """The message says what can't be used, where, and what was expected."""
 
 
 class FactoryError(LoanApprovalError):
-    """No factory of that name, or parameters it does not take."""
+    """The message names the factory and what was expected of it."""
 
 
 class ParameterError(LoanApprovalError):
-    """A notebook parameter does not exist, has the wrong type or contradicts another."""
+    """The message names the notebook's parameter."""
 
 
 class NotebookFailedError(LoanApprovalError):
-    """A notebook's cell raised; the message names notebook, cell and error."""
+    """The message names notebook, cell and error."""
 
 
 class NotebookTimeoutError(LoanApprovalError):
-    """A notebook ran past its time limit and was ended."""
+    """The message names notebook, cell and time limit."""
 
 
 class ExportError(LoanApprovalError):
-    """A pipeline can't be exported faithfully."""
+    """The message says why it can't be exported, or how the export differs."""
 
 
 class TrackingError(LoanApprovalError):
-    """MLflow does not have what was asked for, or has something else than was recorded."""
+    """The message names the version, alias, artifact or address."""
 
 
 class LogError(LoanApprovalError):
-    """The prediction log can't be read or changed, or lacks what was asked for; the message names file and line."""
+    """The message names file and line."""
 
 
 class SweepError(LoanApprovalError):
-    """A sweep can't run, or some of its trials failed; the message names them."""
+    """The message names the trials."""
 
 
 class PromotionError(LoanApprovalError):
-    """A promotion or rollback is refused; the message is the reason."""
+    """The message is the reason."""
 
 
 class RebuildError(LoanApprovalError):
-    """A version can't be made again; the message names what is missing: changes, commit, data, parameters."""
+    """The message names what is missing: changes, commit, data, parameters."""
 
 
 class BatchError(LoanApprovalError):
-    """A batch can't be read, scored or written; the message names the file or the shard."""
+    """The message names the file or the shard."""

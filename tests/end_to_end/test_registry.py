@@ -1,30 +1,27 @@
 """From a real `mlflow server` to an answer: promoted by the project's own code; watcher and server are processes."""
 
-import itertools
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from loan_approval.registry import tracking, version_record
+from loan_approval.registry import tracking
 from loan_approval.registry.promotion import promote, rollback
-from loan_approval.registry.tracking import Version
 from serve.contract.contract import Contract
 from serve.registry.follower import Follower
 from serve.settings import Settings
 from serve.store.store import Store
 from tests.mlflow_server import MLflowServer, mlflow_server
-from tests.model_files import LOANS, LOANS_SCALING, make_file
+from tests.model_files import LOANS
+from tests.registered import new_name, register
 from tests.server_process import ROOT, running_server
 from tests.waiting import wait_until
 
 DEADLINE = 120
-NAMES = (f"watched_model_{number}" for number in itertools.count())
 EXAMPLE = Contract.from_dict(LOANS).example()
 
 
@@ -38,7 +35,7 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MLflowServer]:
 
 @pytest.fixture
 def name(mlflow: MLflowServer) -> str:
-    return next(NAMES)
+    return new_name()
 
 
 @pytest.fixture
@@ -59,16 +56,6 @@ def store(environment: dict[str, str]) -> Store:
 @pytest.fixture
 def follower(environment: dict[str, str]) -> Follower:
     return Follower(Settings.from_environment(environment))
-
-
-def register(name: str, bias: float, verdict: str = "passed") -> Version:
-    """Register a version whose file differs by its bias: with -1 it denies the example."""
-    data = make_file(LOANS, LOANS_SCALING, bias)
-    with tracking.start_run(name, "made by hand") as run:
-        pass
-    version = tracking.register(name, run, data, sha256(data).hexdigest())
-    version_record.record_verdict(version, verdict, {"metrics": {}, "gates": [], "verdict": {"verdict": verdict}})
-    return tracking.find_version(name, version.number)
 
 
 @contextmanager

@@ -80,7 +80,7 @@ def _settle_versions(dataset: str | None) -> None:
 @asks_mlflow
 def _write_version_data(options: argparse.Namespace) -> None:
     from loan_approval.data.datasets import dataset_folder
-    from loan_approval.pipeline.pipeline import model_and_store
+    from loan_approval.registry.stores import model_and_store
     from loan_approval.registry.tracking import find_version
     from loan_approval.reproduction.version_data import find_data, place_for, recorded_data, write_data
 

@@ -32,8 +32,9 @@ def add_commands(add: Adder) -> None:
 
 @asks_mlflow
 def _promote(options: argparse.Namespace) -> None:
-    from loan_approval.pipeline.pipeline import model_and_store, report_promotion
+    from loan_approval.pipeline.pipeline import report_promotion
     from loan_approval.registry.promotion import promote, uncommitted_code
+    from loan_approval.registry.stores import model_and_store
 
     name, store = model_and_store(options.dataset)
     version = promote(name, options.version, store, options.force)
@@ -46,8 +47,9 @@ def _promote(options: argparse.Namespace) -> None:
 
 @asks_mlflow
 def _rollback(options: argparse.Namespace) -> None:
-    from loan_approval.pipeline.pipeline import model_and_store, report_promotion
+    from loan_approval.pipeline.pipeline import report_promotion
     from loan_approval.registry.promotion import rollback
+    from loan_approval.registry.stores import model_and_store
 
     name, store = model_and_store(options.dataset)
     version = rollback(name, store)
@@ -57,8 +59,8 @@ def _rollback(options: argparse.Namespace) -> None:
 
 @asks_mlflow
 def _history(options: argparse.Namespace) -> None:
-    from loan_approval.pipeline.pipeline import model_and_store
     from loan_approval.registry import history
+    from loan_approval.registry.stores import model_and_store
 
     name, _ = model_and_store(options.dataset)
     for event in history.read(name):
@@ -69,7 +71,7 @@ def _history(options: argparse.Namespace) -> None:
 @asks_mlflow
 def _reproduce(options: argparse.Namespace) -> None:
     from loan_approval.data.datasets import dataset_folder
-    from loan_approval.pipeline.pipeline import model_and_store
+    from loan_approval.registry.stores import model_and_store
     from loan_approval.registry.tracking import find_version
     from loan_approval.reproduction.reproduce import reproduce
 
@@ -86,8 +88,8 @@ def _reproduce(options: argparse.Namespace) -> None:
 
 @asks_mlflow
 def _shadow(options: argparse.Namespace) -> None:
-    from loan_approval.pipeline.pipeline import model_and_store
     from loan_approval.registry.shadowing import start_shadow, stop_shadow
+    from loan_approval.registry.stores import model_and_store
 
     name, store = model_and_store(options.dataset)
     if options.stop:
@@ -99,8 +101,8 @@ def _shadow(options: argparse.Namespace) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    from loan_approval.pipeline.pipeline import model_and_store
     from loan_approval.records.reading import prediction_log_folder
+    from loan_approval.registry.stores import model_and_store
 
     name, store = model_and_store(options.dataset)
     environment = os.environ | {"SERVE_MODEL_NAME": name, "SERVE_STORE": str(store.path)}

@@ -36,9 +36,9 @@ def _folder(options: argparse.Namespace) -> Path:
 
 @asks_mlflow
 def _replay(options: argparse.Namespace) -> None:
-    from loan_approval.pipeline.pipeline import model_and_store
     from loan_approval.records.logged_decision import find_decision
     from loan_approval.records.replay import describe, load_file, replay
+    from loan_approval.registry.stores import model_and_store
 
     line = find_decision(_folder(options), options.decision_id)
     receipt = replay(line, load_file(line, model_and_store(options.dataset)[1]))

@@ -18,8 +18,9 @@ import pandas as pd
 from loan_approval.data.datasets import dataset_folder, load_contract
 from loan_approval.data.simulate import simulate
 from loan_approval.errors import LoanApprovalError, PromotionError
-from loan_approval.pipeline.pipeline import model_and_store, run_step, served
+from loan_approval.pipeline.pipeline import run_step, served
 from loan_approval.project import ROOT
+from loan_approval.registry.stores import model_and_store
 from serve.contract.contract import Contract
 
 ROWS = 2_000  # applications a month

@@ -24,7 +24,7 @@ from loan_approval.notebooks.parameters import parse_parameters
 from loan_approval.notebooks.run import NotebookRun, run_notebook
 from loan_approval.project import ROOT
 from loan_approval.records.reading import prediction_log_folder
-from loan_approval.registry import tracking, version_record
+from loan_approval.registry import tracking
 from loan_approval.registry.promotion import ALIAS, promote
 from loan_approval.registry.stores import model_and_store
 from loan_approval.training.factories import find_factory
@@ -96,7 +96,7 @@ def _log_report(run: NotebookRun) -> None:
 
 def write_card(version: tracking.Version, folder: Path) -> Path | None:
     """Write a version's model card as `card.html` into a folder of reports; None when it has none."""
-    text = version_record.load_metadata(version).get("card")
+    text = tracking.load_metadata(version).get("card")
     if text is None:
         return None
     write_atomically(folder / "card.html", text.encode())

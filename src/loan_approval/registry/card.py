@@ -1,7 +1,6 @@
-"""The model card and risk file: one HTML page that loads nothing, made from what is recorded and from nothing else.
+"""Renders the model card and risk file: one HTML page that loads nothing, made only from recorded values.
 
-Its headings follow the four parts of the interagency "Model Risk Management: Revised Guidance" of 17 April 2026 (OCC
-Bulletin 2026-13, Federal Reserve SR 26-2), which replaced SR 11-7 of 2011. What was not examined is said, not left out.
+Its headings follow the guidance that its last section names. It lists what was not examined.
 """
 
 import base64
@@ -11,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import ChainableUndefined, Environment, PackageLoader
+from jinja2 import ChainableUndefined, Environment, PackageLoader, Undefined
 from markupsafe import Markup
 
 from serve.model.scorer import TOLERANCE, Scorer
@@ -19,7 +18,7 @@ from serve.model.scorer import TOLERANCE, Scorer
 TABLE_ROWS = 60  # of one table; the whole is in the metadata
 SHADOW_EVENTS = ("shadow", "shadow ended")  # in the history, but no promotions
 MOST_EVENTS = 50  # of the history, the newest
-# What each topic of the evidence is called where it is said to be missing; the rest of the evidence follows at the end.
+# The topics of the evidence, with the names under which the card lists missing ones.
 TOPICS = {
     "data": "rows by split",
     "intervals": "intervals of the metrics",
@@ -37,12 +36,9 @@ TOPICS = {
 
 
 def documents_of(scorer: Scorer) -> dict[str, Any]:
-    """Return what a model file says of itself, as `render_card` takes it."""
-    return {
-        "contract": scorer.contract.to_dict(),
-        "decision": scorer.decision_rule,
-        "provenance": scorer.provenance,
-    }
+    """Return the documents of a model file that `render_card` takes."""
+    contract = scorer.contract.to_dict()
+    return {"contract": contract, "decision": scorer.decision_rule, "provenance": scorer.provenance}
 
 
 def render_card(documents: Mapping[str, Any], metadata: Mapping[str, Any], history: Sequence[Mapping[str, str]]) -> str:
@@ -51,22 +47,16 @@ def render_card(documents: Mapping[str, Any], metadata: Mapping[str, Any], histo
     documents: `contract`, `decision` and `provenance` of the model file.   metadata: as recorded with the verdict, and
     `name`, `version`, `run` of the version.   history: the events of the registered model, oldest first.
     """
-    environment = Environment(
-        loader=PackageLoader("loan_approval"),
-        autoescape=True,
-        undefined=ChainableUndefined,  # metadata recorded by earlier code may lack anything
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"shown": shown, "words": words}
     evidence = metadata.get("evidence") or {}
-    style = files("loan_approval").joinpath("templates/card.css").read_text(encoding="utf-8")
-    page = environment.get_template("card.html.j2").render(
+    return render_page(
+        "card.html.j2",
+        "loan_approval.registry",
+        ChainableUndefined,  # metadata recorded by earlier code may lack anything
         **documents,
         metadata=metadata,
         evidence=evidence,
         missing=[title for topic, title in TOPICS.items() if topic not in evidence],
-        other={topic: found for topic, found in evidence.items() if topic not in {*TOPICS, "statement"}},
+        other={topic: content for topic, content in evidence.items() if topic not in {*TOPICS, "statement"}},
         gates={gate.get("name"): gate for gate in metadata.get("gates") or []},
         history=history[-MOST_EVENTS:],
         earlier=max(0, len(history) - MOST_EVENTS),
@@ -75,6 +65,19 @@ def render_card(documents: Mapping[str, Any], metadata: Mapping[str, Any], histo
         curve=cost_curve_points(evidence.get("costs")),
         most_rows=TABLE_ROWS,
         tolerance=TOLERANCE,
+    )
+
+
+def render_page(template: str, package: str, undefined: type[Undefined], **values: object) -> str:
+    """Return the page of a template in a package, with the card's style and a policy that admits nothing else."""
+    environment = Environment(
+        loader=PackageLoader(package, ""), autoescape=True, undefined=undefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"shown": shown, "words": words, "union_of_keys": union_of_keys}
+    environment.tests |= {"interval": is_interval, "list": is_list}
+    style = files("loan_approval.registry").joinpath("card.css").read_text(encoding="utf-8")
+    page = environment.get_template(template).render(
+        **values,
         style=Markup(style),  # noqa: S704 (our own file; whole, as the policy holds its hash)
         style_hash=Markup(style_hash(style)),  # noqa: S704 (base64 between the quotes that a policy wants)
     )
@@ -84,7 +87,7 @@ def render_card(documents: Mapping[str, Any], metadata: Mapping[str, Any], histo
 def add_card(
     metadata: Mapping[str, Any], scorer: Scorer, version: Mapping[str, str], history: Sequence[Mapping[str, str]]
 ) -> dict[str, Any]:
-    """Return the metadata with their card, in place of one that was there. version: its `name`, `version`, `run`."""
+    """Return the metadata with its card, new or renewed.   version: its `name`, `version` and `run`."""
     rest = {key: value for key, value in metadata.items() if key != "card"}
     about = {"sha256": scorer.sha256} | rest | dict(version)
     return rest | {"card": render_card(documents_of(scorer), about, history)}
@@ -135,12 +138,24 @@ def shown(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float) and math.isfinite(value):
-        return f"{value:,.0f}" if value.is_integer() and abs(value) < 1e15 else _four_digits(value)
+        whole = abs(value) < 1e15 and (value.is_integer() or abs(value) >= 1e4)
+        return f"{value:,.0f}" if whole else f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _four_digits(value: float) -> str:
-    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
+def is_interval(value: object) -> bool:
+    """Return whether a value of the evidence is a number with the ends of its interval."""
+    return isinstance(value, Mapping) and {"low", "high"} <= value.keys()
+
+
+def is_list(value: object) -> bool:
+    """Return whether a value of the evidence holds several, in order."""
+    return isinstance(value, list | tuple)
+
+
+def union_of_keys(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the keys of all rows, each once, in the order of their first appearance."""
+    return list(dict.fromkeys(key for row in rows for key in row))
 
 
 def words(key: object) -> str:

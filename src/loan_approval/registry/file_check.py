@@ -1,6 +1,6 @@
-"""What a model file may be made of: plain operators, nothing outside the file, nothing said twice.
+"""Checks what a model file is made of: plain operators, no data outside the file, no metadata document twice.
 
-The server has no `onnx`; what it can't see is refused here, before a file reaches a store.
+The server has no `onnx`, so a file is checked here before it reaches a store.
 """
 
 import hashlib
@@ -37,7 +37,10 @@ def check_file(data: bytes, sha256: str) -> None:
         raise ModelFileError("the file is not an ONNX model") from err
     _check_model(model)
     _check_graph(model.graph)
-    _check_form(model)
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as err:
+        raise ModelFileError(f"the graph is not well formed: {str(err).splitlines()[0]}") from err
     Scorer(data, sha256)  # runs the graph, so it comes last
 
 
@@ -75,10 +78,3 @@ def _check_graph(graph: onnx.GraphProto) -> None:
 
 def _lies_outside(tensor: onnx.TensorProto) -> bool:
     return tensor.data_location == onnx.TensorProto.EXTERNAL or bool(tensor.external_data)
-
-
-def _check_form(model: onnx.ModelProto) -> None:
-    try:
-        onnx.checker.check_model(model)
-    except onnx.checker.ValidationError as err:
-        raise ModelFileError(f"the graph is not well formed: {str(err).splitlines()[0]}") from err

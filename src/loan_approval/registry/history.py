@@ -1,4 +1,4 @@
-"""The record of promotions, which lives in the registry beside the alias it tells of: appended to, never changed."""
+"""The record of promotions: tags of the registered model, appended to and never changed."""
 
 import getpass
 import json
@@ -20,16 +20,11 @@ def record(name: str, event: dict[str, str]) -> None:
 
 def stamp(event: dict[str, str]) -> dict[str, str]:
     """Return an event with who and when."""
-    return event | {"by": getpass.getuser(), "at": now()}
-
-
-def now() -> str:
-    """Return this moment in UTC, ISO 8601 by seconds."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return event | {"by": getpass.getuser(), "at": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
 def append(name: str, event: Mapping[str, str]) -> None:
-    """Append one event to the record of promotions, which lives beside the alias it tells of."""
+    """Append one event, stamped already, to the record of a model."""
     key = f"history.{time.time_ns():020d}.{secrets.token_hex(2)}"  # no two writers share one
     connect().set_registered_model_tag(name, key, json.dumps(event, ensure_ascii=False))
 

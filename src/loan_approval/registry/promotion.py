@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from loan_approval.errors import PromotionError, TrackingError
-from loan_approval.registry import history, tracking, version_record
+from loan_approval.registry import history, tracking
 from loan_approval.registry.card import add_card
 from loan_approval.registry.file_check import check_file
 from loan_approval.registry.signing import load_signing_key, sign
@@ -37,7 +37,7 @@ def promote(name: str, version: str, store: Store, force_reason: str | None = No
         check_file(data, chosen.sha256)
         complete_interrupted(name, store)
         metadata = _judge(chosen, force_reason)
-        version_record.record_signature(chosen)
+        tracking.record_signature(chosen)
         return _switch(chosen, data, metadata, store, "promote", force_reason or metadata["verdict"].get("reason"))
 
 
@@ -51,8 +51,8 @@ def rollback(name: str, store: Store) -> Version:
         previous = signed(_newest_trusted(name, stack[:-1]))
         data = tracking.load_model_file(previous)
         check_file(data, previous.sha256)
-        version_record.record_signature(previous)
-        return _switch(previous, data, version_record.load_metadata(previous), store, "rollback", None)
+        tracking.record_signature(previous)
+        return _switch(previous, data, tracking.load_metadata(previous), store, "rollback", None)
 
 
 def complete_interrupted(name: str, store: Store) -> None:
@@ -68,7 +68,7 @@ def complete_interrupted(name: str, store: Store) -> None:
     if current and current.verdict in TRUSTED_VERDICTS and pointed_version(store) != current.number:
         data = tracking.load_model_file(current)
         check_file(data, current.sha256)
-        metadata = version_record.load_metadata(current)
+        metadata = tracking.load_metadata(current)
         install(current, data, _renew_card(current, data, metadata, history.read(name)), store)
         store.point(_pointer(current, metadata))
 
@@ -100,16 +100,16 @@ def _newest_trusted(name: str, stack: list[str]) -> Version:
 def _judge(version: Version, force_reason: str | None) -> dict[str, Any]:
     why = f"has the verdict {version.verdict!r}, expected passed; or force it with a reason (FORCE=…)"
     if version.verdict in TRUSTED_VERDICTS:
-        metadata = version_record.load_metadata(version)
+        metadata = tracking.load_metadata(version)
         why = _outdated(version, metadata)
         if not why:
             return metadata
     if not (force_reason or "").strip():
         raise PromotionError(f"{version.name} version {version.number} {why}")
-    metadata = version_record.load_metadata(version) if version.verdict != "none" else {"metrics": {}, "gates": []}
+    metadata = tracking.load_metadata(version) if version.verdict != "none" else {"metrics": {}, "gates": []}
     by = {"verdict": "forced", "reason": force_reason, "was": version.verdict}
     metadata = metadata | {"verdict": history.stamp(by)}
-    version_record.record_verdict(version, "forced", metadata)
+    tracking.record_verdict(version, "forced", metadata)
     return metadata
 
 
@@ -186,5 +186,5 @@ def _renew_card(
     except Exception:  # evidence may be of any age and shape, and a rollback must not wait for a document
         log.exception("%s version %s goes without a model card", version.name, version.number)
         return {key: value for key, value in metadata.items() if key != "card"}
-    version_record.record_metadata(version, metadata)
+    tracking.record_metadata(version, metadata)
     return metadata

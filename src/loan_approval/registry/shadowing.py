@@ -5,11 +5,11 @@ neither does this.
 """
 
 from loan_approval.errors import PromotionError
-from loan_approval.registry import history, tracking, version_record
+from loan_approval.registry import history, tracking
 from loan_approval.registry.file_check import check_file
 from loan_approval.registry.promotion import ALIAS, install, pointed_version, signed
 from loan_approval.registry.tracking import Version
-from loan_approval.registry.tracking_server import tracking_uri
+from loan_approval.registry.tracking_server import is_server, tracking_uri
 from serve.store.pointer import TRUSTED_VERDICTS, Pointer
 from serve.store.store import Store
 
@@ -29,8 +29,8 @@ def start_shadow(name: str, version: str, store: Store, alias: str = CHALLENGER)
             raise PromotionError(f"{which} has the verdict {chosen.verdict!r}, expected passed: validate it first")
         data = tracking.load_model_file(chosen)
         check_file(data, chosen.sha256)
-        version_record.record_signature(chosen)
-        install(chosen, data, version_record.load_metadata(chosen), shadow)
+        tracking.record_signature(chosen)
+        install(chosen, data, tracking.load_metadata(chosen), shadow)
         if pointed_version(shadow) != chosen.number:
             event = {"event": "shadow", "version": chosen.number, "sha256": chosen.sha256, "verdict": chosen.verdict}
             history.record(name, event)
@@ -49,10 +49,9 @@ def stop_shadow(name: str, store: Store, alias: str = CHALLENGER) -> str:
     shadow = _shadow_store(store, alias)
     with shadow.locked():
         version = pointed_version(shadow)
-        followed = tracking_uri().startswith(("http://", "https://"))
-        behind_alias = tracking.version_of_alias(name, alias) if followed else None
+        behind_alias = tracking.version_of_alias(name, alias) if is_server(tracking_uri()) else None
         if behind_alias:
-            tracking.delete_alias(name, alias)
+            tracking.connect().delete_registered_model_alias(name, alias)
         if not shadow.unpoint() and not behind_alias:
             raise PromotionError(f"{name}: nothing is scored in the shadow")
         version = version or (behind_alias.number if behind_alias else "")

@@ -1,5 +1,6 @@
-"""Every MLflow call: runs, versions of the registered model, aliases, verdicts, history of promotions."""
+"""Records runs and versions of the registered model in MLflow, and reads them: aliases, metadata, verdicts, files."""
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -144,14 +145,9 @@ def set_alias(name: str, alias: str, number: str) -> None:
     connect().set_registered_model_alias(name, alias, number)
 
 
-def delete_alias(name: str, alias: str) -> None:
-    """Take an alias away, if it is there."""
-    connect().delete_registered_model_alias(name, alias)
-
-
 def find_version(name: str, version: str) -> Version:
     """Return a version by number or alias. Raises TrackingError when there is none."""
-    found = version_of_alias(name, version) if not version.isdigit() else _by_number(name, version)
+    found = _find(name, number=version) if version.isdigit() else version_of_alias(name, version)
     if found is None:
         raise TrackingError(f"{name} has no version {version!r}, expected a number or an alias such as challenger")
     return found
@@ -159,45 +155,68 @@ def find_version(name: str, version: str) -> Version:
 
 def version_of_alias(name: str, alias: str) -> Version | None:
     """Return the version behind an alias, None if there is none."""
-    try:
-        return _describe(connect().get_model_version_by_alias(name, alias))
-    except MlflowException as err:
-        if err.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            return None
-        raise
+    return _find(name, alias=alias)
 
 
-def _by_number(name: str, number: str) -> Version | None:
+def _find(name: str, number: str = "", alias: str = "") -> Version | None:
+    client = connect()
     try:
-        return _describe(connect().get_model_version(name, number))
+        if number:
+            return _describe(client.get_model_version(name, number))
+        return _describe(client.get_model_version_by_alias(name, alias))
     except MlflowException as err:
-        if err.error_code == "RESOURCE_DOES_NOT_EXIST":
+        if err.error_code == "RESOURCE_DOES_NOT_EXIST" or (alias and err.error_code == "INVALID_PARAMETER_VALUE"):
             return None
         raise
 
 
 def _describe(version: ModelVersion) -> Version:
     tags = version.tags or {}
-    sha256, verdict = tags.get("sha256", ""), tags.get("verdict", "none")
-    signature = tags.get("signature", "")
-    return Version(version.name, str(version.version), version.run_id or "", sha256, verdict, signature)
+    recorded = tags.get("sha256", ""), tags.get("verdict", "none"), tags.get("signature", "")
+    return Version(version.name, str(version.version), version.run_id or "", *recorded)
 
 
 def load_model_file(version: Version) -> bytes:
     """Return the bytes of a version's model file. Raises TrackingError when they are not there."""
     source = connect().get_model_version_download_uri(version.name, version.number)
-    try:
-        return Path(mlflow.artifacts.download_artifacts(f"{source}/{MODEL_FILE}")).read_bytes()
-    except (MlflowException, OSError) as err:
-        raise TrackingError(
-            f"{version.name} version {version.number}: no {MODEL_FILE} in its artifacts, or they can't be reached"
-        ) from err
+    problem = f": no {MODEL_FILE} in its artifacts, or they can't be reached"
+    return _download(version, f"{source}/{MODEL_FILE}", problem).read_bytes()
 
 
 def load_pipeline(version: Version, trusted_types: tuple[str, ...]) -> Pipeline:
     """Return the fitted pipeline of a version's run; skops refuses any type that is not trusted here."""
-    try:
-        path = mlflow.artifacts.download_artifacts(f"runs:/{version.run}/{_PIPELINE}")
-    except (MlflowException, OSError) as err:
-        raise TrackingError(f"{version.name} version {version.number}: no {_PIPELINE} in its run") from err
+    path = _download(version, f"runs:/{version.run}/{_PIPELINE}", f": no {_PIPELINE} in its run")
     return skops.io.load(path, trusted=[*TRUSTED_TYPES, *trusted_types])
+
+
+def load_metadata(version: Version) -> dict[str, Any]:
+    """Return the metadata recorded with the verdict. Raises TrackingError when there is none."""
+    path = _download(version, f"runs:/{version.run}/verdict/{version.sha256}.json", " was not validated")
+    return json.loads(path.read_bytes())
+
+
+def _download(version: Version, uri: str, problem: str) -> Path:
+    try:
+        return Path(mlflow.artifacts.download_artifacts(uri))
+    except (MlflowException, OSError) as err:
+        raise TrackingError(f"{version.name} version {version.number}{problem}") from err
+
+
+def record_verdict(version: Version, verdict: str, metadata: Mapping[str, Any]) -> None:
+    """Record the metadata of a version, and the verdict as its tag."""
+    record_metadata(version, metadata)
+    connect().set_model_version_tag(version.name, version.number, "verdict", verdict)
+
+
+def record_metadata(version: Version, metadata: Mapping[str, Any]) -> None:
+    """Log a version's metadata as one JSON named by the file's sha256, and the card in it as a page of its own."""
+    client = connect()
+    client.log_dict(version.run, dict(metadata), f"verdict/{version.sha256}.json")
+    if "card" in metadata:
+        client.log_text(version.run, metadata["card"], f"card/{version.sha256}.html")
+
+
+def record_signature(version: Version) -> None:
+    """Record the signature of a version's file, if it has one, where servers that follow the alias read it."""
+    if version.signature:
+        connect().set_model_version_tag(version.name, version.number, "signature", version.signature)

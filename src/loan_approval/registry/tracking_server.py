@@ -1,12 +1,18 @@
-"""Where MLflow is, and one clear line when it is not there."""
+"""The address of MLflow's server, one clear line when it does not answer, and a server of our own on loopback."""
 
 import os
+import signal
 import socket
+import subprocess
+import sys
+import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
+from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.request import ProxyHandler, build_opener, getproxies, proxy_bypass
 
 from mlflow.exceptions import MlflowException
 
@@ -14,6 +20,7 @@ from loan_approval.errors import TrackingError
 from loan_approval.project import ROOT
 
 CONNECT_SECONDS = 5.0
+START_LIMIT = 300  # seconds; a start takes 30 to 50 on a busy machine
 LONGEST_REASON = 300  # characters of what MLflow says
 _PORTS = {"http": 80, "https": 443}
 
@@ -23,11 +30,16 @@ def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{ROOT / 'mlflow.db'}"
 
 
+def is_server(uri: str) -> bool:
+    """Return whether a tracking address is a server's, which several processes can write to."""
+    return urlsplit(uri).scheme in _PORTS
+
+
 @lru_cache
 def check_reachable(uri: str) -> None:
     """Raise TrackingError unless something listens at an http(s) address: MLflow's own client tries for minutes."""
     place = urlsplit(uri)
-    if place.scheme not in _PORTS or _goes_through_proxy(place):
+    if not is_server(uri) or _goes_through_proxy(place):
         return
     try:
         address = (place.hostname or "", place.port or _PORTS[place.scheme])
@@ -43,7 +55,7 @@ def plain_errors() -> Iterator[None]:
         yield
     except MlflowException as err:
         uri = tracking_uri()
-        if urlsplit(uri).scheme not in _PORTS:
+        if not is_server(uri):
             raise
         raise _unusable(uri, err.message) from err
 
@@ -60,3 +72,57 @@ def _unusable(uri: str, reason: str) -> TrackingError:
     words = reason.replace(f"{credentials}@", "") if credentials else reason
     words = " ".join(words.split())[:LONGEST_REASON]
     return TrackingError(f"MLflow at {address}: {words}; is it running, and are MLFLOW_TRACKING_… right?")
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """Yield the address of the server that the environment names, else of one started here on the same database:
+    several processes can write to a server, and only one at a time to an SQLite file.
+
+    The experiment must exist: it records where artifacts go, so that they stay readable without the server.
+    Raises TrackingError when the server does not start.
+    """
+    uri = tracking_uri()
+    if is_server(uri):
+        yield uri
+        return
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    # In the environment, as the address may hold a password. A sweep runs no jobs of MLflow.
+    environment = os.environ | {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    with tempfile.TemporaryDirectory(prefix="mlflow-") as folder:
+        log = Path(folder, "server.log")
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # the processes it starts end with it, and Ctrl-C does not reach it first
+            )
+        try:
+            address = f"http://127.0.0.1:{port}"
+            _wait_until_ready(address, process, log)
+            yield address
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # each request is a transaction of the database
+            process.wait()
+
+
+def _wait_until_ready(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    opener = build_opener(ProxyHandler({}))
+    deadline = time.monotonic() + START_LIMIT
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with opener.open(f"{address}/health", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.2)
+    last = log.read_text(encoding="utf-8", errors="replace").strip().rsplit("\n", 1)[-1]
+    raise TrackingError(f"an MLflow server for the sweep did not start within {START_LIMIT} s; it said last: {last}")

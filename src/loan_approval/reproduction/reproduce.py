@@ -1,21 +1,23 @@
-"""Make a version again from what its file says it follows from, and compare byte by byte.
+"""Rebuilds a version from the commit, data and parameters that its file records, and compares byte by byte.
 
-The recorded commit is checked out beside, and its own `02_train` runs there, cell by cell, on the recorded data with
-the recorded parameters until the file is exported: what is rebuilt is what was run, and nothing reaches MLflow.
+The commit's own `02_train` runs in a checkout of that commit until it exports the file; nothing reaches MLflow.
 """
 
 import hashlib
 import json
+import re
 import shutil
-import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import onnx
 from google.protobuf.message import DecodeError
+from packaging.markers import Marker
 
 from loan_approval.data.versions import LOCK as DATA_LOCK
 from loan_approval.errors import RebuildError
@@ -23,40 +25,18 @@ from loan_approval.project import LOCK, ROOT, platform_state, sha256_of
 from loan_approval.registry import tracking
 from loan_approval.registry.tracking import Version
 from loan_approval.reproduction.file_differences import describe_differences, read_documents
-from loan_approval.reproduction.installed import differs_from_lock
-from loan_approval.reproduction.version_data import TrainingData, at_hand, data_of_file, from_commit
+from loan_approval.reproduction.version_data import TrainingData, find_at_hand, find_in_commit
 from loan_approval.reproduction.work_tree import checked_out, run_code
 from serve.contract.contract import Contract
 from serve.errors import ContractError
 from serve.files import write_atomically
 
-_SHOWN = 10  # packages of another version
-_RUN_CELLS = """
-import contextlib, json, sys
-from pathlib import Path
-
-notebook, target, parameters = sys.argv[1], Path(sys.argv[2]), json.load(sys.stdin)
-names = {"__name__": "__main__"}
-cells = [cell for cell in json.loads(Path(notebook).read_bytes())["cells"] if cell["cell_type"] == "code"]
-for number, cell in enumerate(cells, 1):
-    with contextlib.redirect_stdout(sys.stderr):
-        exec(compile("".join(cell["source"]), f"<{Path(notebook).stem}, cell {number}>", "exec"), names)
-    if "parameters" in cell["metadata"].get("tags", []):
-        unknown = sorted(parameters.keys() - names.keys())
-        if unknown:
-            sys.exit("that commit's notebook has no parameter " + ", ".join(unknown))
-        names |= parameters
-    if "model_file" in names:
-        target.write_bytes(names["model_file"])
-        break
-else:
-    sys.exit("that commit's notebook exports no model_file")
-"""
+_MOST_PACKAGES = 10  # named in a note
 
 
 @dataclass(frozen=True)
 class Rebuild:
-    """What came of making a version again: `differences` between the files, `notes` on what else is not as it was."""
+    """A rebuilt version: `differences` between the two files, `notes` on other differences from the recorded run."""
 
     version: Version
     sha256: str
@@ -65,26 +45,28 @@ class Rebuild:
 
     @property
     def same(self) -> bool:
-        """Whether the rebuilt file is the recorded one, to the byte."""
+        """Return whether the rebuilt file is the recorded one, to the byte."""
         return self.sha256 == self.version.sha256
 
 
 def reproduce(version: Version, folder: Path, time_limit: float = 1800) -> Rebuild:
     """Rebuild a version; `folder` is where its data set is now. Raises RebuildError, TrackingError.
 
-    A lock or platform other than recorded is noted and does not stop it: whether the bytes differ is what counts.
+    Another lock or platform than recorded is only noted: the comparison of the bytes decides.
     """
     recorded = tracking.load_model_file(version)
-    found = hashlib.sha256(recorded).hexdigest()
-    if found != version.sha256:
-        raise RebuildError(f"bytes: the registry's file has sha256 {found}, expected {version.sha256}")
+    sha256 = hashlib.sha256(recorded).hexdigest()
+    if sha256 != version.sha256:
+        raise RebuildError(f"bytes: the registry's file has sha256 {sha256}, expected {version.sha256}")
     documents = _documents(recorded)
     provenance = _provenance(documents)
-    recorded_data = data_of_file(provenance, tracking.load_tags(version.run).get("data_md5", ""))
-    with checked_out(provenance["commit"]) as tree:
-        notes = [*_compare_lock(tree, provenance["lock_sha256"]), *_compare_platform(version)]
+    tags = tracking.load_tags(version.run)
+    dataset, data_sha256, commit = (provenance[name] for name in ("dataset", "data_sha256", "commit"))
+    recorded_data = TrainingData(dataset, data_sha256, tags.get("data_md5", ""), commit)
+    with checked_out(commit) as tree:
+        notes = [*_compare_lock(tree, provenance["lock_sha256"]), *_compare_platform(tags)]
         _place_data(tree, recorded_data, documents["contract"], folder)
-        rebuilt = _train(tree, provenance["dataset"], provenance["parameters"], time_limit)
+        rebuilt = _train(tree, {**provenance["parameters"], "dataset": dataset}, time_limit)
     return Rebuild(version, hashlib.sha256(rebuilt).hexdigest(), describe_differences(recorded, rebuilt), notes)
 
 
@@ -120,16 +102,30 @@ def _compare_lock(tree: Path, expected: str) -> list[str]:
         return [f"lock: {LOCK.relative_to(ROOT)} of that commit has not the recorded sha256 {expected[:12]}"]
     notes = [] if sha256_of(LOCK) == expected else [f"lock: recorded {expected[:12]}, now {sha256_of(LOCK)[:12]}"]
     packages = differs_from_lock(lock)
-    more = f" and {len(packages) - _SHOWN} more" if len(packages) > _SHOWN else ""
-    return [*notes, *([f"lock: installed are {'; '.join(packages[:_SHOWN])}{more}"] if packages else [])]
+    if packages:
+        more = f" and {len(packages) - _MOST_PACKAGES} more" if len(packages) > _MOST_PACKAGES else ""
+        notes.append(f"lock: installed are {'; '.join(packages[:_MOST_PACKAGES])}{more}")
+    return notes
 
 
-def _compare_platform(version: Version) -> list[str]:
-    tags = tracking.load_tags(version.run)
-    now = platform_state()
+def differs_from_lock(lock: Path) -> list[str]:
+    """Return `name installed, locked version` for each package that is installed in another version than a lock's.
+
+    Locked packages that are not installed, such as development tools, took no part in a training.
+    """
+    lines = []
+    for name, version, marker in re.findall(r"^([\w.-]+)==(\S+)(?: ; (.*?))? \\$", lock.read_text(), re.MULTILINE):
+        with suppress(metadata.PackageNotFoundError):
+            installed = metadata.version(name)
+            if installed != version and (not marker or Marker(marker).evaluate()):
+                lines.append(f"{name} {installed}, locked {version}")
+    return lines
+
+
+def _compare_platform(tags: Mapping[str, str]) -> list[str]:
     return [
         f"{name}: {f'was {tags[name]}' if name in tags else 'not recorded'}, now {value}"
-        for name, value in now.items()
+        for name, value in platform_state().items()
         if tags.get(name) != value
     ]
 
@@ -144,7 +140,7 @@ def _place_data(tree: Path, recorded: TrainingData, contract: Mapping[str, Any],
     if source != place:
         place.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(folder / "contract.toml", place / "contract.toml")
-    found = at_hand(recorded, folder) or from_commit(recorded, tree, folder)
+    found = find_at_hand(recorded, folder) or find_in_commit(recorded, tree, folder)
     write_atomically(place / "dataset.csv", found.data)
     # The recorded sha256 says which data it is; the commit's DVC files may not have known it yet.
     for file in (tree / DATA_LOCK, place / "dataset.csv.dvc"):
@@ -158,14 +154,13 @@ def _has_contract(folder: Path, contract: Mapping[str, Any]) -> bool:
         return False
 
 
-def _train(tree: Path, dataset: str, parameters: Mapping[str, Any], time_limit: float) -> bytes:
-    """Return the file that the notebook of the work tree exports. Raises RebuildError with what it said."""
+def _train(tree: Path, parameters: Mapping[str, Any], time_limit: float) -> bytes:
+    """Return the file that the notebook of the work tree exports. Raises RebuildError with its output."""
     notebook = tree / "notebooks" / "02_train.ipynb"
     if not notebook.is_file():
         raise RebuildError(f"commit: it has no notebooks/{notebook.name}")
     with tempfile.TemporaryDirectory(prefix="rebuilt-") as folder:
         target = Path(folder, tracking.MODEL_FILE)
-        given = json.dumps({**parameters, "dataset": dataset}).encode()
-        command = [sys.executable, "-c", _RUN_CELLS, str(notebook), str(target)]
-        run_code(tree, command, given, time_limit, "training")
+        command = ["train", str(notebook), str(target)]
+        run_code(tree, command, time_limit, "training", json.dumps(parameters).encode())
         return target.read_bytes()

@@ -1,8 +1,6 @@
-"""The data that a model version was trained on: found or made again, and proved to be the same by its sha256."""
+"""Finds the data that a model version was trained on, or makes it again; the recorded sha256 identifies it."""
 
 import hashlib
-import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,26 +13,21 @@ from loan_approval.registry.tracking import Version
 from loan_approval.reproduction.work_tree import checked_out, run_code
 from serve.files import write_atomically
 
-# The commit's own code runs this: where it is from before the packages, the module has its old name.
-_MAKE_DATA = """
-import sys
-try:
-    from loan_approval.data.datasets import load_dataset
-except ModuleNotFoundError:
-    from loan_approval.datasets import load_dataset
-load_dataset(sys.argv[1])
-"""
 _MAKE_LIMIT = 600  # seconds
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a version's run recorded of its data; `md5` is "" where it was trained before DVC's was recorded."""
+    """What a version records of its data; `md5` is "" for versions trained before DVC's was recorded."""
 
     dataset: str
     sha256: str
     md5: str
     commit: str
+
+    def is_in(self, data: bytes) -> bool:
+        """Return whether these bytes are the recorded data."""
+        return hashlib.sha256(data).hexdigest() == self.sha256
 
 
 @dataclass(frozen=True)
@@ -56,37 +49,38 @@ def recorded_data(version: Version) -> TrainingData:
 def find_data(recorded: TrainingData, folder: Path) -> Found:
     """Return a version's data, from wherever it is; `folder` is where its data set is now.
 
-    Raises RebuildError when the bytes are not to be had any more, DataError when DVC's remote can't be asked.
+    Raises RebuildError when the data can't be had any more, DataError when DVC's remote can't be asked.
     """
-    if (found := at_hand(recorded, folder)) is not None:
+    if found := find_at_hand(recorded, folder):
         return found
     with checked_out(recorded.commit) as tree:
-        return from_commit(recorded, tree, folder)
+        return find_in_commit(recorded, tree, folder)
 
 
-def at_hand(recorded: TrainingData, folder: Path) -> Found | None:
-    """Return a version's data if it stands in its folder, or if DVC has it by the recorded md5."""
+def find_at_hand(recorded: TrainingData, folder: Path) -> Found | None:
+    """Return a version's data if its folder holds it, or if DVC has it by the recorded md5."""
     csv = folder / "dataset.csv"
-    if csv.is_file() and _is(data := csv.read_bytes(), recorded):
+    if csv.is_file() and recorded.is_in(data := csv.read_bytes()):
         return Found(data, str(csv))
-    return _from_dvc(recorded.md5, recorded)
+    return _find_in_dvc(recorded.md5, recorded)
 
 
-def from_commit(recorded: TrainingData, tree: Path, folder: Path) -> Found:
-    """Return a version's data by what its commit, checked out at `tree`, says: in DVC's files or by making it.
+def find_in_commit(recorded: TrainingData, tree: Path, folder: Path) -> Found:
+    """Return a version's data by the DVC files of its commit, checked out at `tree`, or made by the commit's code.
 
     Raises RebuildError when neither gives the recorded bytes.
     """
     csv = tree / "data" / recorded.dataset / "dataset.csv"
     record = read_record(csv, tree)
-    if record and (found := _from_dvc(record.md5, recorded)) is not None:
+    if record and (found := _find_in_dvc(record.md5, recorded)):
         return found
     if csv.parent.name in BUILT_IN:
-        run_code(tree, [sys.executable, "-c", _MAKE_DATA, csv.parent.name], b"", _MAKE_LIMIT, "data")
-        if _is(data := csv.read_bytes(), recorded):
+        run_code(tree, ["make-data", csv.parent.name], _MAKE_LIMIT, "data")
+        if recorded.is_in(data := csv.read_bytes()):
             return Found(data, f"made by the code of commit {recorded.commit[:12]}")
-    wanted = f"expected a dataset.csv with sha256 {recorded.sha256} in {folder}"
-    raise RebuildError(f"data: not found, {wanted}{_describe_md5(recorded.md5 or (record.md5 if record else ''))}")
+    md5 = recorded.md5 or (record.md5 if record else "")
+    or_dvc = f", or md5 {md5} in DVC's cache or remote" if md5 else ""
+    raise RebuildError(f"data: not found, expected a dataset.csv with sha256 {recorded.sha256} in {folder}{or_dvc}")
 
 
 def write_data(found: Found, path: Path) -> bool:
@@ -103,29 +97,18 @@ def place_for(recorded: TrainingData, folder: Path, number: str) -> Path:
     """Return where a version's data goes: its data set's own place where that is meant to hold it, or beside."""
     csv = folder / "dataset.csv"
     if csv.is_file():
-        own = hashlib.sha256(csv.read_bytes()).hexdigest() == recorded.sha256
+        own = recorded.is_in(csv.read_bytes())
     else:
         record = read_record(csv)
         own = record is None or record.md5 == recorded.md5
     return csv if own else folder / f"dataset.version-{number}.csv"
 
 
-def _from_dvc(md5: str, recorded: TrainingData) -> Found | None:
-    for source, look_up in {"cache": dvc_objects.from_cache, "remote": dvc_objects.from_remote}.items() if md5 else ():
+def _find_in_dvc(md5: str, recorded: TrainingData) -> Found | None:
+    if not md5:
+        return None
+    for source, look_up in {"cache": dvc_objects.from_cache, "remote": dvc_objects.from_remote}.items():
         data = look_up(md5)
-        if data is not None and _is(data, recorded):
+        if data is not None and recorded.is_in(data):
             return Found(data, f"DVC's {source}")
     return None
-
-
-def _is(data: bytes, recorded: TrainingData) -> bool:
-    return hashlib.sha256(data).hexdigest() == recorded.sha256
-
-
-def _describe_md5(md5: str) -> str:
-    return f", or md5 {md5} in DVC's cache or remote" if md5 else ""
-
-
-def data_of_file(provenance: Mapping[str, str], md5: str) -> TrainingData:
-    """Return what a model file records of its data, with the md5 its run records."""
-    return TrainingData(provenance["dataset"], provenance["data_sha256"], md5, provenance["commit"])

@@ -1,24 +1,26 @@
-"""A commit of this repository, checked out beside the work at hand, its code run, and removed afterwards."""
+"""Checks out a commit of this repository in a temporary folder and runs its code there."""
 
 import os
 import re
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from loan_approval.errors import RebuildError
 from loan_approval.project import ROOT
 
-_TAIL = 2000  # characters of what a failed run said
+_SCRIPT = Path(__file__).with_name("recorded_code.py")
+_LONGEST_OUTPUT = 2000  # characters of a failed run's output, in the error
 
 
 @contextmanager
 def checked_out(commit: str) -> Iterator[Path]:
     """Yield the project's root folder as it is in a commit. Raises RebuildError when the commit is not here.
 
-    The folder goes with the block, and what the repository remembers of it; a killed process's is forgotten next time.
+    The folder and git's record of it are removed at the end; those of a killed process, at the next checkout.
     """
     if not re.fullmatch(r"[0-9a-f]{40}([0-9a-f]{24})?", commit):
         raise RebuildError(f"commit: the file records {commit[:20]!r}, expected a commit's hash")
@@ -40,29 +42,31 @@ def checked_out(commit: str) -> Iterator[Path]:
 
 
 def _git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    # Without the user's hooks, which may do anything to a fresh checkout.
+    command = ["git", "-c", "core.hooksPath=/dev/null", *arguments]
     try:
-        # Without the user's hooks, which may do anything to a fresh checkout.
-        command = ["git", "-c", "core.hooksPath=/dev/null", *arguments]
         return subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
     except FileNotFoundError:
         raise RebuildError("commit: there is no git to check it out with") from None
 
 
-def run_code(tree: Path, command: Sequence[str], given: bytes, time_limit: float, part: str) -> None:
-    """Run a command on the code of a work tree, away from the tracking server that is set here.
+def run_code(tree: Path, arguments: list[str], time_limit: float, purpose: str, standard_input: bytes = b"") -> None:
+    """Run `recorded_code.py` on the code of a work tree, without the tracking server that is set here.
 
-    given: its standard input.   time_limit: seconds.   part: what it is for, in the error.
-    Raises RebuildError when it fails, with the end of what it said, or when it takes too long.
+    time_limit: seconds.   purpose: named in the error.
+    Raises RebuildError when it fails, with the end of its output, or when it takes too long.
     """
     settings = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "PYTHON"))}
     path = os.pathsep.join([str(tree / "src"), str(tree)])
     settings |= {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "agg"}
     settings |= {"MLFLOW_TRACKING_URI": f"sqlite:///{tree / 'unused.db'}"}
+    command = [sys.executable, "-P", str(_SCRIPT), *arguments]  # -P: this checkout's folder is not importable
     try:
         run = subprocess.run(
-            command, input=given, cwd=tree, env=settings, capture_output=True, check=False, timeout=time_limit
+            command, input=standard_input, cwd=tree, env=settings, capture_output=True, timeout=time_limit
         )
     except subprocess.TimeoutExpired as err:
-        raise RebuildError(f"{part}: ended after {time_limit:g} s") from err
+        raise RebuildError(f"{purpose}: ended after {time_limit:g} s") from err
     if run.returncode:
-        raise RebuildError(f"{part}: that commit's code failed:\n{run.stderr.decode(errors='replace')[-_TAIL:]}")
+        output = run.stderr.decode(errors="replace")[-_LONGEST_OUTPUT:]
+        raise RebuildError(f"{purpose}: that commit's code failed:\n{output}")

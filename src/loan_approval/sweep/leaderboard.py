@@ -6,16 +6,14 @@ Runs that differ only in their seed are one recipe, ranked by their mean: a seed
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import StrictUndefined
 
 from loan_approval.evaluation.metrics import Interval
-from loan_approval.registry.card import style_hash
+from loan_approval.registry.card import render_page
 from loan_approval.sweep.plan import SEED, Trial, describe_parameters, train_command
 from loan_approval.sweep.runs import SECONDS, Finished
 from serve.files import write_atomically
@@ -135,21 +133,8 @@ def write_board(board: Board, folder: Path) -> list[Path]:
 
 def render_board(board: Board) -> str:
     """Return the leaderboard as HTML; the same board gives the same text."""
-    environment = Environment(
-        loader=PackageLoader("loan_approval"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style = files("loan_approval").joinpath("templates/card.css").read_text(encoding="utf-8")
-    page = environment.get_template("sweep.html.j2").render(
-        board=board,
-        lead=describe_lead(board.standings),
-        style=Markup(style),  # noqa: S704 (our own file; whole, as the policy holds its hash)
-        style_hash=Markup(style_hash(style)),  # noqa: S704 (base64 between the quotes that a policy wants)
-    )
-    return page.strip() + "\n"
+    lead = describe_lead(board.standings)
+    return render_page("sweep.html.j2", "loan_approval.sweep", StrictUndefined, board=board, lead=lead)
 
 
 def print_board(board: Board) -> None:

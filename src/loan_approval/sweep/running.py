@@ -20,8 +20,7 @@ from loan_approval.data.datasets import dataset_folder, load_dataset
 from loan_approval.errors import SweepError
 from loan_approval.project import git_state
 from loan_approval.registry import tracking
-from loan_approval.registry.local_mlflow import is_server, serving
-from loan_approval.registry.tracking_server import tracking_uri
+from loan_approval.registry.tracking_server import is_server, serving, tracking_uri
 from loan_approval.sweep import runs
 from loan_approval.sweep.leaderboard import Board, Failure, make_board, write_board
 from loan_approval.sweep.plan import Plan, Trial, check_trials, find_surroundings, make_trials, sweep_id

@@ -9,7 +9,7 @@ from loan_approval.data.datasets import Dataset
 from loan_approval.errors import TrackingError
 from loan_approval.evaluation.comparison import Answers, Comparison, compare
 from loan_approval.evaluation.costs import Costs
-from loan_approval.registry import history, tracking, version_record
+from loan_approval.registry import history, tracking
 from loan_approval.registry.card import add_card
 from loan_approval.registry.promotion import ALIAS, check_file, identify
 from loan_approval.registry.tracking import Version
@@ -163,5 +163,5 @@ def record(
         "validated": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     card = add_card(metadata, candidate.scorer, version.identity(), history.read(version.name))
-    version_record.record_verdict(version, verdict, card)
+    tracking.record_verdict(version, verdict, card)
     return verdict

@@ -36,7 +36,7 @@ def test_what_is_not_toml_is_refused(tmp_path: Path, content: bytes) -> None:
 
 
 def test_the_keys_are_those_of_the_card() -> None:
-    template = (ROOT / "src/loan_approval/templates/card.html.j2").read_text()
+    template = (ROOT / "src/loan_approval/registry/card.html.j2").read_text()
     for key in TEXTS + LISTS:
         assert f"statement.{key}" in template
 

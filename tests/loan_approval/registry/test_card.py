@@ -178,7 +178,7 @@ def test_a_refused_field_is_listed_as_such_and_counts_as_no_input(scorer: Scorer
     page = render_card({**documents, "contract": contract}, metadata, [])
     text = text_of(page)
     assert "7 scored" in text
-    assert "It knows 7 metadata" in text
+    assert "It knows 7 features" in text
     assert "Refused by name, with any application that has one: Gender." in text
     assert "Protected and scored: Age." in text
     assert '<th scope="row">Gender</th>' not in page

@@ -1,8 +1,7 @@
 """Promotion against a real MLflow and a real store, killed at every step."""
 
-import itertools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -11,55 +10,16 @@ import onnx
 import pytest
 
 from loan_approval.errors import PromotionError, TrackingError
-from loan_approval.registry import history, tracking, version_record
+from loan_approval.registry import history, tracking
 from loan_approval.registry.history import promoted_versions
 from loan_approval.registry.promotion import complete_interrupted, identify, promote, rollback, uncommitted_code
 from loan_approval.registry.tracking import Version
 from loan_approval.validation.gates import Gate
 from serve.errors import ModelFileError
-from serve.store.live import LiveModel
 from serve.store.store import Store
 from tests.model_files import LOANS, LOANS_SCALING, make_file
+from tests.registered import answering, register
 from tests.server_process import promote as shelve
-
-NAMES = (f"promoted_model_{number}" for number in itertools.count())
-METADATA = {"metrics": {"roc_auc": 0.8}, "gates": []}
-
-
-@pytest.fixture
-def name(mlflow_folder: Path) -> str:
-    return next(NAMES)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
-def register(name: str, bias: float, verdict: str = "passed", gates: Sequence[dict] = ()) -> Version:
-    """Register a version whose file differs by its bias."""
-    data = make_file(LOANS, LOANS_SCALING, bias)
-    with tracking.start_run("promotion_tests", "made by hand") as run:
-        pass
-    version = tracking.register(name, run, data, promotion_sha256(data))
-    if verdict != "none":
-        version_record.record_verdict(
-            version, verdict, {**METADATA, "gates": list(gates), "verdict": {"verdict": verdict}}
-        )
-    return tracking.find_version(name, version.number)
-
-
-def promotion_sha256(data: bytes) -> str:
-    from hashlib import sha256
-
-    return sha256(data).hexdigest()
-
-
-def answering(store: Store) -> str | None:
-    """Return the version that a server started now answers with."""
-    model = LiveModel(store)
-    model.refresh()
-    return model.current.pointer.version if model.current else None
 
 
 def test_a_passed_version_answers_after_promotion(name: str, store: Store) -> None:
@@ -88,7 +48,7 @@ def test_a_version_without_a_passed_verdict_is_refused(name: str, store: Store, 
 def test_forcing_records_who_and_why(name: str, store: Store) -> None:
     version = register(name, 1.0, "failed")
     promote(name, "1", store, force_reason="the committee of 3 May agreed")
-    metadata = version_record.load_metadata(version)
+    metadata = tracking.load_metadata(version)
     assert metadata["verdict"]["reason"] == "the committee of 3 May agreed"
     assert metadata["verdict"]["by"]
     assert store.pointer().verdict == "forced"
@@ -120,7 +80,7 @@ def test_a_verdict_against_what_is_in_production_no_longer_is_refused(
     assert answering(store) == number
     promote(name, late.number, store, force_reason="the committee knows")
     assert store.pointer().verdict == "forced"
-    assert version_record.load_metadata(late)["verdict"]["was"] == "passed"
+    assert tracking.load_metadata(late)["verdict"]["was"] == "passed"
 
 
 def test_a_verdict_against_another_file_of_that_number_is_refused(name: str, store: Store) -> None:
@@ -363,7 +323,7 @@ def test_the_card_names_who_promoted_and_when_in_the_store_and_in_the_registry(n
     [event] = history.read(name)
     expected = f"<strong>{event['by']}</strong> (promote), <strong>{event['at']}</strong>"
     assert expected in card_in(store)
-    assert version_record.load_metadata(version)["card"] == card_in(store)
+    assert tracking.load_metadata(version)["card"] == card_in(store)
 
 
 def test_a_server_that_follows_the_alias_finds_the_card_once_the_alias_has_moved(
@@ -374,7 +334,7 @@ def test_a_server_that_follows_the_alias_finds_the_card_once_the_alias_has_moved
         die_at(tracking, "set_alias", "after")(patch)
         with pytest.raises(Killed):
             promote(name, "1", store)
-    assert "(promote), <strong>" in version_record.load_metadata(version)["card"]
+    assert "(promote), <strong>" in tracking.load_metadata(version)["card"]
 
 
 def test_the_card_tells_of_a_rollback_and_of_what_was_before(name: str, store: Store) -> None:

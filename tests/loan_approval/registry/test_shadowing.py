@@ -1,51 +1,31 @@
 """A challenger put into the shadow with a real MLflow and a real store."""
 
-import itertools
 import os
 from collections.abc import Callable
-from hashlib import sha256
-from pathlib import Path
 
 import pytest
 
 from loan_approval.cli import main
 from loan_approval.errors import PromotionError, TrackingError
-from loan_approval.registry import history, shadowing, tracking, version_record
+from loan_approval.registry import history, shadowing, tracking
 from loan_approval.registry.card import standing
 from loan_approval.registry.history import promoted_versions
 from loan_approval.registry.promotion import promote, rollback
 from loan_approval.registry.shadowing import start_shadow, stop_shadow
 from loan_approval.registry.tracking import Version
 from serve.errors import ModelFileError
-from serve.store.live import LiveModel
 from serve.store.store import Store
 from tests.model_files import LOANS, LOANS_SCALING, make_file
-
-NAMES = (f"shadowed_model_{number}" for number in itertools.count())
-
-
-@pytest.fixture
-def name(mlflow_folder: Path) -> str:
-    return next(NAMES)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
+from tests.registered import answering
+from tests.registered import register as register_version
 
 
 @pytest.fixture
 def register(name: str) -> Callable[..., Version]:
-    """Return a function that registers a version whose file differs by its bias, behind `challenger`."""
+    """Return a function that registers a version of the test's model, or of another, behind `challenger`."""
 
     def add(bias: float, verdict: str = "passed", of: str = name) -> Version:
-        data = make_file(LOANS, LOANS_SCALING, bias)
-        with tracking.start_run("shadow_tests", "made by hand") as run:
-            pass
-        version = tracking.register(of, run, data, sha256(data).hexdigest())
-        if verdict != "none":
-            metadata = {"metrics": {}, "gates": [], "verdict": {"verdict": verdict}}
-            version_record.record_verdict(version, verdict, metadata)
+        version = register_version(of, bias, verdict)
         tracking.set_alias(of, "challenger", version.number)
         return version
 
@@ -54,9 +34,7 @@ def register(name: str) -> Callable[..., Version]:
 
 def shadowed(store: Store, alias: str = "challenger") -> str | None:
     """Return the version that a server would load into the shadow."""
-    live = LiveModel(Store(store.path, alias), shadow=True)
-    live.refresh()
-    return live.current.pointer.version if live.current else None
+    return answering(Store(store.path, alias), shadow=True)
 
 
 def events(name: str) -> list[tuple[str, str]]:

@@ -1,6 +1,5 @@
 """Signing at promotion, against a real MLflow and a store whose server asks for signatures."""
 
-import itertools
 from pathlib import Path
 
 import pytest
@@ -13,23 +12,15 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from loan_approval.errors import PromotionError
-from loan_approval.registry import tracking, version_record
+from loan_approval.registry import tracking
 from loan_approval.registry.promotion import complete_interrupted, promote, rollback
 from loan_approval.registry.signing import SETTING, load_signing_key, sign
-from loan_approval.registry.tracking import Version
 from serve.errors import SignatureError
-from serve.store.live import LiveModel
 from serve.store.signature import Verifier
 from serve.store.store import Store
-from tests.model_files import LOANS, LOANS_SCALING, make_file
+from tests import registered
+from tests.registered import register
 from tests.signing_keys import Keys, make_keys
-
-NAMES = (f"signed_model_{number}" for number in itertools.count())
-
-
-@pytest.fixture
-def name(mlflow_folder: Path) -> str:
-    return next(NAMES)
 
 
 @pytest.fixture
@@ -39,28 +30,9 @@ def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Keys:
     return keys
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
-def register(name: str, bias: float) -> Version:
-    """Register a passed version whose file differs by its bias."""
-    from hashlib import sha256
-
-    data = make_file(LOANS, LOANS_SCALING, bias)
-    with tracking.start_run("signing_tests", "made by hand") as run:
-        pass
-    version = tracking.register(name, run, data, sha256(data).hexdigest())
-    version_record.record_verdict(version, "passed", {"metrics": {}, "gates": [], "verdict": {"verdict": "passed"}})
-    return tracking.find_version(name, version.number)
-
-
 def answering(store: Store, keys: Keys, name: str) -> str | None:
     """Return the version that a server answers with that asks for signatures."""
-    model = LiveModel(Store(store.path, verifier=Verifier(keys.public, name)))
-    model.refresh()
-    return model.current.pointer.version if model.current else None
+    return registered.answering(Store(store.path, verifier=Verifier(keys.public, name)))
 
 
 def promote_two(name: str, store: Store) -> None:

@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from loan_approval.errors import TrackingError
-from loan_approval.registry import tracking, version_record
+from loan_approval.registry import tracking
 from loan_approval.training.calibration import CHOICES
 from loan_approval.training.factories import factory_names, find_factory
 from loan_approval.training.factory import ModelFactory
@@ -92,7 +92,7 @@ def test_a_model_that_is_not_there_is_named() -> None:
 def test_metadata_of_a_version_that_was_not_validated_are_refused() -> None:
     version = tracking.register("raw_model", log(fitted(LogisticRegression())), b"", "0" * 64)
     with pytest.raises(TrackingError, match="was not validated"):
-        version_record.load_metadata(version)
+        tracking.load_metadata(version)
 
 
 def test_a_file_that_is_gone_is_named(mlflow_folder: Path) -> None:

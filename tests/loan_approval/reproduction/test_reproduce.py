@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from loan_approval.project import LOCK, ROOT, platform_state, sha256_of
 from loan_approval.registry import tracking
 from loan_approval.registry.tracking import Version
 from loan_approval.reproduction import reproduce as rebuilding
-from loan_approval.reproduction.reproduce import Rebuild, reproduce
+from loan_approval.reproduction.reproduce import Rebuild, differs_from_lock, reproduce
 from tests.model_files import LOANS, LOANS_SCALING, make_file
 
 PARAMETERS = 'dataset = "loans"\nbias = 1.0'
@@ -228,3 +229,18 @@ def test_the_training_sees_no_tracking_server_of_ours(
     check += "assert os.environ['MLFLOW_TRACKING_URI'].endswith('unused.db')\n"
     past.write_notebook(PARAMETERS, check, EXPORT)
     assert rebuild().same
+
+
+def test_this_environment_is_the_lock() -> None:
+    assert differs_from_lock(LOCK) == []
+
+
+def test_only_installed_packages_of_another_version_differ_from_the_lock(tmp_path: Path) -> None:
+    lock = tmp_path / "lock.txt"
+    lines = ["numpy==1.0 \\", "onnx==1.0 ; python_version < '3' \\", "no-such-package==1.0 \\"]
+    lines += ["scikit-learn==0.1 ; python_version >= '3' \\", "    --hash=sha256:0"]
+    lock.write_text("\n".join(lines))
+    assert differs_from_lock(lock) == [
+        f"numpy {installed_version('numpy')}, locked 1.0",
+        f"scikit-learn {installed_version('scikit-learn')}, locked 0.1",
+    ]

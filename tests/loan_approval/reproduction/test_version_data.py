@@ -37,7 +37,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DVC_GLOBAL_CONFIG_DIR", str(tmp_path))
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
     root = tmp_path / "project"
-    for folder in (".dvc", "data/loans", "src/loan_approval"):
+    for folder in (".dvc", "data/loans", "src/loan_approval/data"):
         (root / folder).mkdir(parents=True)
     (root / ".dvc/config").write_bytes((ROOT / ".dvc/config").read_bytes())
     (root / "data/loans/contract.toml").write_text("")

@@ -56,7 +56,7 @@ def application_page(name: str = "page.html") -> Response:
 @docs_pages.get("/")
 @docs_pages.get("/<name>")
 def docs_file(name: str = "") -> Response:
-    """Return a file of Swagger UI, or a page for it without the inline script of the package's own. Raises NotFound."""
+    """Return a file of Swagger UI, or the page that starts it: the package's own page has an inline script."""
     return send_from_directory(SWAGGER_UI, name) if name else send_from_directory(FILES, "docs.html")
 
 

@@ -72,7 +72,7 @@ class Front:
         """Return headers and body of the fast lane's 200 response, or None: the application has to answer."""
         try:
             return self._short_cut(request.method, request.target, request.headers, request.body)
-        except Exception as err:  # noqa: BLE001 (whatever is wrong with the lane, the application still answers)
+        except Exception as err:  # noqa: BLE001 (the application answers whatever fails in the lane)
             log.error("%s in the lane", type(err).__name__)
             return None
 
@@ -88,7 +88,7 @@ class Front:
     def _run(self, request: Request, answered: Answered) -> None:
         try:
             response = wsgi.call(self._application, request, (self.settings.host, self.settings.port))
-        except Exception as err:  # noqa: BLE001 (Flask answers its own errors; what gets here must not end the thread)
+        except Exception as err:  # noqa: BLE001 (Flask answers its own errors; any other must not end the thread)
             log.error("%s in the application", type(err).__name__)
             response = wsgi.make_error(*INTERNAL)
         self._loop.call_soon_threadsafe(self._finish, request, answered, *response)

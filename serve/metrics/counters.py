@@ -63,7 +63,7 @@ class Tallies:
         self.publish()
 
     def publish(self) -> None:
-        """Write what changed; a full disk is logged once, and costs numbers, never the process."""
+        """Write what changed. A full disk is logged once; the published numbers stay until there is room."""
         if self._path is None:
             return
         with self._writing:
@@ -104,7 +104,7 @@ class Tallies:
 
 
 def forget_gauges(path: Path) -> None:
-    """Take the gauges of a process that has died out of the sums; its counts stay."""
+    """Remove the gauges of a process that has died; its counts stay in the sums."""
     path.with_suffix(GAUGES).unlink(missing_ok=True)
 
 

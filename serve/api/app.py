@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from serve.api import batch, decision, mlflow_scoring, open_inference
+from serve.api import batch, decision, mlflow_scoring, open_inference, status
 from serve.api.body import respond
 from serve.api.pages import app_pages, docs_pages, documents
 from serve.errors import ApplicationError, JSONError, RequestError
@@ -58,7 +58,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         _require_keys(app, keys, observer)
     if prediction_log:
         _record_refusals(app, prediction_log.refusals)
-    for module in (decision, batch, open_inference, mlflow_scoring):
+    for module in (status, decision, batch, open_inference, mlflow_scoring):
         app.register_blueprint(module.blueprint)
     for blueprint in (app_pages, docs_pages, documents):
         app.register_blueprint(blueprint)

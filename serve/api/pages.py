@@ -1,4 +1,4 @@
-"""What is read without an application: the pages for people, the service's state, its model, its OpenAPI document.
+"""The pages for people: `/app`, `/docs`, `/api/v2/model/card`; and the OpenAPI document, `/openapi.json`.
 
 `/app` builds its form from `/api/v2/model` and asks `/api/v2/decision`. This server serves every file of both pages, so
 they work offline.
@@ -10,13 +10,12 @@ import re
 from pathlib import Path
 
 import flask_swagger_ui
-from flask import Blueprint, Response, current_app, send_from_directory
-from werkzeug.exceptions import NotFound, ServiceUnavailable
+from flask import Blueprint, Response, send_from_directory
+from werkzeug.exceptions import NotFound
 
 from serve.api.body import respond
 from serve.api.recording import live_model, loaded_model
 from serve.openapi.document import make_document
-from serve.settings import Settings
 
 FILES = Path(__file__).with_name("static")
 SWAGGER_UI = Path(flask_swagger_ui.__file__).with_name("dist")
@@ -58,54 +57,6 @@ def application_page(name: str = "page.html") -> Response:
 def docs_file(name: str = "") -> Response:
     """Return a file of Swagger UI, or the page that starts it: the package's own page has an inline script."""
     return send_from_directory(SWAGGER_UI, name) if name else send_from_directory(FILES, "docs.html")
-
-
-@documents.get("/")
-def status() -> Response:
-    """Report whether a model is loaded, and its name; without one, the name that the settings ask for."""
-    settings: Settings = current_app.extensions["settings"]
-    loaded = live_model().current
-    return respond(
-        {
-            "status": "online",
-            "model_loaded": loaded is not None,
-            "model_name": loaded.pointer.name if loaded else settings.model_name,
-            "model_alias": loaded.pointer.alias if loaded else settings.model_alias,
-        }
-    )
-
-
-@documents.get("/health/live")
-def live() -> Response:
-    """Answer 200 as long as the process runs."""
-    return respond({"status": "live"})
-
-
-@documents.get("/health/ready")
-def ready() -> Response:
-    """Answer 200 with a model; 503 without one, and while the server is stopping."""
-    loaded_model()
-    if current_app.extensions["stopping"].is_set():
-        raise ServiceUnavailable("the server is stopping")
-    return respond({"status": "ready"})
-
-
-@documents.get("/api/v2/model")
-def model() -> Response:
-    """Describe the loaded model: contract, decision rule, provenance, metrics, gates, verdict."""
-    loaded = loaded_model()
-    pointer, scorer = loaded.pointer, loaded.scorer
-    document = {
-        "name": pointer.name,
-        "alias": pointer.alias,
-        "version": pointer.version,
-        "run": pointer.run,
-        "sha256": scorer.sha256,
-        "contract": scorer.contract.to_dict(),
-        "decision": scorer.decision_rule,
-        "provenance": scorer.provenance,
-    }
-    return respond(document | {key: loaded.metadata.get(key) for key in ("metrics", "gates", "verdict")})
 
 
 @documents.get("/openapi.json")

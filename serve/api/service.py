@@ -9,6 +9,7 @@ from serve.api.lane import Lane
 from serve.settings import Settings
 
 MANY_ROWS = re.compile(rb"(/api/v2/predict/batch|/invocations|/v2/models/.*/infer)(\?.*)?")
+HEALTH = b"/health/"  # answered under overload too, or a busy server would be restarted for being busy
 
 
 class Service:
@@ -41,8 +42,8 @@ class Service:
         return settings.max_batch_bytes if MANY_ROWS.fullmatch(target) else settings.max_body_bytes
 
     def is_urgent(self, target: bytes) -> bool:
-        """Let health checks pass a full queue: a busy server must not be restarted for being busy."""
-        return target.startswith(b"/health/")
+        """Let health checks pass a full queue."""
+        return target.startswith(HEALTH)
 
     def rejected(self, status: int) -> None:
         """Count a request that was refused before it reached a route."""

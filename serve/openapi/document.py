@@ -14,6 +14,7 @@ from serve.contract.contract import Contract
 from serve.contract.feature import LANGUAGES, Feature
 
 FILE = Path(__file__).with_name("document.json")
+MODEL = "/v2/models/{name}"
 
 
 def make_document(contract: Contract | None) -> dict[str, Any]:
@@ -90,8 +91,8 @@ def _add_examples(paths: dict[str, Any], contract: Contract) -> None:
         "/api/v2/predict": {"example": example},
         "/api/v2/decision": {"example": example},
         "/api/v2/predict/batch": {"examples": {"records": {"value": [example]}, "columns": {"value": columns}}},
-        "/v2/models/{name}/infer": {"example": {"inputs": [tensor]}},
-        "/v2/models/{name}/versions/{version}/infer": {"example": {"inputs": [tensor]}},
+        f"{MODEL}/infer": {"example": {"inputs": [tensor]}},
+        f"{MODEL}/versions/{{version}}/infer": {"example": {"inputs": [tensor]}},
         "/invocations": {"example": {"dataframe_records": [example]}},
     }
     for path, added in examples.items():

@@ -1,0 +1,58 @@
+"""The state of the service and of its model: `/`, `/health/live`, `/health/ready`, `/api/v2/model`."""
+
+from flask import Blueprint, Response, current_app
+from werkzeug.exceptions import ServiceUnavailable
+
+from serve.api.body import respond
+from serve.api.recording import live_model, loaded_model
+from serve.settings import Settings
+
+blueprint = Blueprint("status", __name__)
+
+
+@blueprint.get("/")
+def status() -> Response:
+    """Report whether a model is loaded, and its name; without one, the name that the settings ask for."""
+    settings: Settings = current_app.extensions["settings"]
+    loaded = live_model().current
+    return respond(
+        {
+            "status": "online",
+            "model_loaded": loaded is not None,
+            "model_name": loaded.pointer.name if loaded else settings.model_name,
+            "model_alias": loaded.pointer.alias if loaded else settings.model_alias,
+        }
+    )
+
+
+@blueprint.get("/health/live")
+def live() -> Response:
+    """Answer 200 as long as the process runs."""
+    return respond({"status": "live"})
+
+
+@blueprint.get("/health/ready")
+def ready() -> Response:
+    """Answer 200 with a model; 503 without one, and while the server is stopping."""
+    loaded_model()
+    if current_app.extensions["stopping"].is_set():
+        raise ServiceUnavailable("the server is stopping")
+    return respond({"status": "ready"})
+
+
+@blueprint.get("/api/v2/model")
+def model() -> Response:
+    """Describe the loaded model: contract, decision rule, provenance, metrics, gates, verdict."""
+    loaded = loaded_model()
+    pointer, scorer = loaded.pointer, loaded.scorer
+    document = {
+        "name": pointer.name,
+        "alias": pointer.alias,
+        "version": pointer.version,
+        "run": pointer.run,
+        "sha256": scorer.sha256,
+        "contract": scorer.contract.to_dict(),
+        "decision": scorer.decision_rule,
+        "provenance": scorer.provenance,
+    }
+    return respond(document | {key: loaded.metadata.get(key) for key in ("metrics", "gates", "verdict")})

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from serve import strict_json
-from serve.api.app import valid_traceparent
+from serve.api.hooks import valid_traceparent
 from serve.contract.feature import NAN
 from serve.keys import Keys
 from serve.metrics.observer import Observer
@@ -33,7 +33,12 @@ class Lane:
     """Answers predictions with the live model."""
 
     def __init__(
-        self, live: LiveModel, observer: Observer, keys: Keys | None, log: PredictionLog | None, shadow: Shadow | None
+        self,
+        live: LiveModel,
+        observer: Observer,
+        keys: Keys | None = None,
+        log: PredictionLog | None = None,
+        shadow: Shadow | None = None,
     ) -> None:
         self._live, self._observer, self._keys, self._log, self._shadow = live, observer, keys, log, shadow
         self._unrecorded = log is None and shadow is None

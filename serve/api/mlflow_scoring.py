@@ -47,11 +47,7 @@ def version() -> Response:
 def invocations() -> Response:
     """Return the codes of many applications, 1 approved and 0 not, decided at the served threshold."""
     loaded = loaded_model()
-    if request.mimetype not in ("application/json", "text/csv"):
-        raise UnsupportedMediaType("expected Content-Type: application/json or text/csv")
-    parameters = request.mimetype_params
-    if set(parameters) - {"charset"} or parameters.get("charset", "utf-8").lower() != "utf-8":
-        raise UnsupportedMediaType("expected no parameter of the Content-Type but charset=utf-8")
+    _check_content_type()
     encode = encode_csv if request.mimetype == "text/csv" else _encode_json
     contract = loaded.scorer.contract
     monitored: Monitored = {}
@@ -59,6 +55,14 @@ def invocations() -> Response:
     check_rows(len(X))
     _, codes, decision_id = decide_rows(loaded, X, monitored)
     return name_decision(respond({"predictions": codes.tolist()}), loaded, decision_id)
+
+
+def _check_content_type() -> None:
+    if request.mimetype not in ("application/json", "text/csv"):
+        raise UnsupportedMediaType("expected Content-Type: application/json or text/csv")
+    parameters = request.mimetype_params
+    if set(parameters) - {"charset"} or parameters.get("charset", "utf-8").lower() != "utf-8":
+        raise UnsupportedMediaType("expected no parameter of the Content-Type but charset=utf-8")
 
 
 def _encode_json(contract: Contract, body: bytes, monitored: Monitored) -> np.ndarray:

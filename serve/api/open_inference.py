@@ -11,9 +11,10 @@ and error shape are the specification's. This server decides what it leaves open
   the meaning of data are refused. No extension is offered: answers are JSON, even when binary data was asked for.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound, UnsupportedMediaType
 
@@ -88,10 +89,7 @@ def infer(name: str, version: str | None = None) -> Response:
     answer = {"model_name": loaded.pointer.name, "model_version": loaded.pointer.version}
     if document.get("id") is not None:
         answer["id"] = document["id"]
-    labels = (contract.label(0), contract.label(1))
-    predictions = [labels[code] for code in codes]
-    data = {"probability": p.tolist(), "prediction_code": codes.tolist(), "prediction": predictions}
-    outputs = [{"name": each, "datatype": OUTPUTS[each], "shape": [len(p)], "data": data[each]} for each in names]
+    outputs = _make_outputs(names, contract, p, codes)
     return name_decision(respond(answer | {"outputs": outputs}), loaded, decision_id)
 
 
@@ -133,3 +131,10 @@ def _read_outputs(document: Mapping[str, Any]) -> list[str]:
             raise RequestError(f"{where}.name: stands twice")
         names.append(name)
     return names or list(OUTPUTS)
+
+
+def _make_outputs(names: Sequence[str], contract: Contract, p: np.ndarray, codes: np.ndarray) -> list[dict[str, Any]]:
+    labels = (contract.label(0), contract.label(1))
+    predictions = [labels[code] for code in codes]
+    data = {"probability": p.tolist(), "prediction_code": codes.tolist(), "prediction": predictions}
+    return [{"name": name, "datatype": OUTPUTS[name], "shape": [len(p)], "data": data[name]} for name in names]

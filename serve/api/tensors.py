@@ -17,7 +17,7 @@ from serve.errors import RequestError
 
 MATRIX = "X"
 FLOATS = ("FP64", "FP32")
-WHOLE = tuple(f"{sign}INT{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64))
+WHOLE = {f"{sign}INT{bits}": (sign, bits) for sign in ("", "U") for bits in (8, 16, 32, 64)}
 NUMBERS = (*FLOATS, *WHOLE)
 # These parameters ask for extensions that change the meaning of data. The server's metadata lists none of them.
 EXTENSIONS = {
@@ -149,8 +149,9 @@ def _check_datatype(tensor: Tensor, expected: Sequence[str]) -> None:
     if tensor.datatype not in expected:
         raise RequestError(f"{tensor.where}.datatype: expected {' or '.join(expected)}")
     if tensor.datatype in WHOLE:
-        limits = np.iinfo(tensor.datatype.lower())
+        sign, bits = WHOLE[tensor.datatype]
+        low, high = (0, 2**bits) if sign else (-(2 ** (bits - 1)), 2 ** (bits - 1))
         # The contract judges values that are no numbers, as for every format.
         numbers = [value for value in tensor.data if isinstance(value, int | float)]
-        if not all(limits.min <= value <= limits.max and value == int(value) for value in numbers):
+        if not all(low <= value < high and value == int(value) for value in numbers):
             raise RequestError(f"{tensor.where}.data: expected whole numbers within {tensor.datatype}")

@@ -121,20 +121,21 @@ class RequestReader:
         if self.fault:
             return
         headers = self._headers
-        encoding = headers.get(b"transfer-encoding")
         if self._parser.should_upgrade():
             # The parser stops before the body; `read` goes on without the upgrade. There are no tunnels.
             self.fault = NOT_HTTP if self._parser.get_method() == b"CONNECT" else None
-        elif version not in VERSIONS:
+        elif version not in VERSIONS or (b"transfer-encoding" in headers and not self._is_chunked()):
             self.fault = NOT_HTTP
-        elif encoding is not None and (version, encoding.strip().lower()) != ("1.1", b"chunked"):
-            self.fault = NOT_HTTP  # the only encoding that all servers read alike is chunked, once, in HTTP/1.1
         elif b"host" not in headers and version == "1.1":
             self.fault = (400, "the header Host is missing")
         elif int(headers.get(b"content-length", b"").lstrip(b"0") or b"0") > self._limit:  # int takes 4,300 digits
             self.fault = self._too_large()
         elif b"expect" in headers and headers[b"expect"].lower() == b"100-continue" and version == "1.1":
             self.request_expects_continue()
+
+    def _is_chunked(self) -> bool:
+        """Whether the transfer encoding is the only one that all servers read alike: chunked, once, in HTTP/1.1."""
+        return self._version == "1.1" and self._headers[b"transfer-encoding"].strip().lower() == b"chunked"
 
     def on_body(self, piece: bytes) -> None:
         """Collect the body up to its limit, and to the limit of all bodies together."""

@@ -41,9 +41,16 @@ class Observer:
         self.tallies.share(path)
 
     def answered(
-        self, route: str, method: str, status: int, seconds: float, decision_id: str, traceparent: str, version: str
+        self,
+        route: str,
+        method: str,
+        status: int,
+        seconds: float,
+        decision_id: str = "",
+        traceparent: str = "",
+        version: str = "",
     ) -> None:
-        """Count one response of a route, and log a random share of them. The texts are "" where there is none."""
+        """Count one response of a route, and log a random share of them."""
         row = self._answers.get((route, method, status))
         if row is None:
             key = (exposition.SECONDS, route, method, str(status))

@@ -6,7 +6,7 @@ from serve.api.app import create_app
 from serve.api.lane import ROUTE, Lane
 
 flask = create_app()
-lane = Lane(flask.extensions["live_model"], flask.extensions["observer"], None, None, None)
+lane = Lane(flask.extensions["live_model"], flask.extensions["observer"])
 others = WSGIMiddleware(flask.wsgi_app)
 
 

@@ -38,7 +38,7 @@ def make_model_app(store: Store, data: bytes) -> Flask:
 
 
 def lane_of(app: Flask) -> Lane:
-    return Lane(app.extensions["live_model"], app.extensions["observer"], None, None, None)
+    return Lane(app.extensions["live_model"], app.extensions["observer"])
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,7 @@ def observer(live) -> Observer:
 def test_answers_are_counted_by_route_method_and_status(observer):
     for status, count in ((200, 3), (422, 2)):
         for _ in range(count):
-            observer.answered("/api/v2/predict", "POST", status, 0.002, "", "", "")
+            observer.answered("/api/v2/predict", "POST", status, 0.002)
     key = ("/api/v2/predict", "POST")
     assert read(observer, "loan_request_seconds_count") == {(*key, "200"): 3, (*key, "422"): 2}
     assert read(observer, "loan_request_seconds_sum")[*key, "200"] == pytest.approx(0.006)
@@ -53,7 +53,7 @@ def test_answers_are_counted_by_route_method_and_status(observer):
 
 def test_each_latency_falls_into_the_buckets_that_reach_it(observer):
     for seconds in (0, 0.0001, 0.00011, 10.0, 10.1, 1e9):
-        observer.answered("/", "GET", 200, seconds, "", "", "")
+        observer.answered("/", "GET", 200, seconds)
     buckets = {float(le): count for (*_, le), count in read(observer, "loan_request_seconds_bucket").items()}
     assert (buckets[0.0001], buckets[0.00025], buckets[2.5], buckets[10.0], buckets[inf]) == (2, 3, 3, 4, 6)
     assert list(buckets.values()) == sorted(buckets.values())
@@ -119,7 +119,7 @@ def test_several_workers_are_one_in_the_metrics(tmp_path, shelf):
         live.refresh()
         loaded.append(read(observer, "loan_model_loaded_timestamp_seconds")[()])
         observer.share(tmp_path / f"worker {number}")
-        observer.answered("/", "GET", 200, 0.001, "", "", "")
+        observer.answered("/", "GET", 200, 0.001)
         observer.gauge(connections=number, in_flight=0)
         observers.append(observer)
     for observer in observers:
@@ -177,7 +177,7 @@ def test_all_requests_are_logged_or_none(caplog, share, lines):
     caplog.set_level(logging.INFO, logger="serve")
     observer = Observer(share)
     for _ in range(50):
-        observer.answered("/", "GET", 200, 0.001, "", "", "")
+        observer.answered("/", "GET", 200, 0.001)
     assert len(log_lines(caplog)) == lines
 
 
@@ -185,7 +185,7 @@ def test_a_share_in_between_logs_some(caplog):
     caplog.set_level(logging.INFO, logger="serve")
     observer = Observer(0.5)
     for _ in range(2000):
-        observer.answered("/", "GET", 200, 0.001, "", "", "")
+        observer.answered("/", "GET", 200, 0.001)
     assert 800 < len(log_lines(caplog)) < 1200
 
 
@@ -193,7 +193,7 @@ def test_a_line_has_the_request_and_no_more(caplog):
     caplog.set_level(logging.INFO, logger="serve")
     observer = Observer(1.0)
     observer.answered("/api/v2/predict", "POST", 200, 0.0012345, "an-id", TRACE, "7")
-    observer.answered("none", "other", 404, 0.001, "", "", "")
+    observer.answered("none", "other", 404, 0.001)
     first, second = ({k: v for k, v in line.items() if k not in ("time", "pid")} for line in log_lines(caplog))
     common = {"level": "info", "logger": "serve.request", "message": "request"}
     assert first == common | {

@@ -59,7 +59,7 @@ def logged_by(app: Flask, kind: str = "decisions") -> list[dict[str, Any]]:
 
 
 def lane_of(app: Flask) -> Lane:
-    return Lane(app.extensions["live_model"], app.extensions["observer"], None, app.extensions["prediction_log"], None)
+    return Lane(app.extensions["live_model"], app.extensions["observer"], None, app.extensions["prediction_log"])
 
 
 def answers(app: Flask, application: dict[str, Any], way: str) -> bool:

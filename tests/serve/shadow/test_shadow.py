@@ -312,8 +312,7 @@ def test_every_way_to_ask_is_scored_under_the_id_it_was_answered_with(shaded, ap
     ask("/invocations", {"dataframe_records": [application] * 2}, 2)
     tensor = {"name": "X", "shape": [1, 7], "datatype": "FP64", "data": loans.encode(application)[0].tolist()}
     ask("/v2/models/loan_approval_model/infer", {"inputs": [tensor]}, 1)
-    parts = shaded.extensions
-    lane = Lane(parts["live_model"], parts["observer"], None, None, parts["shadow"])
+    lane = Lane(shaded.extensions["live_model"], shaded.extensions["observer"], shadow=shaded.extensions["shadow"])
     answer = lane.predict(json.dumps(application).encode())
     ids.append(answer.partition(b"X-Decision-Id: ")[2].partition(b"\r\n")[0].decode())
     lines = logged(shaded, tmp_path / "predictions")

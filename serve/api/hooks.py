@@ -1,0 +1,88 @@
+"""What runs before and after each request: API keys, metrics with trace context, counts of refusals.
+
+Source of the trace context: W3C Trace Context, section 3.2.
+"""
+
+import re
+import time
+
+from flask import Flask, Response, g, request
+
+from serve.api.body import respond
+from serve.errors import RequestError
+from serve.keys import Keys
+from serve.metrics.observer import Observer
+from serve.records.applicant import HEADER, LONGEST_KEY, is_key
+from serve.records.refusals import Refusals
+
+PUBLIC = ("/", "/ping")
+PUBLIC_PREFIX = "/health/"
+CHALLENGES = ('Bearer realm="loan-approval"', 'Basic realm="loan-approval", charset="UTF-8"')
+METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+DECISION_ENDPOINTS = frozenset(
+    ("decision.predict", "decision.decide", "batch.predict_batch", "mlflow_scoring.invocations", "open_inference.infer")
+)
+REFUSAL_KINDS = {400: "malformed", 413: "too large", 415: "content type", 422: "shape"}  # of an error without faults
+_match_traceparent = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
+
+
+def require_keys(app: Flask, keys: Keys, observer: Observer) -> None:
+    """Require an API key on non-public routes. A request without a valid one gets 401 before it is read any further."""
+
+    @app.before_request
+    def check() -> Response | None:
+        # Judge the matched route, not the path: two readers of one path could disagree.
+        rule = request.url_rule.rule if request.url_rule else ""
+        if rule in PUBLIC or rule.startswith(PUBLIC_PREFIX):
+            return None
+        names = ("authorization", "x-api-key")
+        name = keys.holder({name.encode(): request.headers.get(name, "").encode("latin-1") for name in names})
+        if name:
+            observer.used_key(name)
+            return None
+        response = respond({"error": "expected a valid API key"}, 401)
+        for challenge in CHALLENGES:
+            response.headers.add("WWW-Authenticate", challenge)
+        return response
+
+
+def observe(app: Flask, observer: Observer) -> None:
+    """Report each response to the observer, and return a valid W3C `traceparent` to the caller."""
+
+    @app.before_request
+    def begin() -> None:
+        g.begun = time.perf_counter()
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        seconds = time.perf_counter() - g.begun if "begun" in g else 0.0
+        route = request.url_rule.rule if request.url_rule else "none"
+        method = request.method if request.method in METHODS else "other"
+        trace = valid_traceparent(request.headers.get("traceparent", ""))
+        if trace:
+            response.headers["traceparent"] = trace
+        decision_id, version = (response.headers.get(name, "") for name in ("X-Decision-Id", "X-Model-Version"))
+        observer.answered(route, method, response.status_code, seconds, decision_id, trace, version)
+        return response
+
+
+def record_refusals(app: Flask, refusals: Refusals) -> None:
+    """Count refused requests for decisions, and refuse those with an invalid applicant key."""
+
+    @app.before_request
+    def check() -> None:
+        key = request.headers.get(HEADER)
+        if request.endpoint in DECISION_ENDPOINTS and key is not None and not is_key(key.encode("latin-1")):
+            raise RequestError(f"{HEADER}: expected 1 to {LONGEST_KEY} printable ASCII characters without a comma")
+
+    @app.after_request
+    def count(response: Response) -> Response:
+        kind = REFUSAL_KINDS.get(response.status_code)
+        if kind and request.endpoint in DECISION_ENDPOINTS:
+            refusals.count(request.url_rule.rule, g.get("faults") or {("", kind): 1}, time.time())
+        return response
+
+
+def valid_traceparent(text: str) -> str:
+    """Return a valid `traceparent` unchanged, "" for anything else."""
+    return text if _match_traceparent(text) else ""

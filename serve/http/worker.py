@@ -19,9 +19,7 @@ class WorkerService(Service, Protocol):
     """What one worker process serves: itself on the public address, `metrics` on one of its own."""
 
     metrics: Service
-    gauge: Callable[
-        [int, int], None
-    ]  # publishes how many connections are open and requests are being answered
+    gauge: Callable[[int, int], None]  # publishes how many connections are open and requests are being answered
     stop: Callable[[], None]  # reports not ready from now on: the worker drains
     close: Callable[[], None]  # writes what is still to be written: the worker ends
 

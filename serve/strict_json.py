@@ -40,8 +40,6 @@ def read_slowly(body: bytes, nan_is_null: bool = False) -> Any:
         value = json.loads(text, object_pairs_hook=_object, parse_constant=constant, parse_float=_float)
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate can't be encoded
-    except JSONError:
-        raise
     except UnicodeError:
         raise JSONError("the body is not valid UTF-8 text") from None
     except RecursionError:

@@ -16,7 +16,7 @@ from serve.contract.tables import Monitored, encode_columns, encode_csv, encode_
 from serve.errors import ApplicationError
 
 JSON, CSV = "application/json", "text/csv"
-Render = Callable[[Contract, np.ndarray], bytes]  # writes (n,) codes in one format
+Render = Callable[[Contract, list[int]], bytes]  # writes n codes in one format
 
 blueprint = Blueprint("batch", __name__)
 
@@ -33,7 +33,7 @@ def predict_batch() -> Response:
     monitored: Monitored = {}
     X, render = (_encode_csv if request.mimetype == CSV else _encode_json)(contract, monitored)
     _, codes, decision_id = decide_rows(loaded, X, monitored)
-    return name_decision(Response(render(contract, codes), mimetype=request.mimetype), loaded, decision_id)
+    return name_decision(Response(render(contract, codes.tolist()), mimetype=request.mimetype), loaded, decision_id)
 
 
 def _encode_json(contract: Contract, monitored: Monitored) -> tuple[np.ndarray, Render]:
@@ -57,26 +57,23 @@ def _encode_csv(contract: Contract, monitored: Monitored) -> tuple[np.ndarray, R
 
 
 # Each renderer writes both answers once, and repeats them.
-def _render_records(contract: Contract, codes: np.ndarray) -> bytes:
+def _render_records(contract: Contract, codes: list[int]) -> bytes:
     answers = [strict_json.dumps({"prediction": contract.label(code), "prediction_code": code}) for code in (0, 1)]
-    return b"[%b]" % b",".join(_repeat(answers, codes))
+    return b"[%b]" % b",".join([answers[code] for code in codes])
 
 
-def _render_columns(contract: Contract, codes: np.ndarray) -> bytes:
-    labels = _repeat([strict_json.dumps(contract.label(code)) for code in (0, 1)], codes)
-    return b'{"prediction":[%b],"prediction_code":[%b]}' % (b",".join(labels), b",".join(_repeat([b"0", b"1"], codes)))
+def _render_columns(contract: Contract, codes: list[int]) -> bytes:
+    labels = [strict_json.dumps(contract.label(code)) for code in (0, 1)]
+    columns = b",".join([labels[code] for code in codes]), b",".join([b"1" if code else b"0" for code in codes])
+    return b'{"prediction":[%b],"prediction_code":[%b]}' % columns
 
 
-def _render_csv(contract: Contract, codes: np.ndarray) -> bytes:
+def _render_csv(contract: Contract, codes: list[int]) -> bytes:
     header, *lines = map(_csv_line, (["prediction", "prediction_code"], [contract.label(0), 0], [contract.label(1), 1]))
-    return header + b"".join(_repeat(lines, codes))
+    return header + b"".join([lines[code] for code in codes])
 
 
 def _csv_line(cells: list[object]) -> bytes:
     line = io.StringIO()
     csv.writer(line).writerow(cells)
     return line.getvalue().encode()
-
-
-def _repeat(answers: list[bytes], codes: np.ndarray) -> list[bytes]:
-    return [answers[code] for code in codes.tolist()]

@@ -53,15 +53,10 @@ def application_page(name: str = "page.html") -> Response:
 
 
 @docs_pages.get("/")
-def docs() -> Response:
-    """Return a page for Swagger UI without inline scripts; the package's own page has one."""
-    return send_from_directory(FILES, "docs.html")
-
-
 @docs_pages.get("/<name>")
-def docs_file(name: str) -> Response:
-    """Return a file of Swagger UI. Raises NotFound."""
-    return send_from_directory(SWAGGER_UI, name)
+def docs_file(name: str = "") -> Response:
+    """Return a file of Swagger UI, or the page that starts it: the package's own page has an inline script."""
+    return send_from_directory(SWAGGER_UI, name) if name else send_from_directory(FILES, "docs.html")
 
 
 @documents.get("/openapi.json")

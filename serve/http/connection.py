@@ -189,7 +189,7 @@ class Connection(RequestReader, asyncio.Protocol):
             self._end()
 
     def close_if_idle(self, seconds: float = 0.0) -> None:
-        """End if there is no request, nor was one answered for so long."""
+        """End if no request has begun and none was answered for so many seconds."""
         idle = not (self._busy or self._waiting or self.in_request or self.closing)
         if self._transport and idle and self.front.now - self._quiet_since >= seconds:
             self._end()

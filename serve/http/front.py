@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
-from typing import Protocol
+from typing import Any, Protocol
 
 from serve.http import wsgi
 from serve.http.wsgi import Application, Request
@@ -22,30 +22,11 @@ class Service(Protocol):
     """What answers the requests of one address."""
 
     application: Application
-
-    def short_cut(self, method: bytes, target: bytes, headers: Mapping[bytes, bytes], body: bytes, /) -> bytes | None:
-        """Return headers and body of a 200 response, or None: the application has to answer."""
-
-    def body_limit(self, target: bytes, /) -> int:
-        """Return how many bytes the body of a request to this target may have."""
-
-    def is_urgent(self, target: bytes, /) -> bool:
-        """Whether a request is answered although the queue is full."""
-
-    def rejected(self, status: int, /) -> None:
-        """Count a request that never reaches the application."""
-
-
-class Member(Protocol):
-    """What a front asks of its connections; `deadline` is a time of the loop's clock."""
-
-    deadline: float
-
-    def expire(self) -> None:
-        """End, since the deadline has passed."""
-
-    def close_if_idle(self, seconds: float = 0.0) -> None:
-        """End if no request has begun and none was answered for so long."""
+    # From method, target, headers and body: headers and body of a 200 response, or None: the application has to answer.
+    short_cut: Callable[[bytes, bytes, Mapping[bytes, bytes], bytes], bytes | None]
+    body_limit: Callable[[bytes], int]  # how many bytes the body of a request to this target may have
+    is_urgent: Callable[[bytes], bool]  # whether a request to this target is answered although the queue is full
+    rejected: Callable[[int], None]  # counts a request that never reaches the application, by its status
 
 
 class Front:
@@ -53,7 +34,7 @@ class Front:
 
     def __init__(self, service: Service, settings: Settings) -> None:
         self.settings = settings
-        self.connections: set[Member] = set()
+        self.connections: set[Any] = set()  # each a `connection.Connection`
         self.draining = False
         self.in_flight = 0
         self.body_bytes = 0  # of the requests that are being received or answered
@@ -77,7 +58,7 @@ class Front:
         if len(self.connections) > CROWDED * self.settings.max_connections:
             self._close_idle(QUIET_SECONDS)
 
-    def drain(self) -> set[Member]:
+    def drain(self) -> set[Any]:
         """Close idle connections, and the others after their response; return those that are still open."""
         self.draining = True
         self._close_idle()
@@ -91,7 +72,7 @@ class Front:
         """Return headers and body of the fast lane's 200 response, or None: the application has to answer."""
         try:
             return self._short_cut(request.method, request.target, request.headers, request.body)
-        except Exception as err:  # noqa: BLE001 (whatever is wrong with the lane, the application still answers)
+        except Exception as err:  # noqa: BLE001 (the application answers whatever fails in the lane)
             log.error("%s in the lane", type(err).__name__)
             return None
 
@@ -107,7 +88,7 @@ class Front:
     def _run(self, request: Request, answered: Answered) -> None:
         try:
             response = wsgi.call(self._application, request, (self.settings.host, self.settings.port))
-        except Exception as err:  # noqa: BLE001 (Flask answers its own errors; what gets here must not end the thread)
+        except Exception as err:  # noqa: BLE001 (Flask answers its own errors; any other must not end the thread)
             log.error("%s in the application", type(err).__name__)
             response = wsgi.make_error(*INTERNAL)
         self._loop.call_soon_threadsafe(self._finish, request, answered, *response)

@@ -57,7 +57,7 @@ class RequestReader:
             except httptools.HttpParserError:
                 self.fault = self.fault or NOT_HTTP
         if self.in_request and not self.fault and self._received > HEAD_BYTES + FRAMING * self._limit:
-            # Endless: a header; or, in a body, small chunks, extensions or trailers.
+            # Headers without end; or, in a body, too many small chunks, extensions or trailers.
             self.fault = HEAD_TOO_LARGE if self._in_head else self._too_large()
 
     def forget(self) -> None:

@@ -19,15 +19,9 @@ class WorkerService(Service, Protocol):
     """What one worker process serves: itself on the public address, `metrics` on one of its own."""
 
     metrics: Service
-
-    def gauge(self, connections: int, in_flight: int, /) -> None:
-        """Publish how many connections are open and how many requests are being answered."""
-
-    def stop(self) -> None:
-        """Report not ready from now on: the worker drains."""
-
-    def close(self) -> None:
-        """Write what is still to be written: the worker ends."""
+    gauge: Callable[[int, int], None]  # publishes how many connections are open and requests are being answered
+    stop: Callable[[], None]  # reports not ready from now on: the worker drains
+    close: Callable[[], None]  # writes what is still to be written: the worker ends
 
 
 async def work(

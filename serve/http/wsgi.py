@@ -54,8 +54,11 @@ def call(application: Application, request: Request, server: tuple[str, int]) ->
 
 
 def make_environ(request: Request, server: tuple[str, int]) -> dict[str, Any]:
-    """Return the environ."""
-    path, query = _split_target(request.target)
+    """Return the environ; its path is `/` where the target names none. Source: RFC 9112, section 3.2."""
+    target = request.target
+    if not target.startswith(b"/"):  # http://host/path, or one of the forms without a path: * and host:port
+        target = b"/" + target.partition(b"://")[2].partition(b"/")[2]
+    path, _, query = target.partition(b"#")[0].partition(b"?")
     environ = {
         "REQUEST_METHOD": request.method.decode("latin-1"),
         "SCRIPT_NAME": "",
@@ -80,14 +83,6 @@ def make_environ(request: Request, server: tuple[str, int]) -> dict[str, Any]:
         elif b"_" not in name and name not in (b"content-length", b"transfer-encoding", b"connection"):
             environ["HTTP_" + name.decode("latin-1").upper().replace("-", "_")] = value.decode("latin-1")
     return environ
-
-
-def _split_target(target: bytes) -> tuple[bytes, bytes]:
-    """Return path and query; `/` where a target names none. Source: RFC 9112, section 3.2."""
-    if not target.startswith(b"/"):  # http://host/path, or one of the forms without a path: * and host:port
-        target = b"/" + target.partition(b"://")[2].partition(b"/")[2]
-    path, _, query = target.partition(b"#")[0].partition(b"?")
-    return path, query
 
 
 def make_error(status: int, text: str) -> tuple[bytes, bytes]:

@@ -8,7 +8,6 @@ there are never more files than names.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -21,14 +20,6 @@ log = logging.getLogger(__name__)
 _encode = msgspec.msgpack.encode
 _decode_counts = msgspec.msgpack.Decoder(dict[Key, list[float]]).decode
 _decode_gauges = msgspec.msgpack.Decoder(dict[Key, float]).decode
-
-
-@dataclass
-class Sums:
-    """What several processes counted, added up; and the gauges of each of them."""
-
-    counts: dict[Key, list[float]] = field(default_factory=dict)
-    gauges: dict[Key, list[float]] = field(default_factory=dict)
 
 
 class Tallies:
@@ -72,7 +63,7 @@ class Tallies:
         self.publish()
 
     def publish(self) -> None:
-        """Write what changed; a full disk is logged once, and costs numbers, never the process."""
+        """Write what changed. A full disk is logged once; the published numbers stay until there is room."""
         if self._path is None:
             return
         with self._writing:
@@ -92,26 +83,28 @@ class Tallies:
             else:
                 self._failed = False
 
-    def together(self) -> Sums:
-        """Return the sums over all processes that share the folder, or over this one alone."""
-        sums = Sums()
+    def together(self) -> dict[Key, list[float]]:
+        """Return the counts and gauges of all processes that share the folder, or of this one alone.
+
+        A count has its numbers added up over the processes, a gauge has one number of each process.
+        """
+        sums: dict[Key, list[float]] = {}
         if self._path is None:
             with self.lock:
-                _add(sums.counts, self._counts)
-                sums.gauges |= {key: [value] for key, value in self._gauges.items()}
-            return sums
+                _add(sums, self._counts)
+                return sums | {key: [value] for key, value in self._gauges.items()}
         self.publish()
         for path in sorted(self._path.parent.iterdir()):
             if path.suffix == COUNTS:
-                _add(sums.counts, _read(path, _decode_counts))
+                _add(sums, _read(path, _decode_counts))
             elif path.suffix == GAUGES:
                 for key, value in _read(path, _decode_gauges).items():
-                    sums.gauges.setdefault(key, []).append(value)
+                    sums.setdefault(key, []).append(value)
         return sums
 
 
 def forget_gauges(path: Path) -> None:
-    """Take the gauges of a process that has died out of the sums; its counts stay."""
+    """Remove the gauges of a process that has died; its counts stay in the sums."""
     path.with_suffix(GAUGES).unlink(missing_ok=True)
 
 

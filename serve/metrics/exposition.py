@@ -1,14 +1,15 @@
 """The metrics by name, and their text for Prometheus."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from types import SimpleNamespace
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 
-from serve.metrics.counters import Sums
+from serve.metrics.counters import Key
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds
@@ -73,25 +74,20 @@ METRICS = (
 )
 
 
-class _Collector:
-    def __init__(self, sums: Sums) -> None:
-        self._rows = sums.gauges | sums.counts
-
-    def collect(self) -> Iterator[Family]:
-        for metric in METRICS:
-            family = metric.kind(metric.name, metric.text, labels=metric.labels)
-            for (name, *labels), numbers in self._rows.items():
-                if name != metric.name:
-                    continue
-                if metric.kind is HistogramMetricFamily:
-                    *counts, total = numbers
-                    bounds = [*map(str, metric.buckets), "+Inf"]
-                    family.add_metric(labels, list(zip(bounds, accumulate(counts), strict=True)), total)
-                else:  # a counter has one number, a gauge one of each process
-                    family.add_metric(labels, metric.together(numbers))
-            yield family
+def expose(sums: Mapping[Key, Sequence[float]]) -> bytes:
+    """Return what `Tallies.together` returns in Prometheus' text format."""
+    return generate_latest(SimpleNamespace(collect=lambda: (_make_family(metric, sums) for metric in METRICS)))
 
 
-def expose(sums: Sums) -> bytes:
-    """Return the metrics in Prometheus' text format."""
-    return generate_latest(_Collector(sums))
+def _make_family(metric: Metric, sums: Mapping[Key, Sequence[float]]) -> Family:
+    family = metric.kind(metric.name, metric.text, labels=metric.labels)
+    for (name, *labels), numbers in sums.items():
+        if name != metric.name:
+            continue
+        if metric.kind is _Histogram:
+            *counts, total = numbers
+            bounds = [*map(str, metric.buckets), "+Inf"]
+            family.add_metric(labels, list(zip(bounds, accumulate(counts), strict=True)), total)
+        else:  # a counter has one number, a gauge one of each process
+            family.add_metric(labels, metric.together(numbers))
+    return family

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from serve.metrics import exposition
 from serve.metrics.counters import Tallies
@@ -119,22 +119,15 @@ class Observer:
         return [self.expose()]
 
 
-class RegistryStatus(Protocol):
-    """The state of a registry follower: unix time of the last success, failures in a row since."""
-
-    last_success: float
-    failures: int
-
-
-def make_registry_reports(path: Path) -> dict[str, Callable[[RegistryStatus], None]]:
+def make_registry_reports(path: Path) -> dict[str, Callable[[Any], None]]:
     """Return the two functions that `registry.watcher.watch` reports to, by the names of its parameters.
 
-    path: where it publishes its gauges, in the folder that the workers share.
+    path: for its gauges, in the folder that the workers share.   Each function takes a `registry.follower.Status`.
     """
     tallies = Tallies()
     tallies.share(path)
 
-    def publish(success: str, failures: str, status: RegistryStatus) -> None:
+    def publish(success: str, failures: str, status: Any) -> None:
         tallies.set({(success,): status.last_success, (failures,): status.failures})
         tallies.publish()
 

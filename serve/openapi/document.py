@@ -19,13 +19,7 @@ MODEL = "/v2/models/{name}"
 
 def make_document(contract: Contract | None) -> dict[str, Any]:
     """Return an OpenAPI 3.1 document for the service; without a contract an application is any object."""
-    source = _load()
-    document = {
-        "openapi": source["openapi"],
-        "info": source["info"],
-        "paths": _expand(source["paths"]),
-        "components": {"schemas": _expand(source["schemas"])},
-    }
+    document = {key: _expand(part) for key, part in _load().items() if key != "parts"}
     if contract:
         _describe_features(document["components"]["schemas"], contract)
         _add_examples(document["paths"], contract)
@@ -52,13 +46,8 @@ def _expand(node: Any) -> Any:
     if "summary" in node:
         responses = node["responses"]
         node = node | {"responses": responses | {"200": {"description": node["summary"]} | responses["200"]}}
-    full = {}
-    for key, value in node.items():
-        if key == "json":
-            full["content"] = {"application/json": {"schema": _expand(value)}}
-        else:
-            full[key] = _expand(value)
-    return full
+    full = {key: {"application/json": {"schema": value}} if key == "json" else value for key, value in node.items()}
+    return {"content" if key == "json" else key: _expand(value) for key, value in full.items()}
 
 
 def _describe_features(schemas: dict[str, Any], contract: Contract) -> None:

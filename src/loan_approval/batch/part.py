@@ -92,7 +92,7 @@ def decide(rows: Rows, file: str, scorer: Scorer, keep: Sequence[str]) -> pa.Tab
 
 
 def band_numbers(p: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Return (n,) indices into `BANDS` of (n,) probabilities, as `serve.api.decision.name_band` names each."""
+    """Return (n,) indices into `BANDS` of (n,) probabilities, as `serve.model.scorer.name_band` names each."""
     return np.where(p >= high, 0, np.where(p >= low, 1, 2)).astype(np.int8)
 
 

@@ -6,7 +6,7 @@ import pytest
 from loan_approval.batch import part
 from loan_approval.batch.part import BANDS, Counts, band_numbers
 from loan_approval.errors import BatchError, DataError
-from serve.api.decision import name_band
+from serve.model.scorer import name_band
 from tests.batches import BATCH_ROWS, read_parts, write_parquet
 
 

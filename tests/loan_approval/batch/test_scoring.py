@@ -12,8 +12,7 @@ from loan_approval.batch import scoring
 from loan_approval.batch.scoring import Batch, score_batch
 from loan_approval.errors import BatchError
 from serve.api.app import create_app
-from serve.api.decision import name_band
-from serve.model.scorer import Scorer
+from serve.model.scorer import Scorer, name_band
 from serve.settings import Settings
 from serve.store.store import Store
 from tests.batches import BATCH_ROWS as ROWS

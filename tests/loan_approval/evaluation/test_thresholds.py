@@ -3,8 +3,7 @@ import pytest
 
 from loan_approval.errors import DataError, ParameterError
 from loan_approval.evaluation.thresholds import choose_review_band, choose_threshold, review_bands, total_costs
-from serve.api.decision import name_band
-from serve.model.scorer import TOLERANCE
+from serve.model.scorer import TOLERANCE, name_band
 
 GRID = np.linspace(0.01, 0.99, 99)  # scores; 0.505 is between two of them
 

@@ -5,7 +5,6 @@ import uuid
 import numpy as np
 import pytest
 
-from serve.api.decision import name_band
 from serve.model.shapley import Explanation
 from tests.serve.contract.test_cases import CASES
 
@@ -123,18 +122,6 @@ def test_a_body_is_refused_in_the_words_of_a_prediction(client, body, kind, stat
 def test_without_a_model_there_is_no_decision(empty_client, application):
     response = ask(empty_client, application)
     assert (response.status_code, set(response.json)) == (503, {"error"})
-
-
-@pytest.mark.parametrize("at", [0.5, 0.75])
-def test_a_band_holds_its_lower_end_and_not_its_upper_one(at):
-    expected = {0.5: ["decline", "refer", "refer"], 0.75: ["refer", "approve", "approve"]}[at]
-    assert [name_band(float(p), 0.5, 0.75) for p in (np.nextafter(at, 0), at, np.nextafter(at, 1))] == expected
-
-
-def test_an_empty_band_refers_nothing():
-    at = 0.55
-    bands = [name_band(float(p), at, at) for p in (0, np.nextafter(at, 0), at, np.nextafter(at, 1), 1)]
-    assert bands == ["decline", "decline", "approve", "approve", "approve"]
 
 
 @pytest.mark.parametrize(

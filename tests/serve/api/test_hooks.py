@@ -85,7 +85,7 @@ def test_a_valid_key_is_accepted_on_every_route(keyed, application, headers):
 def test_uses_are_counted_by_name_and_refusals_by_status(keyed):
     keyed.get("/api/v2/model", headers={"X-API-Key": KEY})
     keyed.get("/api/v2/model", headers={"X-API-Key": "wrong"})
-    text = keyed.application.extensions["observer"].exposition().decode()
+    text = keyed.application.extensions["observer"].expose().decode()
     assert read_series(text, "loan_key_uses_total", "key") == {("lab",): 1}
     counted = read_series(text, "loan_request_seconds_count", "route", "method", "status")
     assert counted == {("/api/v2/model", "GET", status): 1 for status in ("200", "401")}
@@ -106,7 +106,7 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 def counts(client: FlaskClient) -> dict[tuple[str, ...], float]:
-    text = client.application.extensions["observer"].exposition().decode()
+    text = client.application.extensions["observer"].expose().decode()
     return read_series(text, "loan_request_seconds_count", "route", "method", "status")
 
 
@@ -137,12 +137,12 @@ def test_no_value_of_an_application_is_in_the_metrics(client, application):
     for path in ("/api/v2/predict", "/api/v2/predict?income=4987123", "/4987123"):
         client.post(path, json=application | {"Annual_Income": 4987123.25})
         client.post(path, json=application | {"Age": 4987123})
-    assert b"4987123" not in client.application.extensions["observer"].exposition()
+    assert b"4987123" not in client.application.extensions["observer"].expose()
 
 
 def test_a_prediction_is_counted_as_a_decision(client, application):
     label = client.post("/api/v2/predict", json=application).json["prediction"]
-    text = client.application.extensions["observer"].exposition().decode()
+    text = client.application.extensions["observer"].expose().decode()
     assert f'loan_decisions_total{{label="{label}",version="7"}} 1.0' in text
 
 

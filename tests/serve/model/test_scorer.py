@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from serve.errors import ApplicationError, ModelFileError
-from serve.model.scorer import CHUNK, Decision, Scorer
+from serve.model.scorer import CHUNK, Decision, Scorer, name_band
 
 REASONS = {
     "background_absent": "document 'background' is missing or not JSON",
@@ -139,3 +139,15 @@ def test_rows_score_the_same_alone_and_in_chunks(scorer, n):
     assert (p.shape, p.dtype) == ((n,), np.float64)
     for row in range(0, n, 1000):
         assert p[row] == pytest.approx(scorer.score(X[row : row + 1])[0], abs=1e-12)
+
+
+@pytest.mark.parametrize("at", [0.5, 0.75])
+def test_a_band_holds_its_lower_end_and_not_its_upper_one(at):
+    expected = {0.5: ["decline", "refer", "refer"], 0.75: ["refer", "approve", "approve"]}[at]
+    assert [name_band(float(p), 0.5, 0.75) for p in (np.nextafter(at, 0), at, np.nextafter(at, 1))] == expected
+
+
+def test_an_empty_band_refers_nothing():
+    at = 0.55
+    bands = [name_band(float(p), at, at) for p in (0, np.nextafter(at, 0), at, np.nextafter(at, 1), 1)]
+    assert bands == ["decline", "decline", "approve", "approve", "approve"]

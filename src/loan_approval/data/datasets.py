@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from loan_approval.data.boston import write_boston
-from loan_approval.data.csv_files import decode_column, encode_target, header_problems, read_table_cells
+from loan_approval.data.csv_files import decode_column, encode_target, header_problems, read_cells
 from loan_approval.data.dvc_objects import md5_of_bytes
 from loan_approval.data.folders import dataset_folder, load_contract, read_statement, summary
 from loan_approval.data.simulate import write_simulation
@@ -129,7 +129,7 @@ def describe_data(dataset: Dataset, name: str) -> dict[str, Any]:
 
 
 def _read_columns(path: Path, contract: Contract) -> dict[str, list[str]]:
-    header, rows = read_table_cells(path, contract)
+    header, rows = read_cells(path, contract)
     if problems := header_problems(header, contract):
         raise DataError(summary(path, [f"column {name!r} {problem}" for name, problem in problems]))
     widths = [(number, len(row)) for number, row in enumerate(rows, 2) if len(row) != len(header)]

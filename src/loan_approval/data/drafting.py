@@ -76,9 +76,8 @@ def _read(path: Path) -> dict[str, list[str]]:
     header, *rows = [[cell.strip() for cell in row] for row in (first, *others) if row] or [[]]
     problems = [f"column {number} has no name" for number, name in enumerate(header, 1) if not name]
     problems += [f"column {name!r} stands {n} times" for name, n in Counter(header).items() if n > 1 and name]
-    problems += [
-        f"row {i}: {len(row)} cells, expected {len(header)}" for i, row in enumerate(rows, 2) if len(row) != len(header)
-    ][:20]
+    ragged = [(number, len(row)) for number, row in enumerate(rows, 2) if len(row) != len(header)][:20]
+    problems += [f"row {number}: {width} cells, expected {len(header)}" for number, width in ragged]
     if len(header) < 2 or not rows:
         problems.append("expected a header with at least two comma-separated names, and rows below it")
     if problems:

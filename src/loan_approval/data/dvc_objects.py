@@ -8,13 +8,10 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from loan_approval.errors import DataError
 from loan_approval.project import ROOT
-
-if TYPE_CHECKING:
-    from dvc.repo import Repo
 
 
 def md5_of_bytes(data: bytes) -> str:
@@ -69,7 +66,7 @@ def keep(data: bytes) -> None:
 
 
 @contextmanager
-def _open_repo() -> Iterator["Repo"]:
+def _open_repo() -> Iterator[Any]:
     try:
         from dvc.exceptions import DvcException
         from dvc.repo import Repo

@@ -131,17 +131,15 @@ def shared_columns(reference: pd.DataFrame, current: pd.DataFrame) -> list[str]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep warnings, progress bars and prints of sweetviz, and matplotlib's messages on fonts, out of the notebook."""
-    fonts = logging.getLogger("matplotlib.font_manager")
-    level = fonts.level
-    fonts.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")
-            # sweetviz 2.3.3 uses this name, which numpy 2 dropped, for a column whose mean is 0.
-            with patch.object(np, "NaN", np.nan, create=True):
-                yield
-    finally:
-        fonts.setLevel(level)
+    with (
+        patch.object(logging.getLogger("matplotlib.font_manager"), "disabled", True),
+        warnings.catch_warnings(action="ignore"),
+        redirect_stdout(io.StringIO()),
+        redirect_stderr(io.StringIO()),
+        # sweetviz 2.3.3 uses this name, which numpy 2 dropped, for a column whose mean is 0.
+        patch.object(np, "NaN", np.nan, create=True),
+    ):
+        yield
 
 
 def _write_page(page: object, path: Path) -> Path:

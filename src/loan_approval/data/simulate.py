@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.special import expit
-from scipy.stats import rankdata
 
 from serve.files import write_atomically
 
@@ -32,17 +31,16 @@ def make_applicants(rows: int, rng: np.random.Generator) -> pd.DataFrame:
     duration = rng.choice([1, 2, 3, 4, 5, 7, 10, 15, 20, 25, 30], rows, p=_DURATION_SHARES)
     accounts = np.clip(rng.poisson(2 + 0.08 * earning_years, rows), 0, 30)
     default = rng.random(rows) < expit(-(score - 520) / 60)
-    return pd.DataFrame(
-        {
-            "Age": age,
-            "Annual_Income": np.round(income, -1),
-            "Credit_Score": score,
-            "Loan_Amount": np.round(amount, -2),
-            "Loan_Duration_Years": duration.astype(float),
-            "Number_of_Open_Accounts": accounts.astype(float),
-            "Had_Past_Default": default.astype(float),
-        }
-    )
+    columns = {
+        "Age": age,
+        "Annual_Income": np.round(income, -1),
+        "Credit_Score": score,
+        "Loan_Amount": np.round(amount, -2),
+        "Loan_Duration_Years": duration,
+        "Number_of_Open_Accounts": accounts,
+        "Had_Past_Default": default,
+    }
+    return pd.DataFrame(columns, dtype=float)
 
 
 def approval_probability(applicants: pd.DataFrame) -> np.ndarray:
@@ -53,9 +51,8 @@ def approval_probability(applicants: pd.DataFrame) -> np.ndarray:
     """
     score = (applicants["Credit_Score"] - 650) / 80
     monthly = _ANNUAL_RATE / 12
-    instalment = (
-        applicants["Loan_Amount"] * monthly / -np.expm1(-12 * applicants["Loan_Duration_Years"] * np.log1p(monthly))
-    )
+    years = applicants["Loan_Duration_Years"]
+    instalment = applicants["Loan_Amount"] * monthly / -np.expm1(-12 * years * np.log1p(monthly))
     burden = np.log(np.maximum(12 * instalment / applicants["Annual_Income"], 0.01) / 0.15)
     default = applicants["Had_Past_Default"]
     logit = (
@@ -67,17 +64,9 @@ def approval_probability(applicants: pd.DataFrame) -> np.ndarray:
         - 0.6 * default * np.maximum(score, 0)
         - 0.3 * np.abs(applicants["Number_of_Open_Accounts"] - 5) / 2
         + 0.25 * (applicants["Age"] - 44) / 14
-        - 0.04 * np.maximum(applicants["Loan_Duration_Years"] - 10, 0)
+        - 0.04 * np.maximum(years - 10, 0)
     )
     return expit(logit.to_numpy())
-
-
-def best_reachable_auc(p: np.ndarray) -> float:
-    """Return the expected AUC of ranking by p itself when each label is drawn with that probability."""
-    ranks = rankdata(p)
-    expected_wins = np.sum(p * ranks) - np.sum(p) * (np.sum(p) + 1) / 2 - np.sum(p * (1 - p)) / 2
-    expected_pairs = np.sum(p) * np.sum(1 - p) - np.sum(p * (1 - p))
-    return float(expected_wins / expected_pairs)
 
 
 def simulate(rows: int = ROWS, seed: int = SEED) -> pd.DataFrame:

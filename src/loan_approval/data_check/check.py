@@ -4,12 +4,12 @@ A severe finding fails the check: such data must not be used for training or sco
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from loan_approval.data_check.table import Table, only
+from loan_approval.data_check.table import Table
 from loan_approval.drift import drift
 from loan_approval.drift.drift import LEVELS, Finding
 from loan_approval.drift.statistics import share_p_value
@@ -44,8 +44,11 @@ def check(current: Table, reference: Table, contract: Contract, limits: Limits) 
     if not current.frame.empty and not reference.frame.empty:
         names = [name for name in reference.frame.columns if name in current.frame.columns]
         before, now = reference.frame[names], current.frame[names]
-        features, target = only(contract, names), contract.target.name if contract.target.name in names else ""
-        findings += [*_not_compared(current, reference), _check_duplicates(before, now, limits)]
+        features = replace(contract, features=tuple(f for f in contract.features if f.name in names))
+        target = contract.target.name if contract.target.name in names else ""
+        words = "the reference breaks the contract here: not compared"
+        findings += [Finding("reference", name, "warning", words) for name in current.frame if name not in names]
+        findings.append(_check_duplicates(before, now, limits))
         if target:
             findings.append(_check_target(before[target], now[target], contract, limits))
         findings += _check_constant(before, now, features)
@@ -65,15 +68,6 @@ def _check_rows(now: pd.DataFrame, before: pd.DataFrame, limits: Limits) -> Find
     expected = {"severe": f"at least {limits.least_rows:,}", "warning": f"{limits.fewer_rows:.0%}"}.get(level)
     words = f"{rows:,} rows, the reference has {old:,}" + (f"; expected {expected}" if expected else "")
     return Finding("rows", "rows", level, words, {"before": old, "now": rows})
-
-
-def _not_compared(current: Table, reference: Table) -> list[Finding]:
-    """Return a warning for each column of the new data that breaks the contract in the reference."""
-    return [
-        Finding("reference", name, "warning", "the reference breaks the contract here: not compared")
-        for name in current.frame.columns
-        if name not in reference.frame.columns
-    ]
 
 
 def _check_duplicates(before: pd.DataFrame, now: pd.DataFrame, limits: Limits) -> Finding:
@@ -103,7 +97,7 @@ def _check_constant(before: pd.DataFrame, now: pd.DataFrame, contract: Contract)
 
 def _check_categories(before: pd.DataFrame, now: pd.DataFrame, contract: Contract, limits: Limits) -> list[Finding]:
     findings = []
-    for feature in [feature for feature in contract.features if feature.is_category]:
+    for feature in filter(lambda feature: feature.is_category, contract.features):
         shares = before[feature.name].value_counts() / len(before)
         for value in shares.index[~np.isin(shares.index, now[feature.name].dropna().unique())]:
             share = float(shares[value])

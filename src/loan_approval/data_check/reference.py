@@ -1,7 +1,5 @@
 """Finds what new data are compared with: the rows that the version in production was trained on."""
 
-import os
-from pathlib import Path
 from typing import Any
 
 from loan_approval.data.datasets import find_csv
@@ -11,7 +9,6 @@ from loan_approval.project import ROOT, sha256_of
 from loan_approval.registry import tracking
 from loan_approval.registry.file_check import check_file
 from loan_approval.registry.promotion import ALIAS
-from serve.contract.contract import Contract
 from serve.model.scorer import Scorer
 
 
@@ -22,14 +19,9 @@ def find_reference(dataset: str, reference_csv: str = "") -> dict[str, Any]:
     Raises DataError when the reference is missing, TrackingError, ModelFileError.
     """
     folder = dataset_folder(dataset)
-    path, notes = _find(folder, load_contract(folder), reference_csv)
-    shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
-    return {"reference_csv": os.fspath(shown), "reference_notes": notes}
-
-
-def _find(folder: Path, contract: Contract, reference_csv: str) -> tuple[Path, list[list[str]]]:
+    contract = load_contract(folder)
     version = tracking.version_of_alias(contract.model_name, ALIAS)
-    trained_on, which, notes = "", "", []
+    trained_on, which, reason, notes = "", "", "", []
     if version is not None:
         which = f"{contract.model_name} version {version.number}, in production,"
         data = tracking.load_model_file(version)
@@ -45,9 +37,8 @@ def _find(folder: Path, contract: Contract, reference_csv: str) -> tuple[Path, l
         if not path.is_file() or sha256_of(path) != trained_on:
             words = "a given file, not with what production learnt from"
     elif version is None:
+        path, reason = find_csv(folder), f"nothing is promoted as {contract.model_name} yet: "
         words = f"{folder.name}/dataset.csv itself"
-        notes.append(["file", "ok", f"nothing is promoted as {contract.model_name} yet: compared with {words}"])
-        return find_csv(folder), notes
     else:
         copies = [find_csv(folder), *sorted(folder.glob("dataset.*.csv"))]
         path = next((path for path in copies if path.is_file() and sha256_of(path) == trained_on), None)
@@ -57,4 +48,5 @@ def _find(folder: Path, contract: Contract, reference_csv: str) -> tuple[Path, l
                 f"{folder}/dataset*.csv has; get it with `make data DATASET={folder.name} VERSION={version.number}`, "
                 "or name a copy of it with --reference (REFERENCE=… of make)"
             )
-    return path, [*notes, ["file", "ok", f"compared with {words}"]]
+    shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+    return {"reference_csv": str(shown), "reference_notes": [*notes, ["file", "ok", f"{reason}compared with {words}"]]}

@@ -1,18 +1,12 @@
 """Reads a CSV and records what breaks the contract by column, kind and row, never by value."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from loan_approval.data.csv_files import (
-    contract_columns,
-    decode_column,
-    encode_target,
-    header_problems,
-    read_table_cells,
-)
+from loan_approval.data.csv_files import contract_columns, decode_column, encode_target, header_problems, read_cells
 from loan_approval.data.datasets import find_csv
 from loan_approval.data.folders import dataset_folder, load_contract
 from loan_approval.drift.drift import Finding
@@ -79,7 +73,12 @@ def read_table(path: Path, contract: Contract) -> Table:
 
     Raises DataError when the file is no table, or has none of the contract's columns.
     """
-    header, rows = _read_cells(path, contract)
+    header, rows = read_cells(path, contract)
+    if any("\0" in cell for row in (header, *rows) for cell in row):
+        raise DataError(f"{path}: it holds zero bytes, expected a CSV in UTF-8")
+    # A first line with none of the names is no header: its cells may be an applicant's, so no report may show them.
+    if set(header).isdisjoint(names := contract_columns(contract)):
+        raise DataError(f"{path}: none of the contract's columns is in its first line, expected {', '.join(names)}")
     problems = header_problems(header, contract)
     broken = [Finding("contract", name[:LONGEST_NAME], "severe", f"the column {problem}") for name, problem in problems]
     ragged = [number for number, row in enumerate(rows, 2) if len(row) != len(header)]
@@ -89,7 +88,7 @@ def read_table(path: Path, contract: Contract) -> Table:
         broken.append(Finding("contract", "rows", "severe", words, {"rows": len(ragged)}))
     columns = dict(zip(header, zip(*(row for _, row in numbered), strict=True), strict=False))
     frame = pd.DataFrame(index=range(len(numbered)))
-    for name in contract_columns(contract):
+    for name in names:
         if name in header and name not in dict(problems):
             column, faults = _read_column(name, columns.get(name, ()), contract)
             if faults:
@@ -97,21 +96,6 @@ def read_table(path: Path, contract: Contract) -> Table:
             else:
                 frame[name] = column
     return Table(frame, broken, sha256_of(path))
-
-
-def only(contract: Contract, names: Sequence[str]) -> Contract:
-    """Return the contract without any other features than these."""
-    return replace(contract, features=tuple(feature for feature in contract.features if feature.name in names))
-
-
-def _read_cells(path: Path, contract: Contract) -> tuple[list[str], list[list[str]]]:
-    header, rows = read_table_cells(path, contract)
-    if any("\0" in cell for row in (header, *rows) for cell in row):
-        raise DataError(f"{path}: it holds zero bytes, expected a CSV in UTF-8")
-    # A first line with none of the names is no header: its cells may be an applicant's, so no report may show them.
-    if set(header).isdisjoint(names := contract_columns(contract)):
-        raise DataError(f"{path}: none of the contract's columns is in its first line, expected {', '.join(names)}")
-    return header, rows
 
 
 def _read_column(name: str, cells: Sequence[str], contract: Contract) -> tuple[object, dict[int, Fault]]:

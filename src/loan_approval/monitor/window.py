@@ -10,15 +10,7 @@ import pandas as pd
 from loan_approval.data.datasets import Dataset
 from loan_approval.errors import LogError, ParameterError
 from loan_approval.project import ROOT
-from loan_approval.records.reading import (
-    as_utc,
-    prediction_log_folder,
-    read_decisions,
-    read_refusals,
-    read_reviews,
-    require_contract,
-    require_rows,
-)
+from loan_approval.records import reading
 from serve.contract.contract import Contract
 from serve.model.scorer import Scorer
 from serve.store.store import Store
@@ -59,7 +51,7 @@ class Window:
 
 def log_folder(dataset: Dataset, folder: str) -> Path:
     """Return the folder of a prediction log, by default the one that `make serve` writes."""
-    return ROOT / folder if folder else prediction_log_folder(dataset.contract.model_name)
+    return ROOT / folder if folder else reading.prediction_log_folder(dataset.contract.model_name)
 
 
 def load_window(dataset: Dataset, folder: Path, store: Store, begin: str, end: str, version: str) -> Window:
@@ -71,16 +63,16 @@ def load_window(dataset: Dataset, folder: Path, store: Store, begin: str, end: s
     since, until = _parse_time("begin", begin), _parse_time("end", end)
     if since is not None and until is not None and since >= until:
         raise ParameterError(f"begin {begin} is not before end {end}")
-    lines = require_rows(read_decisions(folder, since, until), folder, since, until)
-    decisions = require_contract(_of_version(lines.frame, version, folder), dataset.contract)
-    reviews = read_reviews(folder).frame
+    lines = reading.require_rows(reading.read_decisions(folder, since, until), folder, since, until)
+    decisions = reading.require_contract(_of_version(lines.frame, version, folder), dataset.contract)
+    reviews = reading.read_reviews(folder).frame
     return Window(
         reference=dataset,
         folder=folder,
         decisions=decisions,
         current=_feature_columns(decisions, dataset.contract),
         scorers=_load_scorers(decisions, dataset, store),
-        refusals=read_refusals(folder, since, until).frame,
+        refusals=reading.read_refusals(folder, since, until).frame,
         reviews=reviews[reviews["decision_id"].isin(decisions["decision_id"])],
         earlier=_read_earlier(folder, since),
         torn=lines.torn,
@@ -101,9 +93,9 @@ def compare_with(window: Window, against: str) -> Window:
     if not slash:
         raise ParameterError(f"against is {against!r}, expected BEGIN/END, such as 2025-11-01/2025-12-01")
     since, until = _parse_time("against", begin), _parse_time("against", end)
-    lines = require_rows(read_decisions(window.folder, since, until), window.folder, since, until)
+    lines = reading.require_rows(reading.read_decisions(window.folder, since, until), window.folder, since, until)
     contract = window.reference.contract
-    frame = _feature_columns(require_contract(lines.frame, contract), contract)
+    frame = _feature_columns(reading.require_contract(lines.frame, contract), contract)
     X, _ = contract.encode_table(frame.astype(object).where(frame.notna(), None).to_dict("list"))
     splits, y = np.full(len(frame), "earlier"), lines.frame["code"].to_numpy()
     return replace(window, reference=Dataset(f"log {against}", contract, frame, X, y, splits, sha256=""))
@@ -125,7 +117,7 @@ def window_scores(window: Window) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 def _parse_time(name: str, text: str) -> pd.Timestamp | None:
     """Return a parameter as a time in UTC, None when it is empty. Raises ParameterError."""
     try:
-        return as_utc(datetime.fromisoformat(text)) if text else None
+        return reading.as_utc(datetime.fromisoformat(text)) if text else None
     except ValueError as err:
         raise ParameterError(f"{name}: expected a date or time such as 2026-11-23 or 2026-11-23T12:00Z") from err
 
@@ -172,6 +164,6 @@ def _load_scorers(decisions: pd.DataFrame, dataset: Dataset, store: Store) -> di
 def _read_earlier(folder: Path, begin: pd.Timestamp | None) -> tuple[int, pd.DataFrame]:
     """Return the number of decisions in the 30 days before the window, and their refusals."""
     if begin is None:
-        return 0, read_refusals(folder).frame.iloc[:0]
+        return 0, reading.read_refusals(folder).frame.iloc[:0]
     since = begin - EARLIER
-    return len(read_decisions(folder, since, begin).frame), read_refusals(folder, since, begin).frame
+    return len(reading.read_decisions(folder, since, begin).frame), reading.read_refusals(folder, since, begin).frame

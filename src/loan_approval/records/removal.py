@@ -93,6 +93,5 @@ def retain(folder: Path, days: int, seconds: float = WAIT_SECONDS) -> Removed:
 
 def _record(folder: Path, event: str, decisions: int) -> None:
     time = datetime.now(UTC).isoformat(timespec="seconds")
-    append_line(
-        folder / "erasures.jsonl", {"time": time, "by": getpass.getuser(), "event": event, "decisions": decisions}
-    )
+    line = {"time": time, "by": getpass.getuser(), "event": event, "decisions": decisions}
+    append_line(folder / "erasures.jsonl", line)

@@ -2,16 +2,24 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.stats import rankdata
 
 from loan_approval.data.datasets import read_dataset
 from loan_approval.data.simulate import (
     MISSING,
     approval_probability,
-    best_reachable_auc,
     make_applicants,
     simulate,
     write_simulation,
 )
+
+
+def best_reachable_auc(p: np.ndarray) -> float:
+    """Return the expected AUC of ranking by p itself when each label is drawn with that probability."""
+    ranks = rankdata(p)
+    expected_wins = np.sum(p * ranks) - np.sum(p) * (np.sum(p) + 1) / 2 - np.sum(p * (1 - p)) / 2
+    expected_pairs = np.sum(p) * np.sum(1 - p) - np.sum(p * (1 - p))
+    return float(expected_wins / expected_pairs)
 
 
 def simulated_bytes(path, rows=50, seed=3):

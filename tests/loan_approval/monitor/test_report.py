@@ -1,36 +1,42 @@
 from datetime import timedelta
 
 import numpy as np
+import pandas as pd
+import pytest
 
 from loan_approval.data.simulate import simulate
-from loan_approval.monitor import report
+from loan_approval.evaluation.costs import Costs
 from loan_approval.monitor.findings import compare_window
+from loan_approval.monitor.report import approvals_over_time, describe_reviews, describe_shadow, report_shadow
 from loan_approval.monitor.window import window_scores
 from loan_approval.plots.drift import plot_approvals, plot_score_drift, plot_stability
 from tests.monitored import Monitored, load, write_review
 from tests.prediction_logs import NOON, make_line, write_lines
 
+COSTS = Costs(wrong_approval=5.0, wrong_denial=1.0)
+OLD, NEW, OTHER = "a" * 64, "b" * 64, "c" * 64
+
 
 def test_reviews_tell_how_often_a_person_decided_otherwise(loans: Monitored) -> None:
     ids = loans.decide(simulate(100, 5), loans.install())
     window = load(loans)
-    assert report.describe_reviews(window).endswith("no review is recorded.")
+    assert describe_reviews(window).endswith("no review is recorded.")
     codes = window.decisions.set_index("decision_id")["code"]
     write_review(loans.log, ids[1], "decline" if codes[ids[1]] else "approve")  # the next one replaces it
     for number, decision in enumerate(ids[:4]):
         same = "approve" if codes[decision] else "decline"
         other = "decline" if codes[decision] else "approve"
         write_review(loans.log, decision, other if number == 0 else same)
-    assert "Of 4 reviewed decisions a person decided 1 otherwise (25.0%" in report.describe_reviews(load(loans))
+    assert "Of 4 reviewed decisions a person decided 1 otherwise (25.0%" in describe_reviews(load(loans))
 
 
 def test_the_shadow_is_told_where_there_is_one(loans: Monitored) -> None:
     (decision,) = loans.decide(simulate(1, 5), loans.install())
-    assert report.describe_shadow(load(loans)) == []
+    assert describe_shadow(load(loans)) == []
     line = {"time": make_line({})["time"], "decision_id": decision, "model_version": "2", "model_sha256": "b" * 64}
     line |= {"probability": 0.4, "code": 0, "champion_sha256": "a" * 64, "champion_probability": 0.75}
     write_lines(loans.log, [line | {"champion_code": 1}], "shadow")
-    words = " ".join(report.describe_shadow(load(loans)))
+    words = " ".join(describe_shadow(load(loans)))
     assert words.startswith("version 2 in the shadow of aaaaaaaaaaaa: 1 applications")
     assert "100.0% [20.7%, 100.0%] denied by it alone" in words
 
@@ -39,19 +45,109 @@ def test_approvals_over_time_are_by_the_shortest_period_that_fits(loans: Monitor
     scorer = loans.install()
     for hour in range(3):
         loans.decide(simulate(30, hour), scorer, begin=NOON + timedelta(hours=hour))
-    table = report.approvals_over_time(load(loans).decisions)
+    table = approvals_over_time(load(loans).decisions)
     assert table["decisions"].tolist() == [30, 30, 30]
     assert np.all((table["low"] < table["approved"]) & (table["approved"] < table["high"]))
     one_minute = load(loans, end="2026-11-23T12:01").decisions
-    assert report.approvals_over_time(one_minute)["decisions"].tolist() == [1]
+    assert approvals_over_time(one_minute)["decisions"].tolist() == [1]
 
 
 def test_figures_are_drawn(loans: Monitored) -> None:
     loans.decide(simulate(50, 5), loans.install())
     window = load(loans)
     for figure in (
-        plot_approvals(report.approvals_over_time(window.decisions)),
+        plot_approvals(approvals_over_time(window.decisions)),
         plot_stability(compare_window(window)),
         plot_score_drift(window_scores(window)),
     ):
         assert figure._repr_png_()
+
+
+def make_log(
+    p: list[float], old_p: list[float], thresholds: tuple[float, float] = (0.5, 0.5), version: str = "8", day: int = 1
+) -> pd.DataFrame:
+    """Return a shadow log with a line a second; thresholds: the challenger's and the champion's."""
+    new, old = np.array(p), np.array(old_p)
+    begin = pd.Timestamp(f"2026-11-{day:02} 12:00", tz="UTC")
+    return pd.DataFrame(
+        {
+            "time": begin + pd.to_timedelta(np.arange(len(new)), "s"),
+            "decision_id": [f"{day}.{row}" for row in range(len(new))],
+            "model_version": version,
+            "model_sha256": NEW if version == "8" else OTHER,
+            "probability": new,
+            "code": (new >= thresholds[0]).astype(int),
+            "champion_sha256": OLD,
+            "champion_probability": old,
+            "champion_code": (old >= thresholds[1]).astype(int),
+        }
+    )
+
+
+def test_flips_are_counted_each_way_with_wilsons_interval():
+    (report,) = report_shadow(make_log([0.9] * 30 + [0.1] * 70, [0.9] * 20 + [0.1] * 75 + [0.9] * 5), COSTS)
+    assert (report.rows, report.flips) == (100, {"approved": 10, "denied": 5})
+    assert (report.alike.value, report.approved.value, report.denied.value) == (0.85, 0.1, 0.05)
+    # Wilson's interval of 10 in 100, by hand: (0.1 + z²/200 ± z·sqrt(0.09/100 + z²/40000)) / (1 + z²/100), z = 1.96
+    assert (report.approved.low, report.approved.high) == pytest.approx((0.0552, 0.1744), abs=5e-5)
+
+
+def test_the_difference_has_its_sign_and_an_interval_that_shrinks_with_the_rows():
+    old_p = np.linspace(0.1, 0.9, 50)
+    p = old_p - 0.02 + np.tile([0.01, -0.01], 25)
+    (few,), (many,) = (report_shadow(make_log(np.tile(p, k), np.tile(old_p, k)), COSTS) for k in (1, 16))
+    assert few.difference.value == pytest.approx(-0.02)
+    assert few.difference.low < -0.02 < few.difference.high
+    assert many.difference.high - many.difference.low == pytest.approx(
+        (few.difference.high - few.difference.low) / 4, 0.05
+    )
+    assert "0.0200 below on average" in " ".join(many.describe())
+
+
+def test_expected_costs_believe_each_model_in_turn():
+    # One application: the champion (p 0.8) approves at 0.5, the challenger (p 0.6) denies at 0.7.
+    (report,) = report_shadow(make_log([0.6], [0.8], thresholds=(0.7, 0.5)), COSTS)
+    assert report.by_champion.champion == pytest.approx(0.2 * 5.0)
+    assert report.by_champion.challenger == pytest.approx(0.8 * 1.0)
+    assert report.by_challenger.champion == pytest.approx(0.4 * 5.0)
+    assert report.by_challenger.challenger == pytest.approx(0.6 * 1.0)
+    assert report.by_challenger.saving.value == pytest.approx(2.0 - 0.6)
+
+
+def test_one_application_proves_nothing():
+    (report,) = report_shadow(make_log([0.6], [0.8]), COSTS)
+    assert (report.difference.low, report.difference.high) == (-1.0, 1.0)
+    assert (report.by_champion.saving.low, report.by_champion.saving.high) == (-5.0, 5.0)
+    assert report.alike.low < 0.3
+
+
+def test_each_challenger_is_told_apart_the_latest_last():
+    later, earlier = make_log([0.9] * 3, [0.9] * 3, day=5), make_log([0.1] * 4, [0.9] * 4, version="7", day=2)
+    reports = report_shadow(pd.concat([later, earlier], ignore_index=True), COSTS)
+    assert [(report.version, report.sha256, report.rows) for report in reports] == [("7", OTHER, 4), ("8", NEW, 3)]
+    assert reports[0].flips == {"approved": 0, "denied": 4}
+    assert reports[1].begin == pd.Timestamp("2026-11-05 12:00", tz="UTC")
+
+
+def test_a_row_without_a_probability_is_left_out_and_no_row_is_no_report():
+    log = make_log([0.9, 0.9], [0.9, 0.9])
+    log.loc[0, "probability"] = None
+    assert [report.rows for report in report_shadow(log, COSTS)] == [1]
+    assert report_shadow(log.iloc[:0], COSTS) == []
+
+
+def test_the_words_say_what_is_known_and_that_costs_are_expected_only():
+    (report,) = report_shadow(make_log([0.9] * 97 + [0.1] * 3, [0.9] * 100), COSTS)
+    words = "\n".join(report.describe())
+    assert (
+        "version 8 in the shadow of aaaaaaaaaaaa: 100 applications from 2026-11-01 12:00 to 2026-11-01 12:01 UTC"
+        in words
+    )
+    assert "97.0% [91.5%, 99.0%] decided alike; 0.0% [0.0%, 3.7%] approved by version 8 alone" in words
+    assert "by the probabilities of the champion: " in words
+    assert "of disagreeing with past decisions" in words
+    assert "not what came" in words
+    assert "only 3 applications are decided otherwise: too few" in words
+    (repaid,) = report_shadow(make_log([0.9] * 50 + [0.1] * 50, [0.9] * 100), COSTS)
+    assert "disagreeing" not in "\n".join(repaid.describe("repaid"))
+    assert "too few" not in "\n".join(repaid.describe("repaid"))

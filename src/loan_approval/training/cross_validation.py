@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from loan_approval.data.datasets import Dataset
 from loan_approval.evaluation.metrics import Interval, fast_auc, rank_p_value
-from loan_approval.training.fit import FEWEST_PER_LABEL, Recipe, check_splits, check_width
+from loan_approval.training.fit import FEWEST_PER_LABEL, Recipe, check_fit
 from serve.contract.contract import Contract
 
 FOLDS = 5
@@ -83,8 +83,7 @@ def cross_validate(
     recipe: Recipe, dataset: Dataset, repeats: int = REPEATS, folds: int = FOLDS, progress: bool = True
 ) -> CrossValidation:
     """Score each train row once a repeat by a model that never saw it. Raises DataError, FactoryError."""
-    check_splits(dataset)
-    check_width(recipe, dataset)
+    check_fit(recipe, dataset)
     X, y = dataset.rows("train")
     fold = np.empty((repeats, len(y)), dtype=np.int64)
     for repeat in range(repeats):

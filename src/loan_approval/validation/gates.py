@@ -4,9 +4,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import rankdata
 
 from loan_approval.evaluation.comparison import Comparison
-from loan_approval.evaluation.metrics import Interval, fast_auc, permutation_p_value
+from loan_approval.evaluation.metrics import Interval, fast_auc, rank_p_value
 from loan_approval.training.cross_validation import CrossValidation
 from loan_approval.validation.parity import ParityReport
 
@@ -32,8 +33,7 @@ class Gate:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the gate as a JSON document."""
-        document = asdict(self)
-        return document if self.against else {key: value for key, value in document.items() if key != "against"}
+        return {key: value for key, value in asdict(self).items() if key != "against" or value}
 
 
 def signal_gate(validation: CrossValidation, seed: int) -> Gate:
@@ -61,7 +61,7 @@ def confirmation_gate(y: np.ndarray, p: np.ndarray, seed: int) -> Gate:
     does not depend on these labels; out-of-fold scores depend on the other folds' labels, so that noise passes the
     signal gate more often than its level says.
     """
-    auc, p_value = fast_auc(y, p), permutation_p_value(y, p, seed)
+    auc, p_value = fast_auc(y, p), rank_p_value(y, rankdata(p), seed)
     passed = p_value <= CONFIRMATION_LEVEL
     verdict = "ranks better than chance" if passed else "cannot be told from chance"
     numbers = f"AUC {auc:.3f}, p-value {p_value:.4f} (at most {CONFIRMATION_LEVEL} required)"

@@ -7,7 +7,7 @@ from typing import Any
 
 from loan_approval.data.datasets import Dataset
 from loan_approval.errors import TrackingError
-from loan_approval.evaluation.comparison import Answers, Comparison, compare
+from loan_approval.evaluation.comparison import Comparison, compare
 from loan_approval.evaluation.costs import Costs
 from loan_approval.registry import history, tracking
 from loan_approval.registry.card import add_card
@@ -130,8 +130,7 @@ def compare_on_test_rows(
     if champion is None or _basis_of_splits(champion.scorer.contract) != _basis_of_splits(dataset.contract):
         return None
     X, y = dataset.rows("test")
-    scorers = (candidate.scorer, champion.scorer)
-    new, old = (Answers(p, scorer.decide(p)) for scorer, p in ((each, each.score(X)) for each in scorers))
+    new, old = ((p := scorer.score(X), scorer.decide(p)) for scorer in (candidate.scorer, champion.scorer))
     return compare(y, new, old, Costs.of_rule(candidate.scorer.decision_rule), seed)
 
 

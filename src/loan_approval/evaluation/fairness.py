@@ -135,12 +135,7 @@ def _compare_rates(
 
 def _approved_of(label: int) -> Callable[[np.ndarray, np.ndarray], float]:
     """Return the approval rate of rows with this label, NaN for no rows; Fairlearn's own rates are 0 there."""
-
-    def rate(y_true: np.ndarray, y_pred: np.ndarray) -> float:
-        approved = np.asarray(y_pred)[np.asarray(y_true) == label]
-        return float(approved.mean()) if len(approved) else float("nan")
-
-    return rate
+    return lambda y_true, y_pred: float(pd.Series(y_pred)[np.asarray(y_true) == label].mean())
 
 
 def describe_fairness(measured: Mapping[str, Any]) -> str:

@@ -27,10 +27,7 @@ _CALIBRATION = {
 
 
 def plot_cost_curve(rows: Rows, costs: Costs, threshold: float, cost_words: str) -> Figure:
-    """Return the expected cost against the threshold, the chosen one marked.
-
-    rows: first those the threshold was chosen on, then others.
-    """
+    """Return the expected cost against the threshold; `rows` begins with those the threshold was chosen on."""
     figure, axes = make_axes(
         f"Costs {costs.wrong_approval:g} (wrong approval) and {costs.wrong_denial:g} (wrong denial)"
     )
@@ -78,10 +75,7 @@ def plot_review_band(y: np.ndarray, p: np.ndarray, costs: Costs, threshold: floa
 
 
 def plot_fairness(fairness: Sequence[Mapping[str, Any]]) -> Figure:
-    """Return approval rates, errors and calibration, one line a group of the documents of `measure_fairness`.
-
-    A short vertical line marks four fifths of the attribute's highest compared approval rate.
-    """
+    """Return rates and calibration of each group of `measure_fairness`; a bar marks four fifths of the highest rate."""
     lines = [(measured, group) for measured in fairness for group in measured["groups"]]
     figure = Figure(figsize=(11, 1.6 + 0.3 * len(lines)), layout="constrained")
     rates, calibration = figure.subplots(1, 2, sharey=True)

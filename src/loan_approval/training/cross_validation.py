@@ -47,8 +47,8 @@ class CrossValidation:
     def auc(self) -> Interval:
         """Return the mean AUC of the held-out folds with its 95 % interval.
 
-        The variance over folds is enlarged by the ratio of held-out to learning rows, as folds share the rows they
-        learn from; a bootstrap of the rows ignores that the models vary, too, and comes out too narrow.
+        Folds share rows they learn from, so the variance over folds grows by the ratio of held-out to learning rows. A
+        bootstrap of the rows would ignore that models vary too, and be too narrow.
         Sources: Nadeau and Bengio, "Inference for the Generalization Error", 2003; over repeats: Bouckaert and Frank,
         "Evaluating the Replicability of Significance Tests for Comparing Learning Algorithms", 2004.
         """
@@ -92,8 +92,7 @@ def cross_validate(
             fold[repeat, held_out] = number
     parts = [(numbers != k, numbers == k) for numbers in fold for k in range(folds)]
     p = np.empty(fold.shape)
-    title = "cross-validation" if progress else None
-    for i, scores in enumerate(_scores(recipe, dataset, parts, title)):
+    for i, scores in enumerate(_scores(recipe, dataset, parts, "cross-validation" if progress else None)):
         p[i // folds, parts[i][1]] = scores
     return CrossValidation(y, p, fold)
 

@@ -43,11 +43,6 @@ class Sample:
     missing: int
     broken: int
 
-    @property
-    def rows(self) -> int:
-        """The number of rows whose cell is known or missing."""
-        return len(self.known) + self.missing
-
 
 def take_sample(feature: Feature, column: pd.Series) -> Sample:
     """Return a column of a table; infinities and texts among numbers are counted as broken and left out."""
@@ -100,7 +95,7 @@ def _describe_change(feature: Feature, reference: Sample, current: Sample) -> st
 
 
 def _measure_missing(feature: Feature, reference: Sample, current: Sample) -> Measure:
-    counts = [(sample.missing, sample.rows) for sample in (reference, current)]
+    counts = [(sample.missing, len(sample.known) + sample.missing) for sample in (reference, current)]
     before, now = (count / max(rows, 1) for count, rows in counts)
     # Applicants may leave out a monitored attribute, so that is never severe.
     level = grade(abs(now - before), MISSING_WARNING, MISSING_SEVERE if feature.scored else np.inf)

@@ -30,8 +30,7 @@ class _Relations(NamedTuple):
 def measure_relations(
     reference: pd.DataFrame, current: pd.DataFrame, features: Sequence[Feature], target: str = ""
 ) -> list[Measure]:
-    """Return one measure for each column with a pair to compare: its most changed pair, whose p-value is multiplied by
-    the number of its pairs.
+    """Return each column's most changed pair, its p-value multiplied by the number of the column's pairs.
 
     features: columns of both tables, a category by each of its values.   target: one more column, of numbers.
     Columns so uneven that their correlation depends on fewer than five rows are not compared.

@@ -56,8 +56,7 @@ def measure_distance(
 def quantile_edges(reference: np.ndarray) -> np.ndarray:
     """Return the upper edges of all bins but the last: the reference's quantiles.
 
-    A value that many rows share, so that it is several quantiles, becomes a bin of its own; the other values are also
-    cut at their quartiles, as they could otherwise fall into one bin.
+    A value that is several quantiles becomes a bin of its own; the other values are also cut at their quartiles.
     """
     quantiles = np.quantile(reference, np.arange(1, BINS) / BINS, method="inverted_cdf")
     edges, times = np.unique(quantiles, return_counts=True)

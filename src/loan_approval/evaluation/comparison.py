@@ -9,13 +9,7 @@ import numpy as np
 from loan_approval.evaluation.costs import Costs
 from loan_approval.evaluation.metrics import Interval, bootstrap, bootstrap_mean, fast_auc
 
-
-@dataclass(frozen=True)
-class Answers:
-    """One model's answers for n rows: (n,) probabilities, and (n,) codes decided at its own threshold."""
-
-    p: np.ndarray
-    decided: np.ndarray
+Answers = tuple[np.ndarray, np.ndarray]  # (n,) probabilities of one model, (n,) codes decided at its own threshold
 
 
 @dataclass(frozen=True)
@@ -37,10 +31,8 @@ def compare(y: np.ndarray, challenger: Answers, champion: Answers, costs: Costs,
 
     Each draw takes the same rows for both, so that what makes a row hard for both cancels out.
     """
-    new, old = challenger.decided, champion.decided
-    auc = bootstrap(
-        lambda rows: fast_auc(y[rows], challenger.p[rows]) - fast_auc(y[rows], champion.p[rows]), len(y), seed
-    )
+    (p_new, new), (p_old, old) = challenger, champion
+    auc = bootstrap(lambda rows: fast_auc(y[rows], p_new[rows]) - fast_auc(y[rows], p_old[rows]), len(y), seed)
     cost = bootstrap_mean(costs.of_decisions(y, old) - costs.of_decisions(y, new), seed)
     flips = {
         "approved now, denied before": int(np.sum((new == 1) & (old == 0))),

@@ -16,6 +16,7 @@ from loan_approval.evaluation.metrics import MISSING_BAND, Interval, bootstrap, 
 from serve.contract.contract import Contract
 from serve.contract.feature import Feature
 
+Statistic = Callable[[np.ndarray], float]
 FEWEST_ROWS = 30  # of a group, for its approval rate to count in the ratio
 BANDS = 4  # quantile bands of a number that has many values
 FOUR_FIFTHS = 0.8
@@ -100,11 +101,9 @@ def approval_ratio(codes: np.ndarray, decided: np.ndarray, compared: Sequence[in
 
     codes: (n,) the group of each row.   None for fewer than two groups, or when nobody in them is approved.
     """
-
-    def ratio(rates: np.ndarray) -> float:
-        return float(rates.min() / rates.max()) if rates.max() > 0 else float("nan")
-
-    return _compare_rates(codes, decided, compared, ratio, seed)
+    return _compare_rates(
+        codes, decided, compared, lambda rates: float(rates.min() / rates.max()) if rates.any() else float("nan"), seed
+    )
 
 
 def rate_gap(codes: np.ndarray, decided: np.ndarray, compared: Sequence[int], seed: int) -> Interval | None:
@@ -119,19 +118,14 @@ def rate_gap(codes: np.ndarray, decided: np.ndarray, compared: Sequence[int], se
 
 
 def _compare_rates(
-    codes: np.ndarray,
-    decided: np.ndarray,
-    compared: Sequence[int],
-    statistic: Callable[[np.ndarray], float],
-    seed: int,
+    codes: np.ndarray, decided: np.ndarray, compared: Sequence[int], statistic: Statistic, seed: int
 ) -> Interval | None:
     """Return statistic(approval rates of the compared groups) with its interval over rows drawn regardless of group."""
-    groups = list(compared)
-    if len(groups) < 2:
+    if len(compared) < 2:
         return None
+    groups, size = list(compared), max(compared) + 1
 
     def of_rows(rows: np.ndarray) -> float:
-        size = max(groups) + 1
         count = np.bincount(codes[rows], minlength=size)[groups]
         rates = np.bincount(codes[rows], decided[rows], minlength=size)[groups] / np.maximum(count, 1)
         return statistic(rates) if count.all() else float("nan")
@@ -141,12 +135,7 @@ def _compare_rates(
 
 def _approved_of(label: int) -> Callable[[np.ndarray, np.ndarray], float]:
     """Return the approval rate of rows with this label, NaN for no rows; Fairlearn's own rates are 0 there."""
-
-    def rate(y_true: np.ndarray, y_pred: np.ndarray) -> float:
-        approved = np.asarray(y_pred)[np.asarray(y_true) == label]
-        return float(approved.mean()) if len(approved) else float("nan")
-
-    return rate
+    return lambda y_true, y_pred: float(pd.Series(y_pred)[np.asarray(y_true) == label].mean())
 
 
 def describe_fairness(measured: Mapping[str, Any]) -> str:

@@ -84,14 +84,10 @@ def wilson_interval(count: int, rows: int) -> tuple[float, float]:
     return tuple(map(float, binomtest(count, rows).proportion_ci(method="wilson"))) if rows else (0.0, 1.0)
 
 
-def permutation_p_value(y: np.ndarray, p: np.ndarray, seed: int, permutations: int = 2000) -> float:
-    """Return the one-sided p-value of the AUC under permuted labels, without refitting."""
-    return rank_p_value(y, rankdata(p), seed, permutations)
-
-
-def rank_p_value(y: np.ndarray, ranks: np.ndarray, seed: int, permutations: int) -> float:
+def rank_p_value(y: np.ndarray, ranks: np.ndarray, seed: int, permutations: int = 2000) -> float:
     """Return the one-sided p-value of the sum of the positive rows' (n,) ranks under permuted labels.
 
+    With ranks of probabilities, this is the p-value of their AUC. Nothing is refitted.
     Source: Phipson and Smyth, "Permutation P-values should never be zero", 2010.
     """
     rng, positives = np.random.default_rng(seed), int(np.sum(y))
@@ -115,6 +111,11 @@ def metric_intervals(y: np.ndarray, p: np.ndarray, decided: np.ndarray, seed: in
     return intervals
 
 
+def log_losses(y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Return the (n,) log losses of the rows; a probability of 0 counts as 1e-15."""
+    return -np.log(np.clip(np.where(y == 1, p, 1 - p), 1e-15, None))
+
+
 def slice_errors(
     frame: pd.DataFrame, y: np.ndarray, p: np.ndarray, decided: np.ndarray, bands: int = 5
 ) -> pd.DataFrame:
@@ -122,7 +123,7 @@ def slice_errors(
 
     frame: (n, k) features.   Numbers are cut at their quantiles into `bands`; missing is a band of its own.
     """
-    loss = -np.log(np.clip(np.where(y == 1, p, 1 - p), 1e-15, None))
+    loss = log_losses(y, p)
     rows = [
         {
             "feature": name,

@@ -35,9 +35,8 @@ class Reliability:
 def measure_reliability(y: np.ndarray, p: np.ndarray, seed: int, bins: int = BINS) -> Reliability:
     """Return bins of equal mass and the expected calibration error (ECE) with a 95 % interval.
 
-    ECE = sum over bins of |mean probability - observed share|, weighted by rows; equal scores share a bin. It is biased
-    upwards, as chance alone moves every bin off the diagonal: `ece_by_chance` is the ECE of labels drawn from these p.
-    Resampling adds the bias a second time: a plain percentile interval nearly always lies above a true 0. Here the
+    ECE = sum over bins of |mean probability - observed share|, weighted by rows; equal scores share a bin. Chance alone
+    biases it upwards: `ece_by_chance` is the ECE of labels drawn from these p. Resampling adds the bias again, so the
     lower bound is 0 where chance explains the ECE (97.5 %), else the basic bootstrap's; the upper one is the ECE plus
     the draws' spread above their own mean.
     Sources: Naeini et al., "Obtaining well calibrated probabilities using Bayesian binning", 2015; Bröcker and Smith,

@@ -1,4 +1,4 @@
-"""Where the decision turns: the threshold by cost, and the band of scores that a person looks at."""
+"""Chooses the approval threshold by cost, and the band of scores that a person looks at."""
 
 import numpy as np
 
@@ -13,10 +13,10 @@ def choose_threshold(
 ) -> float:
     """Return the approval threshold with the lowest cost on (y, p), midway between two neighbouring scores.
 
-    y: (n,) codes.   p: (n,) probabilities of the same rows.   every_p: (m,) probabilities of all rows there are (their
-    labels are not looked at): none of them comes to lie within the parity tolerance of the threshold.
-    Costs are of one wrong approval and one wrong denial, > 0. Ties go to the cut nearest to the one that is best for
-    perfectly calibrated p. Source: Elkan, "The Foundations of Cost-Sensitive Learning", IJCAI 2001.
+    y: (n,) codes.   p: (n,) probabilities of the same rows.   every_p: (m,) probabilities of all rows, labelled or not;
+    none of them lies within the parity tolerance of the threshold.   Costs are of one wrong approval and one wrong
+    denial, > 0. Ties go to the cut nearest to the one that is best for perfectly calibrated p.
+    Source: Elkan, "The Foundations of Cost-Sensitive Learning", IJCAI 2001.
     """
     _check_costs(cost_wrong_approval, cost_wrong_denial)
     cuts = _cuts(np.concatenate([every_p, p]))
@@ -58,9 +58,7 @@ def choose_review_band(
     """
     _check_costs(cost_wrong_approval, cost_wrong_denial)
     _check_review(review_width, cost_review)
-    low = high = threshold
-    if review_width:
-        low, high = threshold - review_width / 2, threshold + review_width / 2
+    low, high = threshold - review_width / 2, threshold + review_width / 2
     if cost_review is not None:
         low = min(threshold, cost_review / cost_wrong_denial)
         high = max(threshold, 1 - cost_review / cost_wrong_approval)

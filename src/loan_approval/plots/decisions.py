@@ -1,25 +1,33 @@
-"""Figures of the decision rule: cost and approval rate by threshold, cost and share referred by width of the band."""
+"""Figures of the decisions: cost and approvals by threshold, the review band, and rates and calibration by group."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from loan_approval.evaluation.costs import Costs, cost_curve, referral_curve
+from loan_approval.evaluation.fairness import FOUR_FIFTHS
 from loan_approval.plots.metrics import BLUE, GREY, ORANGE, Figure, make_axes
 
 Rows = Mapping[str, tuple[np.ndarray, np.ndarray]]  # name -> (n,) labels and probabilities
 _THRESHOLDS = np.linspace(0.005, 0.995, 199)
 _SCALES = np.linspace(0, 2, 41)
 _STYLES = ({"color": BLUE}, {"color": ORANGE, "linestyle": "--"})
+_RATES = {
+    "approval_rate": ("approved", "o", BLUE),
+    "true_positive_rate": ("of those approved in the data", "^", GREY),
+    "false_positive_rate": ("of those denied in the data", "v", ORANGE),
+}
+_CALIBRATION = {
+    "mean_probability": ("mean probability", "o", BLUE),
+    "observed_rate": ("approved in the data", "x", ORANGE),
+}
 
 
 def plot_cost_curve(rows: Rows, costs: Costs, threshold: float, cost_words: str) -> Figure:
-    """Return the expected cost against the threshold, the chosen one marked.
-
-    rows: first those the threshold was chosen on, then others.
-    """
+    """Return the expected cost against the threshold; `rows` begins with those the threshold was chosen on."""
     figure, axes = make_axes(
         f"Costs {costs.wrong_approval:g} (wrong approval) and {costs.wrong_denial:g} (wrong denial)"
     )
@@ -66,6 +74,37 @@ def plot_review_band(y: np.ndarray, p: np.ndarray, costs: Costs, threshold: floa
     return figure
 
 
+def plot_fairness(fairness: Sequence[Mapping[str, Any]]) -> Figure:
+    """Return rates and calibration of each group of `measure_fairness`; a bar marks four fifths of the highest rate."""
+    lines = [(measured, group) for measured in fairness for group in measured["groups"]]
+    figure = Figure(figsize=(11, 1.6 + 0.3 * len(lines)), layout="constrained")
+    rates, calibration = figure.subplots(1, 2, sharey=True)
+    rates.set_title("Approval rates, test rows (bar: four fifths of the highest)")
+    calibration.set_title("Calibration by group, test rows")
+    for axes, series in ((rates, _RATES), (calibration, _CALIBRATION)):
+        _draw(axes, [group for _, group in lines], series)
+    for place, (measured, _) in enumerate(lines):
+        compared = [group["approval_rate"] for group in measured["groups"] if group["compared"]]
+        if len(compared) > 1:
+            bar = FOUR_FIFTHS * max(compared)
+            rates.plot([bar, bar], [place - 0.4, place + 0.4], color="k", linewidth=1)
+    names = [f"{measured['attribute']}: {group['group']} ({group['rows']:,})" for found, group in lines]
+    rates.set_yticks(range(len(lines)), names)
+    rates.set_ylim(max(len(lines), 1) - 0.5, -0.5)
+    return figure
+
+
 def _mark(axes: Axes, threshold: float) -> None:
     axes.axvline(threshold, color="k", linestyle=":", label=f"chosen {threshold:.3f}")
     axes.legend(fontsize=8)
+
+
+def _draw(axes: Axes, groups: Sequence[Mapping[str, Any]], series: Mapping[str, tuple[str, str, str]]) -> None:
+    for key, (label, marker, colour) in series.items():
+        known = [(group[key], place) for place, group in enumerate(groups) if group[key] is not None]
+        x, y = zip(*known, strict=True) if known else ((), ())
+        axes.plot(x, y, marker, color=colour, label=label)
+    axes.set(xlim=(-0.02, 1.02), xlabel="share of rows")
+    axes.grid(axis="y", alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=8, loc="lower left")

@@ -1,7 +1,7 @@
 """The background rows of a model file: cluster centres of the approved applicants, with whom others are compared.
 
-No centre is a person: each is made from at least `FEWEST_MEMBERS` applicants. They follow from the data alone, so the
-reasons of two models of the same data are against the same rows.
+Each centre is made from at least `FEWEST_MEMBERS` applicants. The data alone determine the centres, so that two models
+of the same data explain their scores against the same rows.
 """
 
 import numpy as np
@@ -66,7 +66,7 @@ def cluster(X: np.ndarray, contract: Contract) -> np.ndarray:
 def _middle(values: np.ndarray, approved: np.ndarray, feature: Feature) -> float:
     """Return the mean of a number, the most frequent of a category, NaN where most are missing.
 
-    Where the known values are too few to hide a person, the middle of all approved applicants stands in.
+    With too few known values to hide a person, use those of all approved applicants.
     """
     known = values[~np.isnan(values)]
     if 2 * len(known) < len(values):

@@ -1,11 +1,12 @@
 """Repeated cross-validation on the train rows: how well a recipe ranks held-out rows, with its uncertainty.
 
-AUC is always the mean over all held-out folds: a row is only ranked among rows that the same model scored, as two
-models' uncalibrated scores need not be on one scale.
+AUC is the mean over the held-out folds: rows that different models scored are not ranked together, as two models'
+uncalibrated scores need not be on one scale.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,12 @@ from tqdm import tqdm
 
 from loan_approval.data.datasets import Dataset
 from loan_approval.evaluation.metrics import Interval, fast_auc, rank_p_value
-from loan_approval.training.fit import FEWEST_PER_LABEL, Recipe, check_splits, check_width
+from loan_approval.training.fit import FEWEST_PER_LABEL, Recipe, check_fit
 from serve.contract.contract import Contract
 
 FOLDS = 5
 REPEATS = 5
-CURVE_SHARES = (0.1, 0.2, 0.4, 0.7)  # of the rows a fold learns from; the whole is there already
+CURVE_SHARES = (0.1, 0.2, 0.4, 0.7)  # of the rows a fold learns from; the cross-validation itself is the last point
 ROWS_WORTH_PROCESSES = 4_000  # with fewer train rows, starting processes takes longer than it saves
 
 
@@ -46,8 +47,8 @@ class CrossValidation:
     def auc(self) -> Interval:
         """Return the mean AUC of the held-out folds with its 95 % interval.
 
-        The variance over folds is enlarged by the ratio of held-out to learning rows, as folds share the rows they
-        learn from; a bootstrap of the rows ignores that the models vary, too, and comes out too narrow.
+        Folds share rows they learn from, so the variance over folds grows by the ratio of held-out to learning rows. A
+        bootstrap of the rows would ignore that models vary too, and be too narrow.
         Sources: Nadeau and Bengio, "Inference for the Generalization Error", 2003; over repeats: Bouckaert and Frank,
         "Evaluating the Replicability of Significance Tests for Comparing Learning Algorithms", 2004.
         """
@@ -62,15 +63,11 @@ class CrossValidation:
 
         All repeats share each permutation, so that more repeats alone don't lower the p-value.
         """
-        return rank_p_value(self.y, self._mean_ranks(), seed, permutations)
-
-    def _mean_ranks(self) -> np.ndarray:
         ranks = np.empty_like(self.p)
         for p, fold, ranked in zip(self.p, self.fold, ranks, strict=True):
-            for number in np.unique(fold):
-                held_out = fold == number
+            for held_out in (fold == number for number in np.unique(fold)):
                 ranked[held_out] = (rankdata(p[held_out]) - 0.5) / held_out.sum()
-        return ranks.mean(axis=0)
+        return rank_p_value(self.y, ranks.mean(axis=0), seed, permutations)
 
 
 @dataclass(frozen=True)
@@ -86,8 +83,7 @@ def cross_validate(
     recipe: Recipe, dataset: Dataset, repeats: int = REPEATS, folds: int = FOLDS, progress: bool = True
 ) -> CrossValidation:
     """Score each train row once a repeat by a model that never saw it. Raises DataError, FactoryError."""
-    check_splits(dataset)
-    check_width(recipe, dataset)
+    check_fit(recipe, dataset)
     X, y = dataset.rows("train")
     fold = np.empty((repeats, len(y)), dtype=np.int64)
     for repeat in range(repeats):
@@ -96,8 +92,7 @@ def cross_validate(
             fold[repeat, held_out] = number
     parts = [(numbers != k, numbers == k) for numbers in fold for k in range(folds)]
     p = np.empty(fold.shape)
-    title = "cross-validation" if progress else None
-    for i, scores in enumerate(_scores(recipe, dataset.contract, X, y, parts, title)):
+    for i, scores in enumerate(_scores(recipe, dataset, parts, "cross-validation" if progress else None)):
         p[i // folds, parts[i][1]] = scores
     return CrossValidation(y, p, fold)
 
@@ -109,23 +104,19 @@ def learning_curve(
 
     A fold in which a share leaves too few rows of a label is left out.
     """
-    X, y = dataset.rows("train")
-    folds = range(int(whole.fold.max()) + 1)
-    parts, sizes = [], []
-    for share in shares:
-        for number in folds:
-            learn, held_out = np.flatnonzero(whole.fold[0] != number), np.flatnonzero(whole.fold[0] == number)
-            if share * min(np.bincount(y[learn], minlength=2)) < FEWEST_PER_LABEL:
-                continue
+    y, fold_aucs = whole.y, whole.fold_aucs()
+    parts, share_of_part = [], []
+    for share, number in product(shares, range(fold_aucs.shape[1])):
+        learn, held_out = np.flatnonzero(whole.fold[0] != number), np.flatnonzero(whole.fold[0] == number)
+        if share * min(np.bincount(y[learn], minlength=2)) >= FEWEST_PER_LABEL:
             chosen, _ = train_test_split(learn, train_size=share, random_state=recipe.seed, stratify=y[learn])
             parts.append((chosen, held_out))
-            sizes.append(share)
-    scored = _scores(recipe, dataset.contract, X, y, parts, "learning curve")
-    by_share: dict[float, list[tuple[int, float]]] = {}
-    for share, (chosen, held_out), scores in zip(sizes, parts, scored, strict=True):
-        by_share.setdefault(share, []).append((len(chosen), fast_auc(y[held_out], scores)))
-    points = [_point(*map(np.array, zip(*each, strict=True))) for each in by_share.values()]
-    return [*points, _point(np.array(len(y) * (1 - 1 / len(folds))), whole.fold_aucs())]
+            share_of_part.append(share)
+    scored = zip(parts, _scores(recipe, dataset, parts, "learning curve"), strict=True)
+    aucs = np.array([fast_auc(y[held_out], scores) for (_, held_out), scores in scored])
+    rows, of_part = np.array([len(chosen) for chosen, _ in parts]), np.array(share_of_part)
+    points = [_point(rows[of_part == share], aucs[of_part == share]) for share in dict.fromkeys(share_of_part)]
+    return [*points, _point(np.array(len(y) * (1 - 1 / fold_aucs.shape[1])), fold_aucs)]
 
 
 def _point(rows: np.ndarray, aucs: np.ndarray) -> CurvePoint:
@@ -133,20 +124,16 @@ def _point(rows: np.ndarray, aucs: np.ndarray) -> CurvePoint:
 
 
 def _scores(
-    recipe: Recipe,
-    contract: Contract,
-    X: np.ndarray,
-    y: np.ndarray,
-    parts: Sequence[tuple[np.ndarray, np.ndarray]],
-    title: str | None,
+    recipe: Recipe, dataset: Dataset, parts: Sequence[tuple[np.ndarray, np.ndarray]], title: str | None
 ) -> Iterable[np.ndarray]:
     """Yield the scores of each part's held-out rows, in order; for many rows one process a core.
 
-    title: of the progress bar; None for no bar.
+    parts: the train rows to learn from and the held-out ones.   title: of the progress bar; None for no bar.
     """
-    jobs = -1 if len(y) >= ROWS_WORTH_PROCESSES else 1
-    tasks = (delayed(_score_part)(recipe, contract, X[learn], y[learn], X[held_out]) for learn, held_out in parts)
-    scores: Iterator[np.ndarray] = Parallel(n_jobs=jobs, return_as="generator")(tasks)
+    X, y = dataset.rows("train")
+    run = Parallel(n_jobs=-1 if len(y) >= ROWS_WORTH_PROCESSES else 1, return_as="generator")
+    score_part = delayed(_score_part)
+    scores = run(score_part(recipe, dataset.contract, X[learn], y[learn], X[held_out]) for learn, held_out in parts)
     return tqdm(scores, total=len(parts), desc=title, unit="fit", disable=title is None)
 
 
@@ -158,13 +145,14 @@ def _score_part(recipe: Recipe, contract: Contract, X: np.ndarray, y: np.ndarray
 
 def describe(validation: CrossValidation, curve: Sequence[CurvePoint], seed: int) -> dict[str, Any]:
     """Return the model card's JSON document on the signal."""
-    repeats, folds = validation.fold_aucs().shape
+    aucs = validation.fold_aucs()
+    repeats, folds = aucs.shape
     return {
         "rows": len(validation.y),
         "repeats": repeats,
         "folds": folds,
         "auc": asdict(validation.auc()),
-        "auc_by_repeat": validation.fold_aucs().mean(axis=1).tolist(),
+        "auc_by_repeat": aucs.mean(axis=1).tolist(),
         "p_value": validation.p_value(seed),
         "learning_curve": [asdict(point) for point in curve],
     }

@@ -42,7 +42,8 @@ def export(
     """
     graph = _convert(pipeline, recipe, contract)
     rows = golden_rows(contract)
-    scores = _score(graph, rows)
+    session = open_session(graph.SerializeToString())
+    scores = session.run(["probabilities"], {"X": rows})[0][:, 1].astype(np.float64).tolist()
     documents = {
         "contract": contract.to_dict(),
         "decision": decision,
@@ -84,11 +85,6 @@ def _convert(pipeline: Pipeline, recipe: Recipe, contract: Contract) -> onnx.Mod
     del graph.opset_import[:]
     graph.opset_import.extend(operator_sets)
     return graph
-
-
-def _score(graph: onnx.ModelProto, rows: np.ndarray) -> list[float]:
-    session = open_session(graph.SerializeToString())
-    return session.run(["probabilities"], {"X": rows})[0][:, 1].astype(np.float64).tolist()
 
 
 def golden_rows(contract: Contract) -> np.ndarray:

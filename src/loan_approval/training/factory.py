@@ -62,12 +62,10 @@ class PreprocessorFactory(ABC):
 
     def make(self, contract: Contract) -> ColumnTransformer:
         """Return the unfitted preprocessor for this contract."""
-        parts = []
-        if numbers := [i for i, f in enumerate(contract.scored) if not f.is_category]:
-            parts.append(("numbers", Pipeline(self.make_number_steps()), numbers))
-        for i, feature in enumerate(contract.scored):
-            if feature.is_category:
-                parts.append((f"category_{i}", _make_one_hot(len(feature.values)), [i]))
+        numbers = [i for i, f in enumerate(contract.scored) if not f.is_category]
+        categories = [(i, len(f.values)) for i, f in enumerate(contract.scored) if f.is_category]
+        parts = [("numbers", Pipeline(self.make_number_steps()), numbers)] if numbers else []
+        parts += [(f"category_{i}", _make_one_hot(values), [i]) for i, values in categories]
         return ColumnTransformer(parts)
 
 

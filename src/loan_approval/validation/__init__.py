@@ -1,5 +1,4 @@
-"""Whether a registered model file may be promoted.
+"""Judges whether a registered version may be promoted.
 
-In: the file of a version, the rows it never saw, the production model. Out: proofs, gates, and a verdict on the
-version.
+In: its model file, the rows it never saw, the production model. Out: proofs, gates, and a verdict on the version.
 """

@@ -1,9 +1,8 @@
 """Proofs from a model file alone: scores keep the contract's directions, and no elderly applicant loses by age.
 
 Each proof moves one feature over its whole range in many real rows, everything else equal, through the server's own
-scorer. The values are the split values of every tree (its score is constant between two of them, so nothing is missed),
-the ends of the range, an even grid, and the first `MOST_WHOLE_NUMBERS` values of an integer. A missing value has no
-place in the order and is outside both proofs.
+scorer: over every tree's split values (between two of them its score is constant), the ends of the range, an even grid,
+and the first `MOST_WHOLE_NUMBERS` values of an integer. Missing values have no order and are outside both proofs.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,6 @@
-"""The proof that the model file decides as the fitted pipeline does, through the server's own scorer.
+"""Proves that the model file decides as the fitted pipeline does, through the server's own scorer.
 
-It judges the data, rows over the whole range of the contract with missing values, the range edges, and rows at the
-graph's tree thresholds and one step either side.
+The rows: the data, draws over the contract's ranges, the ranges' ends, and values at and beside each tree threshold.
 """
 
 from dataclasses import dataclass

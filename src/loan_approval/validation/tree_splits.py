@@ -9,7 +9,7 @@ from serve.contract.contract import Contract
 from serve.model.scorer import open_session
 
 STEPS = 64  # of a bisection: float64 has 53 bits
-LARGEST_SEARCH = 50_000  # thresholds searched for at once, so that memory stays flat
+LARGEST_SEARCH = 25_000  # thresholds searched for at once, which bounds the memory
 
 Transform = Callable[[np.ndarray], np.ndarray]
 
@@ -46,31 +46,22 @@ def find_split_values(
     moved.   positions, thresholds: (k,) the preprocessed column and its threshold.
     A tree may compare with <= or with <: both give split values. A threshold outside the contract's range has none.
     """
-    comparisons = (np.less_equal, np.less)
-    results = [_bisect(transform, contract, columns, positions, thresholds, each) for each in comparisons]
-    return tuple(np.concatenate(parts) for parts in zip(*results, strict=True))
-
-
-def _bisect(
-    transform: Transform,
-    contract: Contract,
-    columns: np.ndarray,
-    positions: np.ndarray,
-    thresholds: np.ndarray,
-    compare: np.ufunc,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    strict = np.repeat([False, True], len(columns))
+    columns, positions, thresholds = (np.tile(each, 2) for each in (columns, positions, thresholds))
     example = [feature.encode(feature.example) for feature in contract.scored]
 
     def is_below(values: np.ndarray) -> np.ndarray:
         each = np.arange(len(columns))
         rows = np.tile(example, (len(columns), 1))
         rows[each, columns] = values
-        return compare(transform(rows)[each, positions], thresholds)
+        moved = transform(rows)[each, positions]
+        return np.where(strict, moved < thresholds, moved <= thresholds)
 
     low = np.array([contract.scored[column].min for column in columns], dtype=float)
     high = np.array([contract.scored[column].max for column in columns], dtype=float)
     inside = is_below(low) != is_below(high)
-    columns, positions, thresholds, low, high = (a[inside] for a in (columns, positions, thresholds, low, high))
+    strict, columns, positions = strict[inside], columns[inside], positions[inside]
+    thresholds, low, high = thresholds[inside], low[inside], high[inside]
     at_low = is_below(low)
     for _ in range(STEPS):
         middle = low + (high - low) / 2

@@ -7,7 +7,7 @@ from typing import Any
 
 from loan_approval.data.datasets import Dataset
 from loan_approval.errors import TrackingError
-from loan_approval.evaluation.comparison import Answers, Comparison, compare
+from loan_approval.evaluation.comparison import Comparison, compare
 from loan_approval.evaluation.costs import Costs
 from loan_approval.registry import history, tracking
 from loan_approval.registry.card import add_card
@@ -122,16 +122,14 @@ def compare_with_champion(
 def compare_on_test_rows(
     candidate: Candidate, champion: Candidate | None, dataset: Dataset, seed: int
 ) -> Comparison | None:
-    """Return how candidate and champion differ on the test rows, each at its own threshold; None if not comparable.
+    """Return how candidate and champion differ on the test rows, each at its own threshold, by the candidate's costs.
 
-    Costs are those the candidate's threshold was chosen for. With other splits, the champion may have been trained on
-    these test rows.
+    None where the splits differ, as the champion may have been trained on these test rows.
     """
     if champion is None or _basis_of_splits(champion.scorer.contract) != _basis_of_splits(dataset.contract):
         return None
     X, y = dataset.rows("test")
-    scorers = (candidate.scorer, champion.scorer)
-    new, old = (Answers(p, scorer.decide(p)) for scorer, p in ((each, each.score(X)) for each in scorers))
+    new, old = ((p := scorer.score(X), scorer.decide(p)) for scorer in (candidate.scorer, champion.scorer))
     return compare(y, new, old, Costs.of_rule(candidate.scorer.decision_rule), seed)
 
 
@@ -141,11 +139,7 @@ def _basis_of_splits(contract: Contract) -> tuple[object, ...]:
 
 
 def record(
-    candidate: Candidate,
-    gates: list[Gate],
-    metrics: dict[str, float],
-    notes: dict[str, Any],
-    evidence: dict[str, Any],
+    candidate: Candidate, gates: list[Gate], metrics: dict[str, float], notes: dict[str, Any], evidence: dict[str, Any]
 ) -> str:
     """Record the verdict and the model card with the version; return the verdict.
 

@@ -4,7 +4,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from loan_approval.evaluation.comparison import Answers, compare, compare_with_baseline
+from loan_approval.evaluation.comparison import compare, compare_with_baseline
 from loan_approval.evaluation.costs import Costs
 
 COSTS = Costs(wrong_approval=5.0, wrong_denial=1.0)
@@ -12,7 +12,7 @@ COSTS = Costs(wrong_approval=5.0, wrong_denial=1.0)
 
 def answers(signal, y, seed, threshold=0.5):
     p = 1 / (1 + np.exp(-(signal * (y - 0.5) + np.random.default_rng(seed).normal(size=len(y)))))
-    return Answers(p, (p >= threshold).astype(int))
+    return p, (p >= threshold).astype(int)
 
 
 def labels(rows=400):
@@ -39,7 +39,7 @@ def test_what_a_better_challenger_gains_is_above_zero_and_the_other_way_round_be
 def test_the_cost_saved_is_the_difference_of_expected_costs_each_at_its_own_threshold():
     y = labels()
     new, old = answers(1, y, 1, threshold=0.8), answers(1, y, 2, threshold=0.3)
-    expected = np.mean(COSTS.of_decisions(y, old.decided)) - np.mean(COSTS.of_decisions(y, new.decided))
+    expected = np.mean(COSTS.of_decisions(y, old[1])) - np.mean(COSTS.of_decisions(y, new[1]))
     assert compare(y, new, old, COSTS, seed=7).cost.value == pytest.approx(expected)
 
 
@@ -54,7 +54,7 @@ def test_a_threshold_alone_changes_the_cost_and_not_the_auc():
 def test_pairing_narrows_the_interval():
     y = labels()
     first = answers(1, y, 1)
-    alike = Answers(first.p + 1e-3 * np.random.default_rng(5).normal(size=len(y)), first.decided)
+    alike = (first[0] + 1e-3 * np.random.default_rng(5).normal(size=len(y)), first[1])
     paired = compare(y, first, alike, COSTS, seed=7).auc
     apart = compare(y, first, answers(1, y, 2), COSTS, seed=7).auc
     assert paired.high - paired.low < (apart.high - apart.low) / 10
@@ -63,7 +63,7 @@ def test_pairing_narrows_the_interval():
 def test_flips_count_both_directions_and_savings_follow_label_and_decision():
     y, p = np.array([1, 0, 1, 0, 0]), np.linspace(0.1, 0.9, 5)
     new, old = np.array([1, 1, 1, 0, 0]), np.array([0, 0, 1, 1, 0])
-    compared = compare(y, Answers(p, new), Answers(p, old), COSTS, seed=7)
+    compared = compare(y, (p, new), (p, old), COSTS, seed=7)
     assert compared.flips == {"approved now, denied before": 2, "denied now, approved before": 1}
     assert compared.cost.value == pytest.approx(np.mean([1, -5, 0, 5, 0]))
 

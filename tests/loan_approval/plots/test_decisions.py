@@ -9,10 +9,20 @@ P = RNG.uniform(0.02, 0.98, 300)
 Y = (RNG.random(300) < P).astype(int)
 ROWS = {"calibrate rows": (Y, P), "test rows": (Y[:100], P[:100])}
 COSTS = Costs(2.0, 1.0)
+
+
+def measured(**changed_north):
+    """Return the document of one attribute with two groups, 80 % and 50 % of them approved."""
+    rates = {"true_positive_rate": 0.8, "false_positive_rate": 0.2, "mean_probability": 0.5, "observed_rate": 0.5}
+    north = {"group": "north", "rows": 100, "compared": True, "approval_rate": 0.8, **rates, **changed_north}
+    return {"attribute": "region", "groups": [north, {**north, "group": "south", "approval_rate": 0.5}]}
+
+
 FIGURES = {
     "cost_curve": lambda: decisions.plot_cost_curve(ROWS, COSTS, 0.66, "expected cost"),
     "approval_rate": lambda: decisions.plot_approval_rate(ROWS, COSTS, 0.66, (0.6, 0.7)),
     "review_band": lambda: decisions.plot_review_band(Y, P, COSTS, 0.66, (0.6, 0.7)),
+    "fairness": lambda: decisions.plot_fairness([measured()]),
 }
 
 
@@ -59,3 +69,23 @@ def test_the_band_shows_cost_and_share_referred_by_its_width():
     assert np.interp(0.1, *share.T) == pytest.approx(np.mean((P >= 0.6) & (P < 0.7)))
     with_cost = decisions.plot_review_band(Y, P, Costs(2, 1, 0.1), 0.66, (0.6, 0.7)).axes[0]
     assert "cost of decisions and reviews" in lines(with_cost)
+
+
+def test_the_figure_has_a_line_a_group_and_marks_four_fifths(tmp_path):
+    figure = decisions.plot_fairness([measured()])
+    figure.savefig(tmp_path / "figure.png")
+    rates, calibration = figure.axes
+    assert [text.get_text() for text in rates.get_yticklabels()] == ["region: north (100)", "region: south (100)"]
+    assert [line.get_xdata()[0] for line in rates.lines][-1] == pytest.approx(0.64)
+    assert len(calibration.lines) == 2
+
+
+def test_without_attributes_the_figure_is_empty(tmp_path):
+    figure = decisions.plot_fairness([])
+    figure.savefig(tmp_path / "figure.png")
+    assert [len(line.get_xdata()) for axes in figure.axes for line in axes.lines] == [0] * 5
+
+
+def test_the_figure_leaves_out_what_is_null():
+    figure = decisions.plot_fairness([measured(false_positive_rate=None)])
+    assert [len(line.get_xdata()) for line in figure.axes[0].lines[:3]] == [2, 2, 0]

@@ -84,11 +84,9 @@ class Contract:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the document that `from_dict` reads, without defaults, so that it is short and stable."""
-        features = []
-        for feature in (*self.features, *self.refused):
-            default = asdict(Feature(feature.name, feature.type))
-            declared = {k: v for k, v in asdict(feature).items() if v != default[k]}
-            features.append({"name": feature.name, "type": feature.type} | declared)
+        default = asdict(Feature("", ""))
+        declared = map(asdict, (*self.features, *self.refused))
+        features = [{key: value for key, value in each.items() if value != default[key]} for each in declared]
         return {key: getattr(self, key) for key in _TOP} | {"target": asdict(self.target), "feature": features}
 
     @cached_property

@@ -57,7 +57,7 @@ class DeadlineHTTP:
 
         def open_response(sock: socket, **options: Any) -> HTTPResponse:
             response = HTTPResponse(sock, **options)
-            read = response.fp.raw.readinto
+            read = response.fp.raw.readinto  # the one method by which a BufferedReader reads its raw stream
 
             def read_in_time(buffer: memoryview) -> int | None:
                 self._beat()
@@ -86,13 +86,9 @@ class _Handler(HTTPHandler, HTTPSHandler):
         HTTPSHandler.__init__(self, context=tls)
         self._open_response = open_response
 
-    def do_open(self, http_class: Callable[..., HTTPConnection], req: Request, **options: Any) -> HTTPResponse:
-        def connect(host: str, **more: Any) -> HTTPConnection:
-            connection = http_class(host, **more)
-            connection.response_class = self._open_response
-            return connection
-
-        return super().do_open(connect, req, **options)
+    def do_open(self, http_class: type[HTTPConnection], req: Request, **options: Any) -> HTTPResponse:
+        connection = type("Connection", (http_class,), {"response_class": staticmethod(self._open_response)})
+        return super().do_open(connection, req, **options)
 
 
 def _make_tls(settings: Settings) -> ssl.SSLContext:

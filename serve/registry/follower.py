@@ -95,21 +95,19 @@ class Follower:
         try:
             if not self._is_installed(wanted):
                 self._install(version, wanted)
-        except StoreBusyError:
-            raise
         except (RegistryError, ModelFileError, StoreError) as err:
-            attempts = refused.attempts + 1 if refused else 1
-            until = time.monotonic() + wait_after(attempts, self._poll)
-            self._refused = _Refused(version, kind_of(err), str(err), attempts, until)
+            if not isinstance(err, StoreBusyError):
+                attempts = refused.attempts + 1 if refused else 1
+                until = time.monotonic() + wait_after(attempts, self._poll)
+                self._refused = _Refused(version, kind_of(err), str(err), attempts, until)
             raise
         self._installed = wanted
 
     def _is_installed(self, wanted: Pointer) -> bool:
         """Return whether a promotion, or this process before a restart, has installed the wanted version."""
-        try:
+        with suppress(StoreError, ModelFileError):
             return self._pointer() == wanted and bool(self._store.load(wanted))
-        except (StoreError, ModelFileError):
-            return False
+        return False
 
     def _install(self, version: Version, wanted: Pointer) -> None:
         data = self._store.file(version.sha256) or self._client.model_file(version)
@@ -130,10 +128,9 @@ class Follower:
         log.info("installed %s version %s, sha256 %s", version.name, version.number, version.sha256)
 
     def _pointer(self) -> Pointer | None:
-        try:
+        with suppress(StoreError):  # a damaged pointer is replaced like a missing one
             return self._store.pointer()
-        except StoreError:  # a damaged pointer is replaced like a missing one
-            return None
+        return None
 
     def _fail(self, version: Version | None, err: ServeError) -> None:
         """Update the status, and log the failure if it differs from the last one."""
@@ -162,19 +159,17 @@ class ShadowFollower(Follower):
 
     def _fail(self, version: Version | None, err: ServeError) -> None:
         super()._fail(version, err)
-        if kind_of(err) == "alias":
-            with suppress(ServeError):  # the next step reports it, if it lasts
-                self._unpoint()
-                if self._pointer() is None:  # the store agrees with the registry
-                    self.status = Status(time.time())
-
-    def _unpoint(self) -> None:
-        with self._store.locked(wait=False):
-            try:
-                self._ask()  # the alias may have been set meanwhile, and the pointer with it
-            except RegistryError as err:
-                if err.kind == "alias" and self._store.unpoint():
-                    log.info("the challenger is gone with the alias %s of %s", self._alias, self._name)
+        if kind_of(err) != "alias":
+            return
+        with suppress(ServeError):  # the next step reports it, if it lasts
+            with self._store.locked(wait=False):
+                try:
+                    self._ask()  # the alias may have been set meanwhile, and the pointer with it
+                except RegistryError as again:
+                    if again.kind == "alias" and self._store.unpoint():
+                        log.info("the challenger is gone with the alias %s of %s", self._alias, self._name)
+            if self._pointer() is None:  # the store agrees with the registry
+                self.status = Status(time.time())
 
 
 def make_pointer(version: Version, alias: str) -> Pointer:

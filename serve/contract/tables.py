@@ -111,19 +111,16 @@ class _Batch:
             else:
                 self._monitored[feature.name], faults = _encode_monitored(feature, values)
             self.add((rows[row], rank, feature.name, fault) for row, fault in faults.items())
-        if self._counts:
-            raise self._error()
-        if not len(X):
+        if not self._counts and not len(X):
             raise ApplicationError({"": "no rows, expected at least one application"})
-        return X
-
-    def _error(self) -> ApplicationError:
+        if not self._counts:
+            return X
         fields = {}
         for row, _, name, fault in sorted(self._first, key=lambda problem: problem[:2])[:MOST_FIELDS_NAMED]:
             place = name if row == _WHOLE else f"{row}.{name}" if name else str(row)
             fields[place] = str(fault)
         more = self._counts.total() - len(fields)
-        return ApplicationError(fields | ({"...": f"and {more} more"} if more else {}), self._counts)
+        raise ApplicationError(fields | ({"...": f"and {more} more"} if more else {}), self._counts)
 
 
 def _encode_monitored(feature: Feature, values: Sequence[Any]) -> tuple[np.ndarray, dict[int, Fault]]:

@@ -53,7 +53,13 @@ class LogFile:
             if os.write(self._file, lines) < len(lines):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError:
-            self._undo_write()
+            # What the write left is cut off, or stays as the torn last line; the next write begins a new file.
+            try:
+                os.ftruncate(self._file, self._size)
+            except OSError:
+                self._size = max(self._size, 1)  # it is not empty
+            if self._size:
+                self.close()
             raise
         self._size += len(lines)
 
@@ -93,12 +99,3 @@ class LogFile:
             beside.unlink(missing_ok=True)
             raise
         self._file, self._path, self._day, self._size = file, path, day, 0
-
-    def _undo_write(self) -> None:
-        """Cut off what a failed write left, or leave it as the torn last line; the next write begins a new file."""
-        try:
-            os.ftruncate(self._file, self._size)
-        except OSError:
-            self._size = max(self._size, 1)  # it is not empty
-        if self._size:
-            self.close()

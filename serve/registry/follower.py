@@ -86,7 +86,13 @@ class Follower:
         return self._client.version_of_alias(self._name, self._alias)
 
     def _follow(self, version: Version) -> None:
-        wanted = make_pointer(version, self._alias)
+        if version.verdict not in TRUSTED_VERDICTS:
+            raise RegistryError("verdict", f"its verdict is {version.verdict[:20]!r}, expected passed or forced")
+        identity = (version.name, self._alias, version.number, version.run, version.verdict)
+        try:
+            wanted = Pointer(version.sha256, *identity)
+        except StoreError as err:
+            raise RegistryError("content", "no sha256 is recorded for its file") from err
         if wanted == self._installed == self._pointer():
             return
         refused = self._refused if self._refused and self._refused.version == version else None
@@ -146,16 +152,12 @@ class Follower:
 
 
 class ShadowFollower(Follower):
-    """Keeps the challenger's pointer in agreement with its alias, and removes it where the alias does not exist.
+    """Keeps the pointer of a challenger in agreement with its alias, and removes it where the alias does not exist.
 
     Failures are warnings: no answer depends on the challenger, and its alias may name a version before its validation.
     """
 
     _no_model, _level = "there is no challenger", logging.WARNING
-
-    def __init__(self, settings: Settings) -> None:
-        """Raises SettingsError."""
-        super().__init__(replace(settings, model_alias=settings.shadow_alias))
 
     def _fail(self, version: Version | None, err: ServeError) -> None:
         super()._fail(version, err)
@@ -170,16 +172,6 @@ class ShadowFollower(Follower):
                         log.info("the challenger is gone with the alias %s of %s", self._alias, self._name)
             if self._pointer() is None:  # the store agrees with the registry
                 self.status = Status(time.time())
-
-
-def make_pointer(version: Version, alias: str) -> Pointer:
-    """Return the pointer that a promotion writes for a version. Raises RegistryError."""
-    if version.verdict not in TRUSTED_VERDICTS:
-        raise RegistryError("verdict", f"its verdict is {version.verdict[:20]!r}, expected passed or forced")
-    try:
-        return Pointer(version.sha256, version.name, alias, version.number, version.run, version.verdict)
-    except StoreError as err:
-        raise RegistryError("content", "no sha256 is recorded for its file") from err
 
 
 def kind_of(err: ServeError) -> str:

@@ -115,18 +115,15 @@ class Shadow:
         differences = p - np.concatenate([part.p for part in parts])
         flips = codes - np.concatenate([part.codes for part in parts])
         self._counts.scored(challenger, champion, differences, flips)
-        if self._file:
-            lines = comparison.write_lines(challenger, parts, p.tolist(), codes.tolist())
-            self._append(self._file, lines, parts[0].at, len(p))
-
-    def _append(self, file: LogFile, lines: bytes, at: float, rows: int) -> None:
-        """Write lines to the log; count the rows if that fails, and log the first of several failures in a row."""
+        if self._file is None:
+            return
+        lines = comparison.write_lines(challenger, parts, p.tolist(), codes.tolist())
         try:
-            file.append(lines, at)
+            self._file.append(lines, parts[0].at)
             self._writable = True
         except OSError as err:
-            self._counts.unlogged(rows)
-            if self._writable:
+            self._counts.unlogged(len(p))
+            if self._writable:  # only the first of several failures in a row is logged
                 log.error("the shadow log can't be written: %s", err.strerror)
             self._writable = False
 

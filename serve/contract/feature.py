@@ -123,9 +123,11 @@ class Feature:
     def parse(self, cell: str) -> object:
         """Return the value of a CSV cell: None if it is empty, else a float if it is a decimal, else text."""
         cell = cell.strip()
+        if not cell:
+            return None
         if not self.is_category and _DECIMAL.fullmatch(cell):
             return float(cell)
-        return cell or None
+        return cell
 
     def encode_column(self, values: Sequence[object]) -> tuple[np.ndarray, dict[int, Fault]]:
         """Return (n,) float64, NaN at a fault, and the fault of each row that has one, in the order of rows.

@@ -108,8 +108,8 @@ def _category_problems(feature: Mapping[str, Any]) -> list[str]:
         problems.append("values: a name stands twice")
     if feature.get("direction"):
         problems.append("direction: a category has none")
-    numbers = ("min", "max", "elderly_from")
-    return problems + [f"{key}: a category has none" for key in numbers if feature.get(key) is not None]
+    limits = [key for key in ("min", "max", "elderly_from") if feature.get(key) is not None]
+    return problems + [f"{key}: a category has none" for key in limits]
 
 
 def _number_problems(feature: Mapping[str, Any]) -> list[str]:

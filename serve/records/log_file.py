@@ -35,10 +35,9 @@ class LogFile:
         """largest: bytes of a file before the next one begins. clock: unix time. `append` makes the folders."""
         self._folder, self._largest, self._clock = folder / kind, largest, clock
         self._writer = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}-{secrets.token_hex(4)}"
-        self._number = 0
         self._file: int | None = None
         self._path = folder  # of the open file
-        self._day = self._size = 0
+        self._number = self._day = self._size = 0
 
     def append(self, lines: bytes, at: float | None = None) -> None:
         """Write whole lines in one call to the file of the UTC day of `at`, by default today.

@@ -88,9 +88,8 @@ class Follower:
     def _follow(self, version: Version) -> None:
         if version.verdict not in TRUSTED_VERDICTS:
             raise RegistryError("verdict", f"its verdict is {version.verdict[:20]!r}, expected passed or forced")
-        identity = (version.name, self._alias, version.number, version.run, version.verdict)
         try:
-            wanted = Pointer(version.sha256, *identity)
+            wanted = Pointer(version.sha256, version.name, self._alias, version.number, version.run, version.verdict)
         except StoreError as err:
             raise RegistryError("content", "no sha256 is recorded for its file") from err
         if wanted == self._installed == self._pointer():

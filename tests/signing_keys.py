@@ -1,12 +1,13 @@
 """Ed25519 keys as PEM files, as `openssl genpkey -algorithm ed25519` makes them."""
 
+from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from serve.store.signature import encode_signature, text_to_sign
+from serve.store.signature import text_to_sign
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Keys:
 
     def sign(self, name: str, sha256: str) -> str:
         """Return the signature of a registered model's file."""
-        return encode_signature(self.key.sign(text_to_sign(name, sha256)))
+        return b64encode(self.key.sign(text_to_sign(name, sha256))).decode()
 
 
 def make_keys(folder: Path, name: str = "key") -> Keys:

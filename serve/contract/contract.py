@@ -5,6 +5,7 @@ import json
 import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -36,17 +37,13 @@ class Target:
         """The label of code 1."""
         return self.labels[self.positive]
 
-    @property
-    def denied(self) -> str:
-        """The label of code 0."""
-        return next(label for cell, label in self.labels.items() if cell != self.positive)
-
     def encode(self, cell: str) -> float:
         """Return 1.0 for the positive label and 0.0 for the other. Raises Fault."""
         cell = cell.strip()
         for known in self.labels:
-            if cell == known or _same_number(cell, known):
-                return float(known == self.positive)
+            with suppress(ValueError):  # one of them is no number
+                if cell == known or float(cell) == float(known):
+                    return float(known == self.positive)
         expected = " or ".join(f"{known} ({label})" for known, label in self.labels.items())
         raise Fault("missing" if not cell else "neither label", expected)
 
@@ -84,11 +81,9 @@ class Contract:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the document that `from_dict` reads, without defaults, so that it is short and stable."""
-        features = []
-        for feature in (*self.features, *self.refused):
-            default = asdict(Feature(feature.name, feature.type))
-            declared = {k: v for k, v in asdict(feature).items() if v != default[k]}
-            features.append({"name": feature.name, "type": feature.type} | declared)
+        default = asdict(Feature("", ""))
+        declared = map(asdict, (*self.features, *self.refused))
+        features = [{key: value for key, value in each.items() if value != default[key]} for each in declared]
         return {key: getattr(self, key) for key in _TOP} | {"target": asdict(self.target), "feature": features}
 
     @cached_property
@@ -122,7 +117,7 @@ class Contract:
 
     def label(self, code: int) -> str:
         """Return the label of a code, 1 or 0."""
-        return self.target.approved if code else self.target.denied
+        return next(label for cell, label in self.target.labels.items() if (cell == self.target.positive) == bool(code))
 
     def encode(self, application: object) -> np.ndarray:
         """Return (1, F) float64 for one application; absent is null. Raises ApplicationError with every problem."""
@@ -180,10 +175,3 @@ class Contract:
                 X[:, column], faults = feature.encode_column(columns.get(feature.name, [None] * n))
                 problems += [(row, feature.name, fault) for row, fault in faults.items()]
         return X, problems
-
-
-def _same_number(a: str, b: str) -> bool:
-    try:
-        return float(a) == float(b)
-    except ValueError:
-        return False

@@ -8,7 +8,7 @@ import io
 import re
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -31,7 +31,7 @@ class Cells:
     header: list[str]
     columns: list[Sequence[str]]
     rows: Sequence[int]
-    uneven: dict[int, int] = field(default_factory=dict)
+    uneven: dict[int, int]
 
 
 def read_cells(body: bytes) -> Cells:
@@ -63,7 +63,7 @@ def _split(text: str) -> Cells | None:
     stride = len(header) + 1
     if n and (len(cells) != n * stride - 1 or cells[stride - 1 :: stride] != ["\n"] * (n - 1)):
         return None
-    return Cells(header, [cells[start::stride] for start in range(len(header))], range(n))
+    return Cells(header, [cells[start::stride] for start in range(len(header))], range(n), {})
 
 
 def _read(text: str) -> Cells:
@@ -87,12 +87,11 @@ def read_decimals(cells: Sequence[str]) -> np.ndarray | None:
     A list with any other cell is no JSON, or has too many items or nulls.
     """
     empty = cells.count("")
-    decoder = _NUMBERS_OR_NULLS if empty else _NUMBERS
     text = ",".join([cell or "null" for cell in cells] if empty else cells)
     if "-0" in text and _MINUS_ZERO.search(text):
         return None  # JSON reads it as an integer, which has no minus zero
     try:
-        numbers = decoder.decode(f"[{text}]")
+        numbers = (_NUMBERS_OR_NULLS if empty else _NUMBERS).decode(f"[{text}]")
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
     if len(numbers) != len(cells) or (empty and numbers.count(None) != empty):

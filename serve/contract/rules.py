@@ -17,10 +17,8 @@ _KINDS = {
     **{"a list": (list, tuple), "text or a whole number": (str, int), "text or a number": (str, int, float)},
 }
 # The kind of each key's value.
-_TOP = {
-    **{"format": "a whole number", "model_name": "text", "experiment": "text", "split_salt": "text"},
-    **{"target": "a table", "feature": "a list"},
-}
+_TOP = {"format": "a whole number", **dict.fromkeys(("model_name", "experiment", "split_salt"), "text")}
+_TOP |= {"target": "a table", "feature": "a list"}
 _TARGET = {"name": "text", "meaning": "text", "positive": "text or a whole number", "labels": "a table"}
 _FEATURE = {
     **dict.fromkeys(("name", "type", "unit", "use"), "text"),
@@ -34,23 +32,20 @@ def contract_problems(document: Any) -> list[str]:
     """Return the problems of a contract document, empty if there are none."""
     if not isinstance(document, Mapping):
         return ["expected a table"]
-    problems = _shape_problems(document, _TOP, _TOP, "")
-    if problems:
+    if problems := _shape_problems(document, _TOP, _TOP, ""):
         return problems
     if not 1 <= document["format"] <= FORMAT:
         problems.append(f"format {document['format']} is not known here, expected 1 to {FORMAT}")
     problems += _target_problems(document["target"])
     for number, feature in enumerate(document["feature"], 1):
         problems += _feature_problems(feature, number)
-    if problems:
-        return problems
-    return _whole_problems(document["target"]["name"], list(map(Feature.from_dict, document["feature"])))
+    return problems or _whole_problems(document["target"]["name"], list(map(Feature.from_dict, document["feature"])))
 
 
 def _shape_problems(table: Any, kinds: Mapping[str, str], required: Any, where: str) -> list[str]:
     if not isinstance(table, Mapping):
         return [f"{where.rstrip('.: ')}: expected a table"]
-    problems = [f"{where}{key}: an open question is left: {table[key]}" for key in table if key == "question"]
+    problems = [f"{where}question: an open question is left: {table['question']}"] if "question" in table else []
     unknown = [key for key in table if key not in kinds and key != "question"]
     problems += [f"{where}{key}: unknown key, expected {', '.join(kinds)}" for key in unknown]
     problems += [f"{where}{key}: missing" for key in sorted(required) if table.get(key) is None]
@@ -63,8 +58,7 @@ def _shape_problems(table: Any, kinds: Mapping[str, str], required: Any, where: 
 
 
 def _target_problems(target: Any) -> list[str]:
-    problems = _shape_problems(target, _TARGET, _TARGET, "target.")
-    if problems:
+    if problems := _shape_problems(target, _TARGET, _TARGET, "target."):
         return problems
     if target["meaning"] not in MEANINGS:
         problems.append(f"target.meaning: expected {' or '.join(MEANINGS)}")
@@ -81,8 +75,7 @@ def _target_problems(target: Any) -> list[str]:
 def _feature_problems(feature: Any, number: int) -> list[str]:
     name = feature.get("name") if isinstance(feature, Mapping) else None
     where = f"{name}." if isinstance(name, str) and name else f"feature {number}: "
-    problems = _shape_problems(feature, _FEATURE, ("name", "type", "example"), where)
-    if problems:
+    if problems := _shape_problems(feature, _FEATURE, ("name", "type", "example"), where):
         return problems
     type_, reason = feature["type"], feature.get("reason") or {}
     if not feature["name"]:
@@ -108,16 +101,15 @@ def _feature_problems(feature: Any, number: int) -> list[str]:
 
 
 def _category_problems(feature: Mapping[str, Any]) -> list[str]:
-    problems = []
-    values = feature.get("values") or []
+    values, problems = feature.get("values"), []
     if not values or not all(isinstance(v, str) and v and v == v.strip() for v in values):
         problems.append("values: expected a list of names")
     elif len(set(values)) < len(values):
         problems.append("values: a name stands twice")
     if feature.get("direction"):
         problems.append("direction: a category has none")
-    numbers = ("min", "max", "elderly_from")
-    return problems + [f"{key}: a category has none" for key in numbers if feature.get(key) is not None]
+    limits = [key for key in ("min", "max", "elderly_from") if feature.get(key) is not None]
+    return problems + [f"{key}: a category has none" for key in limits]
 
 
 def _number_problems(feature: Mapping[str, Any]) -> list[str]:

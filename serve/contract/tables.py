@@ -6,7 +6,7 @@ Each input becomes columns, which `Feature.encode_column` judges. An error names
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice
+from itertools import chain, filterfalse, islice
 from typing import Any
 
 import numpy as np
@@ -111,19 +111,16 @@ class _Batch:
             else:
                 self._monitored[feature.name], faults = _encode_monitored(feature, values)
             self.add((rows[row], rank, feature.name, fault) for row, fault in faults.items())
-        if self._counts:
-            raise self._error()
-        if not len(X):
+        if not self._counts and not len(X):
             raise ApplicationError({"": "no rows, expected at least one application"})
-        return X
-
-    def _error(self) -> ApplicationError:
+        if not self._counts:
+            return X
         fields = {}
         for row, _, name, fault in sorted(self._first, key=lambda problem: problem[:2])[:MOST_FIELDS_NAMED]:
             place = name if row == _WHOLE else f"{row}.{name}" if name else str(row)
             fields[place] = str(fault)
         more = self._counts.total() - len(fields)
-        return ApplicationError(fields | ({"...": f"and {more} more"} if more else {}), self._counts)
+        raise ApplicationError(fields | ({"...": f"and {more} more"} if more else {}), self._counts)
 
 
 def _encode_monitored(feature: Feature, values: Sequence[Any]) -> tuple[np.ndarray, dict[int, Fault]]:
@@ -138,9 +135,8 @@ def _even_columns(contract: Contract, records: list[Any]) -> dict[str, list[Any]
     if set(map(type, records)) != {dict}:
         return None
     names = list(records[0])
-    if not names or not {feature.name for feature in contract.features}.issuperset(names):
-        return None
-    if list(chain.from_iterable(records)) != names * len(records):
+    is_known = names and {feature.name for feature in contract.features}.issuperset(names)
+    if not is_known or list(chain.from_iterable(records)) != names * len(records):
         return None
     values = list(chain.from_iterable(map(dict.values, records)))
     columns = {name: values[start :: len(names)] for start, name in enumerate(names)}
@@ -150,9 +146,8 @@ def _even_columns(contract: Contract, records: list[Any]) -> dict[str, list[Any]
 def _unknown_fields(contract: Contract, rows: Sequence[int], objects: list[Mapping[str, Any]]) -> Iterator[Problem]:
     known = {feature.name for feature in contract.features}
     for row, record in zip(rows, objects, strict=True):
-        if not known.issuperset(record):
-            unknown = [name for name in record if name not in known]
-            yield from ((row, len(known), name[:LONGEST_NAME], contract.judge_name(name)) for name in unknown)
+        for name in filterfalse(known.__contains__, record):
+            yield row, len(known), name[:LONGEST_NAME], contract.judge_name(name)
 
 
 def _header_problems(contract: Contract, header: Iterable[str]) -> Iterator[Problem]:

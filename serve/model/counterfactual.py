@@ -71,7 +71,9 @@ class _Search:
 
     def run(self) -> Counterfactual | None:
         if self._feature.is_category:
-            return self._search_names()
+            codes = np.array([code for code in range(len(self._feature.values)) if code != self._now], dtype=np.float64)
+            names = [self._feature.values[int(code)] for code in codes[self._approves(codes)]]
+            return Counterfactual(self._feature, "one_of", names) if names else None
         missing = bool(np.isnan(self._now))
         sides = ((-1 if self._feature.direction < 0 else 1),) if missing else (-1, 1)
         # A missing value has no neighbours: the search starts at the end that counts most against the applicant.
@@ -84,13 +86,8 @@ class _Search:
             value = self._nearest(start, side, points, approved)
             if value is not None and self._approves(np.array([value]))[0]:  # alone in its batch, as a request would be
                 claim = self._claim(value, side, points, approved)
-                changes.append(Counterfactual(self._feature, claim, _plain(value)))
+                changes.append(Counterfactual(self._feature, claim, int(value) if value == int(value) else value))
         return min(changes, key=lambda change: abs(change.value - start), default=None)
-
-    def _search_names(self) -> Counterfactual | None:
-        others = np.array([code for code in range(len(self._feature.values)) if code != self._now], dtype=np.float64)
-        names = [self._feature.values[int(code)] for code in others[self._approves(others)]]
-        return Counterfactual(self._feature, "one_of", names) if names else None
 
     def _approves(self, values: np.ndarray) -> np.ndarray:
         """Return (n,) whether the application is approved with each of (n,) values of this feature."""
@@ -118,7 +115,9 @@ class _Search:
 
     def _refine(self, denied: float, approved: float, side: int) -> float:
         """Return the approved value nearest to the denied one: a whole number, or one with few digits."""
-        step = _step(approved, self._feature)
+        # The power of ten of the last of DIGITS digits; near zero, of a thousandth of the range.
+        size = max(abs(approved), (self._feature.max - self._feature.min) / 1000)
+        step = Decimal(1).scaleb(floor(log10(size)) - DIGITS + 1)
         for _ in range(MOST_ROUNDS):
             between = np.linspace(denied, approved, FINER_POINTS + 2)
             between = np.unique(np.rint(between) if self._is_integer else between)[::side]
@@ -126,13 +125,9 @@ class _Search:
                 break
             first = int(np.argmax(np.append(self._approves(between[1:-1]), True)))
             denied, approved = float(between[first]), float(between[first + 1])
-        return approved if self._is_integer else self._round(approved, step, side)
-
-    def _round(self, approved: float, step: Decimal, side: int) -> float:
-        """Return the approved value with few digits that is nearest to the applicant's, else the value itself.
-
-        The search ends slightly past the border, so the value with few digits just before it may be approved too.
-        """
+        if self._is_integer:
+            return approved
+        # The search ends slightly past the border, so the value with few digits just before it may be approved too.
         away = Decimal(approved).quantize(step, ROUND_CEILING if side > 0 else ROUND_FLOOR)
         for rounded in (float(away - side * step), float(away)):
             is_change = np.isnan(self._now) or (rounded - self._now) * side > 0
@@ -147,25 +142,13 @@ class _Search:
         """
         beyond = approved[(points - value) * side > 0]
         is_sure = self._is_fully_scanned or self._feature.direction == side
-        if not (len(beyond) and beyond.all() and is_sure):
-            return "at"
-        return "from" if side > 0 else "to"
-
-
-def _step(number: float, feature: Feature) -> Decimal:
-    """Return the power of ten of the last of `DIGITS` digits; near zero, of a thousandth of the range."""
-    size = max(abs(number), (feature.max - feature.min) / 1000)
-    return Decimal(1).scaleb(floor(log10(size)) - DIGITS + 1)
-
-
-def _plain(value: float) -> int | float:
-    return int(value) if value == int(value) else value
+        if len(beyond) and beyond.all() and is_sure:
+            return "from" if side > 0 else "to"
+        return "at"
 
 
 def write_number(number: float, language: str) -> str:
     """Return a number as text, with narrow spaces between thousands, which both languages understand."""
-    number = _plain(number)
-    text = f"{number:,.15f}".rstrip("0") if isinstance(number, float) else f"{number:,}"
-    whole, point, part = text.partition(".")
+    whole, point, part = f"{number:,.15f}".rstrip("0").rstrip(".").partition(".")
     separator = "\u202f" if len(whole.lstrip("-")) > len("9,999") else ""
     return whole.replace(",", separator) + (point and ("," if language == "pt" else ".")) + part

@@ -61,16 +61,15 @@ def _is_encoded(feature: Feature, value: object) -> bool:
     return True
 
 
-def read_threshold(rule: Mapping[str, Any]) -> float:
-    """Return the lowest probability of approval that is approved. Raises ModelFileError."""
+def read_rule(rule: Mapping[str, Any]) -> tuple[float, tuple[float, float]]:
+    """Return the threshold, the lowest probability of approval that is approved, and the review band.
+
+    A person reviews probabilities from its low end to below its high end; it is empty by default.
+    Raises ModelFileError.
+    """
     threshold = rule.get("threshold")
     if not isinstance(threshold, float) or not 0 < threshold < 1:
         raise ModelFileError("the decision rule has no threshold between 0 and 1")
-    return threshold
-
-
-def read_review_band(rule: Mapping[str, Any], threshold: float) -> tuple[float, float]:
-    """Return low and high: a person reviews probabilities in [low, high), which is empty by default."""
     band = rule.get("review_band", [threshold, threshold])
     if not isinstance(band, list) or [type(end) in (int, float) for end in band] != [True, True]:
         raise ModelFileError("the review band is not two numbers")
@@ -78,4 +77,4 @@ def read_review_band(rule: Mapping[str, Any], threshold: float) -> tuple[float, 
     # Outside the threshold, an answer could be "approved" and "decline" at once.
     if not 0 <= low <= threshold <= high <= 1:
         raise ModelFileError("the review band is not low <= threshold <= high between 0 and 1")
-    return low, high
+    return threshold, (low, high)

@@ -14,8 +14,7 @@ from serve.contract.feature import Feature
 from serve.model.shapley import Explanation
 
 MOST_REASONS = 4
-NOTHING = 1e-6  # log-odds: a smaller effect is no reason, and effects no further apart are tied
-_DIGITS = 6  # of `NOTHING`
+NOTHING = 1e-6  # log-odds: a smaller effect is no reason, and effects equal to six decimals are tied
 LEAST_SHARE = 0.02  # of the largest effect: a smaller one is not a principal reason
 _TEXTS = {
     "en": {"missing": "{}: not given", "low": "{}: too low", "high": "{}: too high", "for": "{}: favourable"},
@@ -63,7 +62,7 @@ def principal_reasons(
     weights = sign * explanation.values
     least = max(NOTHING, LEAST_SHARE * float(weights.max()))
     columns = [column for column, weight in enumerate(weights) if weight > least]
-    columns.sort(key=lambda column: (-round(float(weights[column]), _DIGITS), column))
+    columns.sort(key=lambda column: (-round(float(weights[column]), 6), column))
     return [
         Reason(features[column], effect, _kind(features[column], effect, X[0, column], background[:, column]))
         for column in columns[:MOST_REASONS]

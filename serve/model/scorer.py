@@ -16,7 +16,7 @@ import onnxruntime as ort
 
 from serve.contract.contract import Contract
 from serve.errors import ContractError, ModelFileError
-from serve.model.documents import read_background, read_documents, read_review_band, read_threshold
+from serve.model.documents import read_background, read_documents, read_rule
 from serve.settings import LARGEST_FILE
 
 FEWEST_GOLDEN_ROWS = 4  # the example, both ends of every range, and one with missing values
@@ -55,19 +55,23 @@ class Scorer:
             raise ModelFileError(str(err)) from err
         self.provenance: dict[str, Any] = documents["provenance"]
         self.decision_rule: dict[str, Any] = documents["decision"]
-        self.threshold = read_threshold(self.decision_rule)
-        self.review_band = read_review_band(self.decision_rule, self.threshold)
+        self.threshold, self.review_band = read_rule(self.decision_rule)
         self._options = ort.RunOptions()
         self._options.log_severity_level = 4
-        self._check_shape()
+        inputs = [(i.name, i.type, i.shape[1:]) for i in self._session.get_inputs()]
+        expected = [("X", "tensor(double)", [len(self.contract.scored)])]
+        if inputs != expected:
+            raise ModelFileError(f"the graph takes {inputs}, expected {expected}")
+        if OUTPUTS[0] not in [output.name for output in self._session.get_outputs()]:
+            raise ModelFileError("the graph has no output 'probabilities'")
         self.background = read_background(documents["background"], self.contract)
         self._replay(documents["golden"])
 
     def score(self, X: np.ndarray) -> np.ndarray:
         """Return (n,) probabilities of approval for (n, F) float64 rows."""
-        if len(X) <= CHUNK:
-            return self._run(X)
-        return np.concatenate([self._run(X[start : start + CHUNK]) for start in range(0, len(X), CHUNK)])
+        chunks = [X[start : start + CHUNK] for start in range(0, len(X) or 1, CHUNK)]
+        runs = [self._session.run(OUTPUTS, {"X": chunk}, self._options)[0][:, 1] for chunk in chunks]
+        return np.concatenate(runs, dtype=np.float64)
 
     def score_one(self, X: np.ndarray) -> float:
         """Return the probability of approval for one (1, F) float64 row."""
@@ -86,17 +90,6 @@ class Scorer:
         p = self.score(X)
         code = int(self.decide(p)[0])
         return Decision(code, self.contract.label(code), float(p[0]), self.threshold)
-
-    def _run(self, X: np.ndarray) -> np.ndarray:
-        return self._session.run(OUTPUTS, {"X": X}, self._options)[0][:, 1].astype(np.float64)
-
-    def _check_shape(self) -> None:
-        inputs = [(i.name, i.type, i.shape[1:]) for i in self._session.get_inputs()]
-        expected = [("X", "tensor(double)", [len(self.contract.scored)])]
-        if inputs != expected:
-            raise ModelFileError(f"the graph takes {inputs}, expected {expected}")
-        if "probabilities" not in [output.name for output in self._session.get_outputs()]:
-            raise ModelFileError("the graph has no output 'probabilities'")
 
     def _replay(self, golden: Mapping[str, Any]) -> None:
         try:

@@ -47,7 +47,9 @@ class Explainer:
             self._masks = self._sets[:, None] >> np.arange(self._features) & 1 == 1
             self._without = np.array([self._sets[~inside] for inside in self._masks.T])
             self._with = self._without + (1 << np.arange(self._features))[:, None]
-            self._weights = _weights(self._masks.sum(axis=1), self._features)[self._without]
+            # By the size of the coalition that a feature joins; the weights of all it can join sum to 1.
+            weights = [1 / (self._features * comb(self._features - 1, size)) for size in range(self._features)]
+            self._weights = np.array(weights)[self._masks.sum(axis=1)[self._without]]
 
     def explain(self, X: np.ndarray) -> Explanation:
         """Return the explanation of one (1, F) float64 row from `Contract.encode`."""
@@ -69,7 +71,10 @@ class Explainer:
         masks = joined.reshape(-1, self._features)
         worth = np.zeros(len(masks))
         for row, changes in zip(self._scorer.background, differs, strict=True):  # one at a time, to save memory
-            stand_ins = _stand_ins(masks, changes)
+            packed = np.packbits(masks & changes, axis=1)
+            rows = packed.view(f"V{packed.shape[1]}").ravel()  # the bits of each mask as one item
+            _, first, position = np.unique(rows, return_index=True, return_inverse=True)
+            stand_ins = first[position]  # the first of the coalitions that make the same row
             worth += self._score_coalitions(X, row[None], masks, stand_ins[None])[0] / len(differs)
         gains = np.diff(worth.reshape(len(orders), -1), axis=1)
         values = np.empty(orders.shape)
@@ -105,17 +110,3 @@ class Explainer:
 def _log_odds(p: np.ndarray) -> np.ndarray:
     p = np.clip(p, CLIP, 1 - CLIP)
     return np.log(p / (1 - p))
-
-
-def _stand_ins(masks: np.ndarray, changes: np.ndarray) -> np.ndarray:
-    """Return (m,) the first of the coalitions (m, F) that makes the same row, where `changes` (F,) features differ."""
-    packed = np.packbits(masks & changes, axis=1)
-    rows = packed.view(f"V{packed.shape[1]}").ravel()  # the bits of each mask as one item
-    _, first, position = np.unique(rows, return_index=True, return_inverse=True)
-    return first[position]
-
-
-def _weights(sizes: np.ndarray, features: int) -> np.ndarray:
-    """Return the weight of a feature that joins a coalition of each size; the weights of all it can join sum to 1."""
-    table = [1 / (features * comb(features - 1, size)) for size in range(features)] + [0.0]
-    return np.array(table)[sizes]

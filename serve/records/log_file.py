@@ -35,10 +35,9 @@ class LogFile:
         """largest: bytes of a file before the next one begins. clock: unix time. `append` makes the folders."""
         self._folder, self._largest, self._clock = folder / kind, largest, clock
         self._writer = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}-{secrets.token_hex(4)}"
-        self._number = 0
         self._file: int | None = None
         self._path = folder  # of the open file
-        self._day = self._size = 0
+        self._number = self._day = self._size = 0
 
     def append(self, lines: bytes, at: float | None = None) -> None:
         """Write whole lines in one call to the file of the UTC day of `at`, by default today.
@@ -53,7 +52,13 @@ class LogFile:
             if os.write(self._file, lines) < len(lines):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError:
-            self._undo_write()
+            # What the write left is cut off, or stays as the torn last line; the next write begins a new file.
+            try:
+                os.ftruncate(self._file, self._size)
+            except OSError:
+                self._size = max(self._size, 1)  # it is not empty
+            if self._size:
+                self.close()
             raise
         self._size += len(lines)
 
@@ -93,12 +98,3 @@ class LogFile:
             beside.unlink(missing_ok=True)
             raise
         self._file, self._path, self._day, self._size = file, path, day, 0
-
-    def _undo_write(self) -> None:
-        """Cut off what a failed write left, or leave it as the torn last line; the next write begins a new file."""
-        try:
-            os.ftruncate(self._file, self._size)
-        except OSError:
-            self._size = max(self._size, 1)  # it is not empty
-        if self._size:
-            self.close()

@@ -31,8 +31,15 @@ class DeadlineHTTP:
         self._origin = _origin(settings.tracking_uri)
         self._authorization = settings.tracking_authorization
         self._timeout = settings.registry_timeout_seconds
-        self._tls = _make_tls(settings)
         self._beat = beat
+        try:
+            self._tls = ssl.create_default_context(cafile=settings.tracking_ca_file or None)
+        except OSError as err:
+            where = f"MLFLOW_TRACKING_SERVER_CERT_PATH={settings.tracking_ca_file!r}"
+            raise SettingsError(f"{where}: no certificates") from err
+        if settings.tracking_insecure_tls:
+            self._tls.check_hostname = False
+            self._tls.verify_mode = ssl.CERT_NONE
 
     def get(self, url: str, limit: int, timeouts: int = 1) -> bytes:
         """Return a body of at most `limit` bytes within so many times the timeout. Raises RegistryError."""
@@ -57,7 +64,7 @@ class DeadlineHTTP:
 
         def open_response(sock: socket, **options: Any) -> HTTPResponse:
             response = HTTPResponse(sock, **options)
-            read = response.fp.raw.readinto
+            read = response.fp.raw.readinto  # the one method by which a BufferedReader reads its raw stream
 
             def read_in_time(buffer: memoryview) -> int | None:
                 self._beat()
@@ -86,24 +93,9 @@ class _Handler(HTTPHandler, HTTPSHandler):
         HTTPSHandler.__init__(self, context=tls)
         self._open_response = open_response
 
-    def do_open(self, http_class: Callable[..., HTTPConnection], req: Request, **options: Any) -> HTTPResponse:
-        def connect(host: str, **more: Any) -> HTTPConnection:
-            connection = http_class(host, **more)
-            connection.response_class = self._open_response
-            return connection
-
-        return super().do_open(connect, req, **options)
-
-
-def _make_tls(settings: Settings) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=settings.tracking_ca_file or None)
-    except OSError as err:
-        raise SettingsError(f"MLFLOW_TRACKING_SERVER_CERT_PATH={settings.tracking_ca_file!r}: no certificates") from err
-    if settings.tracking_insecure_tls:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+    def do_open(self, http_class: type[HTTPConnection], req: Request, **options: Any) -> HTTPResponse:
+        connection = type("Connection", (http_class,), {"response_class": staticmethod(self._open_response)})
+        return super().do_open(connection, req, **options)
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

@@ -86,7 +86,12 @@ class Follower:
         return self._client.version_of_alias(self._name, self._alias)
 
     def _follow(self, version: Version) -> None:
-        wanted = make_pointer(version, self._alias)
+        if version.verdict not in TRUSTED_VERDICTS:
+            raise RegistryError("verdict", f"its verdict is {version.verdict[:20]!r}, expected passed or forced")
+        try:
+            wanted = Pointer(version.sha256, version.name, self._alias, version.number, version.run, version.verdict)
+        except StoreError as err:
+            raise RegistryError("content", "no sha256 is recorded for its file") from err
         if wanted == self._installed == self._pointer():
             return
         refused = self._refused if self._refused and self._refused.version == version else None
@@ -95,21 +100,19 @@ class Follower:
         try:
             if not self._is_installed(wanted):
                 self._install(version, wanted)
-        except StoreBusyError:
-            raise
         except (RegistryError, ModelFileError, StoreError) as err:
-            attempts = refused.attempts + 1 if refused else 1
-            until = time.monotonic() + wait_after(attempts, self._poll)
-            self._refused = _Refused(version, kind_of(err), str(err), attempts, until)
+            if not isinstance(err, StoreBusyError):
+                attempts = refused.attempts + 1 if refused else 1
+                until = time.monotonic() + wait_after(attempts, self._poll)
+                self._refused = _Refused(version, kind_of(err), str(err), attempts, until)
             raise
         self._installed = wanted
 
     def _is_installed(self, wanted: Pointer) -> bool:
         """Return whether a promotion, or this process before a restart, has installed the wanted version."""
-        try:
+        with suppress(StoreError, ModelFileError):
             return self._pointer() == wanted and bool(self._store.load(wanted))
-        except (StoreError, ModelFileError):
-            return False
+        return False
 
     def _install(self, version: Version, wanted: Pointer) -> None:
         data = self._store.file(version.sha256) or self._client.model_file(version)
@@ -130,10 +133,9 @@ class Follower:
         log.info("installed %s version %s, sha256 %s", version.name, version.number, version.sha256)
 
     def _pointer(self) -> Pointer | None:
-        try:
+        with suppress(StoreError):  # a damaged pointer is replaced like a missing one
             return self._store.pointer()
-        except StoreError:  # a damaged pointer is replaced like a missing one
-            return None
+        return None
 
     def _fail(self, version: Version | None, err: ServeError) -> None:
         """Update the status, and log the failure if it differs from the last one."""
@@ -149,42 +151,26 @@ class Follower:
 
 
 class ShadowFollower(Follower):
-    """Keeps the challenger's pointer in agreement with its alias, and removes it where the alias does not exist.
+    """Keeps the pointer of a challenger in agreement with its alias, and removes it where the alias does not exist.
 
     Failures are warnings: no answer depends on the challenger, and its alias may name a version before its validation.
     """
 
     _no_model, _level = "there is no challenger", logging.WARNING
 
-    def __init__(self, settings: Settings) -> None:
-        """Raises SettingsError."""
-        super().__init__(replace(settings, model_alias=settings.shadow_alias))
-
     def _fail(self, version: Version | None, err: ServeError) -> None:
         super()._fail(version, err)
-        if kind_of(err) == "alias":
-            with suppress(ServeError):  # the next step reports it, if it lasts
-                self._unpoint()
-                if self._pointer() is None:  # the store agrees with the registry
-                    self.status = Status(time.time())
-
-    def _unpoint(self) -> None:
-        with self._store.locked(wait=False):
-            try:
-                self._ask()  # the alias may have been set meanwhile, and the pointer with it
-            except RegistryError as err:
-                if err.kind == "alias" and self._store.unpoint():
-                    log.info("the challenger is gone with the alias %s of %s", self._alias, self._name)
-
-
-def make_pointer(version: Version, alias: str) -> Pointer:
-    """Return the pointer that a promotion writes for a version. Raises RegistryError."""
-    if version.verdict not in TRUSTED_VERDICTS:
-        raise RegistryError("verdict", f"its verdict is {version.verdict[:20]!r}, expected passed or forced")
-    try:
-        return Pointer(version.sha256, version.name, alias, version.number, version.run, version.verdict)
-    except StoreError as err:
-        raise RegistryError("content", "no sha256 is recorded for its file") from err
+        if kind_of(err) != "alias":
+            return
+        with suppress(ServeError):  # the next step reports it, if it lasts
+            with self._store.locked(wait=False):
+                try:
+                    self._ask()  # the alias may have been set meanwhile, and the pointer with it
+                except RegistryError as again:
+                    if again.kind == "alias" and self._store.unpoint():
+                        log.info("the challenger is gone with the alias %s of %s", self._alias, self._name)
+            if self._pointer() is None:  # the store agrees with the registry
+                self.status = Status(time.time())
 
 
 def kind_of(err: ServeError) -> str:

@@ -19,7 +19,6 @@ LARGEST_DOCUMENT = 1_000_000  # bytes of JSON
 DOWNLOAD_TIMEOUTS = 12  # a model file may take this many times as long as an answer
 MODEL_FILE = "model.onnx"
 _REST = "api/2.0/mlflow"
-_PROXIED = "api/2.0/mlflow-artifacts/artifacts"
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ class RegistryClient:
         """Return the address of an artifact: served directly, or read by the endpoint that MLflow's UI uses."""
         place = urlsplit(folder)
         if place.scheme == "mlflow-artifacts":
-            return self._url(f"{_PROXIED}/{quote(place.path.strip('/'))}/{file}")
+            return self._url(f"{_REST}-artifacts/artifacts/{quote(place.path.strip('/'))}/{file}")
         return self._url(endpoint, **query, path=file)
 
     def _url(self, path: str, /, **query: str) -> str:

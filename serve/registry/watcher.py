@@ -33,7 +33,7 @@ def watch(
     follower = Follower(settings, beat)
     log.info("following %s@%s at %s", settings.model_name, settings.model_alias, settings.tracking_uri)
     if settings.shadow_alias:
-        arguments = (ShadowFollower(settings), stopping, report_shadow)
+        arguments = (ShadowFollower(replace(settings, model_alias=settings.shadow_alias)), stopping, report_shadow)
         threading.Thread(target=_follow_shadow, args=arguments, name="shadow-watch", daemon=True).start()
     while os.getppid() == parent:
         again = time.monotonic() + follower.step()

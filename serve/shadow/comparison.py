@@ -77,9 +77,8 @@ class ShadowCounts:
             self._tallies.add((exposition.SHADOW_FLIPS, *pair, label), int(np.sum(flips == flip)))
         for side, rows in (("above", difference >= 0), ("below", difference < 0)):
             sizes = np.abs(difference[rows])
-            counts = np.bincount(
-                np.searchsorted(exposition.DIFFERENCES, sizes), minlength=len(exposition.DIFFERENCES) + 1
-            )
+            buckets = np.searchsorted(exposition.DIFFERENCES, sizes)
+            counts = np.bincount(buckets, minlength=len(exposition.DIFFERENCES) + 1)
             added = [*counts.tolist(), float(sizes.sum())]
             row = self._tallies.row((exposition.SHADOW_DIFFERENCE, *pair, side), len(added))
             with self._tallies.lock:

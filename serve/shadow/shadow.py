@@ -93,7 +93,10 @@ class Shadow:
         """Return about STEP rows that one champion decided on one UTC day."""
         taken: list[Decided] = []
         rows = 0
-        while self._queue and rows < STEP and (not taken or _go_together(taken[0], self._queue[0])):
+        while self._queue and rows < STEP:
+            first, other = (taken or self._queue)[0], self._queue[0]
+            if first.loaded is not other.loaded or first.at // DAY != other.at // DAY:
+                break
             taken.append(self._queue.popleft())
             rows += len(taken[-1].p)
         with self._lock:
@@ -112,21 +115,17 @@ class Shadow:
         differences = p - np.concatenate([part.p for part in parts])
         flips = codes - np.concatenate([part.codes for part in parts])
         self._counts.scored(challenger, champion, differences, flips)
-        if self._file:
-            lines = comparison.write_lines(challenger, parts, p.tolist(), codes.tolist())
-            self._append(self._file, lines, parts[0].at, len(p))
-
-    def _append(self, file: LogFile, lines: bytes, at: float, rows: int) -> None:
-        """Write lines to the log; count the rows if that fails, and log the first of several failures in a row."""
+        if self._file is None:
+            return
+        lines = comparison.write_lines(challenger, parts, p.tolist(), codes.tolist())
         try:
-            file.append(lines, at)
+            self._file.append(lines, parts[0].at)
+            self._writable = True
         except OSError as err:
-            self._counts.unlogged(rows)
-            if self._writable:
+            self._counts.unlogged(len(p))
+            if self._writable:  # only the first of several failures in a row is logged
                 log.error("the shadow log can't be written: %s", err.strerror)
             self._writable = False
-        else:
-            self._writable = True
 
     def _maintain_file(self, step: Callable[[LogFile], None]) -> None:
         with suppress(OSError):  # the next write reports it
@@ -162,7 +161,3 @@ def make_shadow(settings: Settings, tallies: Tallies) -> Shadow | None:
     folder = settings.prediction_log
     file = LogFile(folder, "shadow", settings.prediction_log_bytes) if folder else None
     return Shadow(LiveModel(store, shadow=True), comparison.ShadowCounts(tallies), file)
-
-
-def _go_together(one: Decided, other: Decided) -> bool:
-    return one.loaded is other.loaded and one.at // DAY == other.at // DAY

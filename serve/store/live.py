@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -79,14 +80,13 @@ class LiveModel:
         self._refused = failure
 
     def watch(self, seconds: float, at_once: bool = False) -> None:
-        """Refresh every `seconds`, and now if at once, on a thread that ends with the process."""
+        """Refresh every `seconds`, the first time now if `at_once`, on a thread that ends with the process."""
 
         def run() -> None:
-            ticker = threading.Event()
-            if at_once:
+            time.sleep(0 if at_once else seconds)
+            while True:
                 self.refresh()
-            while not ticker.wait(seconds):
-                self.refresh()
+                time.sleep(seconds)
 
         threading.Thread(target=run, name="pointer-watch", daemon=True).start()
 

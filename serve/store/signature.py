@@ -19,11 +19,6 @@ def text_to_sign(name: str, sha256: str) -> bytes:
     return f"loan-approval model file, version 1\n{name}\n{sha256}\n".encode()
 
 
-def encode_signature(signature: bytes) -> str:
-    """Return a signature in base64, as a registry's tag and a store hold it."""
-    return base64.b64encode(signature).decode()
-
-
 class Verifier:
     """Checks signatures with one public key, for files of one registered model."""
 

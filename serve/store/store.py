@@ -11,7 +11,7 @@ import fcntl
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -111,18 +111,16 @@ class Store:
 
     def file(self, sha256: str) -> bytes | None:
         """Return the bytes of an installed file, None if it is absent or damaged."""
-        try:
+        with suppress(OSError):
             data = read_regular(self.path / f"{sha256}.onnx", self._largest)
-        except OSError:
-            return None
-        return data if hashlib.sha256(data).hexdigest() == sha256 else None
+            return data if hashlib.sha256(data).hexdigest() == sha256 else None
+        return None
 
     def signature(self, sha256: str) -> str:
         """Return the signature of a file, "" if it has none."""
-        try:
+        with suppress(OSError):
             return read_regular(self.path / f"{sha256}.sig", LARGEST_SIGNATURE).decode("ascii", "replace").strip()
-        except OSError:
-            return ""
+        return ""
 
     def load(self, pointer: Pointer) -> tuple[Scorer, dict[str, Any]]:
         """Return the verified file that a pointer names, and its metadata.

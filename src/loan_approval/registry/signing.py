@@ -4,6 +4,7 @@
 """
 
 import os
+from base64 import b64encode
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from loan_approval.errors import PromotionError
 from serve.files import read_regular
-from serve.store.signature import LARGEST_KEY, encode_signature, text_to_sign
+from serve.store.signature import LARGEST_KEY, text_to_sign
 
 SETTING = "LOAN_APPROVAL_SIGNING_KEY"
 
@@ -37,5 +38,5 @@ def load_signing_key() -> Ed25519PrivateKey | None:
 
 
 def sign(key: Ed25519PrivateKey, name: str, sha256: str) -> str:
-    """Return the signature of a registered model's file, as text."""
-    return encode_signature(key.sign(text_to_sign(name, sha256)))
+    """Return the signature of a registered model's file in base64, as a registry's tag and a store hold it."""
+    return b64encode(key.sign(text_to_sign(name, sha256))).decode()

@@ -34,7 +34,7 @@ def test_the_csv_holds_the_contracts_columns_and_no_other(rows):
 
 def test_the_labels_are_the_past_decisions(rows):
     assert sum(CONTRACT.target.encode(row["approve"]) for row in rows) == 1745
-    assert (CONTRACT.target.approved, CONTRACT.target.denied) == ("Approved", "Denied")
+    assert (CONTRACT.label(1), CONTRACT.label(0)) == ("Approved", "Denied")
 
 
 def test_no_leak_is_in_the_contract():

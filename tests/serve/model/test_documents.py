@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from serve.errors import ModelFileError
-from serve.model.documents import MOST_BACKGROUND_ROWS, read_background, read_review_band, read_threshold
+from serve.model.documents import MOST_BACKGROUND_ROWS, read_background, read_rule
 
 ROW = [45, 85_000, 650, 25_000, 10, 5, 0]
 
@@ -40,14 +40,14 @@ def test_a_category_in_the_background_with_another_value_is_refused(loans, code)
 
 @pytest.mark.parametrize("threshold", [None, 0.0, 1.0, 1, "0.5", float("nan")])
 def test_a_threshold_lies_between_0_and_1(threshold):
-    assert read_threshold({"threshold": 0.5}) == 0.5
+    assert read_rule({"threshold": 0.5})[0] == 0.5
     with pytest.raises(ModelFileError, match="no threshold between 0 and 1"):
-        read_threshold({"threshold": threshold})
+        read_rule({"threshold": threshold})
 
 
 @pytest.mark.parametrize("band", [[0.6, 0.7], [0.4, 0.45], [-0.1, 0.6], [0.4, 1.1], [0.7, 0.3]])
 def test_a_review_band_holds_the_threshold(band):
-    assert read_review_band({}, 0.5) == (0.5, 0.5)
-    assert read_review_band({"review_band": [0.4, 1]}, 0.5) == (0.4, 1.0)
+    assert read_rule({"threshold": 0.5})[1] == (0.5, 0.5)
+    assert read_rule({"threshold": 0.5, "review_band": [0.4, 1]})[1] == (0.4, 1.0)
     with pytest.raises(ModelFileError, match="low <= threshold <= high"):
-        read_review_band({"review_band": band}, 0.5)
+        read_rule({"threshold": 0.5, "review_band": band})

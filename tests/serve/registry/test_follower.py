@@ -484,7 +484,7 @@ def challenger(registry, settings, model_file, caplog) -> ShadowFollower:
     """The follower of the challenger's alias, with version 1 in production and no challenger."""
     registry.register("1", model_file("loans"))
     caplog.set_level(logging.INFO, logger="serve")
-    return ShadowFollower(replace(settings, shadow_alias="challenger"))
+    return ShadowFollower(replace(settings, model_alias="challenger"))
 
 
 def challenge(registry: FakeRegistry, number: str, data: bytes, **recorded: str) -> str:

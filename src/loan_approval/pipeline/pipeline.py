@@ -1,4 +1,4 @@
-"""The whole line, step by step: notebooks with their reports, promotion, a served and answered request."""
+"""Runs each step of the flow: notebooks with their reports, promotion, the server, one application."""
 
 import json
 import os
@@ -36,10 +36,7 @@ START_LIMIT = 60  # seconds a server may take until it is ready
 
 
 def run_step(notebook: str, texts: Mapping[str, str], folder: Path, time_limit: float) -> dict[str, Any]:
-    """Run one notebook with parameters given as texts; its report lands below `folder` and in MLflow.
-
-    Returns what the notebook published.
-    """
+    """Run one notebook with parameters given as texts, report it below `folder` and in MLflow; return its result."""
     path = ROOT / "notebooks" / f"{notebook}.ipynb"
     parameters = parse_parameters(path, texts)
     dataset = str(parameters.get("dataset", "loans"))
@@ -165,10 +162,8 @@ def ask(address: str, application: Mapping[str, Any]) -> None:
     body = json.dumps(application, separators=(",", ":"), ensure_ascii=False)
     place = address.removeprefix("http://127.0.0.1:")
     print(f"curl -X POST localhost:{place}/api/v2/predict -H 'Content-Type: application/json' -d '{body}'")
-    request = Request(  # noqa: S310 (http, our own address)
-        f"{address}/api/v2/predict", body.encode(), {"Content-Type": "application/json"}, method="POST"
-    )
-    with urlopen(request, timeout=10) as answer:  # noqa: S310
+    request = Request(f"{address}/api/v2/predict", body.encode(), {"Content-Type": "application/json"})  # noqa: S310
+    with urlopen(request, timeout=10) as answer:  # noqa: S310 (http, our own address)
         print(f"-> {answer.read().decode()}", flush=True)
 
 

@@ -133,8 +133,7 @@ def _switch(
     entry = {"event": event, "version": version.number, "sha256": version.sha256, "verdict": pointer.verdict}
     entry = history.stamp(entry | ({"reason": reason} if reason else {}))
     new = [entry] if history.promoted_versions(version.name)[-1:] != [version.number] else []
-    metadata = _renew_card(version, data, metadata, [*history.read(version.name), *new])
-    install(version, data, metadata, store)
+    install(version, data, _renew_card(version, data, metadata, [*history.read(version.name), *new]), store)
     if new:
         # Before the alias, so that user and time are recorded even if another process completes the rest.
         history.append(version.name, entry)

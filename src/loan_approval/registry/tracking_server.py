@@ -73,11 +73,10 @@ def _unusable(uri: str, reason: str) -> TrackingError:
 
 @contextmanager
 def serving() -> Iterator[str]:
-    """Yield the address of the server that the environment names, else of one started here on the same database:
-    several processes can write to a server, and only one at a time to an SQLite file.
+    """Yield the address of a server, which several processes can write to, unlike an SQLite file.
 
-    The experiment must exist: it records where artifacts go, so that they stay readable without the server.
-    Raises TrackingError when the server does not start.
+    It is the one that the environment names, else one started here on the same database: then the experiment must
+    exist, as it records where artifacts go. Raises TrackingError when the server does not start.
     """
     uri = tracking_uri()
     if is_server(uri):

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/house.md").read_text(encoding="utf-8")
-ANSWERS = re.findall(r"^\| [^|`]+ \| `([\w/.]+)`(?:: `(\w+(?:\.\w+)?)`)? \|$", PAGE, re.MULTILINE)
+ANSWERS = re.findall(r"^\| [^|]+\? \| `([\w/.]+)`(?:: `(\w+(?:\.\w+)?)`)? \|$", PAGE, re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +32,14 @@ def names_in(path: Path) -> set[str]:
 
 def test_the_picture_of_the_house_is_what_the_imports_say(house):
     assert house.draw() in PAGE, "run `python docs/house.py`"
+
+
+def test_every_module_has_tests_of_its_name_beside_it():
+    modules = [path for path in (*ROOT.glob("serve/**/*.py"), *ROOT.glob("src/loan_approval/**/*.py"))
+               if path.name not in ("__init__.py", "__main__.py")]  # fmt: skip
+    names = {path: path.relative_to(ROOT).as_posix().removeprefix("src/") for path in modules}
+    tests = {path: (ROOT / "tests" / names[path]).with_name(f"test_{path.name}") for path in modules}
+    assert [names[path] for path in modules if not tests[path].is_file()] == []
 
 
 def test_an_arrow_that_follows_from_others_is_left_out(house):

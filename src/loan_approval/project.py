@@ -1,4 +1,4 @@
-"""What this checkout is: its root folder, its commit and changes, its lock file."""
+"""Describes this checkout: its root folder, commit, changes and lock file, and the platform."""
 
 import hashlib
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 REPORTS = ROOT / "reports"
 LOCK = ROOT / "locks" / "dev.txt"
-CODE = ("src", "serve", "notebooks", "locks")  # what a training run's result follows from, beside data and parameters
+CODE = ("src", "serve", "notebooks", "locks")  # determines a training's result, with data and parameters
 
 
 def sha256_of(path: Path) -> str:
@@ -34,11 +34,11 @@ def git_state() -> dict[str, str]:
 
 
 def platform_state() -> dict[str, str]:
-    """Return what the bytes of a training run may follow from beside commit, data, lock and parameters.
+    """Return what else may change the bytes of a training than commit, data, lock and parameters.
 
-    `cpu` is what the linear algebra library takes the processor for: it picks its arithmetic by that.
+    `cpu` is the processor type that the linear algebra library detects; its arithmetic depends on it.
     """
-    from threadpoolctl import threadpool_info  # numpy must be loaded, which is the caller's affair
+    from threadpoolctl import threadpool_info  # knows only loaded libraries: the caller must have imported numpy
 
     system = f"{platform.system()} {platform.machine()} {' '.join(platform.libc_ver())}".rstrip()
     cpus = sorted({str(pool["architecture"]) for pool in threadpool_info() if pool.get("architecture")})

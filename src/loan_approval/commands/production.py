@@ -32,7 +32,7 @@ def add_commands(add: Adder) -> None:
 
 @asks_mlflow
 def _promote(options: argparse.Namespace) -> None:
-    from loan_approval.pipeline.pipeline import report_promotion
+    from loan_approval.pipeline.pipeline import write_card
     from loan_approval.registry.promotion import promote, uncommitted_code
     from loan_approval.registry.stores import model_and_store
 
@@ -40,21 +40,21 @@ def _promote(options: argparse.Namespace) -> None:
     version = promote(name, options.version, store, options.force)
     signed = ", signed" if version.signature else ""
     print(f"{name}: version {version.number} is in production, sha256 {version.sha256}{signed}")
-    report_promotion(version, options.dataset, project.REPORTS)
+    write_card(version, options.dataset, project.REPORTS)
     if changes := uncommitted_code(store):
         print(f"warning: it was made with code that is in no commit (changes {changes[:12]})", file=sys.stderr)
 
 
 @asks_mlflow
 def _rollback(options: argparse.Namespace) -> None:
-    from loan_approval.pipeline.pipeline import report_promotion
+    from loan_approval.pipeline.pipeline import write_card
     from loan_approval.registry.promotion import rollback
     from loan_approval.registry.stores import model_and_store
 
     name, store = model_and_store(options.dataset)
     version = rollback(name, store)
     print(f"{name}: back to version {version.number}, sha256 {version.sha256}")
-    report_promotion(version, options.dataset, project.REPORTS)
+    write_card(version, options.dataset, project.REPORTS)
 
 
 @asks_mlflow
@@ -81,7 +81,7 @@ def _reproduce(options: argparse.Namespace) -> None:
     print(f"{name} version {version.number}: recorded sha256 {version.sha256}, made again {rebuild.sha256}")
     for line in (*rebuild.notes, *rebuild.differences):
         print(f"- {line}")
-    if not rebuild.same:
+    if rebuild.differences:
         sys.exit("it differs")
     print("the same bytes")
 

@@ -1,4 +1,4 @@
-"""The whole line, step by step: notebooks with their reports, promotion, a served and answered request."""
+"""Runs each step of the flow: notebooks with their reports, promotion, the server, one application."""
 
 import json
 import os
@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from loan_approval.data.datasets import Dataset, dataset_folder, load_contract, load_dataset, restore_dataset
@@ -27,6 +26,7 @@ from loan_approval.records.reading import prediction_log_folder
 from loan_approval.registry import tracking
 from loan_approval.registry.promotion import ALIAS, promote
 from loan_approval.registry.stores import model_and_store
+from loan_approval.registry.tracking_server import wait_until_ready
 from loan_approval.training.factories import find_factory
 from loan_approval.training.factory import ModelFactory, PreprocessorFactory
 from serve.files import write_atomically
@@ -36,10 +36,7 @@ START_LIMIT = 60  # seconds a server may take until it is ready
 
 
 def run_step(notebook: str, texts: Mapping[str, str], folder: Path, time_limit: float) -> dict[str, Any]:
-    """Run one notebook with parameters given as texts; its report lands below `folder` and in MLflow.
-
-    Returns what the notebook published.
-    """
+    """Run one notebook with parameters given as texts, report it below `folder` and in MLflow; return its result."""
     path = ROOT / "notebooks" / f"{notebook}.ipynb"
     parameters = parse_parameters(path, texts)
     dataset = str(parameters.get("dataset", "loans"))
@@ -53,7 +50,7 @@ def run_step(notebook: str, texts: Mapping[str, str], folder: Path, time_limit: 
     try:
         run = run_notebook(path, parameters, folder / name, time_limit, parameters.get("report"))
         if notebook == "03_validate":
-            write_card(tracking.find_version(run.result["name"], run.result["version"]), folder / name)
+            write_card(tracking.find_version(run.result["name"], run.result["version"]), dataset, folder)
     finally:
         index = reports.write_index(folder)
     _log_report(run)
@@ -62,7 +59,7 @@ def run_step(notebook: str, texts: Mapping[str, str], folder: Path, time_limit: 
 
 
 def _check_before_kernel(notebook: str, dataset: str, parameters: Mapping[str, Any]) -> None:
-    # On the terminal an error may show the values it is about; in a notebook's report it must not.
+    # An error may show data values on the terminal, but not in a notebook's report.
     if notebook == "05_check_data":  # it reports what breaks the contract, without values
         names = ("csv", "reference_csv", "reference_notes")
         read_tables(dataset, **{name: parameters[name] for name in names if name in parameters})
@@ -77,7 +74,7 @@ def _check_before_kernel(notebook: str, dataset: str, parameters: Mapping[str, A
 
 
 def _check_window(data: Dataset, dataset: str, parameters: Mapping[str, Any]) -> None:
-    # Before anything is written: a report of an earlier run stays when there is nothing to report on.
+    # Before anything is written, so that an earlier report stays when there is nothing to report on.
     texts = [str(parameters.get(name, "")) for name in ("begin", "end", "version")]
     folder = log_folder(data, str(parameters.get("log", "")))
     window = load_window(data, folder, model_and_store(dataset)[1], *texts)
@@ -86,31 +83,25 @@ def _check_window(data: Dataset, dataset: str, parameters: Mapping[str, Any]) ->
 
 
 def _log_report(run: NotebookRun) -> None:
+    client = tracking.connect()
     if "run_id" in run.result:
-        tracking.log_file(run.result["run_id"], run.html, "notebooks")
+        client.log_artifact(run.result["run_id"], str(run.html), "notebooks")
         return
     with tracking.start_run(run.result["experiment"], run.html.stem) as run_id:
-        for page in (run.html, *map(Path, run.result["pages"])):
-            tracking.log_file(run_id, page, "notebooks")
+        for page in (run.html, *run.result["pages"]):
+            client.log_artifact(run_id, str(page), "notebooks")
 
 
-def write_card(version: tracking.Version, folder: Path) -> Path | None:
-    """Write a version's model card as `card.html` into a folder of reports; None when it has none."""
+def write_card(version: tracking.Version, dataset: str, folder: Path) -> None:
+    """Write a version's model card, if it has one, as `card.html` among the reports."""
     text = tracking.load_metadata(version).get("card")
-    if text is None:
-        return None
-    write_atomically(folder / "card.html", text.encode())
-    return folder / "card.html"
-
-
-def report_promotion(version: tracking.Version, dataset: str, folder: Path) -> None:
-    """Renew the model card among the reports: it now says who put the version into production, and when."""
-    if write_card(version, folder / dataset_folder(dataset).name):
+    if text is not None:
+        write_atomically(folder / dataset_folder(dataset).name / "card.html", text.encode())
         reports.write_index(folder)
 
 
 def run_everything(dataset: str, texts: Mapping[str, str], folder: Path, port: int) -> None:
-    """Explore, train, validate, promote, serve, ask one question, stop the server; say what to do next."""
+    """Explore, train, validate, promote, serve, send one application, stop the server; print what to do next."""
     began = time.monotonic()
     check_port(port)
     _say(restore_dataset(dataset))
@@ -124,7 +115,7 @@ def run_everything(dataset: str, texts: Mapping[str, str], folder: Path, port: i
     name, store = model_and_store(dataset)
     version = promote(name, trained["version"], store)
     _say(f"promoted {name} version {version.number}")
-    report_promotion(version, dataset, folder)
+    write_card(version, dataset, folder)
     with served(name, store, port) as address:
         ask(address, load_contract(dataset_folder(dataset)).example())
     _say(f"done in {time.monotonic() - began:.0f} s")
@@ -135,21 +126,20 @@ def run_everything(dataset: str, texts: Mapping[str, str], folder: Path, port: i
 
 
 @contextmanager
-def served(name: str, store: Store, port: int, settings: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Start the server as a process; yields its address once it is ready; stops it with SIGTERM.
-
-    settings: more environment variables for it.
-    """
+def served(name: str, store: Store, port: int, **settings: str) -> Iterator[str]:
+    """Start the server as a process, with more environment variables; yield its address; stop it with SIGTERM."""
     check_port(port)
     environment = {"SERVE_MODEL_NAME": name, "SERVE_STORE": str(store.path), "PORT": str(port)}
     environment |= {"SERVE_HOST": "127.0.0.1", "SERVE_MODEL_ALIAS": ALIAS}
-    environment |= {"SERVE_PREDICTION_LOG": str(prediction_log_folder(name))}
-    environment |= dict(settings or {})
+    environment |= {"SERVE_PREDICTION_LOG": str(prediction_log_folder(name)), **settings}
     _say(f"starting the server on port {port}")
     process = subprocess.Popen([sys.executable, "-m", "serve"], env=os.environ | environment, cwd=ROOT)
     try:
         address = f"http://127.0.0.1:{port}"
-        _wait_until_ready(address, process)
+        if not wait_until_ready(f"{address}/health/ready", process, START_LIMIT):
+            if process.returncode is not None:
+                raise LoanApprovalError(f"the server ended with status {process.returncode}: is {address} in use?")
+            raise LoanApprovalError(f"the server at {address} is not ready after {START_LIMIT} s")
         yield address
     finally:
         process.terminate()
@@ -158,7 +148,7 @@ def served(name: str, store: Store, port: int, settings: Mapping[str, str] | Non
 
 
 def check_port(port: int) -> None:
-    """Raise LoanApprovalError when something listens on a port already: its answers would be taken for ours."""
+    """Raise LoanApprovalError when another process listens on a port: its answers would be taken for our server's."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -167,28 +157,13 @@ def check_port(port: int) -> None:
             raise LoanApprovalError(f"port {port} can't be used ({err.strerror}), expected a free one: PORT=…") from err
 
 
-def _wait_until_ready(address: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_LIMIT
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise LoanApprovalError(f"the server ended with status {process.returncode}: is {address} in use?")
-        try:
-            with urlopen(f"{address}/health/ready", timeout=5):  # noqa: S310 (http, our own address)
-                return
-        except (URLError, OSError):
-            time.sleep(0.1)
-    raise LoanApprovalError(f"the server at {address} is not ready after {START_LIMIT} s")
-
-
 def ask(address: str, application: Mapping[str, Any]) -> None:
     """Send one application, and print the request as curl and its answer."""
     body = json.dumps(application, separators=(",", ":"), ensure_ascii=False)
     place = address.removeprefix("http://127.0.0.1:")
     print(f"curl -X POST localhost:{place}/api/v2/predict -H 'Content-Type: application/json' -d '{body}'")
-    request = Request(  # noqa: S310 (http, our own address)
-        f"{address}/api/v2/predict", body.encode(), {"Content-Type": "application/json"}, method="POST"
-    )
-    with urlopen(request, timeout=10) as answer:  # noqa: S310
+    request = Request(f"{address}/api/v2/predict", body.encode(), {"Content-Type": "application/json"})  # noqa: S310
+    with urlopen(request, timeout=10) as answer:  # noqa: S310 (http, our own address)
         print(f"-> {answer.read().decode()}", flush=True)
 
 

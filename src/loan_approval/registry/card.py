@@ -1,6 +1,6 @@
-"""Renders the model card and risk file: one HTML page that loads nothing, made only from recorded values.
+"""Renders the model card and risk file: one HTML page without external resources, made only from recorded values.
 
-Its headings follow the guidance that its last section names. It lists what was not examined.
+Its headings follow the guidance that its last section names. It lists the topics that were not examined.
 """
 
 import base64
@@ -8,6 +8,7 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
+from itertools import chain
 from typing import Any
 
 from jinja2 import ChainableUndefined, Environment, PackageLoader, Undefined
@@ -25,7 +26,7 @@ TOPICS = {
     "signal": "learning curve and repeats",
     "calibration": "calibration",
     "slices": "where it fails",
-    "baseline": "comparison with the same answer to everybody",
+    "baseline": "comparison with the constant baseline",
     "costs": "thresholds and costs",
     "champion": "comparison with the version in production",
     "monotone": "declared directions",
@@ -73,8 +74,15 @@ def render_page(template: str, package: str, undefined: type[Undefined], **value
     environment = Environment(
         loader=PackageLoader(package, ""), autoescape=True, undefined=undefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"shown": shown, "words": words, "union_of_keys": union_of_keys}
-    environment.tests |= {"interval": is_interval, "list": is_list}
+    environment.filters |= {
+        "shown": shown,
+        "words": lambda key: str(key).replace("_", " "),
+        "union_of_keys": lambda rows: list(dict.fromkeys(chain.from_iterable(rows))),  # in order of first appearance
+    }
+    environment.tests |= {
+        "interval": lambda value: isinstance(value, Mapping) and {"low", "high"} <= value.keys(),
+        "list": lambda value: isinstance(value, list | tuple),
+    }
     style = files("loan_approval.registry").joinpath("card.css").read_text(encoding="utf-8")
     page = environment.get_template(template).render(
         **values,
@@ -94,7 +102,7 @@ def add_card(
 
 
 def standing(version: str, history: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-    """Return how a version stands in the record: `state` is current, former or never; `event` put it there."""
+    """Return whether a version is in production by the record: `state` (current, former, never) and its `event`."""
     carried_out: list[Mapping[str, str]] = []
     for event in history:
         if event.get("event") in SHADOW_EVENTS:
@@ -118,9 +126,7 @@ def reliability_points(calibration: object) -> list[tuple[float, float]]:
 
 
 def cost_curve_points(costs: object) -> list[tuple[float, float, float]]:
-    """Return (threshold, cost over the curve's highest, approval rate) of each step that has all three, for the
-    figure; empty where fewer than two have.
-    """
+    """Return (threshold, cost over the highest cost, approval rate) of each complete step, empty for fewer than two."""
     steps = costs.get("curve") if isinstance(costs, Mapping) else None
     keys = ("threshold", "cost", "approval_rate")
     rows = [tuple(step.get(key) for key in keys) for step in steps or [] if isinstance(step, Mapping)]
@@ -132,7 +138,7 @@ def cost_curve_points(costs: object) -> list[tuple[float, float, float]]:
 
 
 def shown(value: object) -> str:
-    """Return a single value as a person reads it: four significant digits, thousands apart."""
+    """Return a single value as text: four significant digits, thousands separators."""
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -141,26 +147,6 @@ def shown(value: object) -> str:
         whole = abs(value) < 1e15 and (value.is_integer() or abs(value) >= 1e4)
         return f"{value:,.0f}" if whole else f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def is_interval(value: object) -> bool:
-    """Return whether a value of the evidence is a number with the ends of its interval."""
-    return isinstance(value, Mapping) and {"low", "high"} <= value.keys()
-
-
-def is_list(value: object) -> bool:
-    """Return whether a value of the evidence holds several, in order."""
-    return isinstance(value, list | tuple)
-
-
-def union_of_keys(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the keys of all rows, each once, in the order of their first appearance."""
-    return list(dict.fromkeys(key for row in rows for key in row))
-
-
-def words(key: object) -> str:
-    """Return a key of a document as words: `mean_probability` is "mean probability"."""
-    return str(key).replace("_", " ")
 
 
 def style_hash(style: str) -> str:

@@ -13,18 +13,13 @@ from loan_approval.registry.card import SHADOW_EVENTS
 from loan_approval.registry.tracking import connect
 
 
-def record(name: str, event: dict[str, str]) -> None:
-    """Append an event to the record of a model, with who and when."""
-    append(name, stamp(event))
-
-
 def stamp(event: dict[str, str]) -> dict[str, str]:
     """Return an event with who and when."""
     return event | {"by": getpass.getuser(), "at": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
 def append(name: str, event: Mapping[str, str]) -> None:
-    """Append one event, stamped already, to the record of a model."""
+    """Append a stamped event to the record of a model."""
     key = f"history.{time.time_ns():020d}.{secrets.token_hex(2)}"  # no two writers share one
     connect().set_registered_model_tag(name, key, json.dumps(event, ensure_ascii=False))
 
@@ -56,13 +51,9 @@ def last_step(name: str) -> tuple[list[str], list[str]]:
             case shadow if shadow in SHADOW_EVENTS:
                 pass
             case "rollback":
-                before, after = after, _down_to(after[:-1], event["version"])
+                before, after = after, after[:-1]
+                while after and after[-1] != event["version"]:
+                    after = after[:-1]
             case _:
                 before, after = after, [*after, event["version"]]
     return before, after
-
-
-def _down_to(stack: list[str], version: str) -> list[str]:
-    while stack and stack[-1] != version:
-        stack = stack[:-1]
-    return stack

@@ -1,21 +1,19 @@
-"""Promote and roll back: the only ways in which what production answers can change.
+"""Promote and roll back: nothing else changes the version in production.
 
-The file goes into the store, the intent into the record, then the alias moves (the commit point), then the pointer.
-Killed at any point, the old or the new model answers; the next promote or rollback completes what was left.
+The order: file into the store, event into the record, alias (the commit point), pointer. If the process is killed in
+between, the old or the new version answers, and the next promote or rollback completes the rest.
 """
 
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from loan_approval.errors import PromotionError, TrackingError
 from loan_approval.registry import history, tracking
 from loan_approval.registry.card import add_card
 from loan_approval.registry.file_check import check_file
-from loan_approval.registry.signing import load_signing_key, sign
+from loan_approval.registry.stores import install, pointed_version, signed
 from loan_approval.registry.tracking import Version
-from serve.errors import StoreError
 from serve.model.scorer import Scorer
 from serve.store.pointer import TRUSTED_VERDICTS, Pointer
 from serve.store.store import Store
@@ -28,8 +26,8 @@ ALIAS = "production"
 def promote(name: str, version: str, store: Store, force_reason: str | None = None) -> Version:
     """Make a version (number or alias) the one in production. Raises PromotionError, TrackingError, ModelFileError.
 
-    A version without a passed verdict, or with one against what is in production no longer, needs `force_reason`, which
-    is recorded with who forced it. Its file is signed where there is a key to sign with.
+    A version that has not passed, or that was compared with another version than the one in production, needs
+    `force_reason`; the reason and the user are recorded. The file is signed if a key is configured.
     """
     with store.locked():
         chosen = signed(tracking.find_version(name, version))
@@ -37,7 +35,6 @@ def promote(name: str, version: str, store: Store, force_reason: str | None = No
         check_file(data, chosen.sha256)
         complete_interrupted(name, store)
         metadata = _judge(chosen, force_reason)
-        tracking.record_signature(chosen)
         return _switch(chosen, data, metadata, store, "promote", force_reason or metadata["verdict"].get("reason"))
 
 
@@ -51,20 +48,19 @@ def rollback(name: str, store: Store) -> Version:
         previous = signed(_newest_trusted(name, stack[:-1]))
         data = tracking.load_model_file(previous)
         check_file(data, previous.sha256)
-        tracking.record_signature(previous)
         return _switch(previous, data, tracking.load_metadata(previous), store, "rollback", None)
 
 
 def complete_interrupted(name: str, store: Store) -> None:
-    """Bring record and pointer in step with the alias, the truth, after a kill or a move by hand."""
+    """Make record and pointer agree with the alias after a killed process or after the alias was moved by hand."""
     current = tracking.version_of_alias(name, ALIAS)
     before, after = history.last_step(name)
     behind_alias = [current.number] if current else []
     if behind_alias != after[-1:]:
         if behind_alias == before[-1:]:
-            history.record(name, {"event": "not carried out", "version": after[-1]})
+            history.append(name, history.stamp({"event": "not carried out", "version": after[-1]}))
         elif current:
-            history.record(name, {"event": "moved by hand", "version": current.number, "sha256": current.sha256})
+            history.append(name, history.stamp({"event": "moved by hand", **identify(current)}))
     if current and current.verdict in TRUSTED_VERDICTS and pointed_version(store) != current.number:
         data = tracking.load_model_file(current)
         check_file(data, current.sha256)
@@ -73,20 +69,14 @@ def complete_interrupted(name: str, store: Store) -> None:
         store.point(_pointer(current, metadata))
 
 
-def signed(version: Version) -> Version:
-    """Return a version with its file signed, as it is without a key: what somebody chose is signed, nothing else."""
-    key = load_signing_key()
-    return replace(version, signature=sign(key, version.name, version.sha256)) if key else version
-
-
 def uncommitted_code(store: Store) -> str:
-    """Return the hash of the uncommitted code that the file in production was made with, "" if there was none."""
+    """Return the hash of the uncommitted changes in the code that made the file in production, "" without any."""
     pointer = store.pointer()
     return store.load(pointer)[0].provenance.get("changes", "") if pointer else ""
 
 
 def _newest_trusted(name: str, stack: list[str]) -> Version:
-    """Return the newest of these versions that is still there with a trusted verdict. Raises PromotionError."""
+    """Return the newest of these versions that still exists and is trusted. Raises PromotionError."""
     for number in reversed(stack):
         try:
             version = tracking.find_version(name, number)
@@ -107,17 +97,16 @@ def _judge(version: Version, force_reason: str | None) -> dict[str, Any]:
     if not (force_reason or "").strip():
         raise PromotionError(f"{version.name} version {version.number} {why}")
     metadata = tracking.load_metadata(version) if version.verdict != "none" else {"metrics": {}, "gates": []}
-    by = {"verdict": "forced", "reason": force_reason, "was": version.verdict}
-    metadata = metadata | {"verdict": history.stamp(by)}
+    metadata["verdict"] = history.stamp({"verdict": "forced", "reason": force_reason, "was": version.verdict})
     tracking.record_verdict(version, "forced", metadata)
     return metadata
 
 
 def _outdated(version: Version, metadata: Mapping[str, Any]) -> str:
-    """Return why a passed verdict says nothing of what is in production now, "" where it does.
+    """Return why a passed verdict does not hold against the version in production, "" if it does.
 
-    Nothing can be worse than nothing, or than itself. A record of `not_worse` that doesn't say what it was against is
-    of earlier code; one without that gate compares nothing.
+    It holds if there was no comparison, or if the version is itself in production or nothing is. Earlier code recorded
+    the `not_worse` gate without the version that it compared with.
     """
     gate = next((gate for gate in metadata.get("gates") or [] if gate.get("name") == "not_worse"), None)
     current = tracking.version_of_alias(version.name, ALIAS)
@@ -126,48 +115,29 @@ def _outdated(version: Version, metadata: Mapping[str, Any]) -> str:
     against = gate.get("against") or {"version": "unknown"}
     if against == identify(current):
         return ""
-    other = {"none": "nothing", "unknown": "an unknown version"}.get(
-        against["version"], f"version {against['version']}"
-    )
-    return (
-        f"was compared with {other}, production is version {current.number} now: validate again, or force with a reason"
-    )
+    number, now = against["version"], f"production is version {current.number} now"
+    other = {"none": "nothing", "unknown": "an unknown version"}.get(number, f"version {number}")
+    return f"was compared with {other}, {now}: validate again, or force with a reason"
 
 
 def identify(version: Version | None) -> dict[str, str]:
-    """Return what a comparison records of the version in production, "none" where there is none."""
+    """Return number and hash of a version as comparisons record them, "none" without a version."""
     return {"version": version.number, "sha256": version.sha256} if version else {"version": "none", "sha256": "none"}
-
-
-def pointed_version(store: Store) -> str | None:
-    """Return the version that the pointer names, None without one that can be read."""
-    try:
-        pointer = store.pointer()
-    except StoreError:  # a damaged pointer is replaced like a missing one
-        return None
-    return pointer.version if pointer else None
-
-
-def install(version: Version, data: bytes, metadata: dict[str, Any], store: Store) -> None:
-    """Put a version's file, metadata and signature into the store; the pointer stays."""
-    store.install(data, metadata | version.identity(), version.signature)
 
 
 def _switch(
     version: Version, data: bytes, metadata: dict[str, Any], store: Store, event: str, reason: str | None
 ) -> Version:
+    tracking.record_signature(version)
     pointer = _pointer(version, metadata)
     entry = {"event": event, "version": version.number, "sha256": version.sha256, "verdict": pointer.verdict}
     entry = history.stamp(entry | ({"reason": reason} if reason else {}))
     new = [entry] if history.promoted_versions(version.name)[-1:] != [version.number] else []
-    metadata = _renew_card(version, data, metadata, [*history.read(version.name), *new])
-    install(version, data, metadata, store)
+    install(version, data, _renew_card(version, data, metadata, [*history.read(version.name), *new]), store)
     if new:
-        # The record comes before the alias, so that it holds who and when even if all that follows is left to others.
+        # Before the alias, so that user and time are recorded even if another process completes the rest.
         history.append(version.name, entry)
-    current = tracking.version_of_alias(version.name, ALIAS)
-    if current is None or current.number != version.number:
-        tracking.set_alias(version.name, ALIAS, version.number)
+    tracking.set_alias(version.name, ALIAS, version.number)
     store.point(pointer)
     return version
 
@@ -180,10 +150,10 @@ def _pointer(version: Version, metadata: dict[str, Any]) -> Pointer:
 def _renew_card(
     version: Version, data: bytes, metadata: dict[str, Any], events: list[dict[str, str]]
 ) -> dict[str, Any]:
-    """Return the metadata with a card that knows this history, recorded for the servers that follow the alias."""
+    """Return the metadata with a card that shows this history; servers that follow the alias read it from MLflow."""
     try:
         metadata = add_card(metadata, Scorer(data, version.sha256), version.identity(), events)
-    except Exception:  # evidence may be of any age and shape, and a rollback must not wait for a document
+    except Exception:  # old evidence may have any shape, and a rollback must not fail for a card
         log.exception("%s version %s goes without a model card", version.name, version.number)
         return {key: value for key, value in metadata.items() if key != "card"}
     tracking.record_metadata(version, metadata)

@@ -1,13 +1,13 @@
-"""Put a challenger into the shadow of what answers, and take it out again; no answer changes by it.
+"""Start and stop the shadow: a challenger that scores each application beside production and changes no answer.
 
-The order is that of a promotion: file into the store, alias, pointer. Servers take nothing that is not validated, so
-neither does this.
+The order is that of a promotion: file into the store, alias, pointer.
 """
 
 from loan_approval.errors import PromotionError
 from loan_approval.registry import history, tracking
 from loan_approval.registry.file_check import check_file
-from loan_approval.registry.promotion import ALIAS, install, pointed_version, signed
+from loan_approval.registry.promotion import ALIAS
+from loan_approval.registry.stores import install, pointed_version, signed
 from loan_approval.registry.tracking import Version
 from loan_approval.registry.tracking_server import is_server, tracking_uri
 from serve.store.pointer import TRUSTED_VERDICTS, Pointer
@@ -17,9 +17,9 @@ CHALLENGER = "challenger"
 
 
 def start_shadow(name: str, version: str, store: Store, alias: str = CHALLENGER) -> Version:
-    """Have a version (number or alias) score what is answered. Raises PromotionError, TrackingError, ModelFileError.
+    """Have a version (number or alias) score in the shadow. Raises PromotionError, TrackingError, ModelFileError.
 
-    store: any pointer's; the one of `alias` is set. Its file is signed where there is a key to sign with.
+    store: a store with any pointer; the pointer of `alias` is set. The file is signed if a key is configured.
     """
     shadow = _shadow_store(store, alias)
     with shadow.locked():
@@ -33,18 +33,16 @@ def start_shadow(name: str, version: str, store: Store, alias: str = CHALLENGER)
         install(chosen, data, tracking.load_metadata(chosen), shadow)
         if pointed_version(shadow) != chosen.number:
             event = {"event": "shadow", "version": chosen.number, "sha256": chosen.sha256, "verdict": chosen.verdict}
-            history.record(name, event)
-        behind_alias = tracking.version_of_alias(name, alias)
-        if behind_alias is None or behind_alias.number != chosen.number:
-            tracking.set_alias(name, alias, chosen.number)
+            history.append(name, history.stamp(event))
+        tracking.set_alias(name, alias, chosen.number)
         shadow.point(Pointer(chosen.sha256, name, alias, chosen.number, chosen.run, chosen.verdict))
     return chosen
 
 
 def stop_shadow(name: str, store: Store, alias: str = CHALLENGER) -> str:
-    """Have nothing scored any more; return the version that was. Raises PromotionError when there was none.
+    """End the shadow and return its version. Raises PromotionError when there was none.
 
-    Where servers follow MLflow over http(s) the alias goes too, or they would take the challenger again.
+    With an MLflow server the alias is removed too, or the servers that follow it would load the challenger again.
     """
     shadow = _shadow_store(store, alias)
     with shadow.locked():
@@ -55,7 +53,7 @@ def stop_shadow(name: str, store: Store, alias: str = CHALLENGER) -> str:
         if not shadow.unpoint() and not behind_alias:
             raise PromotionError(f"{name}: nothing is scored in the shadow")
         version = version or (behind_alias.number if behind_alias else "")
-        history.record(name, {"event": "shadow ended", "version": version})
+        history.append(name, history.stamp({"event": "shadow ended", "version": version}))
     return version
 
 

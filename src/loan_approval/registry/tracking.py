@@ -3,7 +3,7 @@
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +24,8 @@ from loan_approval.registry.tracking_server import check_reachable, tracking_uri
 MODEL_FILE = "model.onnx"
 _MODEL_FOLDER = "model"
 _PIPELINE = "pipeline.skops"
-# A bar for one small file is one too many. And files go through MLflow: its client would fetch them from S3 itself, at
-# the address by which MLflow knows it and this machine may not, and try again for minutes.
+# No progress bar for one small file. Files go through MLflow: its client would fetch them from S3 itself, at an address
+# that may be unknown to this machine, and retry for minutes.
 _CLIENT = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
@@ -56,7 +56,7 @@ class Version:
 
 
 def connect() -> MlflowClient:
-    """Return a client of the tracking server that the environment names. Raises TrackingError when nobody is there."""
+    """Return a client of the tracking server that the environment names. Raises TrackingError when none answers."""
     check_reachable(tracking_uri())
     for name, value in _CLIENT.items():
         os.environ.setdefault(name, value)
@@ -79,14 +79,10 @@ def find_experiment(experiment: str) -> str:
     found = client.get_experiment_by_name(experiment)
     if found is not None:
         return found.experiment_id
-    return client.create_experiment(experiment, artifact_location=_artifact_folder(experiment))
-
-
-def _artifact_folder(experiment: str) -> str | None:
-    uri = tracking_uri()
-    if not uri.startswith("sqlite:///"):
-        return None  # a server decides itself where artifacts go
-    return (Path(uri.removeprefix("sqlite:///")).resolve().parent / "mlartifacts" / experiment).as_uri()
+    uri, location = tracking_uri(), None  # a server decides itself where artifacts go
+    if uri.startswith("sqlite:///"):
+        location = (Path(uri.removeprefix("sqlite:///")).resolve().parent / "mlartifacts" / experiment).as_uri()
+    return client.create_experiment(experiment, location)
 
 
 def log_training(
@@ -96,9 +92,7 @@ def log_training(
     figures: Mapping[str, Figure],
     pipeline: Pipeline,
 ) -> None:
-    """Log what one training run was and gave, and where it ran, into the current run. The pipeline is stored with
-    skops, not pickle.
-    """
+    """Log a training and its platform into the current run. The pipeline is stored with skops, not pickle."""
     mlflow.log_params(dict(parameters))
     mlflow.log_metrics(dict(metrics))
     mlflow.set_tags(dict(tags) | platform_state())
@@ -108,11 +102,6 @@ def log_training(
         path = Path(folder) / _PIPELINE
         skops.io.dump(pipeline, path)
         mlflow.log_artifact(str(path))
-
-
-def log_file(run: str, path: Path, folder: str) -> None:
-    """Log a file into an artifact folder of a run."""
-    connect().log_artifact(run, str(path), folder)
 
 
 def register(name: str, run: str, data: bytes, sha256: str) -> Version:
@@ -128,8 +117,7 @@ def register(name: str, run: str, data: bytes, sha256: str) -> Version:
         if err.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     source = f"{client.get_run(run).info.artifact_uri}/{_MODEL_FOLDER}"
-    version = client.create_model_version(name, source, run, tags={"sha256": sha256})
-    return _describe(version)
+    return _describe(client.create_model_version(name, source, run, tags={"sha256": sha256}))
 
 
 def load_tags(run: str) -> dict[str, str]:
@@ -141,13 +129,15 @@ def load_tags(run: str) -> dict[str, str]:
 
 
 def set_alias(name: str, alias: str, number: str) -> None:
-    """Point an alias at a version."""
-    connect().set_registered_model_alias(name, alias, number)
+    """Point an alias at a version, unless it already does."""
+    current = version_of_alias(name, alias)
+    if current is None or current.number != number:
+        connect().set_registered_model_alias(name, alias, number)
 
 
 def find_version(name: str, version: str) -> Version:
     """Return a version by number or alias. Raises TrackingError when there is none."""
-    found = _find(name, number=version) if version.isdigit() else version_of_alias(name, version)
+    found = _find(connect().get_model_version, name, version) if version.isdigit() else version_of_alias(name, version)
     if found is None:
         raise TrackingError(f"{name} has no version {version!r}, expected a number or an alias such as challenger")
     return found
@@ -155,17 +145,14 @@ def find_version(name: str, version: str) -> Version:
 
 def version_of_alias(name: str, alias: str) -> Version | None:
     """Return the version behind an alias, None if there is none."""
-    return _find(name, alias=alias)
+    return _find(connect().get_model_version_by_alias, name, alias, "INVALID_PARAMETER_VALUE")
 
 
-def _find(name: str, number: str = "", alias: str = "") -> Version | None:
-    client = connect()
+def _find(get: Callable[[str, str], ModelVersion], name: str, version: str, *missing: str) -> Version | None:
     try:
-        if number:
-            return _describe(client.get_model_version(name, number))
-        return _describe(client.get_model_version_by_alias(name, alias))
+        return _describe(get(name, version))
     except MlflowException as err:
-        if err.error_code == "RESOURCE_DOES_NOT_EXIST" or (alias and err.error_code == "INVALID_PARAMETER_VALUE"):
+        if err.error_code in ("RESOURCE_DOES_NOT_EXIST", *missing):
             return None
         raise
 
@@ -203,13 +190,13 @@ def _download(version: Version, uri: str, problem: str) -> Path:
 
 
 def record_verdict(version: Version, verdict: str, metadata: Mapping[str, Any]) -> None:
-    """Record the metadata of a version, and the verdict as its tag."""
+    """Record a version's metadata, and the verdict as its tag."""
     record_metadata(version, metadata)
     connect().set_model_version_tag(version.name, version.number, "verdict", verdict)
 
 
 def record_metadata(version: Version, metadata: Mapping[str, Any]) -> None:
-    """Log a version's metadata as one JSON named by the file's sha256, and the card in it as a page of its own."""
+    """Log a version's metadata as JSON named by the file's sha256, and the card in it as a separate page."""
     client = connect()
     client.log_dict(version.run, dict(metadata), f"verdict/{version.sha256}.json")
     if "card" in metadata:
@@ -217,6 +204,6 @@ def record_metadata(version: Version, metadata: Mapping[str, Any]) -> None:
 
 
 def record_signature(version: Version) -> None:
-    """Record the signature of a version's file, if it has one, where servers that follow the alias read it."""
+    """Record a version's signature, if it has one, as the tag that servers which follow the alias read."""
     if version.signature:
         connect().set_model_version_tag(version.name, version.number, "signature", version.signature)

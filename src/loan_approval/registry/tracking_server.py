@@ -1,4 +1,4 @@
-"""The address of MLflow's server, one clear line when it does not answer, and a server of our own on loopback."""
+"""The address of MLflow's server, a one-line error when it does not answer, and a server started on loopback."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener, getproxies, proxy_bypass
 
 from mlflow.exceptions import MlflowException
@@ -39,7 +39,8 @@ def is_server(uri: str) -> bool:
 def check_reachable(uri: str) -> None:
     """Raise TrackingError unless something listens at an http(s) address: MLflow's own client tries for minutes."""
     place = urlsplit(uri)
-    if not is_server(uri) or _goes_through_proxy(place):
+    through_proxy = place.scheme in getproxies() and not proxy_bypass(place.hostname or "")
+    if not is_server(uri) or through_proxy:
         return
     try:
         address = (place.hostname or "", place.port or _PORTS[place.scheme])
@@ -60,10 +61,6 @@ def plain_errors() -> Iterator[None]:
         raise _unusable(uri, err.message) from err
 
 
-def _goes_through_proxy(place: SplitResult) -> bool:
-    return place.scheme in getproxies() and not proxy_bypass(place.hostname or "")
-
-
 def _unusable(uri: str, reason: str) -> TrackingError:
     place = urlsplit(uri)
     credentials, _, host = place.netloc.rpartition("@")
@@ -76,19 +73,16 @@ def _unusable(uri: str, reason: str) -> TrackingError:
 
 @contextmanager
 def serving() -> Iterator[str]:
-    """Yield the address of the server that the environment names, else of one started here on the same database:
-    several processes can write to a server, and only one at a time to an SQLite file.
+    """Yield the address of a server, which several processes can write to, unlike an SQLite file.
 
-    The experiment must exist: it records where artifacts go, so that they stay readable without the server.
-    Raises TrackingError when the server does not start.
+    It is the one that the environment names, else one started here on the same database: then the experiment must
+    exist, as it records where artifacts go. Raises TrackingError when the server does not start.
     """
     uri = tracking_uri()
     if is_server(uri):
         yield uri
         return
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     # In the environment, as the address may hold a password. A sweep runs no jobs of MLflow.
     environment = os.environ | {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
@@ -107,7 +101,10 @@ def serving() -> Iterator[str]:
             )
         try:
             address = f"http://127.0.0.1:{port}"
-            _wait_until_ready(address, process, log)
+            if not wait_until_ready(f"{address}/health", process, START_LIMIT):
+                last = log.read_text(encoding="utf-8", errors="replace").strip().rsplit("\n", 1)[-1]
+                why = f"did not start within {START_LIMIT} s; it said last: {last}"
+                raise TrackingError(f"an MLflow server for the sweep {why}")
             yield address
         finally:
             with suppress(ProcessLookupError):
@@ -115,14 +112,21 @@ def serving() -> Iterator[str]:
             process.wait()
 
 
-def _wait_until_ready(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def free_port() -> int:
+    """Return a port of loopback that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until_ready(url: str, process: subprocess.Popen[bytes], limit: float) -> bool:
+    """Return whether a server on loopback answers within `limit` seconds, False as soon as its process has ended."""
     opener = build_opener(ProxyHandler({}))
-    deadline = time.monotonic() + START_LIMIT
+    deadline = time.monotonic() + limit
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with opener.open(f"{address}/health", timeout=5):
-                return
-        except OSError:
-            time.sleep(0.2)
-    last = log.read_text(encoding="utf-8", errors="replace").strip().rsplit("\n", 1)[-1]
-    raise TrackingError(f"an MLflow server for the sweep did not start within {START_LIMIT} s; it said last: {last}")
+            with opener.open(url, timeout=5):
+                return True
+        except OSError:  # such as URLError
+            time.sleep(0.1)
+    return False

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -24,42 +24,34 @@ from loan_approval.errors import RebuildError
 from loan_approval.project import LOCK, ROOT, platform_state, sha256_of
 from loan_approval.registry import tracking
 from loan_approval.registry.tracking import Version
-from loan_approval.reproduction.file_differences import describe_differences, read_documents
+from loan_approval.reproduction.file_differences import describe_differences, name_some, read_documents
 from loan_approval.reproduction.version_data import TrainingData, find_at_hand, find_in_commit
 from loan_approval.reproduction.work_tree import checked_out, run_code
 from serve.contract.contract import Contract
 from serve.errors import ContractError
 from serve.files import write_atomically
 
-_MOST_PACKAGES = 10  # named in a note
-
 
 @dataclass(frozen=True)
 class Rebuild:
-    """A rebuilt version: `differences` between the two files, `notes` on other differences from the recorded run."""
+    """The rebuilt file's hash, its `differences` from the recorded file (none: equal bytes), and `notes` on the run."""
 
-    version: Version
     sha256: str
-    differences: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def same(self) -> bool:
-        """Return whether the rebuilt file is the recorded one, to the byte."""
-        return self.sha256 == self.version.sha256
+    differences: list[str]
+    notes: list[str]
 
 
 def reproduce(version: Version, folder: Path, time_limit: float = 1800) -> Rebuild:
     """Rebuild a version; `folder` is where its data set is now. Raises RebuildError, TrackingError.
 
-    Another lock or platform than recorded is only noted: the comparison of the bytes decides.
+    Another lock or platform than the recorded one is only noted: the comparison of the bytes decides.
     """
     recorded = tracking.load_model_file(version)
     sha256 = hashlib.sha256(recorded).hexdigest()
     if sha256 != version.sha256:
         raise RebuildError(f"bytes: the registry's file has sha256 {sha256}, expected {version.sha256}")
     documents = _documents(recorded)
-    provenance = _provenance(documents)
+    provenance = documents["provenance"]
     tags = tracking.load_tags(version.run)
     dataset, data_sha256, commit = (provenance[name] for name in ("dataset", "data_sha256", "commit"))
     recorded_data = TrainingData(dataset, data_sha256, tags.get("data_md5", ""), commit)
@@ -67,7 +59,7 @@ def reproduce(version: Version, folder: Path, time_limit: float = 1800) -> Rebui
         notes = [*_compare_lock(tree, provenance["lock_sha256"]), *_compare_platform(tags)]
         _place_data(tree, recorded_data, documents["contract"], folder)
         rebuilt = _train(tree, {**provenance["parameters"], "dataset": dataset}, time_limit)
-    return Rebuild(version, hashlib.sha256(rebuilt).hexdigest(), describe_differences(recorded, rebuilt), notes)
+    return Rebuild(hashlib.sha256(rebuilt).hexdigest(), describe_differences(recorded, rebuilt), notes)
 
 
 def _documents(recorded: bytes) -> dict[str, Any]:
@@ -78,13 +70,8 @@ def _documents(recorded: bytes) -> dict[str, Any]:
     for name in ("provenance", "contract"):
         if not isinstance(documents.get(name), dict):
             raise RebuildError(f"{name}: the file has none")
-    return documents
-
-
-def _provenance(documents: Mapping[str, Any]) -> dict[str, Any]:
     provenance = documents["provenance"]
-    changes = provenance.get("changes")
-    if changes:
+    if changes := provenance.get("changes"):
         raise RebuildError(f"changes: it was made with code that is in no commit (hash of the changes {changes[:12]})")
     for name, kind in {"commit": str, "dataset": str, "data_sha256": str, "lock_sha256": str}.items():
         if not isinstance(provenance.get(name), kind):
@@ -93,7 +80,7 @@ def _provenance(documents: Mapping[str, Any]) -> dict[str, Any]:
         raise RebuildError("parameters: the file does not record them; versions made since do")
     if Path(provenance["dataset"]).name != provenance["dataset"] or provenance["dataset"] in ("", ".", ".."):
         raise RebuildError("dataset: the recorded name is no folder's")
-    return provenance
+    return documents
 
 
 def _compare_lock(tree: Path, expected: str) -> list[str]:
@@ -101,10 +88,8 @@ def _compare_lock(tree: Path, expected: str) -> list[str]:
     if not lock.is_file() or sha256_of(lock) != expected:
         return [f"lock: {LOCK.relative_to(ROOT)} of that commit has not the recorded sha256 {expected[:12]}"]
     notes = [] if sha256_of(LOCK) == expected else [f"lock: recorded {expected[:12]}, now {sha256_of(LOCK)[:12]}"]
-    packages = differs_from_lock(lock)
-    if packages:
-        more = f" and {len(packages) - _MOST_PACKAGES} more" if len(packages) > _MOST_PACKAGES else ""
-        notes.append(f"lock: installed are {'; '.join(packages[:_MOST_PACKAGES])}{more}")
+    if packages := differs_from_lock(lock):
+        notes.append(f"lock: installed are {name_some(packages, 10, '; ')}")
     return notes
 
 
@@ -133,11 +118,10 @@ def _compare_platform(tags: Mapping[str, str]) -> list[str]:
 def _place_data(tree: Path, recorded: TrainingData, contract: Mapping[str, Any], folder: Path) -> None:
     """Put contract and CSV, as recorded, where the commit's code looks for them. Raises RebuildError."""
     place = tree / "data" / recorded.dataset
-    source = next((path for path in (place, folder) if _has_contract(path, contract)), None)
-    if source is None:
-        where = f"neither the commit's data/{place.name} nor {folder} has the one in the file"
-        raise RebuildError(f"contract: {where}")
-    if source != place:
+    if not _has_contract(place, contract):
+        if not _has_contract(folder, contract):
+            where = f"neither the commit's data/{place.name} nor {folder} has the one in the file"
+            raise RebuildError(f"contract: {where}")
         place.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(folder / "contract.toml", place / "contract.toml")
     found = find_at_hand(recorded, folder) or find_in_commit(recorded, tree, folder)

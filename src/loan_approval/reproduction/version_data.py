@@ -84,10 +84,10 @@ def find_in_commit(recorded: TrainingData, tree: Path, folder: Path) -> Found:
 
 
 def write_data(found: Found, path: Path) -> bool:
-    """Write a version's data to a path; False when it stood there already. Raises RebuildError over other data."""
+    """Write a version's data to a path; return False if the path holds it already, raise RebuildError if other data."""
+    if path.is_file() and path.read_bytes() == found.data:
+        return False
     if path.exists():
-        if path.is_file() and path.read_bytes() == found.data:
-            return False
         raise RebuildError(f"data: {path} is there already and holds something else; expected another --to")
     write_atomically(path, found.data)
     return True

@@ -61,7 +61,7 @@ def test_a_replay_that_differs_exits_with_what_differs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     receipt = SimpleNamespace(differences=["probability"])
-    monkeypatch.setattr("loan_approval.pipeline.pipeline.model_and_store", lambda dataset: ("m", None))
+    monkeypatch.setattr("loan_approval.registry.stores.model_and_store", lambda dataset: ("m", None))
     monkeypatch.setattr("loan_approval.records.logged_decision.find_decision", lambda folder, decision_id: {})
     monkeypatch.setattr("loan_approval.records.replay.load_file", lambda line, store: b"")
     monkeypatch.setattr("loan_approval.records.replay.replay", lambda line, data: receipt)

@@ -38,7 +38,7 @@ EVIDENCE = {
         "bins": [{"predicted": 0.1, "observed": 0.12, "rows": 131}, {"predicted": 0.8, "observed": 0.77, "rows": 317}],
     },
     "slices": [{"feature": "Age", "band": "18 to 21", "rows": 43, "error_rate": 0.3256}],
-    "baseline": {"cost": {"model": 0.1357, "baseline": 0.1468}, "words": "Against the same answer to everybody: so."},
+    "baseline": {"cost": {"model": 0.1357, "baseline": 0.1468}, "words": "Against the constant baseline: so."},
     "costs": {"threshold": 0.55, "band": [0.5, 0.6], "curve": [{"threshold": 0.4, "cost": 0.2345}]},
     "champion": {"auc": {"value": 0.0123, "low": -0.01, "high": 0.02}, "flips": {"approved now": 37}},
     "monotone": [{"feature": "Credit_Score", "direction": 1, "rows": 100, "steps": 12345, "violations": 0}],
@@ -105,7 +105,7 @@ def test_all_that_is_recorded_stands_in_the_card(scorer: Scorer, metadata: dict[
 
 def test_the_summary_compares_with_the_same_answer_to_everybody(scorer: Scorer, metadata: dict[str, Any]) -> None:
     summary, _, rest = render_card(documents_of(scorer), metadata, []).partition("</section>")
-    assert "Against the same answer to everybody: so." in summary
+    assert "Against the constant baseline: so." in summary
     assert "0.1468" in rest
 
 

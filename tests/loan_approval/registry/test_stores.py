@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.serialization import (
 from loan_approval.errors import PromotionError
 from loan_approval.registry import tracking
 from loan_approval.registry.promotion import complete_interrupted, promote, rollback
-from loan_approval.registry.signing import SETTING, load_signing_key, sign
+from loan_approval.registry.stores import SETTING, signed
+from loan_approval.registry.tracking import Version
 from serve.errors import SignatureError
 from serve.store.signature import Verifier
 from serve.store.store import Store
@@ -109,9 +110,9 @@ def test_a_version_that_somebody_moved_the_alias_to_is_not_signed_along(name: st
 
 
 def test_a_signature_for_one_model_does_not_count_for_another(name: str, keys: Keys) -> None:
-    key = load_signing_key()
+    other = signed(Version("another", "1", "run", "a" * 64, "passed"))
     with pytest.raises(SignatureError):
-        Verifier(keys.public, name).check("a" * 64, sign(key, "another", "a" * 64))
+        Verifier(keys.public, name).check("a" * 64, other.signature)
 
 
 def encrypted(keys: Keys) -> bytes:

@@ -15,7 +15,7 @@ VERSION = SimpleNamespace(number="3", sha256="abc", signature="")
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Make every data set's model `m` with a store in a temporary folder, and report no promotion."""
     store = SimpleNamespace(path=tmp_path)
-    monkeypatch.setattr("loan_approval.pipeline.pipeline.model_and_store", lambda dataset: ("m", store))
+    monkeypatch.setattr("loan_approval.registry.stores.model_and_store", lambda dataset: ("m", store))
     monkeypatch.setattr("loan_approval.pipeline.pipeline.report_promotion", lambda *_: None)
     return store
 

@@ -127,14 +127,10 @@ def write_board(board: Board, folder: Path) -> list[Path]:
     """Write `sweep.html`, which loads nothing, and the same as `sweep.json`; return their paths."""
     page, document = folder / "sweep.html", folder / "sweep.json"
     write_atomically(document, (json.dumps(asdict(board), indent=1, ensure_ascii=False) + "\n").encode())
-    write_atomically(page, render_board(board).encode())
-    return [page, document]
-
-
-def render_board(board: Board) -> str:
-    """Return the leaderboard as HTML; the same board gives the same text."""
     lead = describe_lead(board.standings)
-    return render_page("sweep.html.j2", "loan_approval.sweep", StrictUndefined, board=board, lead=lead)
+    text = render_page("sweep.html.j2", "loan_approval.sweep", StrictUndefined, board=board, lead=lead)
+    write_atomically(page, text.encode())
+    return [page, document]
 
 
 def print_board(board: Board) -> None:

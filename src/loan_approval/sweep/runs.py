@@ -15,7 +15,6 @@ KEY, SWEEP, ROLE, SECONDS = "sweep.key", "sweep.id", "sweep.role", "trial_second
 class Finished:
     """A finished trial: its MLflow run and what was measured in it."""
 
-    key: str
     run_id: str
     metrics: Mapping[str, float]
 
@@ -28,7 +27,7 @@ def finished_trials(experiment_id: str, keys: Iterable[str]) -> dict[str, Finish
     for run in mlflow.search_runs([experiment_id], query, output_format="list"):
         key = run.data.tags[KEY]
         if key in wanted:
-            trials.setdefault(key, Finished(key, run.info.run_id, dict(run.data.metrics)))
+            trials.setdefault(key, Finished(run.info.run_id, dict(run.data.metrics)))
     return trials
 
 

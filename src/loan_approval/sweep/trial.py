@@ -1,5 +1,6 @@
 """One trial of a sweep on a Dask worker: runs the notebook in a process of its own, and records it when done."""
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Mapping
@@ -68,15 +69,9 @@ def _check_surroundings(setting: Setting) -> None:
         raise SweepError(f"the worker on {os.uname().nodename} has another {' and '.join(differing)} than the sweep")
 
 
-def end_trials(sweep: str) -> int:
-    """Kill the notebooks of a sweep that this worker runs; returns how many there were."""
-    ended = 0
+def end_trials(sweep: str) -> None:
+    """Kill the notebooks of a sweep that this worker runs."""
     for child in psutil.Process().children():
-        try:
-            is_trial = child.environ().get(_MARK) == sweep
-        except psutil.Error:  # it has ended by itself
-            continue
-        if is_trial:
-            end_family(child.pid)
-            ended += 1
-    return ended
+        with contextlib.suppress(psutil.Error):  # it has ended by itself
+            if child.environ().get(_MARK) == sweep:
+                end_family(child.pid)

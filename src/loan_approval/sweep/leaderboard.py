@@ -15,7 +15,7 @@ from jinja2 import StrictUndefined
 from loan_approval.evaluation.metrics import Interval
 from loan_approval.registry.card import render_page
 from loan_approval.sweep.plan import SEED, Trial, describe_parameters, train_command
-from loan_approval.sweep.runs import SECONDS, Finished
+from loan_approval.sweep.trial import SECONDS, Finished
 from serve.files import write_atomically
 
 MOST_PRINTED = 10

@@ -8,7 +8,7 @@ from bs4 import BeautifulSoup
 
 from loan_approval.sweep.leaderboard import Board, Failure, describe_lead, make_board, print_board, write_board
 from loan_approval.sweep.plan import Trial
-from loan_approval.sweep.runs import Finished
+from loan_approval.sweep.trial import Finished
 
 
 def trial(recipe: str, seed: int = 7) -> Trial:

@@ -166,14 +166,8 @@ def _s3() -> fs.S3FileSystem:
     endpoint = urlsplit(os.environ.get("AWS_ENDPOINT_URL", ""))
     place = {"scheme": endpoint.scheme, "endpoint_override": endpoint.netloc} if endpoint.netloc else {}
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ("us-east-1" if place else None)
-    return fs.S3FileSystem(
-        **place,
-        region=region,
-        connect_timeout=S3_SECONDS,
-        request_timeout=S3_SECONDS,
-        background_writes=False,
-        allow_delayed_open=True,
-    )
+    timeouts = {"connect_timeout": S3_SECONDS, "request_timeout": S3_SECONDS}
+    return fs.S3FileSystem(**place, **timeouts, region=region, background_writes=False, allow_delayed_open=True)
 
 
 def attempt(address: str, action: Callable[..., Any], *arguments: Any) -> Any:

@@ -26,7 +26,6 @@ from serve.model.scorer import Scorer
 FORMAT = 1  # of the output
 JOB, SUMMARY, LOCK = "_job.json", "_summary.json", ".lock"
 REPORT_SECONDS = 10  # between two reports of the progress
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Batch:
     workers: int | None = None
 
 
-def score_batch(batch: Batch, data: bytes, report: Report = lambda text: None) -> dict[str, Any]:
+def score_batch(batch: Batch, data: bytes, report: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
     """Score a batch with a model file and return its summary. Raises BatchError, DataError, ModelFileError."""
     workers, scorer = count_workers(batch.workers), Scorer(data)
     source, output = absolute(batch.input), absolute(batch.output)

@@ -127,8 +127,8 @@ def _read_by_column(
     """Return the rows of a text whose cells mean the same to Arrow and to the contract, None of any other."""
     if not ends_quotes_with_cells(text) or len(shard.header) == 1:
         return None
-    features = [feature for feature in contract.features if feature.name in shard.header]
-    kinds = {feature.name: pa.string() if feature.is_category else pa.float64() for feature in features}
+    known = [feature for feature in contract.features if feature.name in shard.header]
+    kinds = {feature.name: pa.string() if feature.is_category else pa.float64() for feature in known}
     kinds |= dict.fromkeys(keep, pa.string())
     try:
         text.decode()  # Arrow checks only the columns that are read
@@ -145,7 +145,7 @@ def _read_by_column(
     if table.num_rows != n:  # Arrow skips an empty line, which is a row with a fault
         return None
     columns = {name: table.column(name).combine_chunks() for name in kinds}
-    X, faults = judge_columns(contract, {feature.name: columns[feature.name] for feature in features}, n)
+    X, faults = judge_columns(contract, columns, n)
     # To Arrow "nan" is a number, and a name between blanks another name.
     fault_kinds = {fault.kind for by_row in faults.values() for fault in by_row.values()}
     if fault_kinds & {"unknown category", "not a finite number"}:

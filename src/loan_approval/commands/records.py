@@ -32,9 +32,8 @@ def add_commands(add: Adder) -> None:
     monitor.add_argument("--begin", help="first moment, UTC, such as 2026-11-01 (default: the log's first)")
     monitor.add_argument("--end", help="the moment after the last (default: everything)")
     monitor.add_argument("--version", help="decisions of this version only (default: of each in the log)")
-    monitor.add_argument(
-        "--against", metavar="BEGIN/END", help="earlier window to compare with (default: training data)"
-    )
+    against = "earlier window to compare with (default: training data)"
+    monitor.add_argument("--against", metavar="BEGIN/END", help=against)
     monitor.add_argument("--outcomes", help="CSV of decision_id,outcome")
     add_time_limit(monitor)
     purpose = "three simulated months through the real server; exit 1 unless each is judged as expected"

@@ -72,12 +72,7 @@ class Board:
 
 
 def make_board(
-    sweep: str,
-    dataset: str,
-    parent: str,
-    trials: Sequence[Trial],
-    done: Mapping[str, Finished],
-    failures: Sequence[Failure],
+    sweep: str, dataset: str, parent: str, trials: list[Trial], done: Mapping[str, Finished], failures: list[Failure]
 ) -> Board:
     """Rank the finished trials of a sweep by mean out-of-fold AUC, then by log loss, then in the plan's order."""
     recipes: dict[str, list[Trial]] = {}

@@ -109,7 +109,7 @@ class _Batch:
             if feature.scored:
                 X[:, position[feature.name]], faults = judge(feature, values)
             else:
-                self._monitored[feature.name], faults = _encode_monitored(feature, values)
+                self._monitored[feature.name], faults = encode_monitored(feature, values)
             self.add((rows[row], rank, feature.name, fault) for row, fault in faults.items())
         if not self._counts and not len(X):
             raise ApplicationError({"": "no rows, expected at least one application"})
@@ -123,7 +123,8 @@ class _Batch:
         raise ApplicationError(fields | ({"...": f"and {more} more"} if more else {}), self._counts)
 
 
-def _encode_monitored(feature: Feature, values: Sequence[Any]) -> tuple[np.ndarray, dict[int, Fault]]:
+def encode_monitored(feature: Feature, values: Sequence[Any]) -> tuple[np.ndarray, dict[int, Fault]]:
+    """Return (n,) float64 of a monitored feature, NaN where None, and the faults by row."""
     present = [row for row, value in enumerate(values) if value is not None]  # an absent value is unknown, not missing
     numbers = np.full(len(values), np.nan)
     numbers[present], faults = feature.encode_column([values[row] for row in present])

@@ -86,7 +86,11 @@ def encode_arrow(feature: Feature, values: pa.Array, optional: bool = False) -> 
     """
     if types.is_dictionary(values.type):
         values = values.dictionary_decode()
-    numbers = _codes(feature, values) if feature.is_category else _floats(values)
+    column = values
+    if feature.is_category:  # the index of each text among the feature's values, null for null and for any other text
+        column = pc.index_in(values.cast(pa.large_string()), value_set=pa.array(feature.values, pa.large_string()))
+    # Beyond 2**53 an integer may round here, but never into a contract's range, whose ends are whole to float64.
+    numbers = np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
     valid = _valid(feature, numbers, types.is_integer(values.type))
     if values.null_count and (optional or feature.missing):
         valid |= np.asarray(values.is_null())
@@ -102,21 +106,6 @@ def encode_arrow(feature: Feature, values: pa.Array, optional: bool = False) -> 
             faults[row] = kinds.setdefault(fault.kind, fault.with_traceback(None))
             numbers[row] = np.nan
     return numbers, faults
-
-
-def _floats(values: pa.Array) -> np.ndarray:
-    if types.is_null(values.type):
-        return np.full(len(values), np.nan)
-    # Beyond 2**53 an integer may round here, but never into a contract's range, whose ends are whole to float64.
-    return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64)
-
-
-def _codes(feature: Feature, texts: pa.Array) -> np.ndarray:
-    """Return the index of each text among the feature's values, NaN for null and for any other text."""
-    if types.is_null(texts.type):
-        return np.full(len(texts), np.nan)
-    codes = pc.index_in(texts.cast(pa.large_string()), value_set=pa.array(feature.values, pa.large_string()))
-    return np.asarray(codes.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
 def _valid(feature: Feature, numbers: np.ndarray, is_whole: bool) -> np.ndarray:

@@ -64,10 +64,17 @@ def list_inputs(address: str) -> list[InputFile]:
         raise BatchError(f"{address}: no such file or folder")
     if not names:
         raise BatchError(f"{address}: the folder is empty, expected files that end in .csv or .parquet")
-    _check_suffixes(address, names)
+    others = [name for name in names if not name.endswith(SUFFIXES)]
+    if others:
+        raise BatchError(f"{address}: {others[0]}: expected a name that ends in .csv or .parquet")
+    if len({Path(name).suffix for name in names}) > 1:
+        raise BatchError(f"{address}: holds both CSV and Parquet, expected one of them")
     files = [look_up(f"{folder}/{name}", name) for name in names]
-    if not address.startswith(S3):
-        _check_different(files)
+    seen: dict[str, InputFile] = {}
+    for file in files if not address.startswith(S3) else ():
+        same = seen.setdefault(os.path.realpath(file.address), file)
+        if same is not file:
+            raise BatchError(f"{file.address}: is the same file as {same.name}; each row is to be decided once")
     return files
 
 
@@ -96,22 +103,6 @@ def _names_on_disk(path: str) -> list[str]:
         if not name.isascii() and name.encode(errors="replace").decode() != name:
             raise BatchError(f"{path}: holds a name that is not UTF-8: {name!a}")
     return names
-
-
-def _check_suffixes(address: str, names: list[str]) -> None:
-    others = [name for name in names if not name.endswith(SUFFIXES)]
-    if others:
-        raise BatchError(f"{address}: {others[0]}: expected a name that ends in .csv or .parquet")
-    if len({Path(name).suffix for name in names}) > 1:
-        raise BatchError(f"{address}: holds both CSV and Parquet, expected one of them")
-
-
-def _check_different(files: list[InputFile]) -> None:
-    seen: dict[str, InputFile] = {}
-    for file in files:
-        same = seen.setdefault(os.path.realpath(file.address), file)
-        if same is not file:
-            raise BatchError(f"{file.address}: is the same file as {same.name}; each row is to be decided once")
 
 
 def look_up(address: str, name: str) -> InputFile:
@@ -175,14 +166,8 @@ def _s3() -> fs.S3FileSystem:
     endpoint = urlsplit(os.environ.get("AWS_ENDPOINT_URL", ""))
     place = {"scheme": endpoint.scheme, "endpoint_override": endpoint.netloc} if endpoint.netloc else {}
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ("us-east-1" if place else None)
-    return fs.S3FileSystem(
-        **place,
-        region=region,
-        connect_timeout=S3_SECONDS,
-        request_timeout=S3_SECONDS,
-        background_writes=False,
-        allow_delayed_open=True,
-    )
+    timeouts = {"connect_timeout": S3_SECONDS, "request_timeout": S3_SECONDS}
+    return fs.S3FileSystem(**place, **timeouts, region=region, background_writes=False, allow_delayed_open=True)
 
 
 def attempt(address: str, action: Callable[..., Any], *arguments: Any) -> Any:

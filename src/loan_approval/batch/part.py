@@ -63,7 +63,12 @@ def score_shard(shard: Shard, task: Task, scorer: Scorer) -> Counts:
     # A file that changed while it was read may have been read as half of each.
     if look_up(shard.file.address, shard.file.name) != shard.file:
         raise DataError(f"{shard.file.address}: changed while it was being scored")
-    counts = _count(decisions, shard.rows, faults)
+    codes = np.concatenate([table["code"] for table in decisions])
+    bands = np.concatenate([table["band"].chunk(0).indices for table in decisions])
+    by_band = dict(zip(BANDS, np.bincount(bands, minlength=len(BANDS)).tolist(), strict=True))
+    approved = int(np.count_nonzero(codes))
+    rejected = shard.rows - len(codes)
+    counts = Counts(shard.rows, approved, len(codes) - approved, rejected, by_band, dict(faults))
     part = shard.part(task.job)
     if rejections:
         write_whole(f"{task.output}/{REJECTED}/{part}", to_parquet(rejections, {}))
@@ -138,14 +143,6 @@ def to_parquet(tables: Sequence[pa.Table], metadata: Mapping[str, str]) -> pa.Bu
         write_page_checksum=True,
     )
     return sink.getvalue()
-
-
-def _count(decisions: Sequence[pa.Table], rows: int, faults: Mapping[str, int]) -> Counts:
-    codes = np.concatenate([table["code"] for table in decisions])
-    bands = np.concatenate([table["band"].chunk(0).indices for table in decisions])
-    by_band = dict(zip(BANDS, np.bincount(bands, minlength=len(BANDS)).tolist(), strict=True))
-    approved = int(np.count_nonzero(codes))
-    return Counts(rows, approved, len(codes) - approved, rows - len(codes), by_band, dict(faults))
 
 
 def read_counts(output: str, part: str) -> Counts:

@@ -1,27 +1,31 @@
 """Batch scoring: every application of a file or a folder decided with one model, in parts that are whole or absent.
 
+The output's `_job.json` is written first and says what the parts follow from; a run that would write others is refused.
 An interrupted run resumes: a part is named by what it follows from, so that an existing part is done.
+`_summary.json` is written last: where it is, the batch is whole.
 """
 
+import fcntl
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from loan_approval.batch.columns import check_keep
-from loan_approval.batch.files import InputFile, absolute, list_inputs
-from loan_approval.batch.output import open_output, read_summary, write_summary
-from loan_approval.batch.part import Counts, Task, read_counts, score_shard
+from loan_approval.batch.files import S3, InputFile, absolute, list_inputs, list_names, read_whole, write_whole
+from loan_approval.batch.part import DECISIONS, REJECTED, Counts, Task, read_counts, score_shard
 from loan_approval.batch.shards import Shard, plan_shards
 from loan_approval.batch.workers import count_workers, run_on_workers
 from loan_approval.errors import BatchError
 from serve.model.scorer import Scorer
 
 FORMAT = 1  # of the output
+JOB, SUMMARY, LOCK = "_job.json", "_summary.json", ".lock"
 REPORT_SECONDS = 10  # between two reports of the progress
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Batch:
     workers: int | None = None
 
 
-def score_batch(batch: Batch, data: bytes, report: Report = lambda text: None) -> dict[str, Any]:
+def score_batch(batch: Batch, data: bytes, report: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
     """Score a batch with a model file and return its summary. Raises BatchError, DataError, ModelFileError."""
     workers, scorer = count_workers(batch.workers), Scorer(data)
     source, output = absolute(batch.input), absolute(batch.output)
@@ -47,8 +51,9 @@ def score_batch(batch: Batch, data: bytes, report: Report = lambda text: None) -
     job = _describe(batch, source, files, scorer)
     shards = plan_shards(files, scorer.contract, batch.keep, batch.ignore_unknown)
     task = Task(output, job["id"], batch.keep)
-    with open_output(output, job) as names:
-        summary = read_summary(output)
+    with _open_output(output, job) as names:
+        finished = read_whole(f"{output}/{SUMMARY}")
+        summary = None if finished is None else json.loads(finished)
         if summary and {part["name"] for part in summary["parts"]} == names:
             report(f"{output}: was finished already")
             return summary
@@ -70,7 +75,7 @@ def score_batch(batch: Batch, data: bytes, report: Report = lambda text: None) -
                 reported = time.monotonic()
                 report(f"{number:,} of {len(left):,} parts done after {reported - began:.0f} s")
         summary = _summarise(job, scorer, shards, task, counts)
-        write_summary(output, summary)
+        _write_summary(output, summary)
     return summary
 
 
@@ -102,3 +107,73 @@ def _summarise(
         **asdict(counts),
         "parts": [{"name": shard.part(task.job), "rows": shard.rows} for shard in shards],
     }
+
+
+@contextmanager
+def _open_output(output: str, job: Mapping[str, Any]) -> Iterator[set[str]]:
+    """Make the output this job's and yield the names of the parts that are there. Raises BatchError.
+
+    On a local disk no other run can open it meanwhile.
+    """
+    with _locked(output):
+        names = list_names(output) - {LOCK}
+        recorded = read_whole(f"{output}/{JOB}")
+        if recorded is not None:
+            _check_same(output, recorded, job)
+        elif names:
+            raise BatchError(f"{output}: is not empty, expected a new folder or one that this very batch was begun in")
+        else:
+            write_whole(f"{output}/{JOB}", _dump(job))
+        yield _part_names(output)
+
+
+@contextmanager
+def _locked(output: str) -> Iterator[None]:
+    if output.startswith(S3):
+        yield
+        return
+    try:
+        Path(output).mkdir(parents=True, exist_ok=True)
+        lock = (Path(output) / LOCK).open("ab")
+    except OSError as err:
+        raise BatchError(f"{output}: can't be written to: {err.strerror}") from err
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as err:
+            raise BatchError(f"{output}: another run is writing to it") from err
+        for folder in (DECISIONS, REJECTED):
+            for half_written in (Path(output) / folder).glob(".part-*"):  # by a run that was killed
+                half_written.unlink(missing_ok=True)
+        yield
+
+
+def _check_same(output: str, recorded: bytes, job: Mapping[str, Any]) -> None:
+    try:
+        before = json.loads(recorded)
+        differing = [key for key in job if key != "id" and before[key] != job[key]]
+        same = before["id"] == job["id"]
+    except (ValueError, KeyError, TypeError) as err:
+        raise BatchError(f"{output}/{JOB}: not a batch's description") from err
+    if not same:
+        raise BatchError(
+            f"{output}: holds another batch, which differs in {', '.join(differing)}; expected a new folder, or the"
+            " same input, model and options"
+        )
+
+
+def _part_names(output: str) -> set[str]:
+    return {name for name in list_names(f"{output}/{DECISIONS}") if not name.startswith(".")}
+
+
+def _write_summary(output: str, summary: Mapping[str, Any]) -> None:
+    """Write the summary of a whole batch. Raises BatchError when the parts in it are not those that are there."""
+    expected, there = {part["name"] for part in summary["parts"]}, _part_names(output)
+    if there != expected:
+        missing, foreign = sorted(expected - there), sorted(there - expected)
+        raise BatchError(f"{output}/{DECISIONS}: missing {missing[:3]}, not of this batch {foreign[:3]}")
+    write_whole(f"{output}/{SUMMARY}", _dump(summary))
+
+
+def _dump(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False).encode() + b"\n"

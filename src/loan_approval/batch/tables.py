@@ -20,8 +20,9 @@ from loan_approval.batch.files import attempt, open_file
 from loan_approval.batch.shards import Shard, first_line, open_parquet
 from loan_approval.errors import BatchError, DataError
 from serve.contract.contract import Contract
-from serve.contract.csv_cells import Cells, read_cells
-from serve.contract.feature import Fault, Feature
+from serve.contract.csv_cells import read_cells
+from serve.contract.feature import Fault
+from serve.contract.tables import encode_monitored
 from serve.errors import ApplicationError
 
 BATCH = 32_768  # rows at a time; a multiple of the rows that the scorer takes in one call
@@ -126,8 +127,8 @@ def _read_by_column(
     """Return the rows of a text whose cells mean the same to Arrow and to the contract, None of any other."""
     if not ends_quotes_with_cells(text) or len(shard.header) == 1:
         return None
-    features = [feature for feature in contract.features if feature.name in shard.header]
-    kinds = {feature.name: pa.string() if feature.is_category else pa.float64() for feature in features}
+    known = [feature for feature in contract.features if feature.name in shard.header]
+    kinds = {feature.name: pa.string() if feature.is_category else pa.float64() for feature in known}
     kinds |= dict.fromkeys(keep, pa.string())
     try:
         text.decode()  # Arrow checks only the columns that are read
@@ -144,7 +145,7 @@ def _read_by_column(
     if table.num_rows != n:  # Arrow skips an empty line, which is a row with a fault
         return None
     columns = {name: table.column(name).combine_chunks() for name in kinds}
-    X, faults = judge_columns(contract, {feature.name: columns[feature.name] for feature in features}, n)
+    X, faults = judge_columns(contract, columns, n)
     # To Arrow "nan" is a number, and a name between blanks another name.
     fault_kinds = {fault.kind for by_row in faults.values() for fault in by_row.values()}
     if fault_kinds & {"unknown category", "not a finite number"}:
@@ -159,37 +160,25 @@ def _read_by_cell(shard: Shard, text: bytes, start: int, contract: Contract, kee
     try:
         cells = read_cells(line.getvalue().encode() + text)
     except ApplicationError as err:
-        fault = next(iter(err.fields.values()))
-        raise DataError(f"{shard.file.address}: rows {start:,} to {start + n - 1:,}: {fault}") from err
+        reason = next(iter(err.fields.values()))
+        raise DataError(f"{shard.file.address}: rows {start:,} to {start + n - 1:,}: {reason}") from err
     at = np.fromiter(cells.rows, np.int64)
     by_name = dict(zip(cells.header, cells.columns, strict=True))
     X = np.full((n, len(contract.scored)), np.nan)
-    faults = {"": _uneven(cells, n)}
+    fault = Fault("wrong number of cells", f"{len(cells.header)} cells")
+    last = len(cells.rows) + len(cells.uneven)  # `cells` lacks the empty lines at the end
+    faults = {"": dict.fromkeys((*cells.uneven, *range(last, n)), fault)}
     for feature in contract.features:
         if feature.name in by_name:
-            numbers, by_row = _encode_cells(feature, by_name[feature.name])
-            faults[feature.name] = {int(at[row]): fault for row, fault in by_row.items()}
+            column = by_name[feature.name]
             if feature.scored:
-                X[at, contract.scored.index(feature)] = numbers
+                X[at, contract.scored.index(feature)], by_row = feature.encode_cells(column)
+            else:
+                _, by_row = encode_monitored(feature, list(map(feature.parse, column)))
+            faults[feature.name] = {int(at[row]): fault for row, fault in by_row.items()}
     kept = []
     for name in keep:
         texts = np.full(n, None, dtype=object)
         texts[at] = [cell or None for cell in by_name[name]]
         kept.append(pa.array(texts, pa.string()))
     return Rows(start, X, {name: by_row for name, by_row in faults.items() if by_row}, kept)
-
-
-def _uneven(cells: Cells, n: int) -> Faults:
-    """Return the fault of each row with too few or too many cells; `cells` lacks the empty lines at the end."""
-    expected = f"{len(cells.header)} cells"
-    last = len(cells.rows) + len(cells.uneven)
-    return {row: Fault("wrong number of cells", expected) for row in (*cells.uneven, *range(last, n))}
-
-
-def _encode_cells(feature: Feature, cells: Sequence[str]) -> tuple[np.ndarray, Faults]:
-    if feature.scored:
-        return feature.encode_cells(cells)
-    values = list(map(feature.parse, cells))
-    present = [row for row, value in enumerate(values) if value is not None]  # absent means unknown
-    _, faults = feature.encode_column([values[row] for row in present])
-    return np.empty(0), {present[row]: fault for row, fault in faults.items()}

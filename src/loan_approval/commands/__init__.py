@@ -1,5 +1,5 @@
 """The commands, a module for each part of the work; `COMMANDS` lists the modules."""
 
-from loan_approval.commands import data, monitor, notebooks, production, records, score, sweep
+from loan_approval.commands import data, notebooks, production, records, score
 
-COMMANDS = (data, notebooks, sweep, production, records, monitor, score)
+COMMANDS = (data, notebooks, production, records, score)

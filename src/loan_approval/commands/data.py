@@ -53,21 +53,17 @@ def _boston(options: argparse.Namespace) -> None:
 
 
 def _data(options: argparse.Namespace) -> None:
-    if options.version:
-        _write_version_data(options)
-    elif options.to:
-        raise DataError("--to is given without --version; expected both, or neither")
-    else:
-        _settle_versions(options.dataset)
-
-
-def _settle_versions(dataset: str | None) -> None:
     from loan_approval.data.datasets import dataset_folder, restore_dataset
     from loan_approval.data.versions import keep
 
-    names = [dataset] if dataset else sorted(path.parent.name for path in project.ROOT.glob("data/*/contract.toml"))
+    if options.version:
+        _write_version_data(options)
+        return
+    if options.to:
+        raise DataError("--to is given without --version; expected both, or neither")
+    contracts = sorted(project.ROOT.glob("data/*/contract.toml"))
     problems = []
-    for name in names:
+    for name in [options.dataset] if options.dataset else [path.parent.name for path in contracts]:
         try:
             print(restore_dataset(name), flush=True)
             keep(dataset_folder(name) / "dataset.csv")

@@ -1,17 +1,21 @@
-"""Commands that run notebooks: check-data, explore, train, validate, and run for the whole line."""
+"""Commands that run notebooks: check-data, explore, train, validate, run for the whole line, and sweep."""
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
+from msgspec import structs
+
 from loan_approval import project
 from loan_approval.commands.parsing import Adder, add_time_limit, asks_mlflow, set_options
+from loan_approval.errors import DataError, SweepError
 from serve.settings import Settings
 
 
 def add_commands(add: Adder) -> None:
-    """Add check-data, explore, train, validate and run."""
+    """Add check-data, explore, train, validate, run and sweep."""
     check = add("check-data", _check_data, "check new data; exit 1 when they break what a model relies on")
     check.add_argument("--csv", default="", help="the new data (default: the data set's own dataset.csv)")
     check.add_argument("--reference", default="", help="compare with this CSV (default: what production learnt from)")
@@ -28,6 +32,11 @@ def add_commands(add: Adder) -> None:
     for command in (check, explore, train, validate):
         add_time_limit(command)
         command.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", type=_name_value)
+    sweep = add("sweep", _sweep, "run a plan of trainings on Dask and rank them; exit 1 when one failed")
+    sweep.add_argument("--plan", type=Path, help="a TOML file (default: sweep.toml beside the data set)")
+    sweep.add_argument("--sample", type=_positive, help="run only so many of the plan, drawn at random")
+    sweep.add_argument("--workers", type=_positive, help="processes on this machine (default: one a core)")
+    add_time_limit(sweep, unit="seconds of a trial")
 
 
 def _name_value(text: str) -> tuple[str, str]:
@@ -35,6 +44,12 @@ def _name_value(text: str) -> tuple[str, str]:
     if not equals:
         raise argparse.ArgumentTypeError(f"{text!r}: expected NAME=VALUE")
     return name, value
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number above 0")
+    return int(text)
 
 
 @asks_mlflow
@@ -84,10 +99,30 @@ def _from_root(text: str) -> str:
 def _show_values(dataset: str, csv: str) -> None:
     """Print each problem of the data with its value."""
     from loan_approval.data.datasets import dataset_folder, find_csv, load_contract, read_dataset
-    from loan_approval.errors import DataError
 
     folder = dataset_folder(dataset)
     try:
         read_dataset(Path(csv) if csv else find_csv(folder), load_contract(folder), folder.name)
     except DataError as err:
         print(err, file=sys.stderr)
+
+
+@asks_mlflow
+def _sweep(options: argparse.Namespace) -> None:
+    from loan_approval.data.datasets import dataset_folder
+    from loan_approval.notebooks.reports import write_index
+    from loan_approval.sweep.leaderboard import print_board
+    from loan_approval.sweep.plan import read_plan
+    from loan_approval.sweep.running import run_sweep
+
+    plan = read_plan(options.plan or dataset_folder(options.dataset) / "sweep.toml")
+    if options.sample:
+        plan = structs.replace(plan, sample=options.sample)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that kernels are ended then too
+    board = run_sweep(options.dataset, plan, project.REPORTS, options.workers, options.time_limit)
+    print_board(board)
+    page = project.REPORTS / dataset_folder(options.dataset).name / "sweep.html"
+    print(f"Leaderboard: {page}, all reports: {write_index(project.REPORTS)}")
+    if board.failures:
+        lines = "".join(f"\n  {failure.trial}: {failure.reason}" for failure in board.failures)
+        raise SweepError(f"{len(board.failures)} of the trials failed:{lines}")

@@ -20,11 +20,8 @@ def add_commands(add: Adder) -> None:
     add_time_limit(reproduce)
     shadow = add("shadow", _shadow, "have a validated version score what is answered, beside it")
     shadow.add_argument("--version", default="challenger", help="number or alias (default: %(default)s)")
-    shadow.add_argument(
-        "--alias",
-        default=os.environ.get("SERVE_SHADOW_ALIAS") or "challenger",
-        help="the one that the server's SERVE_SHADOW_ALIAS names (default: %(default)s)",
-    )
+    alias = os.environ.get("SERVE_SHADOW_ALIAS") or "challenger"
+    shadow.add_argument("--alias", default=alias, help="the server's SERVE_SHADOW_ALIAS (default: %(default)s)")
     shadow.add_argument("--stop", action="store_true", help="no more; with an MLflow server the alias goes too")
     add("serve", _serve, "serve what is in production")
     add("mlflow", _mlflow, "show MLflow's UI", dataset=False)

@@ -1,15 +1,17 @@
-"""Commands on the prediction log: replay, review, retain, erase."""
+"""Commands on the prediction log: replay, review, retain, erase, monitor, and demo-drift on a simulated log."""
 
 import argparse
 import getpass
+import re
 import sys
 from pathlib import Path
 
-from loan_approval.commands.parsing import Adder, add_time_limit, asks_mlflow
+from loan_approval import project
+from loan_approval.commands.parsing import Adder, add_time_limit, asks_mlflow, set_options
 
 
 def add_commands(add: Adder) -> None:
-    """Add replay, review, retain and erase."""
+    """Add replay, review, retain, erase, monitor and demo-drift."""
     replay = add("replay", _replay, "decide again; exit 1 unless the answer is the logged one")
     review = add("review", _review, "put on record what a person decided")
     for command in (replay, review):
@@ -25,6 +27,18 @@ def add_commands(add: Adder) -> None:
         add_time_limit(command, default=30)
     for command in (replay, review, retain, erase):
         command.add_argument("--log", type=Path, help="folder of the log (default: SERVE_PREDICTION_LOG, or serve's)")
+    monitor = add("monitor", _monitor, "report how decisions drift from the training data; exit 1 when severe")
+    monitor.add_argument("--log", help="folder of the prediction log (default: predictions/<model_name>)")
+    monitor.add_argument("--begin", help="first moment, UTC, such as 2026-11-01 (default: the log's first)")
+    monitor.add_argument("--end", help="the moment after the last (default: everything)")
+    monitor.add_argument("--version", help="decisions of this version only (default: of each in the log)")
+    against = "earlier window to compare with (default: training data)"
+    monitor.add_argument("--against", metavar="BEGIN/END", help=against)
+    monitor.add_argument("--outcomes", help="CSV of decision_id,outcome")
+    add_time_limit(monitor)
+    purpose = "three simulated months through the real server; exit 1 unless each is judged as expected"
+    demo = add("demo-drift", _demo_drift, purpose, dataset=False)
+    demo.add_argument("--rows", type=int, default=2_000, help="applications a month (default: %(default)s)")
 
 
 def _folder(options: argparse.Namespace) -> Path:
@@ -73,3 +87,26 @@ def _erase(options: argparse.Namespace) -> None:
     key = getpass.getpass("The applicant's key: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
     decisions = erase(folder, load_secret(folder), key, options.time_limit)
     print(f"{folder}: {decisions:,} decisions erased, with their scores by challengers and their reviews")
+
+
+@asks_mlflow
+def _monitor(options: argparse.Namespace) -> None:
+    from loan_approval.pipeline.pipeline import run_step
+
+    texts = set_options(options, "dataset", "log", "begin", "end", "version", "against", "outcomes")
+    # The window is in the name of the report's files, so that last month's report stays.
+    texts["report"] = re.sub(r"[^0-9A-Za-z_-]", "-", "_".join(filter(None, ("04_monitor", options.begin, options.end))))
+    result = run_step("04_monitor", texts, project.REPORTS, options.time_limit)
+    print(*result["words"], sep="\n- ")
+    if result["verdict"] == "severe":
+        sys.exit("severe drift")
+
+
+@asks_mlflow
+def _demo_drift(options: argparse.Namespace) -> None:
+    from loan_approval.pipeline.demo_drift import describe, run_demo
+
+    judged = run_demo(project.REPORTS, options.rows)
+    print(*map(describe, judged), sep="\n")
+    if not all(each.as_expected for each in judged):
+        sys.exit("a month was not judged as expected")

@@ -24,13 +24,8 @@ def add_commands(add: Adder) -> None:
     score.add_argument("--keep", action="append", default=[], metavar="COLUMN", help="pass through, such as an id")
     score.add_argument("--ignore-unknown", action="store_true", help="pass over columns that the contract has not")
     score.add_argument("--engine", default="local", choices=("local", "dask"), help="(default: %(default)s)")
-    score.add_argument(
-        "--workers",
-        type=int,
-        choices=range(1, MOST_WORKERS + 1),
-        metavar="N",
-        help=f"threads, at most {MOST_WORKERS} (default: one a processor)",
-    )
+    threads = f"threads, at most {MOST_WORKERS} (default: one a processor)"
+    score.add_argument("--workers", type=int, choices=range(1, MOST_WORKERS + 1), metavar="N", help=threads)
 
 
 def _score(options: argparse.Namespace) -> None:

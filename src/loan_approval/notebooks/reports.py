@@ -4,13 +4,9 @@ import re
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from serve.files import write_atomically
-
-if TYPE_CHECKING:
-    from bs4 import BeautifulSoup
 
 # No JavaScript, widget or mermaid output: all need a script from elsewhere, and each has a plain form beside it.
 _SHOWN = ["text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/latex", "text/plain"]
@@ -26,8 +22,7 @@ def write_html(notebook: Path, path: Path) -> None:
     The template's Content-Security-Policy guarantees that, whatever a cell's output holds; references to other places
     are removed as well. Formulas stay TeX, because typesetting them takes a script from elsewhere.
     """
-    import nbformat  # these four are slow to import, and most commands write no report
-    from bs4 import BeautifulSoup
+    import nbformat  # these are slow to import, and most commands write no report
     from jinja2 import PackageLoader
     from nbconvert import HTMLExporter
 
@@ -41,9 +36,7 @@ def write_html(notebook: Path, path: Path) -> None:
     # A progress bar overwrites itself: show what a terminal shows in the end.
     exporter.register_preprocessor("nbconvert.preprocessors.CoalesceStreamsPreprocessor", enabled=True)
     page, _ = exporter.from_notebook_node(document, {"metadata": {"path": str(notebook.parent)}})
-    soup = BeautifulSoup(page, "html.parser")
-    _strip_external(soup)
-    write_atomically(path, str(soup).encode())
+    write_atomically(path, _strip_external(page).encode())
 
 
 def write_index(reports: Path) -> Path:
@@ -78,7 +71,10 @@ def _heading(cells: list) -> str | None:
     return None
 
 
-def _strip_external(soup: "BeautifulSoup") -> None:
+def _strip_external(page: str) -> str:
+    from bs4 import BeautifulSoup  # slow to import too
+
+    soup = BeautifulSoup(page, "html.parser")
     for tag in soup.find_all(["script", "link", "base"]):
         if _EXTERNAL.match(tag.get("src") or tag.get("href") or ""):
             tag.decompose()
@@ -91,3 +87,4 @@ def _strip_external(soup: "BeautifulSoup") -> None:
             tag["style"] = _EXTERNAL_IN_CSS.sub(r"\1\2data:,", tag["style"])
         if tag.name == "style" and tag.string:
             tag.string.replace_with(_EXTERNAL_IN_CSS.sub(r"\1\2data:,", tag.string))
+    return str(soup)

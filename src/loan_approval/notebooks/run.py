@@ -82,19 +82,15 @@ def run_notebook(
             where, _ = _stopped_at(executed)
             raise NotebookTimeoutError(f"{notebook}, {where}: ended after {time_limit:g} s; kept: {html}") from err
         finally:
-            _keep(executed, ipynb, html)
+            # Absent if papermill did not reach the first cell, and incomplete if it was killed while writing.
+            with contextlib.suppress(FileNotFoundError, ValueError):
+                json.loads(executed.read_bytes())
+                write_atomically(ipynb, executed.read_bytes())
+                write_html(ipynb, html)
         if status:
             where, error = _stopped_at(executed)
             raise NotebookFailedError(f"{notebook}, {where}: {error}; kept: {html}")
     return NotebookRun(read_result(ipynb), html, ipynb, time.monotonic() - began)
-
-
-def _keep(executed: Path, ipynb: Path, html: Path) -> None:
-    # Absent if papermill did not reach the first cell, and incomplete if it was killed while writing.
-    with contextlib.suppress(FileNotFoundError, ValueError):
-        json.loads(executed.read_bytes())
-        write_atomically(ipynb, executed.read_bytes())
-        write_html(ipynb, html)
 
 
 def _stopped_at(executed: Path) -> tuple[str, str]:

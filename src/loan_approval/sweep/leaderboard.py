@@ -15,7 +15,7 @@ from jinja2 import StrictUndefined
 from loan_approval.evaluation.metrics import Interval
 from loan_approval.registry.card import render_page
 from loan_approval.sweep.plan import SEED, Trial, describe_parameters, train_command
-from loan_approval.sweep.runs import SECONDS, Finished
+from loan_approval.sweep.trial import SECONDS, Finished
 from serve.files import write_atomically
 
 MOST_PRINTED = 10
@@ -72,12 +72,7 @@ class Board:
 
 
 def make_board(
-    sweep: str,
-    dataset: str,
-    parent: str,
-    trials: Sequence[Trial],
-    done: Mapping[str, Finished],
-    failures: Sequence[Failure],
+    sweep: str, dataset: str, parent: str, trials: list[Trial], done: Mapping[str, Finished], failures: list[Failure]
 ) -> Board:
     """Rank the finished trials of a sweep by mean out-of-fold AUC, then by log loss, then in the plan's order."""
     recipes: dict[str, list[Trial]] = {}
@@ -127,14 +122,10 @@ def write_board(board: Board, folder: Path) -> list[Path]:
     """Write `sweep.html`, which loads nothing, and the same as `sweep.json`; return their paths."""
     page, document = folder / "sweep.html", folder / "sweep.json"
     write_atomically(document, (json.dumps(asdict(board), indent=1, ensure_ascii=False) + "\n").encode())
-    write_atomically(page, render_board(board).encode())
-    return [page, document]
-
-
-def render_board(board: Board) -> str:
-    """Return the leaderboard as HTML; the same board gives the same text."""
     lead = describe_lead(board.standings)
-    return render_page("sweep.html.j2", "loan_approval.sweep", StrictUndefined, board=board, lead=lead)
+    text = render_page("sweep.html.j2", "loan_approval.sweep", StrictUndefined, board=board, lead=lead)
+    write_atomically(page, text.encode())
+    return [page, document]
 
 
 def print_board(board: Board) -> None:

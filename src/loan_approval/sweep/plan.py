@@ -164,15 +164,12 @@ def find_surroundings(data_sha256: str, contract: Path, notebook: Path = NOTEBOO
     The code is that in the folders, not the commit: a commit that does not change the code repeats no trial.
     """
     cells = [(cell["cell_type"], cell["source"]) for cell in json.loads(notebook.read_bytes())["cells"]]
-    files = [path for folder in ("src", "serve") for path in (ROOT / folder).rglob("*") if _is_code(path)]
-    code = [(str(path.relative_to(ROOT)), _sha256(path.read_bytes())) for path in sorted([*files, LOCK])]
+    files = [path.relative_to(ROOT) for folder in ("src", "serve") for path in (ROOT / folder).rglob("*")]
+    visible = [file for file in files if not any(part == "__pycache__" or part[0] == "." for part in file.parts)]
+    paths = sorted([*(ROOT / file for file in visible if (ROOT / file).is_file()), LOCK])
+    code = [(str(path.relative_to(ROOT)), _sha256(path.read_bytes())) for path in paths]
     of_notebook, of_code = (_sha256(canonical(listed).encode()) for listed in (cells, code))
     return Surroundings(of_notebook, data_sha256, _sha256(contract.read_bytes()), of_code)
-
-
-def _is_code(path: Path) -> bool:
-    hidden = any(part == "__pycache__" or part.startswith(".") for part in path.relative_to(ROOT).parts)
-    return path.is_file() and not hidden
 
 
 def train_command(dataset: str, parameters: Mapping[str, Any]) -> str:

@@ -21,10 +21,17 @@ from loan_approval.errors import SweepError
 from loan_approval.project import git_state
 from loan_approval.registry import tracking
 from loan_approval.registry.tracking_server import is_server, serving, tracking_uri
-from loan_approval.sweep import runs
 from loan_approval.sweep.leaderboard import Board, Failure, make_board, write_board
 from loan_approval.sweep.plan import Plan, Trial, check_trials, find_surroundings, make_trials, sweep_id
-from loan_approval.sweep.trial import Setting, end_trials, run_trial
+from loan_approval.sweep.trial import (
+    Setting,
+    adopt,
+    close_parent,
+    end_trials,
+    finished_trials,
+    open_parent,
+    run_trial,
+)
 
 DEATHS = 2  # of its workers that a trial may survive: at the third death it is taken for the cause
 WORKER_SECONDS = 60  # to wait for a cluster's first worker, or for the replacement of a dead one
@@ -44,20 +51,20 @@ def run_sweep(dataset: str, plan: Plan, reports: Path, workers: int | None, time
     client, sweep = tracking.connect(), sweep_id(trials)
     experiment = tracking.find_experiment(data.contract.experiment)
     keys = [trial.key for trial in trials]
-    done = runs.finished_trials(experiment, keys)
+    done = finished_trials(experiment, keys)
     tags = {"dataset": data.name, "data_sha256": data.sha256, "data_md5": data.md5, **git_state()}
-    parent = runs.open_parent(client, experiment, sweep, f"sweep of {data.name}", tags)
+    parent = open_parent(client, experiment, sweep, f"sweep of {data.name}", tags)
     try:
-        runs.adopt(client, done.values(), parent, sweep)
+        adopt(client, done.values(), parent, sweep)
         missing = [trial for trial in trials if trial.key not in done]
         counts = f"{len(trials)} trials, {len(done)} done before, {len(missing)} to run"
         print(f"sweep {sweep} on {data.name}: {counts}", flush=True)
         setting = Setting(dataset, surroundings, tracking_uri(), parent, sweep, time_limit)
         failures = run_trials(setting, missing, workers) if missing else []
-        done = runs.finished_trials(experiment, keys)
+        done = finished_trials(experiment, keys)
         board = make_board(sweep, dataset, parent, trials, done, failures)
         pages = write_board(board, reports / data.name)
-        runs.close_parent(client, parent, "FAILED" if failures else "FINISHED", board.metrics(), pages)
+        close_parent(client, parent, "FAILED" if failures else "FINISHED", board.metrics(), pages)
     except BaseException as err:
         client.set_terminated(parent, "FAILED" if isinstance(err, Exception) else "KILLED")
         raise
@@ -79,12 +86,10 @@ def run_trials(setting: Setting, trials: Sequence[Trial], workers: int | None) -
     """
     with serving() as address, _connect(min(workers or CPU_COUNT, len(trials))) as client:
         setting = replace(setting, tracking=address)
-        submitted = {
-            client.submit(
-                run_trial, setting, trial.key, dict(trial.parameters), key=f"trial-{trial.key}", pure=False
-            ): trial
-            for trial in trials
-        }
+        submitted = {}
+        for trial in trials:
+            key = f"trial-{trial.key}"
+            submitted[client.submit(run_trial, setting, trial.key, dict(trial.parameters), key=key, pure=False)] = trial
         try:
             return list(_follow(submitted))
         except BaseException:  # such as Ctrl-C: a trial is a process of its own, which outlives its worker

@@ -1,4 +1,4 @@
-"""`replay`, `review`, `retain` and `erase`: what they hand on, and what they say."""
+"""`replay`, `review`, `retain`, `erase`, `monitor` and `demo-drift`: what they pass on and print, and their exits."""
 
 import io
 from pathlib import Path
@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from loan_approval import cli
+from loan_approval import cli, project
 
 
 def test_review_records_the_login_name_unless_another_is_given(
@@ -69,3 +69,35 @@ def test_a_replay_that_differs_exits_with_what_differs(
     with pytest.raises(SystemExit, match="it differs: probability"):
         cli.main(["replay", "id", "--log", str(tmp_path)])
     assert capsys.readouterr().out == "probability 0.4, logged 0.5\n"
+
+
+def test_the_window_names_the_report_and_only_set_options_are_passed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls = []
+    result = {"words": ["all is well"], "verdict": "none"}
+    monkeypatch.setattr("loan_approval.pipeline.pipeline.run_step", lambda *called: calls.append(called) or result)
+    cli.main(["monitor", "--begin", "2026-11-01T00:00Z", "--version", "3"])
+    texts = {"dataset": "loans", "begin": "2026-11-01T00:00Z", "version": "3"}
+    texts["report"] = "04_monitor_2026-11-01T00-00Z"
+    assert calls == [("04_monitor", texts, project.REPORTS, 1800)]
+    assert capsys.readouterr().out == "all is well\n"
+
+
+def test_severe_drift_exits_with_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = {"words": ["Age has drifted"], "verdict": "severe"}
+    monkeypatch.setattr("loan_approval.pipeline.pipeline.run_step", lambda *_: result)
+    with pytest.raises(SystemExit, match="severe drift"):
+        cli.main(["monitor"])
+
+
+def test_a_month_that_is_judged_otherwise_fails_the_demonstration(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    months = [SimpleNamespace(as_expected=True, name="quiet"), SimpleNamespace(as_expected=False, name="drifted")]
+    monkeypatch.setattr("loan_approval.pipeline.demo_drift.run_demo", lambda reports, rows: months[: rows // 10])
+    monkeypatch.setattr("loan_approval.pipeline.demo_drift.describe", lambda month: month.name)
+    cli.main(["demo-drift", "--rows", "10"])
+    with pytest.raises(SystemExit, match="a month was not judged as expected"):
+        cli.main(["demo-drift", "--rows", "20"])
+    assert capsys.readouterr().out == "quiet\nquiet\ndrifted\n"

@@ -8,7 +8,7 @@ from bs4 import BeautifulSoup
 
 from loan_approval.sweep.leaderboard import Board, Failure, describe_lead, make_board, print_board, write_board
 from loan_approval.sweep.plan import Trial
-from loan_approval.sweep.runs import Finished
+from loan_approval.sweep.trial import Finished
 
 
 def trial(recipe: str, seed: int = 7) -> Trial:
@@ -18,7 +18,7 @@ def trial(recipe: str, seed: int = 7) -> Trial:
 def finished(trial: Trial, auc: float, half: float = 0.01, log_loss: float = 0.5) -> Finished:
     metrics = {"cv_roc_auc": auc, "cv_roc_auc_low": auc - half, "cv_roc_auc_high": auc + half}
     metrics |= {"calibrate_cost": 0.25, "calibrate_log_loss": log_loss, "trial_seconds": 3.0}
-    return Finished(trial.key, f"run-{trial.key}", metrics)
+    return Finished(f"run-{trial.key}", metrics)
 
 
 def board_of(*ranked: tuple[Trial, float], failed: tuple[Trial, ...] = ()) -> Board:

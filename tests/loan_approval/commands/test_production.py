@@ -16,11 +16,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Make every data set's model `m` with a store in a temporary folder, and report no promotion."""
     store = SimpleNamespace(path=tmp_path)
     monkeypatch.setattr("loan_approval.registry.stores.model_and_store", lambda dataset: ("m", store))
-<<<<<<< HEAD
     monkeypatch.setattr("loan_approval.pipeline.pipeline.write_card", lambda *_: None)
-=======
-    monkeypatch.setattr("loan_approval.pipeline.pipeline.report_promotion", lambda *_: None)
->>>>>>> two-batch
     return store
 
 
@@ -68,7 +64,7 @@ def test_history_is_a_line_for_each_event(
 def test_reproduce_exits_with_one_unless_the_bytes_are_the_same(
     store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], same: bool, last: str
 ) -> None:
-    rebuild = SimpleNamespace(sha256="def", notes=[], differences=[] if same else ["threshold"])
+    rebuild = SimpleNamespace(sha256="abc" if same else "def", notes=[], differences=[] if same else ["threshold"])
     monkeypatch.setattr("loan_approval.registry.tracking.find_version", lambda name, version: VERSION)
     monkeypatch.setattr("loan_approval.reproduction.reproduce.reproduce", lambda *_: rebuild)
     if same:

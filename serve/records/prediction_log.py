@@ -14,7 +14,8 @@ from threading import Event, Lock, Thread
 from typing import Any
 
 from serve.records.applicant import hash_applicant, load_or_make_secret
-from serve.records.decided import Decided, LineWriter, Row, group_rows, use_batch_scheduling
+from serve.records.decided import Decided, Row, group_rows, use_batch_scheduling
+from serve.records.lines import LineWriter
 from serve.records.log_file import LogFile
 from serve.records.refusals import Refusals
 from serve.settings import Settings

@@ -5,10 +5,11 @@ import pytest
 from loan_approval.data.datasets import Dataset, load_dataset
 from loan_approval.evaluation.thresholds import choose_threshold
 from loan_approval.training.background import make_background
+from loan_approval.training.calibration import CHOICES
 from loan_approval.training.export import export
 from loan_approval.training.factories import factory_names
 from loan_approval.training.factory import ModelFactory, PreprocessorFactory
-from loan_approval.training.fit import CHOICES, Recipe, fit, score
+from loan_approval.training.fit import Recipe, fit, score
 from loan_approval.validation import parity
 from tests.benchmarks.gates import judge_sets
 from tests.simulated_signal import LEAST_WEAK, MOST_NOISE, SETS

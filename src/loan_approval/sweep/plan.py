@@ -17,7 +17,8 @@ from msgspec import Meta
 from loan_approval.errors import FactoryError, ParameterError
 from loan_approval.notebooks.parameters import check_parameters, default_parameters
 from loan_approval.project import LOCK, ROOT
-from loan_approval.training.fit import AUTO, Recipe, check_calibration
+from loan_approval.training.calibration import AUTO, check_calibration
+from loan_approval.training.fit import Recipe
 from serve.contract.contract import Contract
 
 NOTEBOOK = ROOT / "notebooks" / "02_train.ipynb"

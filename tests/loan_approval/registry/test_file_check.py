@@ -10,9 +10,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from loan_approval.registry.file_check import check_file
+from loan_approval.training.calibration import CHOICES
 from loan_approval.training.factories import factory_names
 from loan_approval.training.factory import ModelFactory
-from loan_approval.training.fit import CHOICES
 from serve.errors import ModelFileError
 from tests.model_files import LOANS, LOANS_SCALING, broken_files, make_file
 

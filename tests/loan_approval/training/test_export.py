@@ -11,10 +11,11 @@ import onnx
 import pytest
 
 from loan_approval.errors import ExportError
+from loan_approval.training.calibration import CHOICES
 from loan_approval.training.export import GOLDEN_ROWS, draw_from_range, export, golden_rows
 from loan_approval.training.factories import factory_names
 from loan_approval.training.factory import ModelFactory
-from loan_approval.training.fit import CHOICES, Recipe, score
+from loan_approval.training.fit import Recipe, score
 from serve.model.documents import DOCUMENTS
 from serve.model.scorer import TOLERANCE, Scorer
 from serve.settings import LARGEST_FILE

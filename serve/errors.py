@@ -27,9 +27,10 @@ class SettingsError(ServeError):
 
 
 class ContractError(ServeError):
-    """A contract is not well formed; the message names each fault."""
+    """A contract is not well formed; `problems` names each fault."""
 
     def __init__(self, where: str, problems: list[str]) -> None:
+        self.problems = problems
         super().__init__(f"{where}: " + "; ".join(problems))
 
 

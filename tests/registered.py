@@ -22,7 +22,7 @@ def new_name() -> str:
 def register(name: str, bias: float, verdict: str = "passed", gates: Sequence[Mapping[str, Any]] = ()) -> Version:
     """Register a version whose file differs by its bias: with -1 it denies the example."""
     data = make_file(LOANS, LOANS_SCALING, bias)
-    with tracking.start_run("registered_by_tests", "made by hand") as run:
+    with tracking.start_run(name, "made by hand") as run:
         pass
     version = tracking.register(name, run, data, sha256(data).hexdigest())
     if verdict != "none":

@@ -93,7 +93,9 @@ mlflow: $(READY) ## MLflow's UI on port 5000
 	$(RUN) mlflow
 
 test: $(READY) ## all tests but the long ones
-	$(VENV)/bin/python -m pytest -m "not hard" -n auto --dist loadfile
+	$(VENV)/bin/python -m pytest -m "not hard" -n $(TEST_WORKERS) --dist loadfile
+# One more than there are cores: a third of the time the tests wait for servers, kernels and deadlines.
+TEST_WORKERS = $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
 test-hard: $(READY) ## the long tests: noise rates, parity on many rows, the image where there is an engine
 	$(VENV)/bin/python -m pytest -m hard -rs -n auto --dist loadfile --ignore tests/hard/test_holding.py

@@ -126,7 +126,7 @@ class Follower:
         with self._store.locked(wait=False):
             if self._ask() != version:  # a promotion happened meanwhile; the next step follows it
                 raise StoreBusyError("the alias has moved on")
-            metadata |= {"name": version.name, "version": version.number, "run": version.run}
+            metadata |= version.identity()
             self._store.install(data, metadata, version.signature)
             if self._pointer() != wanted:
                 self._store.point(wanted)

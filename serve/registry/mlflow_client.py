@@ -23,7 +23,7 @@ _REST = "api/2.0/mlflow"
 
 @dataclass(frozen=True)
 class Version:
-    """A version of a registered model as the registry describes it."""
+    """A version of a registered model: its number, run, and the sha256, verdict and signature recorded for it."""
 
     name: str
     number: str
@@ -31,6 +31,10 @@ class Version:
     sha256: str
     verdict: str
     signature: str = ""  # of its file, in base64
+
+    def identity(self) -> dict[str, str]:
+        """Return name, number and run as the metadata of a version hold them."""
+        return {"name": self.name, "version": self.number, "run": self.run}
 
 
 class _Tag(msgspec.Struct):

@@ -5,7 +5,6 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from sklearn.pipeline import Pipeline
 from loan_approval.errors import TrackingError
 from loan_approval.project import platform_state
 from loan_approval.registry.tracking_server import check_reachable, tracking_uri
+from serve.registry.mlflow_client import Version
 
 MODEL_FILE = "model.onnx"
 _MODEL_FOLDER = "model"
@@ -37,22 +37,6 @@ TRUSTED_TYPES = (
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
 )
-
-
-@dataclass(frozen=True)
-class Version:
-    """A version of a registered model: its number, run, and the sha256, verdict and signature recorded for it."""
-
-    name: str
-    number: str
-    run: str
-    sha256: str
-    verdict: str
-    signature: str = ""
-
-    def identity(self) -> dict[str, str]:
-        """Return name, number and run as the metadata of a version hold them."""
-        return {"name": self.name, "version": self.number, "run": self.run}
 
 
 def connect() -> MlflowClient:

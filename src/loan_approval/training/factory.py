@@ -1,4 +1,4 @@
-"""The abstract factory of models."""
+"""The abstract factories of models and of preprocessors."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence

@@ -10,7 +10,6 @@ from serve.model.scorer import LARGEST_FILE
 from serve.registry import follower as following
 from serve.registry.follower import Follower, ShadowFollower, wait_after
 from serve.registry.mlflow_client import LARGEST_DOCUMENT
-from serve.settings import Settings
 from serve.store.pointer import Pointer
 from serve.store.store import Store, open_store
 from tests.fake_registry import NAME, FakeRegistry, Handler, fake_registry
@@ -21,21 +20,6 @@ from tests.signing_keys import Keys, make_keys
 def registry() -> Iterator[FakeRegistry]:
     with fake_registry() as registry:
         yield registry
-
-
-@pytest.fixture
-def settings(registry, tmp_path) -> Settings:
-    return Settings(
-        store=tmp_path / "store",
-        tracking_uri=registry.address,
-        registry_poll_seconds=0.05,
-        registry_timeout_seconds=20,
-    )
-
-
-@pytest.fixture
-def store(settings) -> Store:
-    return Store(settings.store)
 
 
 @pytest.fixture

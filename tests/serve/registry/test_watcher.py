@@ -11,7 +11,6 @@ import pytest
 from serve.registry.follower import ShadowFollower
 from serve.registry.watcher import watch
 from serve.settings import Settings
-from serve.store.store import Store
 from tests.fake_registry import FakeRegistry, Handler, fake_registry
 from tests.waiting import wait_until
 
@@ -27,23 +26,8 @@ def registry(model_file) -> Iterator[FakeRegistry]:
 
 
 @pytest.fixture
-def settings(registry, tmp_path) -> Settings:
-    return Settings(
-        store=tmp_path / "store",
-        tracking_uri=registry.address,
-        registry_poll_seconds=0.05,
-        registry_timeout_seconds=20,
-    )
-
-
-@pytest.fixture
 def with_shadow(settings) -> Settings:
     return replace(settings, shadow_alias="challenger")
-
-
-@pytest.fixture
-def store(settings) -> Store:
-    return Store(settings.store)
 
 
 @contextmanager

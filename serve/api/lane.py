@@ -69,9 +69,7 @@ class Lane:
         trace = valid_traceparent(headers.get(b"traceparent", b"").decode("latin-1"))
         return partial(self._answer, headers, applicant, trace)
 
-    def _answer(
-        self, headers: Mapping[bytes, bytes], applicant: bytes | None, trace: str, body: bytes
-    ) -> bytes | None:
+    def _answer(self, headers: Mapping[bytes, bytes], applicant: bytes | None, trace: str, body: bytes) -> bytes | None:
         loaded = self._live.current
         if loaded is None:
             return None

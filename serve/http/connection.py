@@ -11,7 +11,8 @@ import struct
 import termios
 
 from serve.http.front import MOST_UNREAD, Front
-from serve.http.pieces import END_OF_HEAD, Pieces
+from serve.http.head import END
+from serve.http.pieces import Pieces
 from serve.http.reader import NO_ROOM, RequestReader
 from serve.http.wsgi import Request, make_error
 
@@ -67,7 +68,7 @@ class Connection(RequestReader, asyncio.Protocol):
     def _answer_known(self, data: bytes) -> bool:
         """Answer one whole request with a known head, as reading it would; return False for all others."""
         front = self.front
-        head = data[: data.find(END_OF_HEAD) + len(END_OF_HEAD)]
+        head = data[: data.find(END) + len(END)]
         known = front.heads.get(head)
         if known is None or len(data) != len(head) + known.size:
             return False
@@ -204,7 +205,7 @@ class Connection(RequestReader, asyncio.Protocol):
         self.front.rejected(status)
         line, rest = make_error(status, text)
         if self.is_head_request:
-            rest = rest[: rest.index(END_OF_HEAD) + len(END_OF_HEAD)]
+            rest = rest[: rest.index(END) + len(END)]
         self._send(line, rest, keep_alive=False)
 
     def _end(self) -> None:

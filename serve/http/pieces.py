@@ -6,7 +6,8 @@ Source: RFC 9112, section 7.1 (chunked transfer coding).
 
 import re
 
-END_OF_HEAD = b"\r\n\r\n"
+from serve.http.head import END
+
 HEAD_PIECE = 2048  # bytes of a head or of trailers: 500 headers of four bytes
 BODY_PIECE = 65_536  # bytes of a body, or of the data of a chunk
 _SIZE_BYTES = 17  # at the beginning of a chunk's first line: more digits than 64 bits have
@@ -58,10 +59,10 @@ class Pieces:
     def _head(self) -> int:
         """End after an empty line, also one that began in the piece before."""
         start, before = self._at, self._before
-        end = (before + self._data[start : start + HEAD_PIECE]).find(END_OF_HEAD)
+        end = (before + self._data[start : start + HEAD_PIECE]).find(END)
         if end >= 0:
             self.expect_head()
-            return start - len(before) + end + len(END_OF_HEAD)
+            return start - len(before) + end + len(END)
         end = start + HEAD_PIECE
         self._before = (before + self._data[start:end])[-3:]
         return end

@@ -5,26 +5,20 @@ Source: RFC 9110 and RFC 9112 (message framing: sections 3.2, 6.1 and 6.3).
 
 import io
 import logging
-import re
 
 import httptools
 
 from serve.http.front import INTERNAL, Front, KnownHead
-from serve.http.pieces import END_OF_HEAD, Pieces
+from serve.http.head import END, NOT_HTTP, find_fault, without_tab, without_upgrade
+from serve.http.pieces import Pieces
 from serve.http.wsgi import Request
 
 HEAD_BYTES = 32_768  # of request line and headers
 HEADERS = 100
 LINE_BYTES = 32  # counted for each header beside its text, so that many empty ones are too large as well
 FRAMING = 8  # most bytes on the wire for one byte of a body: a chunk of a single byte takes six
-NOT_HTTP = (400, "not a valid HTTP request")
 HEAD_TOO_LARGE = (431, f"too many headers, at most {HEADERS} of {HEAD_BYTES} bytes together are allowed")
 NO_ROOM = (503, "too many bodies are being received, try again")
-# The parser takes other protocols than HTTP and versions from 0.9 to 2.0; a fragment is never sent (RFC 9110, 4.2.5).
-_match_request_line = re.compile(rb"(?:\r\n)*[A-Z-]+ [^ #]+ HTTP/1\.[01]\r\n").match
-_match_host = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[\w.~!$&'()*+,;=%-]*)(:\d*)?", re.ASCII).fullmatch  # RFC 3986, 3.2.2
-# The parser takes spaces after `chunked` and no tab, which is white space too (RFC 9110, section 5.6.3).
-_find_tab = re.compile(rb"(?i)(\r\ntransfer-encoding:[ \t]*chunked)[ \t]+(?=\r\n)").subn
 log = logging.getLogger(__name__)
 
 
@@ -77,25 +71,25 @@ class RequestReader:
         return None if self.fault else request
 
     def _parse(self, piece: bytes) -> None:
+        again = None
         try:
             self._parser.feed_data(piece)
         except httptools.HttpParserUpgrade:
             # The parser stops before the body: there are no tunnels, so it goes on without the upgrade.
             if not (self.fault or self._whole):
-                head = self._head_without_upgrade()
-                self._parser = httptools.HttpRequestParser(self)  # after `close` the old one reads nothing more
-                self._parse(head)
+                parser = self._parser
+                line = (parser.get_method(), self._target, parser.get_http_version())
+                again = without_upgrade(*line, self._headers)
         except httptools.HttpParserCallbackError as err:
             log.error("%s while a request was read", type(err.__context__).__name__)
             self.fault = self.fault or INTERNAL
         except httptools.HttpParserError:
-            head, tabs = _find_tab(rb"\1", self._head)
-            if tabs == 1 and head.endswith(END_OF_HEAD) and not self.fault:
-                self._head = head
-                self._parser = httptools.HttpRequestParser(self)
-                self._parse(bytes(head))
-            else:
-                self.fault = self.fault or NOT_HTTP
+            again = None if self.fault else without_tab(bytes(self._head))
+            self.fault = self.fault or (None if again else NOT_HTTP)
+        if again:
+            self._head[:], self._head_piece = again, b""  # what the parser did not accept as it came is not known
+            self._parser = httptools.HttpRequestParser(self)  # after `close` or an error the old one reads nothing more
+            self._parse(again)
 
     def forget(self) -> None:
         """Drop what was read, and the parser, whose reference to this would be a cycle for the garbage collector."""
@@ -113,15 +107,6 @@ class RequestReader:
     def is_head_request(self) -> bool:
         """Whether the request that is being read asks for a head alone."""
         return self.in_request and bool(self._target) and self._parser.get_method() == b"HEAD"
-
-    def _head_without_upgrade(self) -> bytes:
-        """Return the head of this request without its offer of another protocol. Source: RFC 9110, section 7.8.
-
-        Java's own client offers h2c with its first request, even one with a body, and expects a response.
-        """
-        lines = [b"%b: %b" % (name, value) for name, value in self._headers.items() if name != b"upgrade"]
-        first = b"%b %b HTTP/%b" % (self._parser.get_method(), self._target, self._parser.get_http_version().encode())
-        return b"\r\n".join([first, *lines, b"", b""])
 
     # Callbacks of the parser.
 
@@ -159,13 +144,14 @@ class RequestReader:
         parser = self._parser
         if self.fault or (parser.should_upgrade() and parser.get_method() != b"CONNECT"):
             return  # at an upgrade the parser stops: `_parse` goes on without it
+        method, target, version = parser.get_method(), self._target, parser.get_http_version()
+        headers = self._headers
         self._in_head = False
         self._size = 0
-        self._limit = self.front.body_limit(self._target)
-        self.fault = self._head_fault()
+        self._limit = self.front.body_limit(target)
+        self.fault = find_fault(self._head, method, target, version, headers)
         if self.fault:
             return
-        headers, version = self._headers, parser.get_http_version()
         has_chunks, length = b"transfer-encoding" in headers, headers.get(b"content-length")
         size = int(length.lstrip(b"0") or b"0") if length else 0
         if size > self._limit:
@@ -174,31 +160,13 @@ class RequestReader:
         self.pieces.expect_chunks() if has_chunks else self.pieces.expect_body(size)
         # Known from the head alone: trailers change neither framing nor persistence.
         keep_alive = parser.should_keep_alive()
-        method, target = parser.get_method(), self._target
         answer = self.front.prepare(method, target, headers)
         self._request = Request(method, target, headers, b"", keep_alive, version, answer)
         self._keeps_body = self.front.admits(target, headers)
         if headers.get(b"expect", b"").lower() == b"100-continue" and version == "1.1":
             self.request_expects_continue()
-        elif answer and keep_alive and length and self._head_piece.endswith(END_OF_HEAD) and version == "1.1":
+        elif answer and keep_alive and length and self._head_piece.endswith(END) and version == "1.1":
             self.front.remember(self._head_piece, KnownHead(size, answer))
-
-    def _head_fault(self) -> tuple[int, str] | None:
-        parser, headers, target = self._parser, self._headers, self._target
-        version, method, host = parser.get_http_version(), parser.get_method(), headers.get(b"host")
-        if not _match_request_line(self._head) or method == b"CONNECT" or (target == b"*" and method != b"OPTIONS"):
-            return NOT_HTTP
-        if b"transfer-encoding" in headers and (version != "1.1" or not self._is_chunked()):
-            return NOT_HTTP
-        if host is None and version == "1.1":
-            return (400, "the header Host is missing")
-        if host is not None and not _match_host(host):
-            return (400, "the header Host is not valid, expected a name or an address, and a port if it has one")
-        return None
-
-    def _is_chunked(self) -> bool:
-        """Whether the transfer encoding is the only one that all servers read alike: chunked, once."""
-        return self._headers[b"transfer-encoding"].strip().lower() == b"chunked"
 
     def on_body(self, piece: bytes) -> None:
         """Collect the body up to its limit, and to the limit of all bodies together."""

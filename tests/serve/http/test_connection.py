@@ -39,9 +39,9 @@ def test_half_sent_requests_give_way_to_new_callers_the_oldest_first(serve, appl
         busy, idle, older, newer = (stack.enter_context(connect(server.port)) for _ in range(4))
         busy.sendall(get("/slow"))
         assert application.begun.acquire(timeout=60)
-        for client in (older, newer):
+        for count, client in enumerate((older, newer), 1):
             client.sendall(HEAD)
-            wait_until(lambda: len(server.front.half_sent) == 1 + (client is newer))
+            wait_until(lambda count=count: len(server.front.half_sent) == count)
         for gone in (older, newer, idle):
             client = stack.enter_context(connect(server.port))
             client.sendall(get("/new"))

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+from contextlib import suppress
 
 from serve.http.connection import Connection
 from serve.http.front import Front
@@ -22,6 +23,7 @@ class TLSListener:
     def close(self) -> None:
         """Accept no more."""
         self._loop.remove_reader(self._listener)
+        self._listener.close()
 
     def _accept(self) -> None:
         for _ in range(ACCEPTED_AT_ONCE):
@@ -36,41 +38,41 @@ class Handshake:
     """Keeps the place of a connection until TLS has begun, and ends it without a word when it has to give way."""
 
     def __init__(self, front: Front, context: ssl.SSLContext, accepted: socket.socket) -> None:
-        self._front = front
+        self._front, self._accepted = front, accepted
         self._connection = Connection(front)
         self.deadline = front.receive_by
-        self._task: asyncio.Task | None = None
-        if not front.enter(self):
-            self.give_way()
+        if front.enter(self):
+            front.half_sent[self] = None
+            self._task = asyncio.get_running_loop().create_task(self._run(context))
+        else:
+            front.leave(self)
+            front.rejected(503)
             accepted.close()
-            return
-        front.half_sent[self] = None
-        self._task = asyncio.get_running_loop().create_task(self._run(context, accepted))
 
-    async def _run(self, context: ssl.SSLContext, accepted: socket.socket) -> None:
+    async def _run(self, context: ssl.SSLContext) -> None:
+        accepted, self._accepted = self._accepted, None
         loop, seconds = asyncio.get_running_loop(), self._front.settings.receive_seconds
-        try:
+        with suppress(OSError):  # the caller speaks no TLS, is too slow or has gone; ssl.SSLError is one too
             await loop.connect_accepted_socket(
                 lambda: self._connection, accepted, ssl=context, ssl_handshake_timeout=seconds
             )
-        except OSError:
-            pass  # the caller speaks no TLS, is too slow or has gone; ssl.SSLError is one too
-        finally:
-            self._front.leave(self)
+        self._front.leave(self)
 
     def expire(self) -> None:
         """Disconnect."""
         self._front.leave(self)
         self._task.cancel()
+        if self._accepted:  # the task had not begun
+            self._accepted.close()
 
     def close_if_idle(self, seconds: float) -> None:
         """Go on: a handshake is never idle, and has a deadline."""
 
     def give_way(self) -> bool:
         """Free the place, and disconnect unless the connection has taken one of its own."""
-        self._front.leave(self)
-        if not self._connection.is_open:
+        if self._connection.is_open:
+            self._front.leave(self)
+        else:
             self._front.rejected(503)
-            if self._task:
-                self._task.cancel()
+            self.expire()
         return True

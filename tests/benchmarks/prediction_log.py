@@ -16,19 +16,20 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from statistics import median
 
 from tests.benchmarks.facts import describe_machine
 from tests.benchmarks.load import Point, check_answers, put_load
-from tests.benchmarks.model import Made, make_model, make_questions
-from tests.benchmarks.process import LOAD_CORE, Running, running
+from tests.benchmarks.model import make_model, make_questions
+from tests.benchmarks.process import LOAD_CORE, Running, check_machine, running
 from tests.benchmarks.rounds import SINGLE_ROWS
-from tests.benchmarks.servers import LOGISTIC, PYTHON, Server, Start
+from tests.benchmarks.servers import LOGISTIC, Server, ours
 from tests.server_process import ROOT
 
-MODES = {"off": None, "drop": "drop", "required": "required"}
+MODES = {"off": {}} | {
+    mode: {"SERVE_PREDICTION_LOG": "log", "SERVE_PREDICTION_LOG_MODE": mode} for mode in ("drop", "required")
+}
 CONNECTIONS = 16
 WARM_UP = 1  # second
 MODERATE = 0.5  # of the requests a second that the server without a log answered
@@ -59,6 +60,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--seconds", type=int, default=3, help="of each load")
     options = parser.parse_args()
+    check_machine("wrk")
     with tempfile.TemporaryDirectory() as folder:
         rate, rounds = _measure(Path(folder), options.rounds, options.seconds)
     print(f"{describe_machine()}, load average after it {os.getloadavg()[0]:.1f}; {options.rounds} rounds; ", end="")
@@ -74,8 +76,8 @@ def _measure(folder: Path, number: int, seconds: int) -> tuple[float, dict[str, 
     rounds: dict[str, list[Round]] = {mode: [] for mode in MODES}
     with ExitStack() as stack:
         servers: dict[str, tuple[Server, Running]] = {}
-        for mode in MODES:
-            server = Server(mode, partial(_start, mode))
+        for mode, settings in MODES.items():
+            server = Server(mode, ours(**settings))
             bodies = [server.wire.encode([row]) for row in questions.rows]
             servers[mode] = server, stack.enter_context(running(server, made, folder / mode, bodies[0]))
             check_answers(servers[mode][1], server.wire, made, questions)
@@ -107,13 +109,6 @@ def _ask_steadily(process: Running, server: Server, bodies: Path, rate: float, s
     command += [server.wire.path, bodies, rate, seconds]
     done = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
-
-
-def _start(mode: str, made: Made, port: int, folder: Path) -> Start:
-    environment = {"SERVE_STORE": str(made.folder / "store"), "PYTHONPATH": str(ROOT), "PORT": str(port)}
-    if MODES[mode]:
-        environment |= {"SERVE_PREDICTION_LOG": str(folder / "log"), "SERVE_PREDICTION_LOG_MODE": MODES[mode]}
-    return Start([str(PYTHON), "-m", "serve"], environment)
 
 
 def _row(mode: str, rounds: Mapping[str, list[Round]]) -> list[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.benchmarks import wire
 from tests.benchmarks.facts import describe_run
+from tests.benchmarks.goals import goals_table, judge, passed
 from tests.benchmarks.load import Batch
 from tests.benchmarks.process import LOAD_CORE, check_machine
 from tests.benchmarks.rounds import Bench
@@ -43,7 +44,7 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Measure, print the tables, and keep those of a run over all servers in reports/bench.md."""
+    """Measure, print the tables, and keep those of a run over all servers in reports/bench.md; fail below a goal."""
     options = parse()
     chosen = [s for s in SERVERS if not options.only or any(text in s.name for text in options.only)]
     check_machine("wrk", "nginx")
@@ -53,10 +54,12 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers die with this
     began, load = time.monotonic(), os.getloadavg()[0]
     samples, floors = measure(chosen, options)
+    ratios = judge(samples)
     minutes = (time.monotonic() - began) / 60
     report = "\n\n".join(
         [
             singles_table(samples, BASELINES),
+            *([goals_table(ratios)] if ratios else []),
             batches_table(samples, floors, (MLFLOW.name, wire.SPLIT.name)),
             describe_run(options.rounds, options.seconds, minutes, load),
             *disturbances(samples),
@@ -66,6 +69,8 @@ def main() -> None:
     print(report)
     if not options.only:
         REPORT.write_text(report + "\n", encoding="utf-8")
+    if missed := sum(not passed(goal, ratio) for goal, ratio in ratios.items()):
+        sys.exit(f"benchmarks: this server missed {missed} of {len(ratios)} goals")
 
 
 def measure(

@@ -5,10 +5,12 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from serve.http.connection import Connection
 from serve.http.front import Front, Service
+from serve.http.handshake import Handshake
 from serve.http.listening import make_context
 from serve.settings import BACKLOG, Settings
 
@@ -43,11 +45,11 @@ async def work(
     service = make_service()
     fronts = [front := Front(service, settings)]
     context = make_context(settings)
-    tls = {"ssl": context, "ssl_handshake_timeout": settings.receive_seconds} if context else {}
-    server = await loop.create_server(lambda: Connection(front), sock=public, backlog=BACKLOG, **tls)
+    begin = partial(Handshake, front, context) if context else partial(Connection, front)
+    server = await loop.create_server(begin, sock=public, backlog=BACKLOG)
     if metrics:
         fronts.append(metrics_front := Front(service.metrics, settings))
-        await loop.create_server(lambda: Connection(metrics_front), sock=metrics, backlog=BACKLOG)
+        await loop.create_server(partial(Connection, metrics_front), sock=metrics, backlog=BACKLOG)
 
     def tick() -> None:
         beat()
@@ -68,7 +70,7 @@ async def _drain(front: Front, server: asyncio.Server, seconds: float, tick: Cal
     """Answer what is in flight, still listening, so that a health check can read 503; then close and end."""
     deadline = front.now + seconds
     begun = front.drain()
-    while begun & front.connections and front.now < deadline:
+    while begun & front.drain() and front.now < deadline:
         await asyncio.sleep(TICK)
         tick()
     server.close()

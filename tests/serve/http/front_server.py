@@ -50,7 +50,8 @@ class StubService:
 
     application: Callable[..., Any]
     limit: int = 65_536
-    short_cut: Callable[..., bytes | None] = lambda *_request: None
+    short_cut: Callable[..., Any] = lambda *_head: None
+    admits: Callable[..., bool] = lambda *_head: True
     rejections: list[int] = field(default_factory=list)
 
     def body_limit(self, _target: bytes) -> int:

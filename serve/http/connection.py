@@ -39,6 +39,11 @@ class Connection(RequestReader, asyncio.Protocol):
         self._unread = 0  # bytes that were left to a later turn
         self._has_turn = False  # one of the next turns of the loop is this connection's
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection was made and is not lost."""
+        return self._transport is not None
+
     # Callbacks of the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

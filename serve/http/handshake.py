@@ -1,73 +1,78 @@
-"""The TLS handshake of a connection, which has its place and its deadline from accept on."""
+"""TLS connections: each has its place and its deadline from accept on, before it has begun to speak TLS."""
 
 import asyncio
+import socket
 import ssl
+from contextlib import suppress
 
 from serve.http.connection import Connection
 from serve.http.front import Front
 
+ACCEPTED_AT_ONCE = 64  # in one turn of the loop
 
-class Handshake(asyncio.Protocol):
-    """Begins TLS on an accepted connection, and then hands it over to a `Connection`."""
 
-    def __init__(self, front: Front, context: ssl.SSLContext) -> None:
-        self._front, self._context = front, context
-        self._transport: asyncio.Transport | None = None
-        self._early: list[bytes] = []  # came with the end of the handshake
-        self._has_ended = False
+class TLSListener:
+    """Accepts connections until it is closed."""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take a place, or disconnect: without TLS nothing can be said."""
-        self._transport = transport
-        self.deadline = self._front.receive_by
-        if self._front.enter(self):
-            self._front.half_sent[self] = None
-            self._task = asyncio.get_running_loop().create_task(self._start())
+    def __init__(self, front: Front, context: ssl.SSLContext, listener: socket.socket) -> None:
+        self._front, self._context, self._listener = front, context, listener
+        listener.setblocking(False)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(listener, self._accept)
+
+    def close(self) -> None:
+        """Accept no more."""
+        self._loop.remove_reader(self._listener)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        for _ in range(ACCEPTED_AT_ONCE):
+            try:
+                accepted, _ = self._listener.accept()
+            except OSError:  # no more are waiting, or another worker was quicker
+                return
+            Handshake(self._front, self._context, accepted)
+
+
+class Handshake:
+    """Keeps the place of a connection until TLS has begun, and ends it without a word when it has to give way."""
+
+    def __init__(self, front: Front, context: ssl.SSLContext, accepted: socket.socket) -> None:
+        self._front, self._accepted = front, accepted
+        self._connection = Connection(front)
+        self.deadline = front.receive_by
+        if front.enter(self):
+            front.half_sent[self] = None
+            self._task = asyncio.get_running_loop().create_task(self._run(context))
         else:
-            self._front.rejected(503)
-            self.expire()
+            front.leave(self)
+            front.rejected(503)
+            accepted.close()
 
-    async def _start(self) -> None:
+    async def _run(self, context: ssl.SSLContext) -> None:
+        accepted, self._accepted = self._accepted, None
         loop, seconds = asyncio.get_running_loop(), self._front.settings.receive_seconds
-        try:
-            transport = await loop.start_tls(
-                self._transport, self, self._context, server_side=True, ssl_handshake_timeout=seconds
+        with suppress(OSError):  # the caller speaks no TLS, is too slow or has gone; ssl.SSLError is one too
+            await loop.connect_accepted_socket(
+                lambda: self._connection, accepted, ssl=context, ssl_handshake_timeout=seconds
             )
-        except OSError:  # the caller speaks no TLS, is too slow or has gone; ssl.SSLError is one too
-            self.expire()
-            return
-        self._front.leave(self)
-        connection = Connection(self._front)
-        transport.set_protocol(connection)
-        connection.connection_made(transport)
-        if self._early:
-            connection.data_received(b"".join(self._early))
-        if self._has_ended and not connection.eof_received():
-            transport.close()
-
-    def data_received(self, data: bytes) -> None:
-        """Keep what comes before the connection is handed over."""
-        self._early.append(data)
-
-    def eof_received(self) -> bool:
-        """Likewise."""
-        self._has_ended = True
-        return True
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Free the place."""
         self._front.leave(self)
 
     def expire(self) -> None:
-        """Disconnect, and free the place."""
+        """Disconnect."""
         self._front.leave(self)
-        self._transport.abort()
+        self._task.cancel()
+        if self._accepted:  # the task had not begun
+            self._accepted.close()
 
     def close_if_idle(self, seconds: float) -> None:
-        """Go on: a handshake has a deadline of its own."""
+        """Go on: a handshake is never idle, and has a deadline."""
 
     def give_way(self) -> bool:
-        """Disconnect."""
-        self._front.rejected(503)
-        self.expire()
+        """Free the place, and disconnect unless the connection has taken one of its own."""
+        if self._connection.is_open:
+            self._front.leave(self)
+        else:
+            self._front.rejected(503)
+            self.expire()
         return True

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from serve import strict_json
 from serve.contract.contract import Contract
-from serve.contract.decoder import EXACT, ApplicationDecoder
+from serve.contract.decoder import ApplicationDecoder
 from serve.errors import ServeError
 
 
@@ -60,11 +60,6 @@ def test_numbers_names_and_missing_values_are_encoded():
 )
 def test_anything_else_is_left_to_others(body):
     assert DECODER.decode(body) is None
-
-
-def test_a_contract_with_limits_beyond_exact_whole_numbers_is_left_to_others():
-    decoder = ApplicationDecoder(contract_of({**NUMBER, "max": EXACT}))
-    assert decoder.decode(b'{"amount":1}') is None
 
 
 values = (

@@ -71,7 +71,7 @@ def _review(options: argparse.Namespace) -> None:
 
 
 def _retain(options: argparse.Namespace) -> None:
-    from loan_approval.records.removal import retain
+    from loan_approval.records.rewriting import retain
 
     folder = _folder(options)
     removed = retain(folder, options.days, options.time_limit)
@@ -81,7 +81,7 @@ def _retain(options: argparse.Namespace) -> None:
 
 
 def _erase(options: argparse.Namespace) -> None:
-    from loan_approval.records.removal import erase, load_secret
+    from loan_approval.records.rewriting import erase, load_secret
 
     folder = _folder(options)
     key = getpass.getpass("The applicant's key: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")

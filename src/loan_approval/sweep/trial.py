@@ -18,8 +18,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from loan_approval.data.datasets import dataset_folder, load_dataset
 from loan_approval.errors import NotebookFailedError, NotebookTimeoutError, SweepError
-from loan_approval.notebooks.process import end_family
-from loan_approval.notebooks.run import run_notebook
+from loan_approval.notebooks.run import end_family, run_notebook
 from loan_approval.sweep.plan import NOTEBOOK, Surroundings, find_surroundings
 
 KEY, SWEEP, ROLE, SECONDS = "sweep.key", "sweep.id", "sweep.role", "trial_seconds"

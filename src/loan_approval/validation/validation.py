@@ -7,8 +7,7 @@ from typing import Any
 
 from loan_approval.data.datasets import Dataset
 from loan_approval.errors import TrackingError
-from loan_approval.evaluation.comparison import Comparison, compare
-from loan_approval.evaluation.costs import Costs
+from loan_approval.evaluation.costs import Comparison, Costs, compare
 from loan_approval.registry import history, tracking
 from loan_approval.registry.card import add_card
 from loan_approval.registry.promotion import ALIAS, check_file, identify

@@ -7,7 +7,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from loan_approval.evaluation.comparison import Comparison
+from loan_approval.evaluation.costs import Comparison
 from loan_approval.evaluation.metrics import Interval
 from loan_approval.training.cross_validation import CrossValidation, cross_validate
 from loan_approval.training.factories import factory_names

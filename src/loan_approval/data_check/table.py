@@ -7,8 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from loan_approval.data.csv_files import contract_columns, decode_column, encode_target, header_problems, read_cells
-from loan_approval.data.datasets import find_csv
-from loan_approval.data.folders import dataset_folder, load_contract
+from loan_approval.data.datasets import dataset_folder, find_csv, load_contract
 from loan_approval.drift.drift import Finding
 from loan_approval.errors import DataError
 from loan_approval.project import ROOT, sha256_of

@@ -73,11 +73,9 @@ def referral_curve(
     scales: (k,), 0 is no band and 1 the given one. The cost includes that of the reviews where it is known.
     """
     lows, highs = (np.clip(threshold + scales * (end - threshold), 0, 1) for end in band)
-    cost, share = [], []
-    for ends in zip(lows, highs, strict=True):
-        cost.append(np.mean(costs.of_rows(y, p, threshold, ends)))
-        share.append(np.mean(review_bands(p, *ends) == 1))
-    return highs - lows, np.array(cost), np.array(share)
+    bands = list(zip(lows, highs, strict=True))
+    cost = np.array([np.mean(costs.of_rows(y, p, threshold, ends)) for ends in bands])
+    return highs - lows, cost, np.array([np.mean(review_bands(p, *ends) == 1) for ends in bands])
 
 
 def describe_costs(

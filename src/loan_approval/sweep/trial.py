@@ -7,7 +7,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from loan_approval.data.datasets import dataset_folder, load_dataset
 from loan_approval.errors import NotebookFailedError, NotebookTimeoutError, SweepError
 from loan_approval.notebooks.run import end_family, run_notebook
-from loan_approval.sweep.plan import NOTEBOOK, Surroundings, find_surroundings
+from loan_approval.sweep.plan import NOTEBOOK, find_surroundings
 
 KEY, SWEEP, ROLE, SECONDS = "sweep.key", "sweep.id", "sweep.role", "trial_seconds"
 _MARK = "LOAN_APPROVAL_SWEEP"  # the environment variable by which a sweep's processes are known
@@ -30,7 +30,7 @@ class Setting:
     """What all trials of a sweep have in common. tracking: the address of an MLflow server that each worker reaches."""
 
     dataset: str
-    surroundings: Surroundings
+    surroundings: Mapping[str, str]
     tracking: str
     parent: str
     sweep: str
@@ -44,7 +44,9 @@ def run_trial(setting: Setting, key: str, parameters: Mapping[str, Any]) -> str:
     data than the sweep was planned on, NotebookFailedError, NotebookTimeoutError.
     """
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    _check_surroundings(setting)
+    here = find_surroundings(load_dataset(setting.dataset).sha256, dataset_folder(setting.dataset) / "contract.toml")
+    if differing := [name for name, value in setting.surroundings.items() if here[name] != value]:
+        raise SweepError(f"the worker on {os.uname().nodename} has another {' and '.join(differing)} than the sweep")
     client = MlflowClient(tracking_uri=setting.tracking)
     parameters = dict(parameters) | {"dataset": setting.dataset, "register": False}
     # One core a trial: as many run at once as there are workers.
@@ -63,14 +65,6 @@ def run_trial(setting: Setting, key: str, parameters: Mapping[str, Any]) -> str:
         run_id = str(run.result["run_id"])
         record_trial(client, run_id, run.html, run.seconds, family_tags(setting.parent, setting.sweep), key)
     return run_id
-
-
-def _check_surroundings(setting: Setting) -> None:
-    data = load_dataset(setting.dataset)
-    here = asdict(find_surroundings(data.sha256, dataset_folder(setting.dataset) / "contract.toml"))
-    differing = [name for name, value in asdict(setting.surroundings).items() if here[name] != value]
-    if differing:
-        raise SweepError(f"the worker on {os.uname().nodename} has another {' and '.join(differing)} than the sweep")
 
 
 def end_trials(sweep: str) -> None:

@@ -10,8 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from loan_approval.data.datasets import Dataset
 from loan_approval.errors import DataError
-from loan_approval.training.factories import find_factory
-from loan_approval.training.factory import PreprocessorFactory
+from loan_approval.training.factory import PreprocessorFactory, find_factory
 from serve.contract.contract import Contract
 from serve.contract.feature import Feature
 

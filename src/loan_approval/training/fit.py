@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from skl2onnx.sklapi import CastTransformer
-from sklearn.base import BaseEstimator
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.inspection import permutation_importance
 from sklearn.pipeline import Pipeline
@@ -22,8 +21,13 @@ from loan_approval.training.calibration import (
     compare_calibrations,
     fit_sigmoid,
 )
-from loan_approval.training.factories import find_factory
-from loan_approval.training.factory import ModelFactory, PreprocessorFactory, output_directions, output_names
+from loan_approval.training.factory import (
+    ModelFactory,
+    PreprocessorFactory,
+    find_factory,
+    output_directions,
+    output_names,
+)
 from serve.contract.contract import Contract
 
 FEWEST_PER_LABEL = 10  # rows of each label a split must have, twice the folds of the cross-validation
@@ -47,13 +51,10 @@ class Recipe:
     def make_pipeline(self, contract: Contract) -> Pipeline:
         """Return the unfitted, uncalibrated pipeline from (n, F) float64. Raises FactoryError."""
         factory = self.model_factory()
-        steps: list[tuple[str, BaseEstimator]] = [
-            ("preprocess", find_factory(PreprocessorFactory, self.preprocessor_name).make(contract))
-        ]
-        if factory.learns_on_float32:
-            steps.append(("cast", CastTransformer(dtype=np.float32)))
+        preprocessor = find_factory(PreprocessorFactory, self.preprocessor_name).make(contract)
+        cast = [("cast", CastTransformer(dtype=np.float32))] if factory.learns_on_float32 else []
         model = factory.make(output_directions(contract), self.seed, self.parameters)
-        return Pipeline([*steps, ("model", model)])
+        return Pipeline([("preprocess", preprocessor), *cast, ("model", model)])
 
 
 def fit(recipe: Recipe, dataset: Dataset) -> Pipeline:

@@ -11,10 +11,8 @@ from loan_approval.evaluation.costs import Comparison, Costs, compare
 from loan_approval.registry import history, tracking
 from loan_approval.registry.card import add_card
 from loan_approval.registry.promotion import ALIAS, check_file, identify
-from loan_approval.registry.tracking import Version
 from loan_approval.training.cross_validation import CrossValidation
-from loan_approval.training.factories import find_factory
-from loan_approval.training.factory import ModelFactory
+from loan_approval.training.factory import ModelFactory, find_factory
 from loan_approval.training.fit import Recipe
 from loan_approval.validation.gates import (
     Gate,
@@ -37,7 +35,7 @@ log = logging.getLogger(__name__)
 class Candidate:
     """A registered version with its verified file and what it was made from."""
 
-    version: Version
+    version: tracking.Version
     data: bytes
     scorer: Scorer
     recipe: Recipe

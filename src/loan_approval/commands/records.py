@@ -74,10 +74,9 @@ def _retain(options: argparse.Namespace) -> None:
     from loan_approval.records.rewriting import retain
 
     folder = _folder(options)
-    removed = retain(folder, options.days, options.time_limit)
-    span = f", {removed.days[0]} to {removed.days[-1]}" if removed.days else ""
-    counts = f"{removed.decisions:,} decisions, {removed.reviews:,} reviews"
-    print(f"{folder}: removed {len(removed.days)} days{span}: {counts}")
+    days, decisions, reviews = retain(folder, options.days, options.time_limit)
+    span = f", {days[0]} to {days[-1]}" if days else ""
+    print(f"{folder}: removed {len(days)} days{span}: {decisions:,} decisions, {reviews:,} reviews")
 
 
 def _erase(options: argparse.Namespace) -> None:

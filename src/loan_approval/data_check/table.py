@@ -111,9 +111,8 @@ def _describe_faults(name: str, faults: dict[int, Fault]) -> list[Finding]:
     """Return a finding for each kind of fault in a column. faults: by the row's number in the file."""
     findings = []
     for kind in dict.fromkeys(fault.kind for fault in faults.values()):
-        expected = next(fault.expected for fault in faults.values() if fault.kind == kind)
         rows = [number for number, fault in faults.items() if fault.kind == kind]
-        words = f"{kind}, expected {expected}: {_name_rows(rows)}"
+        words = f"{kind}, expected {faults[rows[0]].expected}: {_name_rows(rows)}"
         findings.append(Finding("contract", name, "severe", words, {"rows": len(rows)}))
     return findings
 

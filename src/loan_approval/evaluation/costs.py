@@ -28,12 +28,8 @@ def name_errors(meaning: str) -> CostWords:
     cost = "expected cost an application"
     if meaning == "repaid":
         return CostWords("a bad loan approved", "a good loan lost", cost, "is right about {:.1%} of the loans")
-    return CostWords(
-        "approving what the past decision denied",
-        "denying what the past decision approved",
-        f"{cost} of disagreeing with past decisions",
-        "agrees with {:.1%} of the past decisions",
-    )
+    errors = "approving what the past decision denied", "denying what the past decision approved"
+    return CostWords(*errors, f"{cost} of disagreeing with past decisions", "agrees with {:.1%} of the past decisions")
 
 
 @dataclass(frozen=True)

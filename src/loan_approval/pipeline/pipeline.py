@@ -16,7 +16,7 @@ from loan_approval.data.datasets import dataset_folder, load_contract, load_data
 from loan_approval.data_check.reference import find_reference
 from loan_approval.data_check.table import read_tables
 from loan_approval.errors import LoanApprovalError, PromotionError
-from loan_approval.monitor.outcomes import describe_outcomes
+from loan_approval.monitor.report import describe_outcomes
 from loan_approval.monitor.window import compare_with, load_window, log_folder
 from loan_approval.notebooks import reports
 from loan_approval.notebooks.parameters import parse_parameters

@@ -15,7 +15,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -162,18 +161,10 @@ def load_secret(folder: Path) -> bytes:
         raise LogError(f"{path}: the secret of applicants' keys can't be read: {err.strerror}") from err
 
 
-@dataclass(frozen=True)
-class Removed:
-    """The removed days (YYYY-MM-DD), and how many decisions and reviews of them were removed."""
-
-    days: tuple[str, ...]
-    decisions: int
-    reviews: int
-
-
-def retain(folder: Path, days: int, seconds: float = WAIT_SECONDS) -> Removed:
+def retain(folder: Path, days: int, seconds: float = WAIT_SECONDS) -> tuple[list[str], int, int]:
     """Remove the days that lie more than `days` before today (UTC), the oldest first.
 
+    Returns the removed days (YYYY-MM-DD), and how many decisions and reviews of them were removed.
     Raises LogError, also when a server still writes to such a day after `seconds`.
     """
     if days < 1:
@@ -191,7 +182,7 @@ def retain(folder: Path, days: int, seconds: float = WAIT_SECONDS) -> Removed:
             for kind in _KINDS:
                 if (folder / kind / day).is_dir():
                     remove_folder(folder / kind / day)
-    return Removed(tuple(old), decisions, reviews)
+    return old, decisions, reviews
 
 
 def _record(folder: Path, event: str, decisions: int) -> None:

@@ -117,8 +117,8 @@ def _place_data(tree: Path, recorded: TrainingData, contract: Mapping[str, Any],
             raise RebuildError(f"contract: {where}")
         place.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(folder / "contract.toml", place / "contract.toml")
-    found = find_at_hand(recorded, folder) or find_in_commit(recorded, tree, folder)
-    write_atomically(place / "dataset.csv", found.data)
+    data, _ = find_at_hand(recorded, folder) or find_in_commit(recorded, tree, folder)
+    write_atomically(place / "dataset.csv", data)
     # The recorded sha256 says which data it is; the commit's DVC files may not have known it yet.
     for file in (tree / DATA_LOCK, place / "dataset.csv.dvc"):
         file.unlink(missing_ok=True)

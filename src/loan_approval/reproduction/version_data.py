@@ -97,14 +97,6 @@ class TrainingData:
         return hashlib.sha256(data).hexdigest() == self.sha256
 
 
-@dataclass(frozen=True)
-class Found:
-    """The bytes a version was trained on, and where they are from."""
-
-    data: bytes
-    source: str
-
-
 def recorded_data(version: tracking.Version) -> TrainingData:
     """Return what MLflow holds on a version's data. Raises RebuildError when it holds nothing, TrackingError."""
     tags = tracking.load_tags(version.run)
@@ -113,8 +105,8 @@ def recorded_data(version: tracking.Version) -> TrainingData:
     return TrainingData(*(tags.get(name, "") for name in ("dataset", "data_sha256", "data_md5", "commit")))
 
 
-def find_data(recorded: TrainingData, folder: Path) -> Found:
-    """Return a version's data, from wherever it is; `folder` is where its data set is now.
+def find_data(recorded: TrainingData, folder: Path) -> tuple[bytes, str]:
+    """Return a version's data and where they are from; `folder` is where its data set is now.
 
     Raises RebuildError when the data can't be had any more, DataError when DVC's remote can't be asked.
     """
@@ -124,16 +116,16 @@ def find_data(recorded: TrainingData, folder: Path) -> Found:
         return find_in_commit(recorded, tree, folder)
 
 
-def find_at_hand(recorded: TrainingData, folder: Path) -> Found | None:
-    """Return a version's data if its folder holds it, or if DVC has it by the recorded md5."""
+def find_at_hand(recorded: TrainingData, folder: Path) -> tuple[bytes, str] | None:
+    """Return a version's data and their source if its folder holds it, or if DVC has it by the recorded md5."""
     csv = folder / "dataset.csv"
     if csv.is_file() and recorded.is_in(data := csv.read_bytes()):
-        return Found(data, str(csv))
+        return data, str(csv)
     return _find_in_dvc(recorded.md5, recorded)
 
 
-def find_in_commit(recorded: TrainingData, tree: Path, folder: Path) -> Found:
-    """Return a version's data by the DVC files of its commit, checked out at `tree`, or made by the commit's code.
+def find_in_commit(recorded: TrainingData, tree: Path, folder: Path) -> tuple[bytes, str]:
+    """Return a version's data and their source: by its commit's DVC files, or made by its code; `tree` is its checkout.
 
     Raises RebuildError when neither gives the recorded bytes.
     """
@@ -144,19 +136,19 @@ def find_in_commit(recorded: TrainingData, tree: Path, folder: Path) -> Found:
     if csv.parent.name in BUILT_IN:
         run_code(tree, ["make-data", csv.parent.name], _MAKE_LIMIT, "data")
         if recorded.is_in(data := csv.read_bytes()):
-            return Found(data, f"made by the code of commit {recorded.commit[:12]}")
+            return data, f"made by the code of commit {recorded.commit[:12]}"
     md5 = recorded.md5 or (record.md5 if record else "")
     or_dvc = f", or md5 {md5} in DVC's cache or remote" if md5 else ""
     raise RebuildError(f"data: not found, expected a dataset.csv with sha256 {recorded.sha256} in {folder}{or_dvc}")
 
 
-def write_data(found: Found, path: Path) -> bool:
+def write_data(data: bytes, path: Path) -> bool:
     """Write a version's data to a path; return False if the path holds it already, raise RebuildError if other data."""
-    if path.is_file() and path.read_bytes() == found.data:
+    if path.is_file() and path.read_bytes() == data:
         return False
     if path.exists():
         raise RebuildError(f"data: {path} is there already and holds something else; expected another --to")
-    write_atomically(path, found.data)
+    write_atomically(path, data)
     return True
 
 
@@ -171,11 +163,11 @@ def place_for(recorded: TrainingData, folder: Path, number: str) -> Path:
     return csv if own else folder / f"dataset.version-{number}.csv"
 
 
-def _find_in_dvc(md5: str, recorded: TrainingData) -> Found | None:
+def _find_in_dvc(md5: str, recorded: TrainingData) -> tuple[bytes, str] | None:
     if not md5:
         return None
     for source, look_up in {"cache": dvc_objects.from_cache, "remote": dvc_objects.from_remote}.items():
         data = look_up(md5)
         if data is not None and recorded.is_in(data):
-            return Found(data, f"DVC's {source}")
+            return data, f"DVC's {source}"
     return None

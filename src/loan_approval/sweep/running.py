@@ -22,7 +22,7 @@ from loan_approval.registry import tracking
 from loan_approval.registry.tracking_server import is_server, serving, tracking_uri
 from loan_approval.sweep.leaderboard import Board, Failure, make_board, write_board
 from loan_approval.sweep.plan import Plan, Trial, check_trials, find_surroundings, make_trials, sweep_id
-from loan_approval.sweep.trial import Setting, adopt, close_parent, end_trials, finished_trials, open_parent, run_trial
+from loan_approval.sweep.trial import Setting, adopt, end_trials, finished_trials, open_parent, run_trial
 
 DEATHS = 2  # of its workers that a trial may survive: at the third death it is taken for the cause
 WORKER_SECONDS = 60  # to wait for a cluster's first worker, or for the replacement of a dead one
@@ -59,7 +59,11 @@ def run_sweep(dataset: str, plan: Plan, reports: Path, workers: int | None, time
         done = finished_trials(experiment, keys)
         board = make_board(sweep, dataset, parent, trials, done, failures)
         pages = write_board(board, reports / data.name)
-        close_parent(client, parent, "FAILED" if failures else "FINISHED", board.metrics(), pages)
+        for name, value in board.metrics().items():
+            client.log_metric(parent, name, value)
+        for page in pages:
+            client.log_artifact(parent, str(page))
+        client.set_terminated(parent, "FAILED" if failures else "FINISHED")
     except BaseException as err:
         client.set_terminated(parent, "FAILED" if isinstance(err, Exception) else "KILLED")
         raise

@@ -18,7 +18,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from loan_approval.data.datasets import dataset_folder, load_dataset
 from loan_approval.errors import NotebookFailedError, NotebookTimeoutError, SweepError
-from loan_approval.notebooks.run import end_family, run_notebook
+from loan_approval.notebooks.run import NotebookRun, end_family, run_notebook
 from loan_approval.sweep.plan import NOTEBOOK, find_surroundings
 
 KEY, SWEEP, ROLE, SECONDS = "sweep.key", "sweep.id", "sweep.role", "trial_seconds"
@@ -62,9 +62,7 @@ def run_trial(setting: Setting, key: str, parameters: Mapping[str, Any]) -> str:
                 raise
             client.log_artifact(setting.parent, str(html), "failed")
             raise type(err)(str(err).replace(str(html), f"failed/{html.name} of run {setting.parent}")) from err
-        run_id = str(run.result["run_id"])
-        record_trial(client, run_id, run.html, run.seconds, family_tags(setting.parent, setting.sweep), key)
-    return run_id
+        return record_trial(client, run, family_tags(setting.parent, setting.sweep), key)
 
 
 def end_trials(sweep: str) -> None:
@@ -106,15 +104,14 @@ def open_parent(client: MlflowClient, experiment_id: str, sweep: str, name: str,
     return client.create_run(experiment_id, run_name=name, tags=tags).info.run_id
 
 
-def record_trial(
-    client: MlflowClient, run_id: str, page: Path, seconds: float, tags: Mapping[str, str], key: str
-) -> None:
-    """Add the executed notebook, its time, tags and, last, its key to a trial's run."""
-    client.log_artifact(run_id, str(page), "notebooks")
-    client.log_metric(run_id, SECONDS, seconds)
-    for name, value in tags.items():
+def record_trial(client: MlflowClient, run: NotebookRun, tags: Mapping[str, str], key: str) -> str:
+    """Add the executed notebook, its time, tags and, last, its key to a trial's MLflow run; return the run's id."""
+    run_id = str(run.result["run_id"])
+    client.log_artifact(run_id, str(run.html), "notebooks")
+    client.log_metric(run_id, SECONDS, run.seconds)
+    for name, value in (*tags.items(), (KEY, key)):
         client.set_tag(run_id, name, value)
-    client.set_tag(run_id, KEY, key)
+    return run_id
 
 
 def family_tags(parent: str, sweep: str) -> dict[str, str]:
@@ -127,14 +124,3 @@ def adopt(client: MlflowClient, trials: Iterable[Finished], parent: str, sweep: 
     for trial in trials:
         for name, value in family_tags(parent, sweep).items():
             client.set_tag(trial.run_id, name, value)
-
-
-def close_parent(
-    client: MlflowClient, parent: str, status: str, metrics: Mapping[str, float], pages: Iterable[Path]
-) -> None:
-    """Log a sweep's results to its parent run, and end it. status: FINISHED, FAILED or KILLED."""
-    for name, value in metrics.items():
-        client.log_metric(parent, name, value)
-    for page in pages:
-        client.log_artifact(parent, str(page))
-    client.set_terminated(parent, status)

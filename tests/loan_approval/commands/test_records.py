@@ -38,7 +38,7 @@ def test_retain_says_what_it_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], days: list[str], words: str
 ) -> None:
     calls = []
-    removed = SimpleNamespace(days=days, decisions=1200, reviews=0)
+    removed = days, 1200, 0
     monkeypatch.setattr("loan_approval.records.rewriting.retain", lambda *called: calls.append(called) or removed)
     cli.main(["retain", "--days", "20", "--log", str(tmp_path)])
     assert calls == [(tmp_path, 20, 30)]

@@ -13,7 +13,6 @@ from loan_approval.registry import tracking
 from loan_approval.registry.tracking import Version
 from loan_approval.reproduction import version_data
 from loan_approval.reproduction.version_data import (
-    Found,
     TrainingData,
     checked_out,
     find_data,
@@ -74,7 +73,7 @@ def with_md5(one: TrainingData) -> TrainingData:
 def test_data_that_stand_in_their_place_are_taken_from_there(root: Path, one: TrainingData) -> None:
     csv = root / "data/loans/dataset.csv"
     csv.write_bytes(ONE)
-    assert find_data(one, csv.parent) == Found(ONE, str(csv))
+    assert find_data(one, csv.parent) == (ONE, str(csv))
 
 
 def test_data_that_dvc_keeps_are_taken_by_their_md5_and_no_commit_checked_out(
@@ -82,17 +81,17 @@ def test_data_that_dvc_keeps_are_taken_by_their_md5_and_no_commit_checked_out(
 ) -> None:
     keep(ONE)
     monkeypatch.setattr(version_data, "checked_out", None)
-    assert find_data(with_md5(one), root / "data/loans") == Found(ONE, "DVC's cache")
+    assert find_data(with_md5(one), root / "data/loans") == (ONE, "DVC's cache")
 
 
 def test_data_that_the_commit_says_dvc_keeps_are_taken_by_that_md5(root: Path, one: TrainingData) -> None:
     keep(ONE)
-    assert find_data(one, root / "data/loans") == Found(ONE, "DVC's cache")
+    assert find_data(one, root / "data/loans") == (ONE, "DVC's cache")
 
 
 def test_data_that_nobody_keeps_are_made_by_the_code_of_the_commit(root: Path, one: TrainingData) -> None:
     (root / "data/loans/dataset.csv").write_bytes(TWO)
-    assert find_data(with_md5(one), root / "data/loans") == Found(ONE, f"made by the code of commit {one.commit[:12]}")
+    assert find_data(with_md5(one), root / "data/loans") == (ONE, f"made by the code of commit {one.commit[:12]}")
     assert (root / "data/loans/dataset.csv").read_bytes() == TWO
     assert git(root, "worktree", "list").count("\n") == 1
 
@@ -100,7 +99,7 @@ def test_data_that_nobody_keeps_are_made_by_the_code_of_the_commit(root: Path, o
 def test_other_bytes_under_the_same_md5_are_not_the_data(root: Path, one: TrainingData) -> None:
     keep(TWO)
     other = TrainingData("loans", one.sha256, md5_of_bytes(TWO), one.commit)
-    assert find_data(other, root / "data/loans").data == ONE
+    assert find_data(other, root / "data/loans")[0] == ONE
 
 
 def test_data_that_are_not_to_be_had_are_named_by_their_hashes(root: Path, one: TrainingData) -> None:
@@ -131,10 +130,10 @@ def test_data_go_to_their_own_place_only_where_nothing_else_belongs_there(root: 
 
 def test_data_are_written_once_and_over_nothing(tmp_path: Path) -> None:
     path = tmp_path / "dataset.csv"
-    assert write_data(Found(ONE, "here"), path)
-    assert not write_data(Found(ONE, "here"), path)
+    assert write_data(ONE, path)
+    assert not write_data(ONE, path)
     with pytest.raises(RebuildError, match="is there already and holds something else"):
-        write_data(Found(TWO, "here"), path)
+        write_data(TWO, path)
     assert path.read_bytes() == ONE
 
 

@@ -9,13 +9,13 @@ from mlflow.tracking import MlflowClient
 
 from loan_approval.data.datasets import load_dataset
 from loan_approval.errors import SweepError
+from loan_approval.notebooks.run import NotebookRun
 from loan_approval.project import ROOT
 from loan_approval.registry import tracking
 from loan_approval.sweep.plan import find_surroundings
 from loan_approval.sweep.trial import (
     Setting,
     adopt,
-    close_parent,
     family_tags,
     finished_trials,
     open_parent,
@@ -49,7 +49,7 @@ def client(mlflow_folder: Path) -> MlflowClient:
 
 def run_of(client: MlflowClient, experiment: str, page: Path, key: str, status: str = "FINISHED") -> str:
     run = client.create_run(experiment).info.run_id
-    record_trial(client, run, page, 2.0, family_tags("the first parent", "first"), key)
+    record_trial(client, NotebookRun({"run_id": run}, page, page, 2.0), family_tags("the first parent", "first"), key)
     client.set_terminated(run, status)
     return run
 
@@ -77,8 +77,7 @@ def test_only_finished_runs_with_a_wanted_key_count_and_the_latest_of_them(
 
 def test_the_same_sweep_goes_on_under_the_same_parent(client: MlflowClient, experiment: str, page: Path) -> None:
     parent = open_parent(client, experiment, "first", "sweep of x", {"dataset": "x"})
-    close_parent(client, parent, "FAILED", {"failed_trials": 1}, [page])
-    assert client.get_run(parent).info.status == "FAILED"
+    client.set_terminated(parent, "FAILED")
     assert open_parent(client, experiment, "first", "sweep of x", {}) == parent
     assert client.get_run(parent).info.status == "RUNNING"
     assert open_parent(client, experiment, "second", "sweep of x", {}) != parent

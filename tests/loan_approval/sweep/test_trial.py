@@ -1,7 +1,6 @@
 """What a worker refuses before it runs anything, and what MLflow keeps of sweeps, in a real one."""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,7 +31,7 @@ def test_a_worker_with_other_code_or_data_runs_nothing(
     shutil.copy(ROOT / "data/loans/contract.toml", tmp_path)
     shutil.copy(loans_csv, tmp_path / "dataset.csv")
     there = find_surroundings(load_dataset(str(tmp_path)).sha256, tmp_path / "contract.toml")
-    setting = Setting(str(tmp_path), replace(there, **{other: "x"}), "http://127.0.0.1:9", "parent", "sweep", 60)
+    setting = Setting(str(tmp_path), there | {other: "x"}, "http://127.0.0.1:9", "parent", "sweep", 60)
     with pytest.raises(SweepError, match=f"has another {other} than the sweep"):
         run_trial(setting, "key", {})
 

@@ -11,8 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from loan_approval.registry.file_check import check_file
 from loan_approval.training.calibration import CHOICES
-from loan_approval.training.factories import factory_names
-from loan_approval.training.factory import ModelFactory
+from loan_approval.training.factory import ModelFactory, factory_names
 from serve.errors import ModelFileError
 from tests.model_files import LOANS, LOANS_SCALING, broken_files, make_file
 

@@ -11,7 +11,7 @@ from loan_approval.evaluation.comparison import Comparison, compare
 from loan_approval.evaluation.costs import Costs
 from loan_approval.registry import history, tracking
 from loan_approval.registry.card import add_card
-from loan_approval.registry.promotion import ALIAS, check_file, identify
+from loan_approval.registry.promotion import ALIAS, identify
 from loan_approval.registry.tracking import Version
 from loan_approval.training.cross_validation import CrossValidation
 from loan_approval.training.factories import find_factory
@@ -30,6 +30,7 @@ from loan_approval.validation.parity import prove_parity
 from serve.contract.contract import Contract
 from serve.errors import ModelFileError
 from serve.model.scorer import Scorer
+from serve.model.verify import verify
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ def load_candidate(name: str, version: str) -> Candidate:
     """Load a version by number or alias. Raises TrackingError, ModelFileError."""
     registered = tracking.find_version(name, version)
     data = tracking.load_model_file(registered)
-    check_file(data, registered.sha256)
+    verify(data, registered.sha256)
     scorer = Scorer(data, registered.sha256)
     return Candidate(registered, data, scorer, Recipe(**scorer.provenance["recipe"]))
 

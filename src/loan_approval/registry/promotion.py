@@ -138,6 +138,8 @@ def _switch(
         # Before the alias, so that user and time are recorded even if another process completes the rest.
         history.append(version.name, entry)
     tracking.set_alias(version.name, ALIAS, version.number)
+    if event == "rollback":  # a server that finds the pointer damaged must not go back to what is taken back here
+        store.keep(pointer)
     store.point(pointer)
     return version
 

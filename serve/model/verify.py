@@ -18,6 +18,7 @@ import onnxruntime
 from serve.errors import ModelFileError, StoreError
 from serve.model.scorer import Scorer
 from serve.model.shapley import Explainer
+from serve.model.single_row import SingleRow
 
 # A forest of 40 MB takes 2 s of processor time, and the process half a second to start. Whoever waits here gives the
 # supervisor no sign of life, which kills after 30 s without one.
@@ -69,8 +70,12 @@ def check(data: bytes, sha256: str) -> None:
     scorer = Scorer(data, sha256)
     try:
         Explainer(scorer).explain(scorer.contract.encode(scorer.contract.example()))
+        single = SingleRow(scorer)
+        is_same = [single.score(row.tobytes()) == scorer.score_one(row[None]) for row in scorer.background]
     except Exception as err:  # whatever onnxruntime raises for these rows, the file is at fault
         raise ModelFileError(f"the background rows can't be scored: {type(err).__name__}") from err
+    if not all(is_same):
+        raise ModelFileError("the background rows score otherwise in bound memory")
 
 
 def _limit(size: int) -> None:

@@ -80,7 +80,8 @@ def check(data: bytes, sha256: str) -> None:
 
 def _limit(size: int) -> None:
     """Bound what this process may take; where memory is short all the same, the system ends it before the server."""
-    most = MEMORY + MEMORY_A_BYTE * size
+    most, (_, allowed) = MEMORY + MEMORY_A_BYTE * size, resource.getrlimit(resource.RLIMIT_DATA)
+    most = most if allowed == resource.RLIM_INFINITY else min(most, allowed)
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.alarm(SECONDS)  # its parent may have been killed
@@ -94,9 +95,15 @@ def main() -> None:
     _limit(len(data))
     try:
         check(data, sys.argv[1])
-    except (ModelFileError, MemoryError) as err:
-        print(err if isinstance(err, ModelFileError) else "the file needs more memory than its size allows", end="")
-        sys.exit(REFUSED)
+    except ModelFileError as err:
+        reason = str(err)
+    except Exception as err:  # noqa: BLE001 (whatever the file makes fail, it is at fault)
+        reason = f"its verification fails with a {type(err).__name__}"
+    else:
+        return
+    sys.stdout.buffer.write(reason.encode("utf-8", "replace"))
+    sys.stdout.flush()
+    sys.exit(REFUSED)
 
 
 if __name__ == "__main__":

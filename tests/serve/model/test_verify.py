@@ -86,10 +86,32 @@ def test_a_file_whose_background_can_not_be_explained_is_refused(model_file, mon
         check(data, digest(data))
 
 
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        ("RecursionError", "its verification fails with a RecursionError"),
+        ("MemoryError", "its verification fails with a MemoryError"),
+        ("lambda: verify.ModelFileError('\\ud800')", r"\?"),
+    ],
+)
+def test_whatever_a_file_makes_fail_is_its_fault(model_file, monkeypatch, failure, reason):
+    code = f"""
+from serve.model import verify
+def check(data, sha256):
+    raise ({failure})()
+verify.check = check
+verify.main()
+"""
+    monkeypatch.setattr(verifying.subprocess, "run", ending(code))
+    data = model_file("loans")
+    with pytest.raises(ModelFileError, match=reason):
+        verify(data, digest(data))
+
+
 def ending(code: str):
     """Return a Python that does something else than to verify."""
     run = subprocess.run
-    return lambda command, **options: run([sys.executable, "-c", code], **options)
+    return lambda command, **options: run([sys.executable, "-c", code, *command[3:]], **options)
 
 
 @pytest.mark.parametrize(

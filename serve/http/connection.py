@@ -1,48 +1,31 @@
 """One HTTP/1.1 connection: the lane or the application answers, in order, and each step has a deadline.
 
 No thread waits for a caller: the application gets whole requests, and a caller that misses a deadline is disconnected.
-In one turn of the loop a connection gets one answer and a bounded number of pieces read; the rest waits for the next.
 Source: RFC 9112 (connections: section 9).
 """
 
 import asyncio
-import fcntl
-import struct
-import termios
 
-from serve.http.front import MOST_UNREAD, Front
+from serve.http.front import Front
 from serve.http.head import END
+from serve.http.listening import has_arrived
 from serve.http.pieces import Pieces
-from serve.http.reader import NO_ROOM, RequestReader
+from serve.http.turns import TurnReader
 from serve.http.wsgi import Request, make_error
 
-PIECES = 64  # of one turn
 LINGER_SECONDS = 2.0  # in which the bytes of a caller are thrown away after the last response, so that it can be read
-CUT_SHORT = (400, "the request ended early")
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 CLOSE, KEEP_ALIVE = b"Connection: close\r\n", b"Connection: keep-alive\r\n"
 NEVER = float("inf")
 
 
-class Connection(RequestReader, asyncio.Protocol):
+class Connection(TurnReader, asyncio.Protocol):
     """Reads requests from one caller and writes the responses; `front` is shared by the connections of an address."""
 
     def __init__(self, front: Front) -> None:
         super().__init__(front)
         self.deadline = NEVER
-        self.closing = False
-        self._transport: asyncio.Transport | None = None
         self._quiet_since = 0.0
-        self._busy = False  # the application has a request of this connection
-        self._paused = False  # the caller does not read
-        self._ended = False  # the caller sends no more
-        self._unread = 0  # bytes that were left to a later turn
-        self._has_turn = False  # one of the next turns of the loop is this connection's
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the connection was made and is not lost."""
-        return self._transport is not None
 
     # Callbacks of the event loop.
 
@@ -120,52 +103,6 @@ class Connection(RequestReader, asyncio.Protocol):
         """Ask for the body."""
         self._transport.write(CONTINUE)
 
-    # Turns.
-
-    def _take_turn(self) -> None:
-        """Read until a request is whole and answer it; what is left of a turn's share waits for another turn."""
-        for _ in range(PIECES):
-            if self.closing or self._busy or self._paused or self.fault or not self.pieces.waiting:
-                break
-            request = self.read()
-            if request:
-                self._answer(request)
-                break
-        if self.closing:
-            return
-        waiting = self.pieces.waiting
-        if waiting or self._unread:
-            self._leave_unread(waiting)
-        if self._busy or self._paused:
-            return
-        if self.fault:
-            self._refuse(*self.fault)
-        elif waiting and not self._has_turn:
-            self._has_turn = True
-            self.front.put_off(self._go_on)
-        elif self._ended and not waiting:
-            self._refuse(*CUT_SHORT) if self.in_request else self._end()
-        elif self.in_request and not waiting:
-            self.front.half_sent.setdefault(self)
-
-    def _go_on(self) -> None:
-        self._has_turn = False
-        if not (self.closing or self._busy or self._paused):
-            self._take_turn()
-
-    def _leave_unread(self, size: int) -> None:
-        """Count the bytes that wait for a later turn; meanwhile no more are read from the caller."""
-        self.front.unread += size - self._unread
-        self._unread = size
-        if self._transport is None or self.closing:
-            return
-        if size:
-            self._transport.pause_reading()
-        elif not self._paused:
-            self._transport.resume_reading()
-        if self.front.unread > MOST_UNREAD and size and not self._busy:
-            self.fault = self.fault or NO_ROOM
-
     # Responses.
 
     def _answer(self, request: Request) -> None:
@@ -240,8 +177,8 @@ class Connection(RequestReader, asyncio.Protocol):
 
     def close_if_idle(self, seconds: float) -> None:
         """End if no request has begun or arrived and none was answered for so many seconds."""
-        idle = not (self._busy or self.pieces.waiting or self.in_request or self.closing)
-        if self._transport and idle and self.front.now - self._quiet_since >= seconds and not self._has_arrived():
+        began = self._busy or self.pieces.waiting or self.in_request or self.closing or not self._transport
+        if not began and self.front.now - self._quiet_since >= seconds and not has_arrived(self._transport):
             self._end()
 
     def give_way(self) -> bool:
@@ -251,11 +188,6 @@ class Connection(RequestReader, asyncio.Protocol):
         self.front.rejected(503)
         self._disconnect()
         return True
-
-    def _has_arrived(self) -> bool:
-        """Whether the system holds bytes of the caller that were not read yet."""
-        number = self._transport.get_extra_info("socket").fileno()
-        return struct.unpack("i", fcntl.ioctl(number, termios.FIONREAD, bytes(4))) != (0,)
 
     def _disconnect(self) -> None:
         self.closing = True

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol
@@ -15,6 +16,7 @@ from serve.http.listening import make_context
 from serve.settings import BACKLOG, Settings
 
 TICK = 0.1  # seconds; the grain of every deadline
+SWITCH_SECONDS = 0.0005  # after which a thread of the application gives the interpreter to the loop, if that waits
 
 
 class WorkerService(Service, Protocol):
@@ -39,6 +41,7 @@ async def work(
     make_service: called once SIGTERM is handled.   beat: called at each tick.   parent: its pid, known before the
     fork, since the parent may have ended by now.
     """
+    sys.setswitchinterval(SWITCH_SECONDS)
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)

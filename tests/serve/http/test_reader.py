@@ -4,6 +4,7 @@ import logging
 import socket
 import threading
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -317,6 +318,20 @@ def test_all_bodies_together_have_a_bound_and_give_their_room_back(serve):
         wait_until(lambda: server.front.body_bytes == 1499)
         assert exchange(server.port, post(bytes(1000), "Connection: close", path="/x"))[0].status == 200
     wait_until(lambda: server.front.body_bytes == 0)
+
+
+def test_a_body_that_is_not_admitted_takes_no_room_and_the_application_answers(serve, application, monkeypatch):
+    server = serve(max_buffered_bytes=65_536)
+    monkeypatch.setattr(server.front, "admits", lambda _target, headers: b"x-key" in headers)
+    with ExitStack() as stack:
+        for _ in range(100):
+            stack.enter_context(connect(server.port)).sendall(post(bytes(1000), path="/x")[:-1])
+        wait_until(lambda: len(server.front.half_sent) == 100)
+        assert server.front.body_bytes == 0
+        client = stack.enter_context(connect(server.port))
+        answers = client.makefile("rb")
+        client.sendall(post(bytes(900), path="/x") + post(bytes(800), "X-Key: k", path="/x"))
+        assert [read_answer(answers).body for _ in range(2)] == [b"POST /x 0", b"POST /x 800"]
 
 
 def test_a_response_gives_back_the_room_of_its_own_body_only(server, application):

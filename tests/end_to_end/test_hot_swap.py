@@ -7,18 +7,16 @@ import re
 import secrets
 import signal
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from serve.files import write_atomically
 from serve.store.pointer import Pointer
 from serve.store.store import Store
 from tests.load import PREDICT, load, worker_pids
 from tests.model_files import bomb_files, broken_files, good_files
 from tests.raw_http import RawAnswer, exchange, get, post
-from tests.server_process import Server, find_free_port, promote, running_server
+from tests.server_process import Server, find_free_port, point_without_check, promote, running_server
 from tests.waiting import wait_until
 
 FILES = good_files()
@@ -79,11 +77,6 @@ def refusals(port: int) -> float:
     return sum(float(line.split()[-1]) for line in counts)
 
 
-def point_without_check(store: Store, sha256: str) -> None:
-    pointer = Pointer(sha256, "m", "production", "v9", "r", "passed")
-    write_atomically(store.pointer_path, json.dumps(asdict(pointer)).encode())  # half of it would be refused too
-
-
 BAD = {
     "truncated": FILES["loans_strict"][: len(FILES["loans_strict"]) // 2],
     "empty": b"",
@@ -102,7 +95,7 @@ def test_a_bad_file_is_refused_once_and_the_old_model_goes_on(refusing, name, re
     (store.path / f"{sha256}.json").write_text("{}")
     (store.path / f"{sha256}.onnx").write_bytes(BAD[name])
     before, lines_before = refusals(metrics), len(server.log.read_text().splitlines())
-    point_without_check(store, sha256)
+    point_without_check(store, Pointer(sha256, "m", "production", "v9", "r", "passed"))
     wait_until(lambda: refusals(metrics) == before + 1)
     (answer,) = exchange(server.port, PREDICT.replace(b"Host: x\r\n", b"Host: x\r\nConnection: close\r\n"))
     assert (answer.status, answer.header("x-model-sha256")) == (200, right.sha256)
@@ -133,7 +126,7 @@ def copy_into(store: Store, data: bytes) -> None:
     sha256 = hashlib.sha256(data).hexdigest()
     (store.path / f"{sha256}.json").write_text("{}")
     (store.path / f"{sha256}.onnx").write_bytes(data)
-    point_without_check(store, sha256)
+    point_without_check(store, Pointer(sha256, "m", "production", "v9", "r", "passed"))
 
 
 SPOILED = {

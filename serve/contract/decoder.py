@@ -1,6 +1,7 @@
 """Decodes and checks one plainly valid application in one step; the result is that of `Contract.encode`.
 
-msgspec checks names, types, limits and whole numbers while it parses. What it refuses, and what two readers could
+msgspec checks names, types, limits and whole numbers while it parses. Limits are below 2**53, where float64 holds every
+whole number, so the float that it compares passes no limit by rounding. What it refuses, and what two readers could
 understand differently, is left to `strict_json` and `Contract.encode`.
 """
 
@@ -12,8 +13,6 @@ from msgspec import UNSET, Meta, UnsetType
 
 from serve.contract.contract import Contract
 from serve.contract.feature import NAN, Feature
-
-EXACT = 2**53  # from here on float64 does not hold every whole number, so rounding could pass a limit
 
 
 class ApplicationDecoder:
@@ -30,7 +29,6 @@ class ApplicationDecoder:
         options = {"rename": rename, "kw_only": True, "gc": False, "forbid_unknown_fields": True}
         self._read = msgspec.json.Decoder(msgspec.defstruct("Application", fields, **options)).decode
         self._pack = struct.Struct(f"{len(features)}d").pack
-        self._is_exact = all(f.is_category or max(abs(f.min), abs(f.max)) < EXACT for f in features)
         self._may_lack = any(f.missing for f in features)
         self._codes = [{text: float(code) for code, text in enumerate(f.values)} for f in features]
         self._has_names = any(self._codes)
@@ -48,7 +46,7 @@ class ApplicationDecoder:
         if self._has_names:
             quotes += 2 * list(map(type, values)).count(str)
         # Two quotes for each name and text leave room for no name that stands twice; an escape could hide one.
-        if body.count(b'"') != quotes or b"\\" in body or not self._is_exact:
+        if body.count(b'"') != quotes or b"\\" in body:
             return None
         try:
             return self._pack(*values)

@@ -21,6 +21,14 @@ OPERATORS = frozenset({
 OPERATOR_SETS = {"": 21, "ai.onnx.ml": 3}  # the newest that parity was proved with
 NEWEST_IR = 10
 
+# Field numbers, message by message.
+_IR_VERSION, _GRAPH, _SETS, _METADATA, _TRAINING, _FUNCTIONS = 1, 7, 8, 14, 20, 25
+_DOMAIN_OF_SET, _VERSION_OF_SET, _KEY = 1, 2, 1
+_NODE, _INITIALIZER, _SPARSE_INITIALIZER = 1, 5, 15
+_OPERATOR, _ATTRIBUTE, _DOMAIN = 4, 5, 7
+_TENSOR, _TENSORS, _SUBGRAPH, _SUBGRAPHS, _SPARSE, _SPARSES = 5, 10, 6, 11, 22, 23
+_EXTERNAL_DATA, _DATA_LOCATION = 13, 14
+
 Message = dict[int, list[int | memoryview]]  # what stands at each field number, in the file's order
 _LONGEST_NUMBER = 10  # bytes of a number of 64 bits
 # A tree ensemble holds millions of numbers and short names, one field each, that are passed over at once:
@@ -32,42 +40,43 @@ _LISTS = re.compile(rb"(?:\x3d.{4}|\x40[\x80-\xff]*+[\x00-\x7f]|%b)++" % _STRING
 def check_graph(data: bytes) -> None:
     """Raise ModelFileError unless a file is a graph of plain operators with all its data inside."""
     model = _read(data)
-    if model.keys() & {20, 25}:  # training_info, functions
+    if model.keys() & {_TRAINING, _FUNCTIONS}:
         raise ModelFileError("the model brings a graph for training or functions of its own")
-    for version in _numbers(model, 1):
+    for version in _numbers(model, _IR_VERSION):
         if version > NEWEST_IR:
             raise ModelFileError(f"the model has IR version {version}, expected at most {NEWEST_IR}")
-    for used in _messages(model, 8):
-        (domain,) = _texts(used, 1) or [""]
+    for used in _messages(model, _SETS):
+        (domain,) = _texts(used, _DOMAIN_OF_SET) or [""]
         domain = "" if domain == "ai.onnx" else domain
-        if any(version > OPERATOR_SETS.get(domain, 0) for version in _numbers(used, 2)):
-            raise ModelFileError(f"the model uses the operator set {domain or 'ai.onnx'} {_numbers(used, 2)[-1]}")
-    keys = [key for prop in _messages(model, 14) for key in _texts(prop, 1)]
+        for version in _numbers(used, _VERSION_OF_SET):
+            if version > OPERATOR_SETS.get(domain, 0):
+                raise ModelFileError(f"the model uses the operator set {domain or 'ai.onnx'} {version}")
+    keys = [key for prop in _messages(model, _METADATA) for key in _texts(prop, _KEY)]
     twice = sorted({key for key in keys if keys.count(key) > 1})
     if twice:  # one reader would take the first, another the last
         raise ModelFileError(f"the metadata document {twice[0]!r} stands twice")
-    for graph in _messages(model, 7):
+    for graph in _messages(model, _GRAPH):
         _check_nodes(graph)
 
 
 def _check_nodes(graph: Message) -> None:
-    if 15 in graph:
+    if _SPARSE_INITIALIZER in graph:
         raise ModelFileError("the graph holds sparse data")
-    _check_tensors(_messages(graph, 5))
-    for node in _messages(graph, 1):
-        (operator,), (domain,) = _texts(node, 4) or [""], _texts(node, 7) or [""]
+    _check_tensors(_messages(graph, _INITIALIZER))
+    for node in _messages(graph, _NODE):
+        (operator,), (domain,) = _texts(node, _OPERATOR) or [""], _texts(node, _DOMAIN) or [""]
         if operator not in OPERATORS or domain not in ("", "ai.onnx.ml"):
             raise ModelFileError(f"the graph uses the operator {domain or 'ai.onnx'}:{operator}")
-        for attribute in _messages(node, 5, passed_over=_LISTS):
-            _check_tensors([*_messages(attribute, 5), *_messages(attribute, 10)])
-            if attribute.keys() & {6, 11}:
+        for attribute in _messages(node, _ATTRIBUTE, passed_over=_LISTS):
+            _check_tensors([*_messages(attribute, _TENSOR), *_messages(attribute, _TENSORS)])
+            if attribute.keys() & {_SUBGRAPH, _SUBGRAPHS}:
                 raise ModelFileError(f"the operator {operator} holds a graph of its own")
-            if attribute.keys() & {22, 23}:
+            if attribute.keys() & {_SPARSE, _SPARSES}:
                 raise ModelFileError(f"the operator {operator} holds sparse data")
 
 
 def _check_tensors(tensors: list[Message]) -> None:
-    if any(13 in tensor or any(_numbers(tensor, 14)) for tensor in tensors):  # external_data, data_location
+    if any(_EXTERNAL_DATA in tensor or any(_numbers(tensor, _DATA_LOCATION)) for tensor in tensors):
         raise ModelFileError("the graph keeps data outside the file")
 
 

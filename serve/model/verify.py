@@ -28,6 +28,7 @@ SECONDS = 20
 MEMORY = 256 * 2**20  # bytes, and
 MEMORY_A_BYTE = 24  # bytes for each byte of the file
 REFUSED = 3  # exit code
+LONGEST_REASON = 1000  # characters; it may quote names in the file
 # What a file passed: this check, numbered, and the onnxruntime that loaded it. Another one verifies it again.
 CHECK = f"check 1, onnxruntime {onnxruntime.__version__}\n".encode()
 
@@ -101,7 +102,7 @@ def main() -> None:
         reason = f"its verification fails with a {type(err).__name__}"
     else:
         return
-    sys.stdout.buffer.write(reason.encode("utf-8", "replace"))
+    sys.stdout.buffer.write(reason[:LONGEST_REASON].encode("utf-8", "replace"))
     sys.stdout.flush()
     sys.exit(REFUSED)
 

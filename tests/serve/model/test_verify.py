@@ -91,7 +91,8 @@ def test_a_file_whose_background_can_not_be_explained_is_refused(model_file, mon
     [
         ("RecursionError", "its verification fails with a RecursionError"),
         ("MemoryError", "its verification fails with a MemoryError"),
-        ("lambda: verify.ModelFileError('\\ud800')", r"\?"),
+        ("lambda: verify.ModelFileError('\\ud800')", r"^\?$"),
+        ("lambda: verify.ModelFileError('x' * 10_000)", "^x{1000}$"),
     ],
 )
 def test_whatever_a_file_makes_fail_is_its_fault(model_file, monkeypatch, failure, reason):

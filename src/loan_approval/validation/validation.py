@@ -10,7 +10,7 @@ from loan_approval.errors import TrackingError
 from loan_approval.evaluation.costs import Comparison, Costs, compare
 from loan_approval.registry import history, tracking
 from loan_approval.registry.card import add_card
-from loan_approval.registry.promotion import ALIAS, check_file, identify
+from loan_approval.registry.promotion import ALIAS, identify
 from loan_approval.training.cross_validation import CrossValidation
 from loan_approval.training.factory import ModelFactory, find_factory
 from loan_approval.training.fit import Recipe
@@ -20,6 +20,7 @@ from loan_approval.validation.parity import prove_parity
 from serve.contract.contract import Contract
 from serve.errors import ModelFileError
 from serve.model.scorer import Scorer
+from serve.model.verify import verify
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ def load_candidate(name: str, version: str) -> Candidate:
     """Load a version by number or alias. Raises TrackingError, ModelFileError."""
     registered = tracking.find_version(name, version)
     data = tracking.load_model_file(registered)
-    check_file(data, registered.sha256)
+    verify(data, registered.sha256)
     scorer = Scorer(data, registered.sha256)
     return Candidate(registered, data, scorer, Recipe(**scorer.provenance["recipe"]))
 

@@ -12,7 +12,7 @@ from serve.api.recording import loaded_model, name_decision, record_decision
 from serve.contract.feature import LANGUAGES
 from serve.errors import RequestError
 from serve.model.counterfactual import find_counterfactuals
-from serve.model.reasons import principal_reasons
+from serve.model.reasons import explain_decision
 from serve.model.scorer import Decision, name_band
 from serve.store.live import Loaded
 
@@ -66,9 +66,8 @@ def _describe(decision: Decision, X: np.ndarray, loaded: Loaded, with_values: bo
     scorer, pointer = loaded.scorer, loaded.pointer
     features = scorer.contract.scored
     band = name_band(decision.probability, *scorer.review_band)
-    explanation = loaded.explainer.explain(X)
-    reasons = principal_reasons(features, X, explanation, scorer.background, band == "approve")
-    changes = find_counterfactuals(scorer, X) if band != "approve" else []
+    explanation, reasons = explain_decision(scorer, loaded.explainer, X, decision.probability)
+    changes = find_counterfactuals(scorer, X, loaded.explainer.trees) if band != "approve" else []
     document = {
         "prediction": decision.label,
         "prediction_code": decision.code,

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from serve.contract.feature import Feature
-from serve.model.shapley import Explanation
+from serve.model.scorer import Scorer, name_band
+from serve.model.shapley import Explainer, Explanation
 
 MOST_REASONS = 4
 NOTHING = 1e-6  # log-odds: a smaller effect is no reason, and effects equal to six decimals are tied
@@ -45,6 +46,18 @@ class Reason:
     def to_dict(self, write: Callable[[Callable[[str], str]], Any]) -> dict[str, Any]:
         """Return the document of this reason; `write` chooses the language of its text."""
         return {"code": self.code, "feature": self.feature.name, "effect": self.effect, "text": write(self.text)}
+
+
+def explain_decision(
+    scorer: Scorer, explainer: Explainer, X: np.ndarray, probability: float
+) -> tuple[Explanation, list[Reason]]:
+    """Return the explanation of the decision on one (1, F) row, and its principal reasons.
+
+    explainer: the scorer's.   Raises ArithmeticError if the explanation is not finite.
+    """
+    explanation = explainer.explain(X)
+    approved = name_band(probability, *scorer.review_band) == "approve"
+    return explanation, principal_reasons(scorer.contract.scored, X, explanation, scorer.background, approved)
 
 
 def principal_reasons(

@@ -25,6 +25,7 @@ OUTPUTS = ["probabilities"]  # not the graph's own label, which depends on the b
 LONGEST_REASON = 200  # characters of onnxruntime's message about a file
 REPLAY_SECONDS = 10  # the golden rows take milliseconds
 CHUNK = 4096  # rows a call, so that memory does not grow with N
+SMALL_FILE = 2**20  # bytes: a tenth of a second to read the trees of
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Scorer:
         self.sha256 = hashlib.sha256(data).hexdigest()
         if sha256 not in (None, self.sha256):
             raise ModelFileError(f"the file has sha256 {self.sha256}, expected {sha256}")
+        self.small_file = data if len(data) <= SMALL_FILE else b""
         self._session = open_session(data)
         documents = read_documents(self._session.get_modelmeta().custom_metadata_map)
         try:

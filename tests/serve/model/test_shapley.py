@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from serve.model import shapley
 from serve.model.scorer import Scorer
 from serve.model.shapley import CLIP, MOST_COALITIONS, MOST_EXACT, Explainer
+from tests.encoded_rows import draw_rows
 
 ROOT = Path(__file__).parents[3]
 EXPLAIN_AGAIN = """
@@ -32,6 +33,7 @@ class Formula:
     log_odds: Callable[[np.ndarray], np.ndarray]
     background: np.ndarray
     sha256: str = "ab" * 32
+    small_file: bytes = b""
     asked: list[np.ndarray] = field(default_factory=list)
 
     def score(self, X: np.ndarray) -> np.ndarray:
@@ -138,6 +140,18 @@ def test_a_category_is_explained_with_the_numbers(model_file):
     explanation = Explainer(scorer).explain(X)
     p = scorer.score_one(X)
     assert explanation.base + explanation.values.sum() == pytest.approx(np.log(p / (1 - p)), abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["boosted", "boosted_calibrated", "boosted_wide"])
+def test_trees_give_the_explanation_of_the_scored_rows_to_the_last_bit(model_file, name):
+    scorer = Scorer(model_file(name))
+    by_trees, by_rows = Explainer(scorer), Explainer(scorer)
+    assert by_trees.trees is not None
+    by_rows.trees = None
+    for x in draw_rows(scorer.contract.scored, 100)[:, None]:
+        one, other = by_trees.explain(x), by_rows.explain(x)
+        assert one.values.tobytes() == other.values.tobytes()
+        assert (one.base, one.error) == (other.base, other.error)
 
 
 def test_a_certain_probability_has_finite_reasons():

@@ -48,6 +48,7 @@ class Scorer:
         self.sha256 = hashlib.sha256(data).hexdigest()
         if sha256 not in (None, self.sha256):
             raise ModelFileError(f"the file has sha256 {self.sha256}, expected {sha256}")
+        self.file_bytes = len(data)
         self.small_file = data if len(data) <= SMALL_FILE else b""
         self._session = open_session(data)
         documents = read_documents(self._session.get_modelmeta().custom_metadata_map)

@@ -19,6 +19,8 @@ from serve.model.trees import read_trees
 
 MOST_EXACT = 10  # features
 MOST_COALITIONS = 2**MOST_EXACT  # scored on each background row for one application, up to 256 features
+MOST_ROWS = 1000  # explained in one request
+MOST_WORK = 2**21  # rows scored for them, times the mebibytes of the file, which a row's time follows: some seconds
 FEWEST_PAIRS = 2  # of orders: the standard error needs two
 CLIP = 1e-6  # probabilities are kept this far from 0 and 1, so that log-odds are finite
 
@@ -43,6 +45,7 @@ class Explainer:
         self._scorer = scorer
         self._background = scorer.background
         self._features = scorer.background.shape[1]
+        self._pairs = max(FEWEST_PAIRS, MOST_COALITIONS // (2 * self._features))
         self.trees = read_trees(scorer)
         if self.trees:
             self._parts = np.array([self.trees.split(row[None]) for row in scorer.background])
@@ -56,6 +59,8 @@ class Explainer:
             # By the size of the coalition that a feature joins; the weights of all it can join sum to 1.
             weights = [1 / (self._features * comb(self._features - 1, size)) for size in range(self._features)]
             self._weights = np.array(weights)[self._masks.sum(axis=1)[self._without]]
+        work = len(scorer.background) * self._most_coalitions() * -(-scorer.file_bytes // 2**20)
+        self.most_rows = max(1, min(MOST_ROWS, MOST_WORK // work))  # that one request may have explained
 
     def explain(self, X: np.ndarray) -> Explanation:
         """Return the explanation of one (1, F) float64 row from `Contract.encode`."""
@@ -113,13 +118,18 @@ class Explainer:
         error = by_pair.std(axis=0, ddof=1).max() / np.sqrt(len(by_pair))
         return Explanation(self._base, by_pair.mean(axis=0), float(error))
 
+    def _most_coalitions(self) -> int:
+        """Return how many coalitions are scored for an application on each background row."""
+        if self._features <= MOST_EXACT:
+            return 2**self._features
+        return 2 * self._pairs * (self._features + 1)
+
     def _orders(self, X: np.ndarray) -> np.ndarray:
         """Return (k, F) orders of the features, each followed by its reverse; the same for one file and application."""
         canonical = np.where(np.isnan(X), np.nan, X + 0.0).astype("<f8")  # one NaN and one zero
         digest = hashlib.sha256(bytes.fromhex(self._scorer.sha256) + canonical.tobytes()).digest()
         rng = np.random.default_rng(int.from_bytes(digest))
-        pairs = max(FEWEST_PAIRS, MOST_COALITIONS // (2 * self._features))
-        orders = np.array([rng.permutation(self._features) for _ in range(pairs)])
+        orders = np.array([rng.permutation(self._features) for _ in range(self._pairs)])
         return np.stack([orders, orders[:, ::-1]], axis=1).reshape(-1, self._features)
 
 

@@ -34,6 +34,7 @@ class Formula:
     background: np.ndarray
     sha256: str = "ab" * 32
     small_file: bytes = b""
+    file_bytes: int = 1
     asked: list[np.ndarray] = field(default_factory=list)
 
     def score(self, X: np.ndarray) -> np.ndarray:
@@ -176,6 +177,22 @@ def test_no_row_is_scored_twice_and_their_number_is_bounded(features):
     twice = len(asked) - len(np.unique(asked, axis=0))
     assert twice == len(scorer.background) - 1  # the applicant's own row, which each background row ends in
     assert len(asked) <= MOST_COALITIONS * len(scorer.background)
+
+
+@pytest.mark.parametrize(
+    ("features", "rows", "megabytes", "most"),
+    [
+        (7, 16, 0.1, shapley.MOST_ROWS),
+        (10, 16, 0.1, shapley.MOST_WORK // (1024 * 16)),
+        (10, 16, 1.5, shapley.MOST_WORK // (1024 * 16 * 2)),
+        (17, 12, 0.1, shapley.MOST_WORK // (2 * 30 * 18 * 12)),
+        (256, 64, 40, 1),
+    ],
+)
+def test_one_request_may_have_as_many_rows_explained_as_take_some_seconds(features, rows, megabytes, most):
+    scorer = curved(features, rows)
+    scorer.file_bytes = int(megabytes * 2**20)
+    assert Explainer(scorer).most_rows == most
 
 
 def test_sampled_values_are_near_the_exact_ones_as_stated(monkeypatch):

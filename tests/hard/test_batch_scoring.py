@@ -199,7 +199,7 @@ def test_dask_makes_a_cluster_of_its_own(tmp_path, source, whole, monkeypatch):
 
 def test_dask_gives_the_reasons_that_threads_give(tmp_path, source, monkeypatch):
     monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
-    write_csv(tmp_path / "few.csv", make_columns(Contract.from_dict(LOANS), 500))
+    write_csv(tmp_path / "few.csv", make_columns(Contract.from_dict(LOANS), 500) | {"id": list(range(500))})
     for engine in ("local", "dask"):
         options = ("--engine", engine, "--reasons")
         assert start(tmp_path / "few.csv", tmp_path / engine, source / "model.onnx", *options).wait(300) == 0

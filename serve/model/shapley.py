@@ -20,7 +20,8 @@ from serve.model.trees import read_trees
 MOST_EXACT = 10  # features
 MOST_COALITIONS = 2**MOST_EXACT  # scored on each background row for one application, up to 256 features
 MOST_ROWS = 1000  # explained in one request
-MOST_WORK = 2**21  # rows scored for them, times the mebibytes of the file, which a row's time follows: some seconds
+MOST_WORK = 2**21  # rows scored for them, times what one takes: some seconds
+FILE_PART = 2**16  # bytes of a file, for which onnxruntime takes up to some 10 us a row
 FEWEST_PAIRS = 2  # of orders: the standard error needs two
 CLIP = 1e-6  # probabilities are kept this far from 0 and 1, so that log-odds are finite
 
@@ -59,7 +60,8 @@ class Explainer:
             # By the size of the coalition that a feature joins; the weights of all it can join sum to 1.
             weights = [1 / (self._features * comb(self._features - 1, size)) for size in range(self._features)]
             self._weights = np.array(weights)[self._masks.sum(axis=1)[self._without]]
-        work = len(scorer.background) * self._most_coalitions() * -(-scorer.file_bytes // 2**20)
+        parts = 1 if self.trees else -(-scorer.file_bytes // FILE_PART)
+        work = len(scorer.background) * self._most_coalitions() * parts
         self.most_rows = max(1, min(MOST_ROWS, MOST_WORK // work))  # that one request may have explained
 
     def explain(self, X: np.ndarray) -> Explanation:

@@ -180,19 +180,27 @@ def test_no_row_is_scored_twice_and_their_number_is_bounded(features):
 
 
 @pytest.mark.parametrize(
-    ("features", "rows", "megabytes", "most"),
+    ("features", "rows", "kilobytes", "most"),
     [
-        (7, 16, 0.1, shapley.MOST_ROWS),
-        (10, 16, 0.1, shapley.MOST_WORK // (1024 * 16)),
-        (10, 16, 1.5, shapley.MOST_WORK // (1024 * 16 * 2)),
-        (17, 12, 0.1, shapley.MOST_WORK // (2 * 30 * 18 * 12)),
-        (256, 64, 40, 1),
+        (7, 16, 60, shapley.MOST_ROWS),
+        (10, 16, 60, shapley.MOST_WORK // (1024 * 16)),
+        (10, 16, 65, shapley.MOST_WORK // (1024 * 16 * 2)),
+        (17, 12, 60, shapley.MOST_WORK // (2 * 30 * 18 * 12)),
+        (256, 64, 39_000, 1),
     ],
 )
-def test_one_request_may_have_as_many_rows_explained_as_take_some_seconds(features, rows, megabytes, most):
+def test_one_request_may_have_as_many_rows_explained_as_take_some_seconds(features, rows, kilobytes, most):
     scorer = curved(features, rows)
-    scorer.file_bytes = int(megabytes * 2**20)
+    scorer.file_bytes = kilobytes * 1024
     assert Explainer(scorer).most_rows == most
+
+
+def test_trees_that_are_tables_explain_as_many_rows_whatever_the_size_of_their_file(model_file):
+    scorer = Scorer(model_file("boosted"))
+    scorer.file_bytes *= 1000
+    assert Explainer(scorer).most_rows == shapley.MOST_ROWS
+    scorer.small_file = b""
+    assert Explainer(scorer).most_rows < shapley.MOST_ROWS
 
 
 def test_sampled_values_are_near_the_exact_ones_as_stated(monkeypatch):

@@ -19,6 +19,7 @@ from serve.model.trees import read_trees
 
 MOST_EXACT = 10  # features
 MOST_COALITIONS = 2**MOST_EXACT  # scored on each background row for one application, up to 256 features
+MOST_CELLS = 2**20  # of trees, held at once: about 15 MB for as long as they are scored
 MOST_ROWS = 1000  # explained in one request
 MOST_WORK = 2**21  # rows scored for them, times what one takes: some seconds
 FILE_PART = 2**16  # bytes of a file, for which onnxruntime takes up to some 10 us a row
@@ -80,17 +81,32 @@ class Explainer:
         if changes is None:
             p = self._scorer.score(np.where(self._masks.take(coalition, axis=0), X, self._background.take(row, axis=0)))
         else:
-            cells = np.empty((len(self._sets), *self._cells.shape), dtype=changes.dtype)
-            cells[0] = self._cells
-            for column in range(self._features):  # joins each of the coalitions of those before it
-                np.add(cells[: 1 << column], changes[:, column], out=cells[1 << column : 2 << column])
-            p = self.trees.score(cells.reshape(-1, cells.shape[2]).take(coalition * len(self._cells) + row, axis=0))
+            p = self._score_coalitions(changes, row, coalition)
         log_odds = np.empty(stand_ins.shape)
         log_odds[row, coalition] = _log_odds(p)
         worth = np.take_along_axis(log_odds, stand_ins, axis=1).mean(axis=0)
         # Differences first, so that a feature that changes no score has exactly 0.
         values = np.sum(self._weights * (worth[self._with] - worth[self._without]), axis=1)
         return Explanation(self._base, values, 0.0)
+
+    def _score_coalitions(self, changes: np.ndarray, row: np.ndarray, coalition: np.ndarray) -> np.ndarray:
+        """Return (n,) probabilities for (n,) background rows, ascending, each with the features of a coalition changed.
+
+        changes: (B, F, T), what the value of the application changes in the cells of each background row.
+        """
+        trees = changes.shape[2]
+        step = max(1, MOST_CELLS // (len(self._sets) * trees))
+        p = []
+        for start in range(0, len(changes), step):
+            some = slice(start, start + step)
+            cells = np.empty((len(self._sets), *self._cells[some].shape), dtype=changes.dtype)
+            cells[0] = self._cells[some]
+            for column in range(self._features):  # joins each of the coalitions of those before it
+                np.add(cells[: 1 << column], changes[some, column], out=cells[1 << column : 2 << column])
+            these = slice(*np.searchsorted(row, (start, start + step)))
+            place = coalition[these] * cells.shape[1] + row[these] - start
+            p.append(self.trees.score(cells.reshape(-1, trees).take(place, axis=0)))
+        return np.concatenate(p)
 
     def _sampled(self, X: np.ndarray, differs: np.ndarray, changes: np.ndarray | None) -> Explanation:
         orders = self._orders(X)

@@ -10,6 +10,7 @@ import numpy as np
 from serve.model.onnx_file import Node
 
 MOST_CELLS = 2**20  # of all trees: 4 MiB
+MOST_STRIDES = 2**22  # one for each split and tree, as many as the parts of all segments: 16 MiB at most
 OTHER_MODEL = "the file has other trees than small boosted ones"
 
 
@@ -37,6 +38,8 @@ class TreeTables:
         self.cut_values = np.array([cut for _, cut in cuts], dtype=np.float32)
         kind = np.int16 if self._weights.size <= np.iinfo(np.int16).max else np.int32
         self.starts = np.cumsum([0, *(table.size for table in tables[:-1])], dtype=kind)
+        if len(cuts) * len(tables) > MOST_STRIDES:
+            raise OtherModelError(OTHER_MODEL)
         self.strides = np.zeros((len(cuts), len(tables)), dtype=kind)
         place = {cut: number for number, cut in enumerate(cuts)}
         for number, each in enumerate(axes):

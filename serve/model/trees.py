@@ -59,10 +59,11 @@ def _read_trees(scorer: Scorer) -> Trees:
     node = nodes[at[0]]
     (seen,), (_, output) = node.inputs, node.outputs
     head = open_session(with_output(scorer.small_file, seen))
-    finish = np.asarray
-    if output != OUTPUTS[0]:
-        tail = open_session(cut_before(scorer.small_file, at[0] + 1, output))
-        finish = lambda both: tail.run(OUTPUTS, {output: both})[0]  # noqa: E731
+    tail = None if output == OUTPUTS[0] else open_session(cut_before(scorer.small_file, at[0] + 1, output))
+
+    def finish(both: np.ndarray) -> np.ndarray:
+        return both if tail is None else tail.run(OUTPUTS, {output: both})[0]
+
     tables = TreeTables(node)
     values, parts = _find_parts(scorer.contract.scored, lambda X: head.run([seen], {"X": X})[0], tables)
     trees = Trees(tables, parts, finish)

@@ -155,6 +155,16 @@ def test_trees_give_the_explanation_of_the_scored_rows_to_the_last_bit(model_fil
         assert (one.base, one.error) == (other.base, other.error)
 
 
+@pytest.mark.parametrize("cells", [1, 60 * 128, 60 * 128 * 100])
+def test_the_background_rows_may_be_explained_some_at_a_time(model_file, monkeypatch, cells):
+    scorer = Scorer(model_file("boosted"))
+    explainer = Explainer(scorer)
+    X = draw_rows(scorer.contract.scored, 5)[:, None]
+    usual = [explainer.explain(x).values.tobytes() for x in X]
+    monkeypatch.setattr(shapley, "MOST_CELLS", cells)
+    assert [explainer.explain(x).values.tobytes() for x in X] == usual
+
+
 def test_a_certain_probability_has_finite_reasons():
     scorer = Formula(lambda X: np.where(X[:, 0] > 0, 800.0, -800.0), np.array([[-1.0, 0.0]]))
     with np.errstate(over="ignore"):

@@ -70,7 +70,10 @@ def test_a_node_of_another_kind_is_refused(changes):
         make(**changes)
 
 
-def test_a_tree_with_too_many_cells_is_refused(monkeypatch):
-    monkeypatch.setattr("serve.model.tree_tables.MOST_CELLS", 3)
+@pytest.mark.parametrize(("limit", "most"), [("MOST_CELLS", 3), ("MOST_STRIDES", 1)])
+def test_trees_whose_tables_would_be_large_are_refused(monkeypatch, limit, most):
+    monkeypatch.setattr(f"serve.model.tree_tables.{limit}", most)
     with pytest.raises(OtherModelError):
         make()
+    monkeypatch.setattr(f"serve.model.tree_tables.{limit}", most + 1)
+    make()

@@ -16,6 +16,7 @@ from serve.model.reasons import principal_reasons
 from serve.model.scorer import Decision, name_band
 from serve.store.live import Loaded
 
+LONGEST_ACCEPT_LANGUAGE = 500  # characters; a browser sends up to 100
 blueprint = Blueprint("decision", __name__)
 
 Write = Callable[[Callable[[str], str]], Any]  # takes a text by language, returns the document's form of it
@@ -44,7 +45,7 @@ def decide() -> Response:
     application = read_json()
     X = loaded.scorer.contract.encode(application)
     decision = loaded.scorer.answer_row(X)
-    language = request.accept_languages.best_match(LANGUAGES, LANGUAGES[0])
+    language = _read_language()
     write = (lambda text: {each: text(each) for each in LANGUAGES}) if all_languages else (lambda text: text(language))
     document = _describe(decision, X, loaded, with_values, write)
     decision_id = record_decision(loaded, decision, X, application, [reason["code"] for reason in document["reasons"]])
@@ -60,6 +61,12 @@ def _read_choice(name: str, chosen: str, otherwise: str) -> bool:
     if len(values) > 1 or values[0] not in (chosen, otherwise):
         raise RequestError(f"query.{name}: expected {chosen} or {otherwise}, once")
     return values[0] == chosen
+
+
+def _read_language() -> str:
+    """Return the caller's preferred language; the default one for a header so long that it would take time to parse."""
+    is_long = len(request.headers.get("Accept-Language", "")) > LONGEST_ACCEPT_LANGUAGE
+    return LANGUAGES[0] if is_long else request.accept_languages.best_match(LANGUAGES, LANGUAGES[0])
 
 
 def _describe(decision: Decision, X: np.ndarray, loaded: Loaded, with_values: bool, write: Write) -> dict[str, Any]:

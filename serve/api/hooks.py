@@ -5,8 +5,10 @@ Source of the trace context: W3C Trace Context, section 3.2.
 
 import re
 import time
+from urllib.parse import quote
 
 from flask import Flask, Response, g, request
+from werkzeug.exceptions import NotFound
 
 from serve.api.body import respond
 from serve.errors import RequestError
@@ -44,6 +46,22 @@ def require_keys(app: Flask, keys: Keys, observer: Observer) -> None:
         for challenge in CHALLENGES:
             response.headers.add("WWW-Authenticate", challenge)
         return response
+
+
+def refuse_other_spellings(app: Flask) -> None:
+    """Answer 404 to any spelling of a path but one, since a proxy may have judged the path as it was spelled.
+
+    The one spelling has single slashes and percent-encodes what `urllib.parse.quote` does. It is checked where the WSGI
+    server gives the target as it came, in RAW_URI: ours does.
+    """
+    app.url_map.merge_slashes = False
+
+    @app.before_request
+    def check() -> None:
+        raw = request.environ.get("RAW_URI")
+        path = request.environ["PATH_INFO"]
+        if "//" in path or (raw is not None and raw.partition("?")[0] != quote(path.encode("latin-1"))):
+            raise NotFound
 
 
 def observe(app: Flask, observer: Observer) -> None:

@@ -93,7 +93,7 @@ def count_byte(body: bytes, character: bytes) -> int:
     # numpy takes some microseconds to start, but then its speed does not depend on the number of hits.
     if len(body) < 4096:
         return body.count(character)
-    return np.count_nonzero(np.frombuffer(body, np.uint8) == ord(character))
+    return int(np.count_nonzero(np.frombuffer(body, np.uint8) == ord(character)))
 
 
 def dumps(value: Any) -> bytes:

@@ -1,5 +1,6 @@
 """The memory of large JSON bodies: estimated before they are parsed, shared by requests, freed step by step."""
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Condition
@@ -10,6 +11,7 @@ from werkzeug.exceptions import RequestEntityTooLarge, ServiceUnavailable
 
 from serve.strict_json import PIECE_ITEMS, count_byte
 
+LARGE = 2**20  # bytes; while a request holds as much, the garbage collector rests
 WAIT_SECONDS = 10.0  # for other requests to end
 # Bytes of memory for a mark in a body: an item in its list, its column and X; half a text or name; a list; an object.
 # Measured with CPython 3.11 to 3.14; a test compares them with what bodies of each kind take.
@@ -28,6 +30,7 @@ class Room:
 
     def __init__(self, size: int) -> None:
         self._size = self._free = size
+        self._large = 0  # requests that hold at least LARGE bytes
         self._changed = Condition()
 
     @contextmanager
@@ -38,13 +41,23 @@ class Room:
         with self._changed:
             if not self._changed.wait_for(lambda: size <= self._free, WAIT_SECONDS):
                 raise ServiceUnavailable("too many large requests, try again later", retry_after=1)
-            self._free -= size
+            self._change(-size)
         try:
             yield
         finally:
             with self._changed:
-                self._free += size
+                self._change(size)
                 self._changed.notify_all()
+
+    def _change(self, size: int) -> None:
+        self._free += size
+        self._large += (-size >= LARGE) - (size >= LARGE)
+        # A full collection visits each list of a parsed body, in which there is no garbage, and no other thread runs.
+        if self._large:
+            gc.disable()
+            gc.collect(0)
+        else:
+            gc.enable()
 
 
 def discard(value: Any) -> None:

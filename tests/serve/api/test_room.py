@@ -1,3 +1,4 @@
+import gc
 import threading
 import tracemalloc
 
@@ -62,6 +63,18 @@ def test_a_request_without_room_in_time_is_asked_to_come_again(monkeypatch):
     with shared.hold(60), pytest.raises(ServiceUnavailable) as refused, shared.hold(60):
         pass
     assert refused.value.retry_after == 1
+
+
+def test_the_garbage_collector_rests_only_while_a_large_request_is_served():
+    shared = Room(3 * room.LARGE)
+    with shared.hold(room.LARGE - 1):
+        assert gc.isenabled()
+        with shared.hold(room.LARGE):
+            assert not gc.isenabled()
+            with shared.hold(room.LARGE):
+                pass
+            assert not gc.isenabled()
+        assert gc.isenabled()
 
 
 def test_room_is_free_again_after_an_error():

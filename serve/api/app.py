@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from serve.api import batch, decision, mlflow_scoring, open_inference, status
 from serve.api.body import respond, share_room
-from serve.api.hooks import observe, record_refusals, refuse_other_spellings, require_keys
+from serve.api.hooks import observe, record_refusals, refuse_long_headers, refuse_other_spellings, require_keys
 from serve.api.pages import app_pages, docs_pages, documents
 from serve.errors import ApplicationError, JSONError, RequestError
 from serve.keys import Keys
@@ -46,6 +46,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     if prediction_log:
         record_refusals(app, prediction_log.refusals)
     refuse_other_spellings(app)
+    refuse_long_headers(app)
     for module in (status, decision, batch, open_inference, mlflow_scoring):
         app.register_blueprint(module.blueprint)
     for blueprint in (app_pages, docs_pages, documents):

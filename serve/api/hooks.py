@@ -8,7 +8,7 @@ import time
 from urllib.parse import quote
 
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import NotFound, UnsupportedMediaType
 
 from serve.api.body import respond
 from serve.errors import RequestError
@@ -24,6 +24,7 @@ METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 DECISION_ENDPOINTS = frozenset(
     ("decision.predict", "decision.decide", "batch.predict_batch", "mlflow_scoring.invocations", "open_inference.infer")
 )
+LONGEST_QUERY, LONGEST_CONTENT_TYPE = 1000, 200  # characters
 REFUSAL_KINDS = {400: "malformed", 413: "too large", 415: "content type", 422: "shape"}  # of an error without faults
 _match_traceparent = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
 
@@ -62,6 +63,19 @@ def refuse_other_spellings(app: Flask) -> None:
         path = request.environ["PATH_INFO"]
         if "//" in path or (raw is not None and raw.partition("?")[0] != quote(path.encode("latin-1"))):
             raise NotFound
+
+
+def refuse_long_headers(app: Flask) -> None:
+    """Refuse what would take long to parse: a query string, or a header that a route parses, of thousands of parts."""
+
+    @app.before_request
+    def check() -> None:
+        if len(request.query_string) > LONGEST_QUERY:
+            raise RequestError(f"query: expected at most {LONGEST_QUERY} characters")
+        if len(request.headers.get("Content-Type", "")) > LONGEST_CONTENT_TYPE:
+            raise UnsupportedMediaType(f"Content-Type: expected at most {LONGEST_CONTENT_TYPE} characters")
+        if len(request.headers.get("If-None-Match", "")) > LONGEST_QUERY:
+            raise RequestError(f"If-None-Match: expected at most {LONGEST_QUERY} characters")
 
 
 def observe(app: Flask, observer: Observer) -> None:

@@ -239,3 +239,21 @@ def test_a_model_s_name_is_read_only_as_quote_writes_it(client, written, error):
     status, rest = wsgi.call(client.application.wsgi_app, asked, ("127.0.0.1", 80))
     assert status.startswith(b"HTTP/1.1 404 ")
     assert (b"unknown model" in rest) is (error == "unknown model")
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"content_type": "application/json;" + "a" * 184}, 415),
+        ({"content_type": "application/json;a=" + "b" * 181}, 200),
+        ({"headers": {"If-None-Match": '"a",' * 251}}, 400),
+        ({"headers": {"If-None-Match": '"a",' * 250}}, 200),
+        ({"query_string": "a" * 1001}, 400),
+        ({"query_string": "a" * 1000}, 200),
+    ],
+)
+def test_what_would_take_long_to_parse_is_refused_by_its_length(client, application, changes, status):
+    sent = {"data": json.dumps(application), "content_type": "application/json"} | changes
+    response = client.post("/api/v2/decision", **sent)
+    assert response.status_code == status
+    assert status == 200 or ("expected at most" in response.json["error"] and "aaa" not in response.text)

@@ -111,6 +111,10 @@ bench: $(READY) $(VENV)-bench/.ready $(VENV)-bench-mlserver/.ready ## compare th
 bench-reasons: $(READY) ## what the reasons of a decision cost
 	$(VENV)/bin/python -m tests.benchmarks.reasons
 
+bench-starved: $(READY) ## what one calm caller feels beside 64 greedy ones (BENCH_OPTIONS="--rounds 3 --seconds 10")
+	sh tests/benchmarks/install_tools.sh
+	$(VENV)/bin/python -m tests.benchmarks.starvation $(BENCH_OPTIONS)
+
 bench-log: $(READY) ## what the prediction log costs a request (BENCH_OPTIONS="--rounds 6 --seconds 3")
 	sh tests/benchmarks/install_tools.sh
 	$(VENV)/bin/python -m tests.benchmarks.prediction_log $(BENCH_OPTIONS)

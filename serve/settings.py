@@ -63,7 +63,7 @@ class Settings:
     host: str = _setting("127.0.0.1", str)
     port: int = _number(8000, 0, 65_535)
     workers: int = _number(1, 1, 256)
-    threads: int = _number(4, 1, 256)
+    threads: int = _number(2, 1, 256)  # more would only wait for the interpreter, which runs one at a time
     poll_seconds: float = _number(1.0, 0.05, 3600)
     drain_seconds: float = _number(20.0, 0.1, 3600)
     receive_seconds: float = _number(10.0, 0.1, 3600)

@@ -4,17 +4,16 @@ Flask's dispatch costs several times what decoding, checking and scoring do. The
 reference: on any error, doubt or monitored feature the lane returns None, and Flask answers the unchanged request.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from time import perf_counter, time
-
-import msgspec
-import numpy as np
 
 from serve import strict_json
 from serve.api.hooks import valid_traceparent
-from serve.contract.feature import NAN
+from serve.contract.decoder import ApplicationDecoder
 from serve.keys import Keys
 from serve.metrics.observer import Observer
+from serve.model.single_row import SingleRow
 from serve.records.applicant import HEADER, is_key
 from serve.records.decided import Decided, Row, make_decision_id
 from serve.records.prediction_log import PredictionLog
@@ -24,13 +23,13 @@ from serve.store.live import LiveModel, Loaded
 ROUTE = "/api/v2/predict"
 TARGET = ROUTE.encode()
 CONTENT_TYPES = frozenset(b"application/json" + end for end in (b"", b"; charset=utf-8", b"; charset=UTF-8"))
-APPLICANT = HEADER.lower().encode()
 NO_HEADERS: Mapping[bytes, bytes] = {}
-_decode = msgspec.json.Decoder().decode
+APPLICANT = HEADER.lower().encode()
+Answer = Callable[[bytes], bytes | None]  # from a body: headers and body of a 200 response, or None
 
 
 class Lane:
-    """Answers predictions with the live model."""
+    """Answers predictions with the live model; one thread at a time."""
 
     def __init__(
         self,
@@ -44,8 +43,11 @@ class Lane:
         self._unrecorded = log is None and shadow is None
         self._prepared: _Prepared | None = None
 
-    def __call__(self, method: bytes, target: bytes, headers: Mapping[bytes, bytes], body: bytes) -> bytes | None:
-        """Return the response (headers and body) to a request, or None: Flask has to answer."""
+    def __call__(self, method: bytes, target: bytes, headers: Mapping[bytes, bytes]) -> Answer | None:
+        """Return a function from a body to the response (headers and body), or None: Flask has to answer.
+
+        The function returns None likewise, for a body that Flask has to judge.
+        """
         if (
             target != TARGET
             or method != b"POST"
@@ -53,10 +55,21 @@ class Lane:
             or b"content-encoding" in headers
         ):
             return None
-        return self.predict(body, headers)
+        return self._prepare(headers)
 
     def predict(self, body: bytes, headers: Mapping[bytes, bytes] = NO_HEADERS) -> bytes | None:
         """Return the response (headers and body) to a JSON body, or None: Flask has to answer."""
+        answer = self._prepare(headers)
+        return answer(body) if answer else None
+
+    def _prepare(self, headers: Mapping[bytes, bytes]) -> Answer | None:
+        applicant = headers.get(APPLICANT)
+        if applicant is not None and self._log is not None and not is_key(applicant):
+            return None
+        trace = valid_traceparent(headers.get(b"traceparent", b"").decode("latin-1"))
+        return partial(self._answer, headers, applicant, trace)
+
+    def _answer(self, headers: Mapping[bytes, bytes], applicant: bytes | None, trace: str, body: bytes) -> bytes | None:
         loaded = self._live.current
         if loaded is None:
             return None
@@ -66,35 +79,32 @@ class Lane:
             return None
         prepared = self._prepared
         if prepared is None or prepared.loaded is not loaded:
-            prepared = self._prepared = _Prepared(loaded)
-        X = prepared.encode(body)
-        if X is None:
+            prepared = self._prepared = _Prepared(loaded, self._observer)
+        row = prepared.decode(body)
+        if row is None:
             return None
-        p = loaded.scorer.score_one(X)
-        code = 1 if p >= loaded.scorer.threshold else 0
+        p = prepared.score(row)
+        code = 1 if p >= prepared.threshold else 0
         decision_id = make_decision_id()
         if not self._unrecorded:
-            applicant, seconds = headers.get(APPLICANT), perf_counter() - begun
-            if not self._record((time(), decision_id, ROUTE, loaded, X.tobytes(), p, code, seconds, applicant)):
+            seconds = perf_counter() - begun
+            if not self._record((time(), decision_id, ROUTE, loaded, row, p, code, seconds, applicant)):
                 return None
         before, after, end = prepared.answers[code]
-        trace = valid_traceparent(headers[b"traceparent"].decode("latin-1")) if b"traceparent" in headers else ""
         if trace:
             after += f"\r\ntraceparent: {trace}".encode()
-        answer = b"".join((before, decision_id.encode(), after, end))
-        self._observer.decided(loaded, code)
         if key_name:
             self._observer.used_key(key_name)
-        version = loaded.pointer.version
-        self._observer.answered(ROUTE, "POST", 200, perf_counter() - begun, decision_id, trace, version)
-        return answer
+        seconds = perf_counter() - begun
+        prepared.count(code, seconds)
+        if self._observer.log_share:
+            self._observer.log(ROUTE, "POST", 200, seconds, decision_id, trace, loaded.pointer.version)
+        return b"".join((before, decision_id.encode(), after, end))
 
     def _record(self, row: Row) -> bool:
         """Pass a decision to the prediction log and to the shadow; return False when the log refuses it."""
-        if self._log is not None:
-            applicant = row[-1]
-            if (applicant is not None and not is_key(applicant)) or not self._log.take_row(row):
-                return False
+        if self._log is not None and not self._log.take_row(row):
+            return False
         if self._shadow is not None:
             at, decision_id, route, loaded, X, p, code, seconds, _ = row
             self._shadow.put(Decided(at, decision_id, route, loaded, X, [p], [code], seconds))
@@ -102,49 +112,15 @@ class Lane:
 
 
 class _Prepared:
-    """What the lane prepares for one model: its features as tuples, and both answers without the decision id."""
+    """What the lane prepares for one model: its parts, and both answers without the decision id."""
 
-    def __init__(self, loaded: Loaded) -> None:
-        features = loaded.scorer.contract.scored
-        self.loaded = loaded
-        self._features = {}
-        for column, f in enumerate(features):
-            indices = {text: float(i) for i, text in enumerate(f.values)} if f.is_category else None
-            self._features[f.name] = (column, f.min or 0, f.max or 0, f.type == "integer", indices, f.missing)
-        # A feature that may be missing is NaN until the body has it; None marks one that is required.
-        self._row: list[float | None] = [NAN if feature.missing else None for feature in features]
-        self._X = np.empty((1, len(features)))
+    def __init__(self, loaded: Loaded, observer: Observer) -> None:
+        scorer = loaded.scorer
+        self.loaded, self.threshold = loaded, scorer.threshold
+        self.decode = ApplicationDecoder(scorer.contract).decode
+        self.score = SingleRow(scorer).score
+        self.count = observer.count_decisions(ROUTE, loaded)
         self.answers = [_answer(loaded, code) for code in (0, 1)]
-
-    def encode(self, body: bytes) -> np.ndarray | None:
-        """Return (1, F) float64, valid until the next call; None when the body is not a plainly valid application."""
-        try:
-            application = _decode(body)
-        except (ValueError, RecursionError):
-            return None
-        if type(application) is not dict or b"\\" in body:
-            return None
-        row, features, texts = self._row.copy(), self._features, 0
-        for name, value in application.items():
-            feature = features.get(name)
-            if feature is None:
-                return None
-            column, low, high, whole, indices, missing = feature
-            kind = type(value)
-            if indices is not None and kind is str:
-                texts += 1
-                row[column] = indices.get(value)
-            elif indices is None and (kind is float or kind is int):
-                if not low <= value <= high or (whole and value != int(value)):
-                    return None
-                row[column] = value
-            elif value is not None or not missing:
-                return None
-        # Without a backslash, two quotes for each decoded name and text leave room for no name that stands twice.
-        if None in row or body.count(b'"') != 2 * (len(application) + texts):
-            return None
-        self._X[0] = row
-        return self._X
 
 
 def _answer(loaded: Loaded, code: int) -> tuple[bytes, bytes, bytes]:

@@ -1,11 +1,13 @@
 """What a worker serves, in the form that `serve.http` expects: the Flask application, the fast lane, the metrics."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 
 from serve.api.app import create_app
 from serve.api.lane import Lane
+from serve.keys import Keys
 from serve.settings import Settings
 
 MANY_ROWS = re.compile(rb"(/api/v2/predict/batch|/invocations|/v2/models/.*/infer)(\?.*)?")
@@ -20,6 +22,7 @@ class Service:
         app = create_app(settings)
         parts = app.extensions
         self._settings, self._observer, self._log = settings, parts["observer"], parts["prediction_log"]
+        self._keys: Keys | None = parts["keys"]
         self._background = [part for part in (parts["prediction_log"], parts["shadow"]) if part]
         if counts:
             self._observer.share(counts)
@@ -29,7 +32,8 @@ class Service:
         self.metrics = SimpleNamespace(
             application=self._observer.metrics_app,
             rejected=self._observer.rejected,
-            short_cut=lambda *_request: None,
+            short_cut=lambda *_head: None,
+            admits=lambda *_head: True,
             body_limit=lambda _target: settings.max_body_bytes,
             is_urgent=lambda _target: False,
         )
@@ -40,6 +44,10 @@ class Service:
         """Return how many bytes the body of a request to this target may have."""
         settings = self._settings
         return settings.max_batch_bytes if MANY_ROWS.fullmatch(target) else settings.max_body_bytes
+
+    def admits(self, target: bytes, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether the body is kept: where keys are required, no memory is held for a caller without one."""
+        return self._keys is None or self._keys.holder(headers) is not None
 
     def is_urgent(self, target: bytes) -> bool:
         """Let health checks pass a full queue."""

@@ -5,31 +5,27 @@ Source: RFC 9112 (connections: section 9).
 """
 
 import asyncio
-from collections import deque
 
 from serve.http.front import Front
-from serve.http.reader import RequestReader
+from serve.http.head import END
+from serve.http.listening import has_arrived
+from serve.http.pieces import Pieces
+from serve.http.turns import TurnReader
 from serve.http.wsgi import Request, make_error
 
-LINGER_SECONDS = 2.0  # in which a refused caller's bytes are thrown away, so that it gets to read the response
-CUT_SHORT = (400, "the request ended early")
+LINGER_SECONDS = 2.0  # in which the bytes of a caller are thrown away after the last response, so that it can be read
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+CLOSE, KEEP_ALIVE = b"Connection: close\r\n", b"Connection: keep-alive\r\n"
 NEVER = float("inf")
 
 
-class Connection(RequestReader, asyncio.Protocol):
+class Connection(TurnReader, asyncio.Protocol):
     """Reads requests from one caller and writes the responses; `front` is shared by the connections of an address."""
 
     def __init__(self, front: Front) -> None:
         super().__init__(front)
         self.deadline = NEVER
-        self.closing = False
-        self._transport: asyncio.Transport | None = None
-        self._waiting: deque[Request] = deque()
         self._quiet_since = 0.0
-        self._busy = False  # the application has a request of this connection
-        self._paused = False  # the caller does not read
-        self._owes_continue = False  # a 100 response, once the requests before are answered
 
     # Callbacks of the event loop.
 
@@ -38,35 +34,49 @@ class Connection(RequestReader, asyncio.Protocol):
         self._transport = transport
         self.deadline = self.front.receive_by
         self._quiet_since = self.front.now
-        self.front.connections.add(self)
-        if len(self.front.connections) > self.front.settings.max_connections:
+        if not self.front.enter(self):
             self._refuse(503, "too many connections, try again")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Drop everything, and later the response of a request that is being answered."""
-        self.front.connections.discard(self)
+        self.front.leave(self)
         self.closing = True
         self._transport = None
-        self._waiting.clear()
+        self._leave_unread(0)
         self.forget()
 
     def data_received(self, data: bytes) -> None:
-        """Read; bytes after a fault are thrown away."""
+        """Answer at once what the front knows to the byte, else read; bytes after a fault are thrown away."""
         if self.closing or self.fault:
             return
-        self.read(data)
-        if self.fault:
-            self._go_on()
+        if self.in_request or self._busy or self._paused or self.pieces.waiting or not self._answer_known(data):
+            self.pieces.add(data)
+            self._take_turn()
+
+    def _answer_known(self, data: bytes) -> bool:
+        """Answer one whole request with a known head, as reading it would; return False for all others."""
+        front = self.front
+        head = data[: data.find(END) + len(END)]
+        known = front.heads.get(head)
+        if known is None or len(data) != len(head) + known.size:
+            return False
+        if front.body_bytes + known.size > front.settings.max_buffered_bytes:
+            return False
+        rest = front.answer(known.answer, data[len(head) :])
+        if rest is None:
+            return False
+        self.deadline = front.idle_until
+        self._quiet_since = front.now
+        self._transport.write(front.ok + rest)
+        return True
 
     def eof_received(self) -> bool:
         """Answer the whole requests of a caller that sends no more, refuse an incomplete one."""
-        if (self._busy or self._waiting) and not self.closing:
-            self.fault = self.fault or CUT_SHORT
-            return self._transport.can_write_eof()  # with TLS it can't be closed in one direction
-        if self.in_request and not self.closing:
-            self._refuse(*CUT_SHORT)
-        self._start_closing()
-        return False
+        self._ended = True
+        if not (self.closing or self._busy or self._paused or self.pieces.waiting):
+            self._take_turn()
+        # True: responses can still be written; with TLS a connection can't be closed in one direction.
+        return not self.closing and self._transport.can_write_eof()
 
     def pause_writing(self) -> None:
         """Set a deadline for a caller that does not read its responses, and read nothing from it meanwhile."""
@@ -79,39 +89,28 @@ class Connection(RequestReader, asyncio.Protocol):
         self._paused = False
         if not self.closing:
             self.deadline = NEVER if self._busy else self._receive_deadline()
-            self._go_on()
+            if not self._unread:
+                self._transport.resume_reading()
+            self._take_turn()
 
     # Callbacks of the reader.
 
     def request_begins(self) -> None:
         """Set the deadline of the whole request."""
-        self._owes_continue = False
-        if not self._busy:
-            self.deadline = self.front.receive_by
+        self.deadline = self.front.receive_by
 
     def request_expects_continue(self) -> None:
-        """Ask for the body, once the requests before it are answered."""
-        self._owes_continue = self._busy or bool(self._waiting)
-        if not self._owes_continue:
-            self._transport.write(CONTINUE)
-
-    def request_ends(self, request: Request) -> None:
-        """Answer the request, or queue it behind the one that is being answered."""
-        if self.closing:
-            return
-        if self._busy or self._paused:
-            self._waiting.append(request)
-            self._transport.pause_reading()  # so that only requests of one read are queued
-        else:
-            self._answer(request)
+        """Ask for the body."""
+        self._transport.write(CONTINUE)
 
     # Responses.
 
     def _answer(self, request: Request) -> None:
-        quick = self.front.short_cut(request)
+        self.front.half_sent.pop(self, None)
+        quick = self.front.answer(request.answer, request.body) if request.answer else None
         if quick is not None:
-            self.release(len(request.body))
-            self._send(b"HTTP/1.1 200 OK\r\n", quick, request.keep_alive)
+            self.release()
+            self._send(b"HTTP/1.1 200 OK\r\n", quick, request.keep_alive, request.version)
         elif self.front.ask(request, self.answered):
             self._busy = True
             self.deadline = NEVER
@@ -119,36 +118,22 @@ class Connection(RequestReader, asyncio.Protocol):
             self._refuse(503, "too many requests are waiting, try again")
 
     def answered(self, request: Request, status: bytes, rest: bytes) -> None:
-        """Send the application's response, then answer the next of the pipelined requests."""
+        """Send the application's response, then go on with what came meanwhile."""
         self._busy = False
         if self._transport is None or self.closing:
             return
-        self.release(len(request.body))  # and not the bytes of the next request
-        self._send(status, rest, request.keep_alive and not self.front.draining)
-        self._go_on()
+        self.release()
+        self._send(status, rest, request.keep_alive, request.version)
+        if not self.closing:
+            self._take_turn()
 
-    def _go_on(self) -> None:
-        """Answer the queued requests; then end after a fault, or read on."""
-        while self._waiting and not (self._busy or self._paused or self.closing):
-            self._answer(self._waiting.popleft())
-        if self._busy or self._paused or self.closing:
-            return
-        if self.fault is CUT_SHORT and not self.in_request:
-            self._end()
-        elif self.fault:
-            self._refuse(*self.fault)
-        else:
-            if self._owes_continue and self.in_request:
-                self.request_expects_continue()
-            self._transport.resume_reading()
-
-    def _send(self, status: bytes, rest: bytes, keep_alive: bool) -> None:
-        if keep_alive:
-            self.deadline = self._receive_deadline()
-            self._quiet_since = self.front.now
-            self._transport.write(b"".join((status, self.front.date, rest)))
-        else:
-            self._transport.write(b"".join((status, self.front.date, b"Connection: close\r\n", rest)))
+    def _send(self, status: bytes, rest: bytes, keep_alive: bool, version: str = "1.1") -> None:
+        keep_alive = keep_alive and not self.front.draining
+        self.deadline = self.front.idle_until
+        self._quiet_since = self.front.now
+        persistence = CLOSE if not keep_alive else KEEP_ALIVE if version == "1.0" else b""
+        self._transport.write(b"".join((status, self.front.date, persistence, rest)))
+        if not keep_alive:
             self._end()
 
     def _receive_deadline(self) -> float:
@@ -160,36 +145,51 @@ class Connection(RequestReader, asyncio.Protocol):
         self.fault = (status, text)
         self.release()
         self.front.rejected(status)
-        self._send(*make_error(status, text), keep_alive=False)
+        line, rest = make_error(status, text)
+        if self.is_head_request:
+            rest = rest[: rest.index(END) + len(END)]
+        self._send(line, rest, keep_alive=False)
 
     def _end(self) -> None:
-        self._start_closing()
-        # A refused caller may still send: closing now could reset the connection before it has read the response.
-        if self.fault and self._transport.can_write_eof():
+        """Close: the caller may still send, and closing at once could reset the connection before it has read."""
+        self.closing = True
+        self._leave_unread(0)
+        self.pieces = Pieces()
+        self.deadline = self.front.now + (self.front.settings.send_seconds if self._paused else LINGER_SECONDS)
+        if self._transport.can_write_eof() and not self._ended:
             self._transport.write_eof()
             self._transport.resume_reading()
         else:
             self._transport.close()
 
-    def _start_closing(self) -> None:
-        self.closing = True
-        self._waiting.clear()
-        self.deadline = self.front.now + (self.front.settings.send_seconds if self._paused else LINGER_SECONDS)
+    # Ends that the front asks for.
 
     def expire(self) -> None:
         """End, since the deadline has passed: with 408 where a request had begun."""
         if self._transport is None:
             return
         if self.closing or self._paused:
-            self.closing = True
-            self._transport.abort()
+            self._disconnect()
         elif self.in_request:
             self._refuse(408, "the request did not come in time")
         else:
             self._end()
 
-    def close_if_idle(self, seconds: float = 0.0) -> None:
-        """End if no request has begun and none was answered for so many seconds."""
-        idle = not (self._busy or self._waiting or self.in_request or self.closing)
-        if self._transport and idle and self.front.now - self._quiet_since >= seconds:
+    def close_if_idle(self, seconds: float) -> None:
+        """End if no request has begun or arrived and none was answered for so many seconds."""
+        began = self._busy or self.pieces.waiting or self.in_request or self.closing or not self._transport
+        if not began and self.front.now - self._quiet_since >= seconds and not has_arrived(self._transport):
             self._end()
+
+    def give_way(self) -> bool:
+        """Disconnect unless a request is being answered."""
+        if self._busy or self._transport is None:
+            return False
+        self.front.rejected(503)
+        self._disconnect()
+        return True
+
+    def _disconnect(self) -> None:
+        self.closing = True
+        self.front.leave(self)
+        self._transport.abort()

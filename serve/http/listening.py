@@ -1,7 +1,11 @@
-"""Listening sockets and the TLS context: a fault in either stops the start."""
+"""Sockets: those that listen and their TLS context, where a fault stops the start; and what waits in an open one."""
 
+import asyncio
+import fcntl
 import socket
 import ssl
+import struct
+import termios
 
 from serve.errors import SettingsError
 from serve.settings import BACKLOG, Settings
@@ -26,3 +30,9 @@ def make_context(settings: Settings) -> ssl.SSLContext | None:
     except OSError as err:  # ssl.SSLError is one
         raise SettingsError(f"SERVE_TLS_CERTIFICATE, SERVE_TLS_KEY: {err.strerror}") from err
     return context
+
+
+def has_arrived(transport: asyncio.BaseTransport) -> bool:
+    """Whether the system holds bytes of the caller that were not read yet."""
+    number = transport.get_extra_info("socket").fileno()
+    return struct.unpack("i", fcntl.ioctl(number, termios.FIONREAD, bytes(4))) != (0,)

@@ -4,15 +4,19 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from serve.http.connection import Connection
 from serve.http.front import Front, Service
+from serve.http.handshake import TLSListener
 from serve.http.listening import make_context
 from serve.settings import BACKLOG, Settings
 
 TICK = 0.1  # seconds; the grain of every deadline
+SWITCH_SECONDS = 0.0005  # after which a thread of the application gives the interpreter to the loop, if that waits
 
 
 class WorkerService(Service, Protocol):
@@ -37,17 +41,20 @@ async def work(
     make_service: called once SIGTERM is handled.   beat: called at each tick.   parent: its pid, known before the
     fork, since the parent may have ended by now.
     """
+    sys.setswitchinterval(SWITCH_SECONDS)
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     service = make_service()
     fronts = [front := Front(service, settings)]
     context = make_context(settings)
-    tls = {"ssl": context, "ssl_handshake_timeout": settings.receive_seconds} if context else {}
-    server = await loop.create_server(lambda: Connection(front), sock=public, backlog=BACKLOG, **tls)
+    if context:
+        listener = TLSListener(front, context, public)
+    else:
+        listener = await loop.create_server(partial(Connection, front), sock=public, backlog=BACKLOG)
     if metrics:
         fronts.append(metrics_front := Front(service.metrics, settings))
-        await loop.create_server(lambda: Connection(metrics_front), sock=metrics, backlog=BACKLOG)
+        await loop.create_server(partial(Connection, metrics_front), sock=metrics, backlog=BACKLOG)
 
     def tick() -> None:
         beat()
@@ -59,19 +66,21 @@ async def work(
         tick()
         await asyncio.sleep(TICK)
     service.stop()
-    await _drain(front, server, settings.drain_seconds, tick)
+    await _drain(front, listener, settings.drain_seconds, tick)
     service.close()
     service.gauge(len(front.connections), front.in_flight)  # the last counts
 
 
-async def _drain(front: Front, server: asyncio.Server, seconds: float, tick: Callable[[], None]) -> None:
+async def _drain(
+    front: Front, listener: asyncio.Server | TLSListener, seconds: float, tick: Callable[[], None]
+) -> None:
     """Answer what is in flight, still listening, so that a health check can read 503; then close and end."""
     deadline = front.now + seconds
     begun = front.drain()
-    while begun & front.connections and front.now < deadline:
+    while begun & front.drain() and front.now < deadline:
         await asyncio.sleep(TICK)
         tick()
-    server.close()
+    listener.close()
     while front.drain() and front.now < deadline:
         await asyncio.sleep(TICK)
         tick()

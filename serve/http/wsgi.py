@@ -14,11 +14,15 @@ from serve import strict_json
 CONNECTION_HEADERS = frozenset(("connection", "keep-alive", "trailer", "transfer-encoding", "upgrade", "date"))
 REASONS = responses | {413: "Content Too Large"}  # Python before 3.13 has an older name
 Application = Callable[..., Iterable[bytes]]
+Answer = Callable[[bytes], bytes | None]  # from a body: headers and body of a 200 response, or None
 
 
 @dataclass(slots=True)
 class Request:
-    """A whole request: `headers` by lower-case name; with `keep_alive` the connection outlives the response."""
+    """A whole request: `headers` by lower-case name; with `keep_alive` the connection outlives the response.
+
+    answer: the fast lane, prepared for this head; None: the application has to answer.
+    """
 
     method: bytes
     target: bytes
@@ -26,6 +30,7 @@ class Request:
     body: bytes
     keep_alive: bool
     version: str
+    answer: Answer | None = None
 
 
 def call(application: Application, request: Request, server: tuple[str, int]) -> tuple[bytes, bytes]:

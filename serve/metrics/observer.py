@@ -23,7 +23,7 @@ class Observer:
 
     def __init__(self, log_share: float = 0.0) -> None:
         """log_share: the share of requests that are logged, 0 to 1."""
-        self._log_share = log_share
+        self.log_share = log_share
         self.tallies = tallies = Tallies()
         self._lock = tallies.lock
         self._answers: dict[tuple[str, str, int], list[float]] = {}
@@ -51,20 +51,45 @@ class Observer:
         version: str = "",
     ) -> None:
         """Count one response of a route, and log a random share of them."""
-        row = self._answers.get((route, method, status))
-        if row is None:
-            key = (exposition.SECONDS, route, method, str(status))
-            row = self._answers[route, method, status] = self.tallies.row(key, len(BUCKETS) + 2)
+        row = self._answer_row(route, method, status)
         bucket = bisect_left(BUCKETS, seconds)
         with self._lock:
             row[bucket] += 1
             row[-1] += seconds
-        if self._log_share and random.random() < self._log_share:
+        if self.log_share:
+            self.log(route, method, status, seconds, decision_id, traceparent, version)
+
+    def _answer_row(self, route: str, method: str, status: int) -> list[float]:
+        row = self._answers.get((route, method, status))
+        if row is None:
+            key = (exposition.SECONDS, route, method, str(status))
+            row = self._answers[route, method, status] = self.tallies.row(key, len(BUCKETS) + 2)
+        return row
+
+    def log(
+        self, route: str, method: str, status: int, seconds: float, decision_id: str, traceparent: str, version: str
+    ) -> None:
+        """Log one response, if it is among the random share."""
+        if random.random() < self.log_share:
             fields = {"method": method, "route": route, "status": status, "milliseconds": round(seconds * 1000, 3)}
             fields |= {"decision_id": decision_id} if decision_id else {}
             fields |= {"model_version": version} if version else {}
             fields |= {"trace_id": traceparent[3:35], "parent_id": traceparent[36:52]} if traceparent else {}
             log.info("request", extra={"fields": fields})
+
+    def count_decisions(self, route: str, loaded: Loaded) -> Callable[[int, float], None]:
+        """Return a function that counts a decision of one model (code, seconds) and its response, 200 to a POST."""
+        answers = self._answer_row(route, "POST", 200)
+        decisions = [self._decision_row(loaded, code) for code in (0, 1)]
+
+        def count(code: int, seconds: float) -> None:
+            bucket = bisect_left(BUCKETS, seconds)
+            with self._lock:
+                answers[bucket] += 1
+                answers[-1] += seconds
+                decisions[code][0] += 1
+
+        return count
 
     def decided(self, loaded: Loaded, code: int, count: int = 1) -> None:
         """Count decisions of one code by one model."""

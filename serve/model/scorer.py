@@ -47,8 +47,8 @@ class Scorer:
         self.sha256 = hashlib.sha256(data).hexdigest()
         if sha256 not in (None, self.sha256):
             raise ModelFileError(f"the file has sha256 {self.sha256}, expected {sha256}")
-        self._session = open_session(data)
-        documents = read_documents(self._session.get_modelmeta().custom_metadata_map)
+        self.session = open_session(data)
+        documents = read_documents(self.session.get_modelmeta().custom_metadata_map)
         try:
             self.contract = Contract.from_dict(documents["contract"], where="the contract in the file")
         except ContractError as err:
@@ -58,11 +58,11 @@ class Scorer:
         self.threshold, self.review_band = read_rule(self.decision_rule)
         self._options = ort.RunOptions()
         self._options.log_severity_level = 4
-        inputs = [(i.name, i.type, i.shape[1:]) for i in self._session.get_inputs()]
+        inputs = [(i.name, i.type, i.shape[1:]) for i in self.session.get_inputs()]
         expected = [("X", "tensor(double)", [len(self.contract.scored)])]
         if inputs != expected:
             raise ModelFileError(f"the graph takes {inputs}, expected {expected}")
-        if OUTPUTS[0] not in [output.name for output in self._session.get_outputs()]:
+        if OUTPUTS[0] not in [output.name for output in self.session.get_outputs()]:
             raise ModelFileError("the graph has no output 'probabilities'")
         self.background = read_background(documents["background"], self.contract)
         self._replay(documents["golden"])
@@ -70,12 +70,12 @@ class Scorer:
     def score(self, X: np.ndarray) -> np.ndarray:
         """Return (n,) probabilities of approval for (n, F) float64 rows."""
         chunks = [X[start : start + CHUNK] for start in range(0, len(X) or 1, CHUNK)]
-        runs = [self._session.run(OUTPUTS, {"X": chunk}, self._options)[0][:, 1] for chunk in chunks]
+        runs = [self.session.run(OUTPUTS, {"X": chunk}, self._options)[0][:, 1] for chunk in chunks]
         return np.concatenate(runs, dtype=np.float64)
 
     def score_one(self, X: np.ndarray) -> float:
         """Return the probability of approval for one (1, F) float64 row."""
-        return float(self._session.run(OUTPUTS, {"X": X}, self._options)[0][0, 1])
+        return float(self.session.run(OUTPUTS, {"X": X}, self._options)[0][0, 1])
 
     def decide(self, p: np.ndarray) -> np.ndarray:
         """Return (n,) codes: 1 where the probability reaches the threshold."""

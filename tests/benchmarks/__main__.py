@@ -6,7 +6,6 @@ Two cores are needed: the load on the first, the servers on the second.
 import argparse
 import logging
 import os
-import shutil
 import signal
 import sys
 import tempfile
@@ -16,13 +15,15 @@ from pathlib import Path
 
 from tests.benchmarks import wire
 from tests.benchmarks.facts import describe_run
+from tests.benchmarks.goals import goals_table, judge, passed
 from tests.benchmarks.load import Batch
-from tests.benchmarks.process import LOAD_CORE, PATH, SERVER_CORE
+from tests.benchmarks.process import LOAD_CORE, check_machine
 from tests.benchmarks.rounds import Bench
-from tests.benchmarks.servers import BOOSTING, LOGISTIC, MLFLOW, SERVERS, USUAL, USUAL_BOOSTING, Server
+from tests.benchmarks.servers import BOOSTING, LOGISTIC, MLFLOW, SERVERS, UNCALIBRATED, USUAL, USUAL_BOOSTING, Server
 from tests.benchmarks.table import Sample, batches_table, disturbances, singles_table
 from tests.server_process import ROOT
 
+BASELINES = {"usual": {LOGISTIC: USUAL, BOOSTING: USUAL_BOOSTING}, "uncalibrated": {LOGISTIC: UNCALIBRATED}}
 REPORT = ROOT / "reports" / "bench.md"
 FEWEST_REQUESTS = 10_000  # before memory is read, in the last round
 
@@ -43,20 +44,22 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Measure, print the tables, and keep those of a run over all servers in reports/bench.md."""
+    """Measure, print the tables, and keep those of a run over all servers in reports/bench.md; fail below a goal."""
     options = parse()
     chosen = [s for s in SERVERS if not options.only or any(text in s.name for text in options.only)]
-    check_machine()
+    check_machine("wrk", "nginx")
     if not chosen:
         sys.exit(f"benchmarks: no such server, expected a part of: {'; '.join(s.name for s in SERVERS)}")
     logging.getLogger("mlflow").setLevel(logging.ERROR)  # it warns of pickles, and this one is our own
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers die with this
     began, load = time.monotonic(), os.getloadavg()[0]
     samples, floors = measure(chosen, options)
+    ratios = judge(samples)
     minutes = (time.monotonic() - began) / 60
     report = "\n\n".join(
         [
-            singles_table(samples, {LOGISTIC: USUAL, BOOSTING: USUAL_BOOSTING}),
+            singles_table(samples, BASELINES),
+            *([goals_table(ratios)] if ratios else []),
             batches_table(samples, floors, (MLFLOW.name, wire.SPLIT.name)),
             describe_run(options.rounds, options.seconds, minutes, load),
             *disturbances(samples),
@@ -66,15 +69,8 @@ def main() -> None:
     print(report)
     if not options.only:
         REPORT.write_text(report + "\n", encoding="utf-8")
-
-
-def check_machine() -> None:
-    """Exit with what is missing, if anything is."""
-    missing = [tool for tool in ("wrk", "nginx", "taskset") if not shutil.which(tool, path=PATH)]
-    if missing:
-        sys.exit(f"benchmarks: not on PATH: {', '.join(missing)}; tests/benchmarks/install_tools.sh installs them")
-    if not {int(LOAD_CORE), int(SERVER_CORE)} <= os.sched_getaffinity(0):
-        sys.exit(f"benchmarks: expected cores {LOAD_CORE} and {SERVER_CORE}, for the load and for the servers")
+    if missed := sum(not passed(goal, ratio) for goal, ratio in ratios.items()):
+        sys.exit(f"benchmarks: this server missed {missed} of {len(ratios)} goals")
 
 
 def measure(

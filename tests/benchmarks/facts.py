@@ -12,7 +12,7 @@ from tests.benchmarks.servers import BENCH, MLSERVER, PYTHON
 
 PACKAGES = {
     PYTHON: ("mlflow", "onnxruntime", "scikit-learn", "uvloop", "httptools", "msgspec"),
-    BENCH / "python": ("fastapi", "uvicorn", "pydantic", "gunicorn"),
+    BENCH / "python": ("fastapi", "uvicorn", "pydantic", "gunicorn", "granian"),
     MLSERVER / "python": ("mlserver",),
 }
 _ASK = "import json, sys, importlib.metadata as m; print(json.dumps({name: m.version(name) for name in sys.argv[1:]}))"

@@ -27,11 +27,13 @@ Row = dict[str, float | int]
 @dataclass(frozen=True)
 class Made:
     """A fitted model. `folder` holds it as `store/`, `model.onnx`, `named.joblib` (fitted on a DataFrame),
-    `unnamed.joblib` (fitted on an array) and `mlflow/`.
+    `unnamed.joblib` (fitted on an array), `mlflow/`, and `uncalibrated.joblib`: `named.joblib` without its last step,
+    the calibrator. At `uncalibrated_threshold` that decides as the others do at `threshold`.
     """
 
     folder: Path
     threshold: float
+    uncalibrated_threshold: float
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def make_model(name: str, folder: Path) -> Made:
     unnamed = fit(recipe, dataset)
     columns = [feature.name for feature in dataset.contract.scored]
     named = fit(recipe, replace(dataset, X=pd.DataFrame(dataset.X, columns=columns)))
-    threshold = _threshold(unnamed, dataset)
+    threshold, uncalibrated_threshold = _thresholds(unnamed, dataset)
     provenance = {"dataset": "loans", "data_sha256": dataset.sha256, "lock_sha256": sha256_of(LOCK)} | git_state()
     decision, background = {"threshold": threshold}, make_background(dataset)
     data = export(unnamed, recipe, dataset.contract, decision, provenance, background)
@@ -62,17 +64,28 @@ def make_model(name: str, folder: Path) -> Made:
     (folder / "model.onnx").write_bytes(data)
     joblib.dump(named, folder / "named.joblib")
     joblib.dump(unnamed, folder / "unnamed.joblib")
+    joblib.dump(_without_calibrator(named), folder / "uncalibrated.joblib")
     # Probabilities: the threshold is then the caller's to apply, and costs this server nothing.
     mlflow.sklearn.save_model(
         named, folder / "mlflow", serialization_format="cloudpickle", pyfunc_predict_fn="predict_proba"
     )
-    return Made(folder, threshold)
+    return Made(folder, threshold, uncalibrated_threshold)
 
 
-def _threshold(pipeline: Pipeline, dataset: Dataset) -> float:
+def _without_calibrator(pipeline: Pipeline) -> Pipeline:
+    *steps, (name, calibrator) = pipeline.steps
+    return Pipeline([*steps, (name, calibrator.estimator)])
+
+
+def _thresholds(pipeline: Pipeline, dataset: Dataset) -> tuple[float, float]:
+    """Return the threshold, and the one at which the pipeline decides alike without its calibrator."""
     X, y = dataset.rows("calibrate")
-    every_p = score(pipeline, np.concatenate([dataset.X, golden_rows(dataset.contract)]))
-    return choose_threshold(y, score(pipeline, X), every_p, 1.0, 1.0)
+    every_row = np.concatenate([dataset.X, golden_rows(dataset.contract)])
+    every_p = score(pipeline, every_row)
+    threshold = choose_threshold(y, score(pipeline, X), every_p, 1.0, 1.0)
+    # A sigmoid keeps the order of the rows, so the sorted scores stand beside each other.
+    uncalibrated = np.sort(score(_without_calibrator(pipeline), every_row))
+    return threshold, float(np.interp(threshold, np.sort(every_p), uncalibrated))
 
 
 def make_questions(made: Made, n: int) -> Questions:

@@ -16,19 +16,21 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from statistics import median
 
 from tests.benchmarks.facts import describe_machine
 from tests.benchmarks.load import Point, check_answers, put_load
-from tests.benchmarks.model import Made, make_model, make_questions
-from tests.benchmarks.process import LOAD_CORE, Running, running
+from tests.benchmarks.model import make_model, make_questions
+from tests.benchmarks.process import LOAD_CORE, Running, check_machine, running
 from tests.benchmarks.rounds import SINGLE_ROWS
-from tests.benchmarks.servers import LOGISTIC, PYTHON, Server, Start
+from tests.benchmarks.servers import LOGISTIC, Server, ours
+from tests.benchmarks.table import markdown, median, number
+from tests.benchmarks.wire import APPLICATION
 from tests.server_process import ROOT
 
-MODES = {"off": None, "drop": "drop", "required": "required"}
+MODES = {"off": {}} | {
+    mode: {"SERVE_PREDICTION_LOG": "log", "SERVE_PREDICTION_LOG_MODE": mode} for mode in ("drop", "required")
+}
 CONNECTIONS = 16
 WARM_UP = 1  # second
 MODERATE = 0.5  # of the requests a second that the server without a log answered
@@ -59,70 +61,55 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--seconds", type=int, default=3, help="of each load")
     options = parser.parse_args()
+    check_machine("wrk")
     with tempfile.TemporaryDirectory() as folder:
         rate, rounds = _measure(Path(folder), options.rounds, options.seconds)
     print(f"{describe_machine()}, load average after it {os.getloadavg()[0]:.1f}; {options.rounds} rounds; ", end="")
     print(f"half load: {rate:,.0f} requests/s\n")
-    print(f"| log | {' | to off | '.join(FIGURES)} | to off | failed |\n{'|---' * (2 * len(FIGURES) + 2)}|")
-    for mode in MODES:
-        print(f"| {' | '.join(_row(mode, rounds))} |")
+    head = ["log", *(column for figure in FIGURES for column in (figure, "to off")), "failed"]
+    print(markdown(head, [_row(mode, rounds) for mode in MODES]))
 
 
-def _measure(folder: Path, number: int, seconds: int) -> tuple[float, dict[str, list[Round]]]:
+def _measure(folder: Path, number_of_rounds: int, seconds: int) -> tuple[float, dict[str, list[Round]]]:
     made = make_model(LOGISTIC, folder / "model")
     questions = make_questions(made, SINGLE_ROWS)
+    lines = [APPLICATION.encode([row]) for row in questions.rows]
+    bodies = folder / "bodies"
+    bodies.write_bytes(b"\n".join(lines) + b"\n")
     rounds: dict[str, list[Round]] = {mode: [] for mode in MODES}
     with ExitStack() as stack:
-        servers: dict[str, tuple[Server, Running]] = {}
-        for mode in MODES:
-            server = Server(mode, partial(_start, mode))
-            bodies = [server.wire.encode([row]) for row in questions.rows]
-            servers[mode] = server, stack.enter_context(running(server, made, folder / mode, bodies[0]))
-            check_answers(servers[mode][1], server.wire, made, questions)
-        path = folder / "bodies"
-        path.write_bytes(b"\n".join(bodies) + b"\n")
-        warm = {
-            mode: put_load(process, server.wire, path, CONNECTIONS, WARM_UP)
-            for mode, (server, process) in servers.items()
-        }
-        rate = MODERATE * warm["off"].per_second
-        for _ in range(number):
-            full = {
-                mode: put_load(process, server.wire, path, CONNECTIONS, seconds)
-                for mode, (server, process) in servers.items()
-            }
-            steady = {
-                mode: _ask_steadily(process, server, path, rate, seconds) for mode, (server, process) in servers.items()
-            }
-            single = {
-                mode: put_load(process, server.wire, path, 1, seconds) for mode, (server, process) in servers.items()
-            }
+        servers: dict[str, Running] = {}
+        for mode, settings in MODES.items():
+            server = Server(mode, ours(**settings))
+            servers[mode] = stack.enter_context(running(server, made, folder / mode, lines[0]))
+            check_answers(servers[mode], APPLICATION, made, questions)
+
+        def load_each(connections: int, seconds: int) -> dict[str, Point]:
+            return {mode: put_load(each, APPLICATION, bodies, connections, seconds) for mode, each in servers.items()}
+
+        rate = MODERATE * load_each(CONNECTIONS, WARM_UP)["off"].per_second
+        for _ in range(number_of_rounds):
+            full = load_each(CONNECTIONS, seconds)
+            steady = {mode: _ask_steadily(each, bodies, rate, seconds) for mode, each in servers.items()}
+            single = load_each(1, seconds)
             for mode in MODES:
                 rounds[mode].append(Round(full[mode], steady[mode], single[mode]))
     return rate, rounds
 
 
-def _ask_steadily(process: Running, server: Server, bodies: Path, rate: float, seconds: int) -> dict[str, float]:
+def _ask_steadily(process: Running, bodies: Path, rate: float, seconds: int) -> dict[str, float]:
     command = ["taskset", "-c", LOAD_CORE, sys.executable, "-m", "tests.benchmarks.steady", process.port]
-    command += [server.wire.path, bodies, rate, seconds]
+    command += [APPLICATION.path, bodies, rate, seconds]
     done = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
-
-
-def _start(mode: str, made: Made, port: int, folder: Path) -> Start:
-    environment = {"SERVE_STORE": str(made.folder / "store"), "PYTHONPATH": str(ROOT), "PORT": str(port)}
-    if MODES[mode]:
-        environment |= {"SERVE_PREDICTION_LOG": str(folder / "log"), "SERVE_PREDICTION_LOG_MODE": MODES[mode]}
-    return Start([str(PYTHON), "-m", "serve"], environment)
 
 
 def _row(mode: str, rounds: Mapping[str, list[Round]]) -> list[str]:
     own, off = rounds[mode], rounds["off"]
     cells = [mode]
     for figure in FIGURES.values():
-        value = median(map(figure, own))
         ratio = median(figure(one) / figure(other) for one, other in zip(own, off, strict=True))
-        cells += [f"{value:,.0f}" if value >= 1000 else f"{value:.3g}", f"{ratio:.2f}"]
+        cells += [number(median(map(figure, own))), f"{ratio:.2f}"]
     return [*cells, str(sum(one.full.failed + one.steady["failed"] + one.single.failed for one in own))]
 
 

@@ -2,8 +2,10 @@
 
 import http.client
 import os
+import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -20,6 +22,15 @@ PATH = f"{os.environ['PATH']}:/usr/sbin"  # where Debian puts nginx
 TICKS = os.sysconf("SC_CLK_TCK")
 STARTING = (404, 503)  # what a server may answer that has not loaded its model yet
 LOG_SHOWN = 2_000  # characters
+
+
+def check_machine(*tools: str) -> None:
+    """Exit with what is missing of programs and cores, if anything is."""
+    missing = [tool for tool in (*tools, "taskset") if not shutil.which(tool, path=PATH)]
+    if missing:
+        sys.exit(f"benchmarks: not on PATH: {', '.join(missing)}; tests/benchmarks/install_tools.sh installs them")
+    if not {int(LOAD_CORE), int(SERVER_CORE)} <= os.sched_getaffinity(0):
+        sys.exit(f"benchmarks: expected cores {LOAD_CORE} and {SERVER_CORE}, for the load and for the servers")
 
 
 class NoAnswer(Exception):

@@ -16,6 +16,7 @@ PEERS = Path(__file__).parent / "peers"
 PYTHON = Path(sys.executable)
 # The peers' environments lie beside the project's own.
 BENCH, MLSERVER = (Path(f"{sys.prefix}-{name}") / "bin" for name in ("bench", "bench-mlserver"))
+BARE_HEAD = ("--no-server-header", "--no-date-header")  # an answer's: no more than it must have
 # One worker gets one core: no library may start more threads than it can use. And none may call home.
 FOR_ALL = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 FOR_ALL |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "ORT_DISABLE_TELEMETRY": "1"}
@@ -23,18 +24,21 @@ FOR_ALL |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "ORT_DIS
 
 @dataclass(frozen=True)
 class Start:
-    """A command line, what it finds in the environment, and the program it needs to be there."""
+    """A command line, and what it finds in the environment."""
 
     command: list[str]
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
+Starter = Callable[[Made, int, Path], Start]  # from the model, a free port and an empty folder
+
+
 @dataclass(frozen=True)
 class Server:
-    """A row of the table. `start` gets the model, a free port and an empty folder."""
+    """A row of the table."""
 
     name: str
-    start: Callable[[Made, int, Path], Start]
+    start: Starter
     wire: Wire = wire.APPLICATION
     model: str = LOGISTIC
     checked: bool = True  # whether it decides at all
@@ -42,22 +46,25 @@ class Server:
     cores: int = 1
 
 
-def _uvicorn(module: str, model: str) -> Callable[[Made, int, Path], Start]:
+def _uvicorn(module: str, model: str, *options: str) -> Starter:
     def start(made: Made, port: int, _: Path) -> Start:
         command = [BENCH / "uvicorn", f"{module}:app", "--app-dir", PEERS, "--host", "127.0.0.1", "--port", port]
-        options = ["--no-access-log", "--log-level", "warning"]
-        environment = {"MODEL": str(made.folder / model), "THRESHOLD": repr(made.threshold)}
-        return Start([*map(str, command), *options], environment)
+        usual = ["--no-access-log", "--log-level", "warning"]
+        return Start([*map(str, command), *usual, *options], _model(made, model))
 
     return start
 
 
-def _ours(workers: int = 1, metrics: bool = False) -> Callable[[Made, int, Path], Start]:
+def _model(made: Made, file: str) -> dict[str, str]:
+    threshold = made.uncalibrated_threshold if file == "uncalibrated.joblib" else made.threshold
+    return {"MODEL": str(made.folder / file), "THRESHOLD": repr(threshold)}
+
+
+def ours(**settings: str) -> Starter:
+    """Return the start of this server with settings of its own; a relative path lies in its empty folder."""
+
     def start(made: Made, port: int, _: Path) -> Start:
-        environment = _store(made) | {"PORT": str(port), "SERVE_WORKERS": str(workers)}
-        if metrics:
-            environment["SERVE_METRICS_ADDRESS"] = f"127.0.0.1:{find_free_port()}"
-        return Start([str(PYTHON), "-m", "serve"], environment)
+        return Start([str(PYTHON), "-m", "serve"], _store(made) | {"PORT": str(port)} | settings)
 
     return start
 
@@ -94,8 +101,14 @@ def _mlserver(made: Made, port: int, folder: Path) -> Start:
 
 
 def _lane_under_uvicorn(made: Made, port: int, folder: Path) -> Start:
-    start = _uvicorn("lane_under_uvicorn", "model.onnx")(made, port, folder)
-    return Start([*start.command, "--no-server-header", "--no-date-header"], _store(made))
+    start = _uvicorn("lane_under_uvicorn", "model.onnx", *BARE_HEAD)(made, port, folder)
+    return Start(start.command, _store(made))
+
+
+def _short_cut(made: Made, port: int, _: Path) -> Start:
+    command = [BENCH / "granian", "short_cut:app", "--working-dir", PEERS, "--interface", "wsgi", "--http", 1]
+    options = ["--host", "127.0.0.1", "--port", port, "--workers", 1, "--blocking-threads", 1, "--log-level", "warning"]
+    return Start([*map(str, command), "--no-ws", *map(str, options)], _model(made, "model.onnx"))
 
 
 NGINX = """
@@ -119,20 +132,29 @@ def _nginx(_: Made, port: int, folder: Path) -> Start:
 
 
 USUAL = Server("the usual design: FastAPI, scikit-learn, a one-row DataFrame", _uvicorn("usual_design", "named.joblib"))
+UNCALIBRATED = Server("the usual design without a calibrator", _uvicorn("usual_design", "uncalibrated.joblib"))
 USUAL_BOOSTING = Server("the usual design, boosting", USUAL.start, model=BOOSTING)
 MLFLOW = Server("`mlflow models serve`, scikit-learn", _mlflow, wire.SPLIT, batches=(wire.SPLIT, wire.MLFLOW_RECORDS))
+RAW_ASGI = Server(
+    "raw ASGI + onnxruntime under uvicorn, no checks",
+    _uvicorn("raw_asgi", "model.onnx", "--loop", "uvloop", "--http", "httptools", *BARE_HEAD),
+)
+THIS = Server("**this server**", ours(), batches=(wire.RECORDS, wire.COLUMNS, wire.CSV))
 SERVERS = (
     USUAL,
+    UNCALIBRATED,
     MLFLOW,
     Server("MLServer, scikit-learn", _mlserver, wire.TENSOR, batches=(wire.TENSOR,)),
     Server("FastAPI + onnxruntime by an expert", _uvicorn("expert", "model.onnx")),
+    RAW_ASGI,
+    Server("Flask under granian with a short cut, no checks", _short_cut),
     Server("this server, its Flask application alone under gunicorn", _flask_form),
     Server("this server's lane and Flask under uvicorn with a2wsgi", _lane_under_uvicorn),
-    Server("**this server**", _ours(), batches=(wire.RECORDS, wire.COLUMNS, wire.CSV)),
-    Server("this server with metrics", _ours(metrics=True)),
-    Server("this server, two workers on both cores", _ours(workers=2), cores=2),
+    THIS,
+    Server("this server with metrics", ours(SERVE_METRICS_ADDRESS="127.0.0.1:0")),
+    Server("this server, two workers on both cores", ours(SERVE_WORKERS="2"), cores=2),
     Server("constant answer: bare ASGI under uvicorn", _uvicorn("constant", "model.onnx"), checked=False),
     Server("constant answer: nginx", _nginx, checked=False),
     USUAL_BOOSTING,
-    Server("this server, boosting", _ours(), model=BOOSTING),
+    Server("this server, boosting", ours(), model=BOOSTING),
 )

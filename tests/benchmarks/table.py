@@ -21,7 +21,6 @@ class Sample:
     batches: Mapping[str, Batch | str] = field(default_factory=dict)
     rss: float = float("nan")
     pss: float = float("nan")
-    served: int = 0
     problem: str = ""
 
 
@@ -51,36 +50,38 @@ def _exponent(value: float) -> int:
     return int(f"{value:e}".partition("e")[2]) if value else 0
 
 
-def singles_table(samples: Samples, baselines: Mapping[str, Server]) -> str:
-    """Return the table of single rows. `baselines`: by model, the server whose ratio is 1."""
-    head = [
-        "server",
-        *(f"req/s, {n} conn." for n in CONNECTIONS),
-        "x usual, 1 / 16 / 64",
-        "CPU us/request",
-        "x less CPU",
+def speed(samples: Sequence[Sample], connections: int) -> float:
+    """Return the median requests a second under one load."""
+    return at(samples, connections, lambda point: point.per_second)
+
+
+def singles_table(samples: Samples, baselines: Mapping[str, Mapping[str, Server]]) -> str:
+    """Return the table of single rows.
+
+    baselines: by name and model, the server whose ratio is 1; CPU is compared with the first one's.
+    """
+    loads = " / ".join(map(str, CONNECTIONS))
+    head = ["server", *(f"req/s, {n} conn." for n in CONNECTIONS), *(f"x {name}, {loads}" for name in baselines)]
+    head += ["CPU us/request", "x less CPU", "core busy", "p99 ms", "RSS MB", "PSS MB", "first answer s", "spread"]
+    rows = [
+        _single(server, rounds, [samples.get(of_model.get(server.model), ()) for of_model in baselines.values()])
+        for server, rounds in samples.items()
     ]
-    head += ["core busy", "p99 ms", "RSS MB", "PSS MB", "first answer s", "spread", "failed"]
-    rows = [_single(server, rounds, samples.get(baselines[server.model], ())) for server, rounds in samples.items()]
-    return _markdown(head, rows)
+    return markdown([*head, "failed"], rows)
 
 
-def _single(server: Server, rounds: Sequence[Sample], usual: Sequence[Sample]) -> list[str]:
-    def speed(point: Point) -> float:
-        return point.per_second
+def _single(server: Server, rounds: Sequence[Sample], baselines: Sequence[Sequence[Sample]]) -> list[str]:
+    def cpu(samples: Sequence[Sample]) -> float:
+        return at(samples, MIDDLE, lambda point: point.cpu_us)
 
-    def cpu(point: Point) -> float:
-        return point.cpu_us
-
-    ratios = [at(rounds, n, speed) / at(usual, n, speed) for n in CONNECTIONS]
     speeds = [sample.points[MIDDLE].per_second for sample in rounds if MIDDLE in sample.points]
     spread = (max(speeds) - min(speeds)) / median(speeds) if speeds else float("nan")
     return [
         server.name,
-        *(number(at(rounds, n, speed)) for n in CONNECTIONS),
-        " / ".join(number(ratio, 2) for ratio in ratios),
-        number(at(rounds, MIDDLE, cpu)),
-        number(at(usual, MIDDLE, cpu) / at(rounds, MIDDLE, cpu), 2),
+        *(number(speed(rounds, n)) for n in CONNECTIONS),
+        *(" / ".join(number(speed(rounds, n) / speed(usual, n), 2) for n in CONNECTIONS) for usual in baselines),
+        number(cpu(rounds)),
+        number(cpu(baselines[0]) / cpu(rounds), 2),
         number(100 * at(rounds, MIDDLE, lambda point: point.busy), 2) + " %",
         number(at(rounds, MIDDLE, lambda point: point.p99_ms), 2),
         *(number(_last(rounds, name)) for name in ("rss", "pss")),
@@ -121,26 +122,27 @@ def batches_table(samples: Samples, floors: Sequence[Mapping[str, Batch]], basel
         for server, rounds in samples.items()
         for wire in server.batches
     }
-    speeds = {key: median(b.rows_per_second for b in every if isinstance(b, Batch)) for key, every in measured.items()}
-    usual = speeds.get(baseline, float("nan"))
+    middles = {key: median(b.rows_per_second for b in every if isinstance(b, Batch)) for key, every in measured.items()}
+    usual = middles.get(baseline, float("nan"))
     rows = []
     for (name, body), every in measured.items():
-        speed = speeds[name, body]
+        middle = middles[name, body]
         floor = median(floor[body].rows_per_second for floor in floors if body in floor)
         cpu = median(batch.cpu_us_a_row for batch in every if isinstance(batch, Batch))
         problem = next((batch for batch in every if isinstance(batch, str)), "")
-        rows.append([name, body, number(speed), number(speed / usual, 2), number(cpu, 2), number(speed / floor, 2)])
+        rows.append([name, body, number(middle), number(middle / usual, 2), number(cpu, 2), number(middle / floor, 2)])
         rows[-1].append(f"**{problem.splitlines()[0][:80]}**" if problem else "0")
     for body in dict.fromkeys(body for floor in floors for body in floor):
-        speed = median(floor[body].rows_per_second for floor in floors)
+        middle = median(floor[body].rows_per_second for floor in floors)
         cpu = median(floor[body].cpu_us_a_row for floor in floors)
         rows.append(
-            ["the floor, in the process", body, number(speed), number(speed / usual, 2), number(cpu, 2), "1", ""]
+            ["the floor, in the process", body, number(middle), number(middle / usual, 2), number(cpu, 2), "1", ""]
         )
     head = ["server", "body", "rows/s", f"x {baseline[1]}", "CPU us/row", "of the floor", "failed"]
-    return _markdown(head, rows)
+    return markdown(head, rows)
 
 
-def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table whose first column is text."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

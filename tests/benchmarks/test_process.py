@@ -22,7 +22,7 @@ def serving(*options: str) -> Server:
 
 @pytest.fixture
 def made(tmp_path: Path) -> Made:
-    return Made(tmp_path, 0.5)
+    return Made(tmp_path, 0.5, 0.5)
 
 
 def test_the_whole_tree_is_counted_and_gone_at_the_end(made: Made) -> None:

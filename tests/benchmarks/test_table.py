@@ -25,8 +25,9 @@ def cells(table: str, name: str) -> dict[str, str]:
 
 def single(samples: list[Sample]) -> dict[str, str]:
     usual, ours = make_server("usual"), make_server("ours")
-    every = {usual: [make_sample(100.0)], ours: samples}
-    return cells(singles_table(every, {LOGISTIC: usual}), "ours")
+    plain = make_server("plain")
+    every = {usual: [make_sample(100.0)], plain: [make_sample(200.0)], ours: samples}
+    return cells(singles_table(every, {"usual": {LOGISTIC: usual}, "plain": {LOGISTIC: plain}}), "ours")
 
 
 def test_a_row_shows_the_median_of_its_rounds() -> None:
@@ -34,10 +35,18 @@ def test_a_row_shows_the_median_of_its_rounds() -> None:
     assert row["req/s, 16 conn."] == "1,000"
 
 
-def test_ratios_are_to_the_usual_design_under_the_same_load() -> None:
+def test_ratios_are_to_each_baseline_under_the_same_load_and_of_cpu_to_the_first() -> None:
     row = single([make_sample(1000.0)])
     assert row["x usual, 1 / 16 / 64"] == "10 / 10 / 10"
+    assert row["x plain, 1 / 16 / 64"] == "5.0 / 5.0 / 5.0"
     assert row["x less CPU"] == "10"
+
+
+def test_a_model_without_a_baseline_of_that_name_has_a_dash() -> None:
+    usual, boosted = make_server("usual", model="boosting"), make_server("boosted", model="boosting")
+    every = {usual: [make_sample(100.0)], boosted: [make_sample(300.0)]}
+    row = cells(singles_table(every, {"usual": {"boosting": usual}, "plain": {LOGISTIC: usual}}), "boosted")
+    assert (row["x usual, 1 / 16 / 64"], row["x plain, 1 / 16 / 64"]) == ("3.0 / 3.0 / 3.0", "– / – / –")
 
 
 def test_failed_answers_are_shown_not_hidden() -> None:

@@ -92,7 +92,9 @@ def _tensor_codes(body: bytes, threshold: float) -> list[int]:
 
 
 APPLICATION = Wire("one application", "/api/v2/predict", _one, _one_code)
+DECISION = Wire("one application with reasons", "/api/v2/decision", _one, _one_code)
 RECORDS = Wire("JSON records", "/api/v2/predict/batch", _records, _records_codes)
+REASONED_RECORDS = Wire("JSON records with reasons", "/api/v2/predict/batch?reasons=true", _records, _records_codes)
 COLUMNS = Wire("JSON columns", "/api/v2/predict/batch", _columns, _columns_codes)
 CSV = Wire("CSV", "/api/v2/predict/batch", _csv, _csv_codes, "text/csv")
 SPLIT = Wire("dataframe_split", "/invocations", _split, _mlflow_codes)

@@ -6,15 +6,17 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from serve.store.store import Store
-from tests.load import HEAD, PREDICT, load, worker_pids
+from tests.load import EXAMPLE, HEAD, PREDICT, load, worker_pids
 from tests.model_files import good_files
-from tests.raw_http import connect, get, read_answer, read_answers
+from tests.raw_http import connect, get, post, read_answer, read_answers
 from tests.server_process import DEADLINE, ROOT, Server, promote, running_server
 from tests.waiting import wait_until
 
@@ -65,6 +67,40 @@ def test_at_sigterm_requests_in_the_application_are_answered(server):
         client.sendall(get("/openapi.json"))
         server.process.send_signal(signal.SIGTERM)
         assert [answer.status for answer in read_answers(stream)] == [200]
+    assert server.process.wait(DEADLINE) == 0
+
+
+def ask_until_closed(port: int, request: bytes, first: threading.Barrier) -> str | None:
+    """Ask again and again on one connection; return what its last answer said of the connection."""
+    with connect(port) as client, client.makefile("rb") as stream:
+        persistence, asked = None, 0
+        while persistence is None:
+            client.sendall(request)
+            answer = read_answer(stream)
+            assert answer is not None, "a request was lost"
+            assert answer.status == 200
+            persistence, asked = answer.header("connection"), asked + 1
+            if asked == 20:
+                first.wait(DEADLINE)
+        assert stream.read() == b""
+        return persistence
+
+
+@pytest.mark.parametrize("target", ["lane", "application", "large"])
+def test_at_sigterm_no_busy_caller_loses_a_request(server, target):
+    rows = b"[" + b",".join([json.dumps(EXAMPLE).encode()] * 3000) + b"]"
+    request = {
+        "lane": PREDICT,
+        "application": get("/api/v2/model"),
+        "large": post(rows, path="/api/v2/predict/batch"),
+    }[target]
+    callers = 4 if target == "large" else 16
+    first = threading.Barrier(callers + 1)
+    with ThreadPoolExecutor(callers) as pool:
+        ends = [pool.submit(ask_until_closed, server.port, request, first) for _ in range(callers)]
+        first.wait(DEADLINE)
+        server.process.send_signal(signal.SIGTERM)
+        assert [end.result(DEADLINE) for end in ends] == ["close"] * callers
     assert server.process.wait(DEADLINE) == 0
 
 

@@ -1,18 +1,12 @@
 """FastAPI by an expert: the raw body into a checked struct, onnxruntime, a ready response."""
 
-import os
 from typing import Annotated
 
 import msgspec
-import numpy as np
-import onnxruntime as ort
+from bare_scoring import decide
 from fastapi import FastAPI, Request, Response
 from msgspec import Meta
 
-options = ort.SessionOptions()
-options.intra_op_num_threads = options.inter_op_num_threads = 1
-session = ort.InferenceSession(os.environ["MODEL"], options, providers=["CPUExecutionProvider"])
-threshold = float(os.environ["THRESHOLD"])
 app = FastAPI()
 
 
@@ -27,10 +21,6 @@ class Application(msgspec.Struct):
 
 
 decode = msgspec.json.Decoder(Application).decode
-ANSWERS = [
-    msgspec.json.encode({"prediction": "Não Aprovado", "prediction_code": 0}),
-    msgspec.json.encode({"prediction": "Approved", "prediction_code": 1}),
-]
 
 
 @app.post("/api/v2/predict")
@@ -39,6 +29,4 @@ async def predict(request: Request) -> Response:
         application = decode(await request.body())
     except msgspec.ValidationError as err:
         return Response(msgspec.json.encode({"error": str(err)}), 422, media_type="application/json")
-    X = np.array([msgspec.structs.astuple(application)], dtype=np.float64)
-    p = session.run(["probabilities"], {"X": X})[0].item(1)
-    return Response(ANSWERS[p >= threshold], media_type="application/json")
+    return Response(decide(msgspec.structs.astuple(application)), media_type="application/json")

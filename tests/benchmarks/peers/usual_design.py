@@ -1,4 +1,7 @@
-"""The usual design, as most tutorials write it: FastAPI, pydantic, a scikit-learn pipeline and a one-row DataFrame."""
+"""The usual design, as most tutorials write it: FastAPI, pydantic, a scikit-learn pipeline and a one-row DataFrame.
+
+The pipeline is imputer, scaler and model, with a calibrator behind them or without, as `MODEL` says.
+"""
 
 import os
 

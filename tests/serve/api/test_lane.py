@@ -14,6 +14,7 @@ from serve.api.lane import Lane
 from serve.http import wsgi
 from serve.http.front import Front
 from serve.http.wsgi import Request
+from serve.model.single_row import SingleRow
 from serve.settings import Settings
 from serve.store.pointer import Pointer
 from serve.store.store import Store
@@ -232,8 +233,8 @@ JSON = {b"content-type": b"application/json"}
 )
 def test_the_lane_leaves_every_other_request_to_flask(apps, method, target, headers):
     lane = lane_of(apps["loans"])
-    assert lane(b"POST", b"/api/v2/predict", JSON, LOANS) is not None
-    assert lane(method, target, headers, LOANS) is None
+    assert lane(b"POST", b"/api/v2/predict", JSON)(LOANS) is not None
+    assert lane(method, target, headers) is None
 
 
 def test_without_a_model_the_lane_answers_nothing(tmp_path):
@@ -325,7 +326,7 @@ def test_any_number_becomes_the_float_that_the_contract_makes_of_it(apps, text):
     scorer = apps["loans"].extensions["live_model"].current.scorer
     seen = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scorer, "score_one", lambda X: seen.append(X.tobytes()) or 0.0)
+        patch.setattr(SingleRow, "score", lambda _, row: seen.append(row) or 0.0)
         lane_of(apps["loans"]).predict(body)
     if seen:
         assert seen == [scorer.contract.encode(strict_json.loads(body)).tobytes()]

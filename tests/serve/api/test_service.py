@@ -1,3 +1,5 @@
+import hashlib
+
 import pytest
 
 from serve.api.service import Service
@@ -32,6 +34,16 @@ def read_metrics(service: Service) -> str:
 def test_only_routes_for_many_rows_take_large_bodies(service, target, limit):
     assert service.body_limit(target) == limit
     assert service.metrics.body_limit(target) == 100
+
+
+def test_where_keys_are_required_only_the_body_of_a_caller_with_a_key_is_kept(tmp_path, service):
+    assert service.admits(b"/invocations", {})
+    path = tmp_path / "keys"
+    path.write_text(f"bank:{hashlib.sha256(b'secret').hexdigest()}\n")
+    locked = Service(Settings(store=tmp_path / "empty", api_keys_file=path, **SETTINGS))
+    assert locked.admits(b"/invocations", {b"authorization": b"Bearer secret"})
+    assert not locked.admits(b"/invocations", {b"authorization": b"Bearer other"})
+    assert not locked.admits(b"/invocations", {})
 
 
 @pytest.mark.parametrize(("target", "urgent"), [(b"/health/live", True), (b"/health/ready", True), (b"/", False)])

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import queue
+import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ import uvloop
 
 from serve.http.connection import Connection
 from serve.http.front import Front
+from serve.http.handshake import TLSListener
 from tests.raw_http import RawAnswer, exchange
 
 TICK = 0.02  # seconds
@@ -50,7 +53,8 @@ class StubService:
 
     application: Callable[..., Any]
     limit: int = 65_536
-    short_cut: Callable[..., bytes | None] = lambda *_request: None
+    short_cut: Callable[..., Any] = lambda *_head: None
+    admits: Callable[..., bool] = lambda *_head: True
     rejections: list[int] = field(default_factory=list)
 
     def body_limit(self, _target: bytes) -> int:
@@ -81,21 +85,25 @@ class FrontServer:
 
 
 @contextmanager
-def serving(make_front: Callable[[], Front]) -> Iterator[FrontServer]:
-    """Serve until the block ends."""
+def serving(make_front: Callable[[], Front], context: ssl.SSLContext | None = None) -> Iterator[FrontServer]:
+    """Serve until the block ends, with TLS if there is a context."""
     servers: queue.Queue[FrontServer] = queue.Queue()
     stop = asyncio.Event()
 
     async def serve() -> None:
         front = make_front()
-        listener = await asyncio.get_running_loop().create_server(lambda: Connection(front), "127.0.0.1", 0)
-        servers.put(FrontServer(listener.sockets[0].getsockname()[1], front, asyncio.get_running_loop()))
+        loop, sock = asyncio.get_running_loop(), socket.create_server(("127.0.0.1", 0))
+        if context:
+            listener = TLSListener(front, context, sock)
+        else:
+            listener = await loop.create_server(lambda: Connection(front), sock=sock)
+        servers.put(FrontServer(sock.getsockname()[1], front, loop))
         while not stop.is_set():
             front.tick()
             await asyncio.sleep(TICK)
         listener.close()
         for connection in list(front.connections):
-            connection._transport.abort()
+            connection.give_way()
         await asyncio.sleep(0)
 
     thread = threading.Thread(target=lambda: uvloop.run(serve()))

@@ -17,18 +17,49 @@ from tests.waiting import wait_until
 QUICK = {"receive_seconds": 0.3, "idle_seconds": 0.3, "send_seconds": 0.3}
 
 
-def test_one_connection_too_many_gets_503(serve):
+def test_one_connection_too_many_gets_503_while_all_others_are_being_answered(serve, application):
     server = serve(max_connections=2)
     with connect(server.port) as first, connect(server.port) as second:
-        wait_until(lambda: len(server.front.connections) == 2)
+        for client in (first, second):
+            client.sendall(get("/slow"))
+        wait_until(lambda: server.front.in_flight == 2)
         third = refused(server, b"")
         assert (third.status, third.header("retry-after")) == (503, "1")
+        application.go_on.set()
         for client in (first, second):
-            client.sendall(get("/x"))
             with client.makefile("rb") as stream:
                 assert read_answer(stream).status == 200
     wait_until(lambda: is_empty(server))
     assert len(exchange(server.port, get("/x", "Connection: close"))) == 1
+
+
+def test_half_sent_requests_give_way_to_new_callers_the_oldest_first(serve, application):
+    server = serve(max_connections=4)
+    with ExitStack() as stack:
+        busy, idle, older, newer = (stack.enter_context(connect(server.port)) for _ in range(4))
+        busy.sendall(get("/slow"))
+        assert application.begun.acquire(timeout=60)
+        for count, client in enumerate((older, newer), 1):
+            client.sendall(HEAD)
+            wait_until(lambda count=count: len(server.front.half_sent) == count)
+        for gone in (older, newer, idle):
+            client = stack.enter_context(connect(server.port))
+            client.sendall(get("/new"))
+            assert read_answer(client.makefile("rb")).body == b"GET /new 0"
+            assert is_disconnected(gone)
+        application.go_on.set()
+        assert read_answer(busy.makefile("rb")).body == b"GET /slow 0"
+
+
+def test_a_flood_of_half_sent_requests_keeps_nobody_out(serve):
+    server = serve(max_connections=50)
+    with ExitStack() as stack:
+        for _ in range(200):
+            stack.enter_context(connect(server.port)).sendall(HEAD)
+        with connect(server.port) as client:
+            client.sendall(get("/x"))
+            assert read_answer(client.makefile("rb")).status == 200
+        assert len(server.front.connections) <= 50
 
 
 def test_one_request_too_many_gets_503(serve, application):
@@ -147,9 +178,9 @@ def test_a_caller_that_reads_late_gets_all_responses(server):
 def is_disconnected(client: socket.socket) -> bool:
     try:
         client.sendall(b"x" * 65_536)
+        return not client.recv(1)
     except OSError:
         return True
-    return False
 
 
 def test_a_refused_caller_that_goes_on_sending_is_disconnected(serve):

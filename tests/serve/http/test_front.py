@@ -43,8 +43,14 @@ def server(gate) -> Iterator[FrontServer]:
         gate.open.set()
 
 
-def lane(_method: bytes, _target: bytes, _headers: Mapping[bytes, bytes], body: bytes) -> bytes | None:
-    """A lane for the body `fast`; `broken` breaks it."""
+def lane(_method: bytes, _target: bytes, headers: Mapping[bytes, bytes]) -> Callable[[bytes], bytes | None] | None:
+    """A lane for the body `fast`; `broken` breaks it, the header `Broken` breaks it before."""
+    if b"broken" in headers:
+        raise RuntimeError("secret")
+    return answer
+
+
+def answer(body: bytes) -> bytes | None:
     if body == b"broken":
         raise RuntimeError("secret")
     return b"Content-Length: 4\r\n\r\nlane" if body == b"fast" else None

@@ -4,6 +4,7 @@ import logging
 import socket
 import threading
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.raw_http import connect, exchange, get, post, read_answer, read_answe
 from tests.serve.http.front_server import BODY_LIMIT, HEAD, refused
 from tests.waiting import wait_until
 
+CHUNKS = b"Transfer-Encoding: chunked\r\n\r\n"
 NOT_HTTP = {
     "garbage": b"\x00\x01\x02\r\n\r\n",
     "a TLS hello": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200),
@@ -23,6 +25,16 @@ NOT_HTTP = {
     "a method in small letters": b"get / HTTP/1.1\r\nHost: x\r\n\r\n",
     "a target that is none": b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n",
     "a target without a slash": b"GET x HTTP/1.1\r\nHost: x\r\n\r\n",
+    "another protocol": b"GET / RTSP/1.0\r\nHost: x\r\n\r\n",
+    "a third protocol": b"SOURCE / ICE/1.0\r\nHost: x\r\n\r\n",
+    "the asterisk of another method": b"GET * HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a fragment": b"GET /x#y HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a fragment in an absolute target": b"GET http://x/y#z HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a host with a space": b"GET / HTTP/1.1\r\nHost: x y\r\n\r\n",
+    "a host with a slash": b"GET / HTTP/1.1\r\nHost: x/y\r\n\r\n",
+    "a host with a user": b"GET / HTTP/1.1\r\nHost: a@x\r\n\r\n",
+    "a list of hosts": b"GET / HTTP/1.1\r\nHost: x, y\r\n\r\n",
+    "a port that is none": b"GET / HTTP/1.1\r\nHost: x:y\r\n\r\n",
     "no host": b"GET / HTTP/1.1\r\n\r\n",
     "two hosts": b"GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n",
     "bare LF": b"GET / HTTP/1.1\nHost: x\n\n",
@@ -55,11 +67,13 @@ NOT_HTTP = {
     "a vertical tab before chunked": HEAD + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
     "a space after the encoding's name": HEAD + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
     "chunks in HTTP/1.0": b"POST /x HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    "a chunk size that is none": HEAD + b"Transfer-Encoding: chunked\r\n\r\nx\r\n",
-    "a chunk size with a sign": HEAD + b"Transfer-Encoding: chunked\r\n\r\n+1\r\na\r\n0\r\n\r\n",
-    "a chunk size beyond 64 bits": HEAD + b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
-    "a chunk that is longer": HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n",
-    "bare LF after a chunk size": HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\na\r\n0\r\n\r\n",
+    "a chunk size that is none": HEAD + CHUNKS + b"x\r\n",
+    "a chunk size with a sign": HEAD + CHUNKS + b"+1\r\na\r\n0\r\n\r\n",
+    "a chunk size beyond 64 bits": HEAD + CHUNKS + b"fffffffffffffffff\r\n",
+    "a chunk that is longer": HEAD + CHUNKS + b"1\r\nab\r\n0\r\n\r\n",
+    "an encoding among the trailers": HEAD + CHUNKS + b"1\r\na\r\n0\r\nTransfer-Encoding: gzip\r\n\r\n",
+    "a length among the trailers": HEAD + CHUNKS + b"1\r\na\r\n0\r\nContent-Length: 1\r\n\r\n",
+    "bare LF after a chunk size": HEAD + CHUNKS + b"1\na\r\n0\r\n\r\n",
 }
 
 
@@ -89,8 +103,10 @@ def test_malformed_http_in_pieces_is_refused(server, application, name, cut):
 RIGHT = {
     "a tab before chunked": (HEAD + b"Transfer-Encoding:\tchunked\r\n\r\n1\r\na\r\n0\r\n\r\n", b"POST /x 1"),
     "Chunked": (HEAD + b"Transfer-Encoding: Chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", b"POST /x 1"),
+    "a tab after chunked": (HEAD + b"Transfer-Encoding: chunked\t\r\n\r\n1\r\na\r\n0\r\n\r\n", b"POST /x 1"),
+    "white space after chunked": (HEAD + b"Transfer-Encoding: chunked \t \r\nA: b\r\n\r\n0\r\n\r\n", b"POST /x 0"),
     "an extension and a trailer": (
-        HEAD + b"Transfer-Encoding: chunked\r\n\r\n1;a=b\r\na\r\n0\r\nT: x\r\n\r\n",
+        HEAD + CHUNKS + b"1;a=b\r\na\r\n0\r\nT: x\r\n\r\n",
         b"POST /x 1",
     ),
     "a length of many zeros": (HEAD + b"Content-Length: " + b"0" * 5000 + b"1\r\n\r\na", b"POST /x 1"),
@@ -108,6 +124,46 @@ def test_unusual_but_valid_http_is_answered(server, name):
     with connect(server.port) as client, client.makefile("rb") as stream:
         client.sendall(data)
         assert read_answer(stream).body == answer
+
+
+@pytest.mark.parametrize("cut", [1, 10**6])
+@pytest.mark.parametrize(
+    "trailer",
+    ["T: x", "Connection: close", "Connection: upgrade\r\nUpgrade: h2c", "Expect: 100-continue", "Host: y"],
+)
+def test_a_trailer_changes_neither_framing_nor_persistence(server, trailer, cut):
+    chunked = HEAD + f"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n{trailer}\r\n\r\n".encode()
+    data = (chunked + get("/y")) * 2
+    with connect(server.port) as client, client.makefile("rb") as stream:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for start in range(0, len(data), cut):
+            client.sendall(data[start : start + cut])
+        assert [read_answer(stream).body for _ in range(4)] == [b"POST /x 1", b"GET /y 0"] * 2
+
+
+def test_in_http_1_0_a_persistent_connection_is_announced(server):
+    with connect(server.port) as client, client.makefile("rb") as stream:
+        for _ in range(2):
+            client.sendall(b"GET /x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+            answer = read_answer(stream)
+            assert (answer.body, answer.header("connection")) == (b"GET /x 0", "keep-alive")
+        client.sendall(b"GET /x HTTP/1.0\r\n\r\n")
+        assert [answer.header("connection") for answer in read_answers(stream)] == ["close"]
+
+
+@pytest.mark.parametrize(
+    ("status", "data"),
+    [
+        (400, b"HEAD /x HTTP/1.1\r\nHost: a b\r\n\r\n"),
+        (413, b"HEAD /x HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n"),
+        (431, b"HEAD /x HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 2000 + b"\r\n"),
+    ],
+)
+def test_a_refusal_of_a_head_request_has_no_body(server, status, data):
+    with connect(server.port) as client, client.makefile("rb") as stream:
+        client.sendall(data)
+        assert read_answer(stream, "HEAD").status == status
+        assert stream.read() == b""
 
 
 UPGRADE = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk")
@@ -158,14 +214,20 @@ def test_bytes_after_connection_close_are_no_request(server, application):
     ("status", "data"),
     [
         (413, HEAD + b"Content-Length: %d\r\n\r\n" % (BODY_LIMIT + 1)),
-        (413, HEAD + b"Transfer-Encoding: chunked\r\n\r\n3e9\r\n" + b"x" * (BODY_LIMIT + 1)),
+        (413, HEAD + CHUNKS + b"3e9\r\n" + b"x" * (BODY_LIMIT + 1)),
+        (413, HEAD + CHUNKS + b"3e9\r\n"),
+        (413, HEAD + CHUNKS + b"3e8\r\n" + b"x" * 1000 + b"\r\n1;a=b\r\n"),
+        (413, HEAD + CHUNKS + b"ffffffffffffffff\r\n"),
         (431, HEAD + b"".join(b"A%d: b\r\n" % i for i in range(HEADERS)) + b"\r\n"),
         (431, HEAD + b"A: b\r\n" * 2000 + b"\r\n"),
         (431, HEAD + b"A: " + b"b" * HEAD_BYTES + b"\r\n\r\n"),
         (431, HEAD + b"".join(b"A%d: %b\r\n" % (i, b"b" * 1000) for i in range(40)) + b"\r\n"),
         (431, b"GET /" + b"a" * HEAD_BYTES + b" HTTP/1.1\r\nHost: x\r\n\r\n"),
     ],
-    ids=["length", "chunks", "many headers", "one header again and again", "a long header", "long headers", "target"],
+    ids=[
+        *("length", "chunks", "a chunk size", "the size of the last chunk", "an endless chunk", "many headers"),
+        *("one header again and again", "a long header", "long headers", "target"),
+    ],
 )
 def test_a_head_or_body_that_is_too_large_is_refused(server, application, status, data):
     assert refused(server, data).status == status
@@ -179,11 +241,11 @@ def test_a_head_or_body_that_is_too_large_is_refused(server, application, status
         (431, HEAD, b"A: b\r\n"),
         (431, HEAD + b"A: ", b"a" * 100),
         (431, HEAD, b"a" * 100),
-        (413, HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\nT: ", b"a" * 100),
-        (413, HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"T: a\r\n" * 20),
-        (413, HEAD + b"Transfer-Encoding: chunked\r\n\r\n1;", b"a" * 100),
-        (413, HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1;%b\r\na\r\n" % (b"a" * 100)),
-        (413, HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n" * 20),
+        (413, HEAD + CHUNKS + b"0\r\nT: ", b"a" * 100),
+        (413, HEAD + CHUNKS + b"0\r\n", b"T: a\r\n" * 20),
+        (413, HEAD + CHUNKS + b"1;", b"a" * 100),
+        (413, HEAD + CHUNKS + b"", b"1;%b\r\na\r\n" % (b"a" * 100)),
+        (413, HEAD + CHUNKS + b"", b"1\r\na\r\n" * 20),
     ],
     ids=[
         *("target", "headers", "header value", "header name", "trailer", "trailers", "extension", "extensions"),
@@ -221,7 +283,7 @@ def test_many_short_requests_in_large_pieces_are_no_endless_head(server):
 
 
 def test_a_body_of_single_bytes_may_be_as_long_as_another(server):
-    data = HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * BODY_LIMIT + b"0\r\n\r\n"
+    data = HEAD + CHUNKS + b"1\r\na\r\n" * BODY_LIMIT + b"0\r\n\r\n"
     with connect(server.port) as client, client.makefile("rb") as stream:
         for start in range(0, len(data), 11):
             client.sendall(data[start : start + 11])
@@ -258,14 +320,28 @@ def test_all_bodies_together_have_a_bound_and_give_their_room_back(serve):
     wait_until(lambda: server.front.body_bytes == 0)
 
 
+def test_a_body_that_is_not_admitted_takes_no_room_and_the_application_answers(serve, application, monkeypatch):
+    server = serve(max_buffered_bytes=65_536)
+    monkeypatch.setattr(server.front, "admits", lambda _target, headers: b"x-key" in headers)
+    with ExitStack() as stack:
+        for _ in range(100):
+            stack.enter_context(connect(server.port)).sendall(post(bytes(1000), path="/x")[:-1])
+        wait_until(lambda: len(server.front.half_sent) == 100)
+        assert server.front.body_bytes == 0
+        client = stack.enter_context(connect(server.port))
+        answers = client.makefile("rb")
+        client.sendall(post(bytes(900), path="/x") + post(bytes(800), "X-Key: k", path="/x"))
+        assert [read_answer(answers).body for _ in range(2)] == [b"POST /x 0", b"POST /x 800"]
+
+
 def test_a_response_gives_back_the_room_of_its_own_body_only(server, application):
     with connect(server.port) as client, client.makefile("rb") as stream:
         client.sendall(post(bytes(100), path="/slow") + post(bytes(900), path="/x")[:-1])
         assert application.begun.acquire(timeout=60)
-        wait_until(lambda: server.front.body_bytes == 999)
+        assert server.front.body_bytes == 100
         application.go_on.set()
         assert read_answer(stream).body == b"POST /slow 100"
-        assert server.front.body_bytes == 899
+        wait_until(lambda: server.front.body_bytes == 899)
         client.sendall(b"x")
         assert read_answer(stream).body == b"POST /x 900"
         assert server.front.body_bytes == 0

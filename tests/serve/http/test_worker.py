@@ -29,6 +29,8 @@ class Service:
         return None
     def body_limit(self, _target):
         return 100
+    def admits(self, *_):
+        return True
     def is_urgent(self, _target):
         return False
     def gauge(self, connections, in_flight):

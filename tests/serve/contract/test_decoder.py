@@ -1,0 +1,78 @@
+"""That the lane says what Flask says of any body is tested in `tests/serve/api/test_lane.py`."""
+
+import json
+import math
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serve import strict_json
+from serve.contract.contract import Contract
+from serve.contract.decoder import ApplicationDecoder
+from serve.errors import ServeError
+
+
+def contract_of(*features: dict[str, Any]) -> Contract:
+    target = {"name": "y", "meaning": "past_decision", "positive": 1, "labels": {"1": "yes", "0": "no"}}
+    document = {"format": 1, "model_name": "m", "experiment": "e", "split_salt": "s", "target": target}
+    return Contract.from_dict(document | {"feature": list(features)})
+
+
+NUMBER = {"name": "amount", "type": "number", "min": -10.5, "max": 1000, "example": 1}
+WHOLE = {"name": "years", "type": "integer", "min": 0, "max": 60, "missing": True, "example": 1}
+NAME = {"name": "home", "type": "category", "values": ["own", "réntal"], "example": "own"}
+MAYBE = {"name": "job", "type": "category", "values": ["a", "b"], "missing": True, "example": "a"}
+CONTRACT = contract_of(NUMBER, WHOLE, NAME, MAYBE)
+DECODER = ApplicationDecoder(CONTRACT)
+PLAIN = contract_of(NUMBER, {**NUMBER, "name": "other"})
+
+
+def numbers(row: bytes) -> list[float]:
+    return [*struct.unpack(f"{len(row) // 8}d", row)]
+
+
+def test_numbers_names_and_missing_values_are_encoded():
+    assert numbers(DECODER.decode('{"job":"b","home":"réntal","years":3,"amount":1.5}'.encode())) == [1.5, 3, 1, 1]
+    row = numbers(DECODER.decode(b'{"amount": -10.5, "home": "own", "job": null}'))
+    assert row[0::2] == [-10.5, 0]
+    assert all(map(math.isnan, row[1::2]))
+    assert numbers(ApplicationDecoder(PLAIN).decode(b'{"amount":1,"other":2}')) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"amount":1,"home":"own","home":"own"}',
+        b'{"amount":1,"home":"own","years":1,"years":1}',
+        b'{"amount":1,"home":"own","job":"a","job":null}',
+        b'{"amount":1,"h\\u006fme":"own"}',
+        b'{"amount":1}',
+        b'{"amount":1,"home":"own","more":1}',
+        b'{"amount":1000.0000001,"home":"own"}',
+        b'{"amount":1,"home":"own","years":1.5}',
+        b'{"amount":true,"home":"own"}',
+        b"[]",
+        b"",
+    ],
+)
+def test_anything_else_is_left_to_others(body):
+    assert DECODER.decode(body) is None
+
+
+values = (
+    st.none() | st.integers(-20, 1100) | st.floats(-20, 1100) | st.floats() | st.sampled_from(["own", "a", "b", ""])
+)
+
+
+@given(application=st.dictionaries(st.sampled_from(["amount", "years", "home", "job"]), values))
+def test_what_is_decoded_is_what_the_contract_encodes(application):
+    body = json.dumps(application).encode()
+    row = DECODER.decode(body)
+    try:
+        expected = CONTRACT.encode(strict_json.loads(body)).tobytes()
+    except ServeError:
+        expected = None
+    assert row == expected

@@ -1,0 +1,104 @@
+"""A caller that sends much is answered between the others, not before them."""
+
+import itertools
+import socket
+from contextlib import ExitStack
+
+import pytest
+
+from serve.http.connection import Connection
+from serve.http.front import TURN_SECONDS
+from serve.http.turns import PIECES
+from tests.raw_http import connect, exchange, get, read_answer, read_answers
+from tests.serve.http.front_server import HEAD, FrontServer
+from tests.waiting import wait_until
+
+MUCH = HEAD.replace(b"/x", b"/much") + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+def two_connections(server: FrontServer, stack: ExitStack) -> list[tuple[socket.socket, Connection]]:
+    pairs = []
+    for count in (1, 2):
+        client = stack.enter_context(connect(server.port))
+        wait_until(lambda count=count: len(server.front.connections) == count)
+        pairs.append((client, [*server.front.connections][-1]))
+    return pairs
+
+
+@pytest.mark.parametrize(
+    "much",
+    [
+        get("/much") * 500,
+        MUCH + b"1\r\na\r\n" * 900 + b"0\r\n\r\n",
+        MUCH + b"0\r\n" + b"T: a\r\n" * 900 + b"\r\n",
+        b"\r\n\r\n" * 1000 + get("/much"),
+    ],
+    ids=["requests", "chunks", "trailers", "empty lines"],
+)
+def test_what_one_caller_sends_at_once_waits_for_turns_and_another_is_answered_first(server, application, much):
+    with ExitStack() as stack:
+        (first, sender), (second, other) = two_connections(server, stack)
+
+        def receive() -> None:
+            sender.data_received(much)
+            other.data_received(get("/other"))
+
+        server.on_loop(receive)
+        assert read_answer(second.makefile("rb")).body == b"GET /other 0"
+        answers = first.makefile("rb")
+        for _ in range(500 if much.startswith(b"GET") else 1):
+            assert b"/much" in read_answer(answers).body
+    assert "/other" in application.asked[:2]
+
+
+def test_in_one_turn_a_connection_gets_one_answer_and_a_bounded_number_of_pieces(serve, monkeypatch):
+    taken = []
+    read = Connection.read
+    monkeypatch.setattr(Connection, "read", lambda self: taken.append(1) or read(self))
+    server = serve()
+    with ExitStack() as stack:
+        (_, sender), (_, other) = two_connections(server, stack)
+        head = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+        def pieces_of_a_turn(connection: Connection, data: bytes) -> int:
+            taken.clear()
+            connection.data_received(data)
+            return len(taken)
+
+        assert server.on_loop(lambda: pieces_of_a_turn(sender, head + b"1\r\na\r\n" * 900)) == PIECES
+        assert server.on_loop(lambda: pieces_of_a_turn(other, get("/x") * 100)) == 1
+
+
+def test_put_off_work_shares_a_bounded_time_of_each_turn(server, monkeypatch):
+    ticks = itertools.count()
+    monkeypatch.setattr("serve.http.front.time.perf_counter", lambda: next(ticks) * TURN_SECONDS / 2.5)
+    order = []
+
+    def begin() -> None:
+        for number in range(7):
+            server.front.put_off(lambda number=number: order.append(number))
+        server.loop.call_soon(mark)
+
+    def mark() -> None:
+        order.append("others")
+        if len(order) < 12:
+            server.loop.call_soon(mark)
+
+    server.on_loop(begin)
+    wait_until(lambda: 6 in order and order[-1] == "others")
+    turns = [len([*group]) for is_work, group in itertools.groupby(order, lambda each: each != "others") if is_work]
+    assert turns == [3, 3, 1]
+    assert [each for each in order if each != "others"] == [*range(7)]
+
+
+def test_what_all_callers_leave_unread_has_a_bound(serve, application, monkeypatch):
+    monkeypatch.setattr("serve.http.turns.MOST_UNREAD", 50_000)
+    server = serve(max_connections=10)
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connect(server.port)) for _ in range(8)]
+        for client in clients:
+            client.sendall(MUCH + b"1\r\na\r\n" * 5000)
+        for client in clients:
+            assert {answer.status for answer in read_answers(client.makefile("rb"))} <= {413, 503}
+        wait_until(lambda: server.front.unread == 0)
+        assert exchange(server.port, get("/x", "Connection: close"))[0].status == 200

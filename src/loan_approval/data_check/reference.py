@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from loan_approval.data.datasets import find_csv
-from loan_approval.data.folders import dataset_folder, load_contract
+from loan_approval.data.datasets import dataset_folder, find_csv, load_contract
 from loan_approval.errors import DataError
 from loan_approval.project import ROOT, sha256_of
 from loan_approval.registry import tracking

@@ -23,6 +23,7 @@ TOLERANCE = 1e-6  # on probabilities
 OUTPUTS = ["probabilities"]  # not the graph's own label, which depends on the batch at p = 0.5
 LONGEST_REASON = 200  # characters of onnxruntime's message about a file
 CHUNK = 4096  # rows a call, so that memory does not grow with N
+SMALL_FILE = 2**20  # bytes: a tenth of a second to read the trees of
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Scorer:
         if sha256 not in (None, self.sha256):
             raise ModelFileError(f"the file has sha256 {self.sha256}, expected {sha256}")
         check_graph(data)
+        self.file_bytes = len(data)
+        self.small_file = data if len(data) <= SMALL_FILE else b""
         self.session = open_session(data)
         documents = read_documents(self.session.get_modelmeta().custom_metadata_map)
         try:

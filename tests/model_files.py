@@ -1,7 +1,7 @@
 """Small model files for the serving side's tests, written with onnx alone: good ones, and one for each fault.
 
-`python -m tests.model_files FOLDER` writes them all: FOLDER/<name>.onnx and FOLDER/broken/<name>.onnx. Environments
-that have no onnx read them from there.
+`python -m tests.model_files FOLDER` writes them all: FOLDER/<name>.onnx, FOLDER/broken/<name>.onnx, and FOLDER/bombs/,
+which exhaust memory or time. Environments that have no onnx read them from there.
 """
 
 import json
@@ -19,6 +19,7 @@ from onnx.external_data_helper import set_external_data
 from serve.contract.contract import Contract
 from serve.contract.feature import Feature
 from serve.settings import LARGEST_FILE
+from tests.graph_faults import BOMBS, GRAPH_FAULTS, spoil
 
 ROOT = Path(__file__).parents[1]
 THRESHOLD = 0.55
@@ -40,6 +41,20 @@ LOANS_SCALING = {
     "scale": [15, 40_000, 80, 20_000, 6, 4, 1],
     "weight": [0.1, 0.8, 1.2, -0.7, 0.0, 0.1, -1.5],
 }
+# More features than are explained exactly, one of them a category.
+WIDE = MIXED | {
+    **{"model_name": "wide_model", "experiment": "wide"},
+    "feature": [
+        *(
+            {"name": f"x{i}", "type": "number", "min": -9, "max": 9, "example": 1, "missing": i % 3 == 0}
+            for i in range(9)
+        ),
+        {"name": "months", "type": "integer", "min": -9, "max": 9, "example": 1, "actionable": True},
+        {"name": "amount", "type": "number", "min": -9, "max": 9, "example": 1, "missing": True, "actionable": True},
+        {"name": "home", "type": "category", "values": ["own", "rent", "other"], "example": "rent", "actionable": True},
+    ],
+}
+WIDE_SCALING = {"center": [0.5] * 11 + [1], "scale": [2.5] * 12}
 MIXED_SCALING = {"center": [50, 0], "scale": [50, 1], "weight": [-1, -1]}
 
 
@@ -73,6 +88,76 @@ def make_model(
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+
+
+def make_boosted_model(
+    contract: Mapping[str, Any],
+    scaling: Mapping[str, Sequence[float]],
+    mode: str,
+    trees: int,
+    calibrated: bool = False,
+    mixing: bool = False,
+) -> onnx.ModelProto:
+    """Return a graph of small trees with random splits and weights, each with four leaves.
+
+    Missing values become the center; every value is scaled and cast to float32, as scikit-learn's exports do. The
+    trees themselves end in a sigmoid, or with `calibrated` nodes after them do. With `mixing` the trees see some of
+    every value in each.
+    """
+    center, scale = (np.array(scaling[key], np.float64) for key in ("center", "scale"))
+    rng = np.random.default_rng(len(center))
+    splits = {0: (1, 2), 1: (3, 4), 2: (5, 6)}  # the nodes of each tree: three splits, then four leaves
+    numbers, every = list(range(7)), range(trees)
+    nodes = {
+        "nodes_treeids": [tree for tree in every for _ in numbers],
+        "nodes_nodeids": numbers * trees,
+        "nodes_featureids": [int(rng.integers(len(center))) if n in splits else 0 for _ in every for n in numbers],
+        "nodes_values": [float(rng.normal(0, 0.7)) if n in splits else 0.0 for _ in every for n in numbers],
+        "nodes_modes": [mode if n in splits else "LEAF" for n in numbers] * trees,
+        "nodes_truenodeids": [splits.get(n, (0, 0))[0] for n in numbers] * trees,
+        "nodes_falsenodeids": [splits.get(n, (0, 0))[1] for n in numbers] * trees,
+    }
+    leaves = {
+        "class_treeids": [tree for tree in range(trees) for _ in range(4)],
+        "class_nodeids": [3, 4, 5, 6] * trees,
+        "class_ids": [0] * 4 * trees,
+        "class_weights": rng.normal(0, 1.5 / np.sqrt(trees), 4 * trees).astype(np.float32).tolist(),
+        "classlabels_int64s": [0, 1],
+        "base_values": [0.1],
+        "post_transform": "NONE" if calibrated else "LOGISTIC",
+    }
+    sums = "sums" if calibrated else "probabilities"
+    steps = [
+        helper.make_node("IsNaN", ["X"], ["missing"]),
+        helper.make_node("Where", ["missing", "center", "X"], ["filled"]),
+        helper.make_node("Sub", ["filled", "center"], ["moved"]),
+        helper.make_node("Div", ["moved", "scale"], ["scaled"]),
+        *([helper.make_node("MatMul", ["scaled", "shares"], ["mixed"])] if mixing else []),
+        helper.make_node("Cast", ["mixed" if mixing else "scaled"], ["seen"], to=TensorProto.FLOAT),
+        helper.make_node("TreeEnsembleClassifier", ["seen"], ["label", sums], domain="ai.onnx.ml", **nodes, **leaves),
+    ]
+    if calibrated:
+        steps += [
+            helper.make_node("Gather", ["sums", "second"], ["sum"], axis=1),
+            helper.make_node("Mul", ["sum", "slope"], ["logit"]),
+            helper.make_node("Sigmoid", ["logit"], ["approval"]),
+            helper.make_node("Sub", ["one", "approval"], ["denial"]),
+            helper.make_node("Concat", ["denial", "approval"], ["probabilities"], axis=1),
+        ]
+    constants = {"center": center, "scale": scale}
+    if mixing:
+        constants["shares"] = np.eye(len(center)) + 0.1
+    if calibrated:
+        constants |= {"slope": np.array([0.8], np.float32), "one": np.array([1], np.float32), "second": np.array([1])}
+    graph = helper.make_graph(
+        steps,
+        "boosted",
+        [helper.make_tensor_value_info("X", TensorProto.DOUBLE, [None, len(center)])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, 2])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    operator_sets = [helper.make_opsetid("", 21), helper.make_opsetid("ai.onnx.ml", 3)]
+    return helper.make_model(graph, opset_imports=operator_sets, ir_version=10)
 
 
 def make_documents(
@@ -136,9 +221,17 @@ def make_file(
 
 def good_files() -> dict[str, bytes]:
     """Return the files that load: `loans` approves the contract's example, `loans_strict` denies it, `loans_reviewed`
-    refers it to a person; `loans_bandless` declares no review band.
+    refers it to a person; `loans_bandless` declares no review band; `boosted…` are of trees.
     """
-    return {
+    boosted = {
+        "boosted": (LOANS, make_boosted_model(LOANS, LOANS_SCALING, "BRANCH_LEQ", 60)),
+        "boosted_calibrated": (LOANS, make_boosted_model(LOANS, LOANS_SCALING, "BRANCH_LT", 60, calibrated=True)),
+        "boosted_wide": (WIDE, make_boosted_model(WIDE, WIDE_SCALING, "BRANCH_LEQ", 30)),
+        "boosted_mixing": (WIDE, make_boosted_model(WIDE, WIDE_SCALING, "BRANCH_LEQ", 60, mixing=True)),
+        "boosted_large": (LOANS, make_boosted_model(LOANS, LOANS_SCALING, "BRANCH_LEQ", 6_000)),
+    }
+    files = {name: to_bytes(model, make_documents(model, contract, 0.0)) for name, (contract, model) in boosted.items()}
+    return files | {
         "loans": make_file(LOANS, LOANS_SCALING),
         "loans_strict": make_file(LOANS, LOANS_SCALING, bias=-1.0),
         "loans_reviewed": make_file(LOANS, LOANS_SCALING, threshold=THRESHOLD, review_band=[0.5, 0.75]),
@@ -205,7 +298,14 @@ def broken_files() -> dict[str, bytes]:
     files = {name: to_bytes(model, right | change) for name, change in changes.items()}
     for name in right:
         files[f"{name}_absent"] = to_bytes(model, {k: v for k, v in right.items() if k != name})
-    return files | _broken_graphs(right) | _broken_bytes(to_bytes(model, right))
+    whole = to_bytes(model, right)
+    graphs = {f"graph_{name}": data for name, data in spoil(whole, GRAPH_FAULTS).items()}
+    return files | graphs | _broken_graphs(right) | _broken_bytes(whole)
+
+
+def bomb_files() -> dict[str, bytes]:
+    """Return the files that exhaust the memory or the time of whoever opens them."""
+    return spoil(make_file(LOANS, LOANS_SCALING), BOMBS)
 
 
 def _broken_graphs(right: Mapping[str, Any]) -> dict[str, bytes]:
@@ -265,12 +365,15 @@ def _broken_bytes(right: bytes) -> dict[str, bytes]:
 
 def write_files(folder: Path) -> Path:
     """Write every file below a folder and return it."""
-    broken = folder / "broken"
-    broken.mkdir(parents=True, exist_ok=True)
+    broken, bombs = folder / "broken", folder / "bombs"
+    for kind in (broken, bombs):
+        kind.mkdir(parents=True, exist_ok=True)
     for name, data in good_files().items():
         (folder / f"{name}.onnx").write_bytes(data)
     for name, data in broken_files().items():
         (broken / f"{name}.onnx").write_bytes(data)
+    for name, data in bomb_files().items():
+        (bombs / f"{name}.onnx").write_bytes(data)
     return folder
 
 

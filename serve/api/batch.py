@@ -6,24 +6,31 @@ from collections.abc import Callable
 
 import numpy as np
 from flask import Blueprint, Response, request
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from serve import strict_json
-from serve.api.body import CSV_MARKS, check_rows, read_batch, read_json_batch
+from serve.api.body import CSV_MARKS, check_rows, read_batch, read_choice, read_json_batch
 from serve.api.recording import decide_rows, loaded_model, name_decision
 from serve.contract.contract import Contract
 from serve.contract.tables import Monitored, encode_columns, encode_csv, encode_records
 from serve.errors import ApplicationError
+from serve.model.reasons import reason_codes
+from serve.store.live import Loaded
 
 JSON, CSV = "application/json", "text/csv"
-Render = Callable[[Contract, list[int]], bytes]  # writes n codes in one format
+Reasons = list[list[str]]  # the codes of the reasons for each row
+Render = Callable[[Contract, list[int], Reasons | None], bytes]  # writes n decisions in one format
 
 blueprint = Blueprint("batch", __name__)
 
 
 @blueprint.post("/api/v2/predict/batch")
 def predict_batch() -> Response:
-    """Decide every application of a batch, or none of them. X-Decision-Id names the batch."""
+    """Decide every application of a batch, or none of them. X-Decision-Id names the batch.
+
+    `?reasons=true` adds the codes of the principal reasons, those that `/api/v2/decision` gives.
+    """
+    with_reasons = read_choice("reasons", "true", "false")
     loaded = loaded_model()
     contract = loaded.scorer.contract
     if request.mimetype not in (JSON, CSV):
@@ -32,8 +39,18 @@ def predict_batch() -> Response:
         raise UnsupportedMediaType("expected a CSV in UTF-8")
     monitored: Monitored = {}
     X, render = (_encode_csv if request.mimetype == CSV else _encode_json)(contract, monitored)
-    _, codes, decision_id = decide_rows(loaded, X, monitored)
-    return name_decision(Response(render(contract, codes.tolist()), mimetype=request.mimetype), loaded, decision_id)
+    reasons = _explain(loaded, X) if with_reasons else None
+    _, codes, decision_id = decide_rows(loaded, X, monitored, reasons)
+    answer = render(contract, codes.tolist(), reasons)
+    return name_decision(Response(answer, mimetype=request.mimetype), loaded, decision_id)
+
+
+def _explain(loaded: Loaded, X: np.ndarray) -> Reasons:
+    """Return the codes of the reasons for each of (n, F) rows. Raises RequestEntityTooLarge."""
+    most = loaded.explainer.most_rows
+    if len(X) > most:
+        raise RequestEntityTooLarge(f"more than {most} rows with reasons, send them in several requests")
+    return reason_codes(loaded.scorer, loaded.explainer, X)
 
 
 def _encode_json(contract: Contract, monitored: Monitored) -> tuple[np.ndarray, Render]:
@@ -57,20 +74,29 @@ def _encode_csv(contract: Contract, monitored: Monitored) -> tuple[np.ndarray, R
 
 
 # Each renderer writes both answers once, and repeats them.
-def _render_records(contract: Contract, codes: list[int]) -> bytes:
+def _render_records(contract: Contract, codes: list[int], reasons: Reasons | None = None) -> bytes:
     answers = [strict_json.dumps({"prediction": contract.label(code), "prediction_code": code}) for code in (0, 1)]
-    return b"[%b]" % b",".join([answers[code] for code in codes])
+    lines = [answers[code] for code in codes]
+    if reasons is not None:
+        ends = map(strict_json.dumps, reasons)
+        lines = [b'%b,"reasons":%b}' % (line[:-1], end) for line, end in zip(lines, ends, strict=True)]
+    return b"[%b]" % b",".join(lines)
 
 
-def _render_columns(contract: Contract, codes: list[int]) -> bytes:
+def _render_columns(contract: Contract, codes: list[int], reasons: Reasons | None = None) -> bytes:
     labels = [strict_json.dumps(contract.label(code)) for code in (0, 1)]
     columns = b",".join([labels[code] for code in codes]), b",".join([b"1" if code else b"0" for code in codes])
-    return b'{"prediction":[%b],"prediction_code":[%b]}' % columns
+    end = b"" if reasons is None else b',"reasons":' + strict_json.dumps(reasons)
+    return b'{"prediction":[%b],"prediction_code":[%b]%b}' % (*columns, end)
 
 
-def _render_csv(contract: Contract, codes: list[int]) -> bytes:
-    header, *lines = map(_csv_line, (["prediction", "prediction_code"], [contract.label(0), 0], [contract.label(1), 1]))
-    return header + b"".join([lines[code] for code in codes])
+def _render_csv(contract: Contract, codes: list[int], reasons: Reasons | None = None) -> bytes:
+    header, *answers = ["prediction", "prediction_code"], [contract.label(0), 0], [contract.label(1), 1]
+    if reasons is not None:
+        rows = [[*answers[code], " ".join(each)] for code, each in zip(codes, reasons, strict=True)]
+        return b"".join(map(_csv_line, [[*header, "reasons"], *rows]))
+    lines = list(map(_csv_line, answers))
+    return _csv_line(header) + b"".join([lines[code] for code in codes])
 
 
 def _csv_line(cells: list[object]) -> bytes:

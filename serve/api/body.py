@@ -1,4 +1,4 @@
-"""Bodies of requests and responses: JSON, and batches within their limits."""
+"""What requests and responses hold: JSON, batches within their limits, choices in the query."""
 
 from contextlib import ExitStack
 from typing import Any
@@ -9,7 +9,7 @@ from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 from serve import strict_json
 from serve.api.room import Room, discard, weigh
 from serve.contract.contract import Contract
-from serve.errors import JSONError
+from serve.errors import JSONError, RequestError
 from serve.settings import Settings
 from serve.strict_json import count_byte
 
@@ -72,6 +72,14 @@ def check_rows(rows: int) -> None:
     settings: Settings = current_app.extensions["settings"]
     if rows > settings.max_batch_rows:
         raise RequestEntityTooLarge(f"more than {settings.max_batch_rows} rows, send them in several requests")
+
+
+def read_choice(name: str, chosen: str, otherwise: str) -> bool:
+    """Return whether a query parameter is `chosen`; absent, it is `otherwise`. Raises RequestError."""
+    values = request.args.getlist(name) or [otherwise]
+    if len(values) > 1 or values[0] not in (chosen, otherwise):
+        raise RequestError(f"query.{name}: expected {chosen} or {otherwise}, once")
+    return values[0] == chosen
 
 
 def _read_body() -> bytes:

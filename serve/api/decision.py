@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 from flask import Blueprint, Response, request
 
-from serve.api.body import read_json, respond
+from serve.api.body import read_choice, read_json, respond
 from serve.api.recording import loaded_model, name_decision, record_decision
 from serve.contract.feature import LANGUAGES
-from serve.errors import RequestError
 from serve.model.counterfactual import find_counterfactuals
-from serve.model.reasons import principal_reasons
+from serve.model.reasons import explain_decision
 from serve.model.scorer import Decision, name_band
 from serve.store.live import Loaded
 
@@ -40,7 +39,7 @@ def decide() -> Response:
 
     `?values=true` adds the number behind each reason; `?texts=all` gives each text in all languages.
     """
-    with_values, all_languages = _read_choice("values", "true", "false"), _read_choice("texts", "all", "one")
+    with_values, all_languages = read_choice("values", "true", "false"), read_choice("texts", "all", "one")
     loaded = loaded_model()
     application = read_json()
     X = loaded.scorer.contract.encode(application)
@@ -55,14 +54,6 @@ def decide() -> Response:
     return response
 
 
-def _read_choice(name: str, chosen: str, otherwise: str) -> bool:
-    """Return whether a query parameter is `chosen`; absent, it is `otherwise`. Raises RequestError."""
-    values = request.args.getlist(name) or [otherwise]
-    if len(values) > 1 or values[0] not in (chosen, otherwise):
-        raise RequestError(f"query.{name}: expected {chosen} or {otherwise}, once")
-    return values[0] == chosen
-
-
 def _read_language() -> str:
     """Return the caller's preferred language; the default one for a header so long that it would take time to parse."""
     is_long = len(request.headers.get("Accept-Language", "")) > LONGEST_ACCEPT_LANGUAGE
@@ -73,9 +64,8 @@ def _describe(decision: Decision, X: np.ndarray, loaded: Loaded, with_values: bo
     scorer, pointer = loaded.scorer, loaded.pointer
     features = scorer.contract.scored
     band = name_band(decision.probability, *scorer.review_band)
-    explanation = loaded.explainer.explain(X)
-    reasons = principal_reasons(features, X, explanation, scorer.background, band == "approve")
-    changes = find_counterfactuals(scorer, X) if band != "approve" else []
+    explanation, reasons = explain_decision(scorer, loaded.explainer, X, decision.probability)
+    changes = find_counterfactuals(scorer, X, loaded.explainer.trees) if band != "approve" else []
     document = {
         "prediction": decision.label,
         "prediction_code": decision.code,

@@ -42,16 +42,20 @@ def name_decision(response: Response, loaded: Loaded, decision_id: str) -> Respo
 
 
 def decide_rows(
-    loaded: Loaded, X: np.ndarray, monitored: Mapping[str, np.ndarray] | None = None
+    loaded: Loaded,
+    X: np.ndarray,
+    monitored: Mapping[str, np.ndarray] | None = None,
+    reasons: list[list[str]] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, str]:
     """Decide, record and count (n, F) encoded rows; return (n,) probabilities, (n,) codes and the decision id.
 
+    reasons: the codes of the principal reasons for each row, for the record.
     Raises ServiceUnavailable when the decisions can't be recorded.
     """
     p = loaded.scorer.score(X)
     codes = loaded.scorer.decide(p)
     decision_id = make_decision_id()
-    _record(loaded, decision_id, X, p, codes, monitored=monitored, many=True)
+    _record(loaded, decision_id, X, p, codes, monitored=monitored, reasons=reasons, many=True)
     approved = int(codes.sum())
     for code, count in ((0, len(codes) - approved), (1, approved)):
         if count:

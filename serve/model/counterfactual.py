@@ -3,9 +3,10 @@
 They are found by scoring with the model file. Each claim was scored: at its value and at the scanned values beyond it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from functools import lru_cache, partial
 from math import floor, log10
 from typing import Any
 
@@ -13,6 +14,9 @@ import numpy as np
 
 from serve.contract.feature import Feature
 from serve.model.scorer import Scorer
+from serve.model.trees import Trees
+
+Judge = Callable[[np.ndarray], np.ndarray]  # says (n,) whether a row is approved with each of (n,) values of a feature
 
 MOST_WHOLE = 2048  # whole numbers of a range that are all scored; a longer range is scored at `POINTS`
 POINTS = 512
@@ -51,23 +55,59 @@ class Counterfactual:
         return {"feature": self.feature.name, self.claim: self.value} | unit | {"text": write(self.text)}
 
 
-def find_counterfactuals(scorer: Scorer, X: np.ndarray) -> list[Counterfactual]:
+def find_counterfactuals(scorer: Scorer, X: np.ndarray, trees: Trees | None = None) -> list[Counterfactual]:
     """Return the change of each actionable feature of one (1, F) row, where there is one, in the order of the contract.
 
+    trees: those of the scorer's file, with which the same changes are found sooner.
     Approved means without review: a probability from the upper end of the review band.
     """
-    columns = [column for column, feature in enumerate(scorer.contract.scored) if feature.actionable]
-    return list(filter(None, (_Search(scorer, X, column).run() for column in columns)))
+    features = scorer.contract.scored
+    columns = [column for column, feature in enumerate(features) if feature.actionable]
+    judges = _judge_segments(scorer, X, columns, trees) if trees and columns else _judge_rows(scorer, X, columns)
+    searches = [_Search(features[j], float(X[0, j]), judge) for j, judge in zip(columns, judges, strict=True)]
+    return list(filter(None, (search.run() for search in searches)))
+
+
+def _judge_rows(scorer: Scorer, X: np.ndarray, columns: Sequence[int]) -> list[Judge]:
+    """Return for each column a judge that scores the row with each value."""
+
+    def approves(column: int, values: np.ndarray) -> np.ndarray:
+        rows = np.repeat(X, len(values), axis=0)
+        rows[:, column] = values
+        return scorer.score(rows) >= scorer.review_band[1]
+
+    return [partial(approves, column) for column in columns]
+
+
+def _judge_segments(scorer: Scorer, X: np.ndarray, columns: Sequence[int], trees: Trees) -> list[Judge]:
+    """Return for each column a judge that looks up the segment of each value; all segments are scored at once."""
+    own = trees.split(X)
+    others = own.sum(axis=0, dtype=own.dtype) - own
+    cells = [others[column] + trees.parts[column] for column in columns]
+    approved = trees.score(np.concatenate(cells)) >= scorer.review_band[1]
+    by_segment = np.split(approved, np.cumsum([len(each) for each in cells])[:-1])
+    return [
+        lambda values, column=column, each=each: each[trees.segments(column, values)]
+        for column, each in zip(columns, by_segment, strict=True)
+    ]
+
+
+@lru_cache(maxsize=1024)
+def _spaced(low: float, high: float, whole: bool) -> np.ndarray:
+    """Return the distinct numbers of a range that are scored first, ascending."""
+    points = np.linspace(low, high, POINTS)
+    points = np.unique(np.rint(points) if whole else points)
+    points.setflags(write=False)
+    return points
 
 
 class _Search:
     """The search for one feature. `_now` is the applicant's value, NaN if it is missing."""
 
-    def __init__(self, scorer: Scorer, X: np.ndarray, column: int) -> None:
-        self._scorer, self._X, self._column = scorer, X, column
-        self._feature, self._now = scorer.contract.scored[column], float(X[0, column])
-        self._is_integer = self._feature.type == "integer"
-        self._is_fully_scanned = self._is_integer and self._feature.max - self._feature.min < MOST_WHOLE
+    def __init__(self, feature: Feature, now: float, approves: Judge) -> None:
+        self._feature, self._now, self._approves = feature, now, approves
+        self._is_integer = feature.type == "integer"
+        self._is_fully_scanned = self._is_integer and feature.max - feature.min < MOST_WHOLE
 
     def run(self) -> Counterfactual | None:
         if self._feature.is_category:
@@ -89,19 +129,14 @@ class _Search:
                 changes.append(Counterfactual(self._feature, claim, int(value) if value == int(value) else value))
         return min(changes, key=lambda change: abs(change.value - start), default=None)
 
-    def _approves(self, values: np.ndarray) -> np.ndarray:
-        """Return (n,) whether the application is approved with each of (n,) values of this feature."""
-        rows = np.repeat(self._X, len(values), axis=0)
-        rows[:, self._column] = values
-        return self._scorer.score(rows) >= self._scorer.review_band[1]
-
     def _points(self, start: float) -> np.ndarray:
         """Return the sorted values to score first, with `start` among them."""
         low, high = self._feature.min, self._feature.max
         if self._is_fully_scanned:
             return np.arange(low, high + 1, dtype=np.float64)
-        spaced = np.linspace(low, high, POINTS)
-        return np.unique([*(np.rint(spaced) if self._is_integer else spaced), start])
+        spaced = _spaced(low, high, self._is_integer)
+        at = int(np.searchsorted(spaced, start))
+        return spaced if spaced[at] == start else np.concatenate([spaced[:at], [start], spaced[at:]])
 
     def _nearest(self, start: float, side: int, points: np.ndarray, approved: np.ndarray) -> float | None:
         """Return the approved value nearest to `start` above (side 1) or below it (-1), or `start` itself."""
@@ -120,10 +155,11 @@ class _Search:
         step = Decimal(1).scaleb(floor(log10(size)) - DIGITS + 1)
         for _ in range(MOST_ROUNDS):
             between = np.linspace(denied, approved, FINER_POINTS + 2)
-            between = np.unique(np.rint(between) if self._is_integer else between)[::side]
+            if self._is_integer:
+                between = np.unique(np.rint(between))[::side]
             if len(between) <= 2 or (not self._is_integer and abs(approved - denied) <= float(step) / 10):
                 break
-            first = int(np.argmax(np.append(self._approves(between[1:-1]), True)))
+            first = int(np.append(self._approves(between[1:-1]), True).argmax())
             denied, approved = float(between[first]), float(between[first + 1])
         if self._is_integer:
             return approved

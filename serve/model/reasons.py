@@ -4,6 +4,7 @@ Source: Regulation B, 12 CFR 1002.9(b)(2), its official interpretation (specific
 scored; more than four are not likely to help; how a factor counted need not be stated) and form C-1 in its Appendix C.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from serve.contract.feature import Feature
-from serve.model.shapley import Explanation
+from serve.model.scorer import Scorer, name_band
+from serve.model.shapley import Explainer, Explanation
 
 MOST_REASONS = 4
 NOTHING = 1e-6  # log-odds: a smaller effect is no reason, and effects equal to six decimals are tied
 LEAST_SHARE = 0.02  # of the largest effect: a smaller one is not a principal reason
+PAUSE_SECONDS = 0.00005  # after each of many rows, since a thread that answers waits for the interpreter meanwhile
 _TEXTS = {
     "en": {"missing": "{}: not given", "low": "{}: too low", "high": "{}: too high", "for": "{}: favourable"},
     "pt": {
@@ -45,6 +48,31 @@ class Reason:
     def to_dict(self, write: Callable[[Callable[[str], str]], Any]) -> dict[str, Any]:
         """Return the document of this reason; `write` chooses the language of its text."""
         return {"code": self.code, "feature": self.feature.name, "effect": self.effect, "text": write(self.text)}
+
+
+def explain_decision(
+    scorer: Scorer, explainer: Explainer, X: np.ndarray, probability: float
+) -> tuple[Explanation, list[Reason]]:
+    """Return the explanation of the decision on one (1, F) row, and its principal reasons.
+
+    explainer: the scorer's.   Raises ArithmeticError if the explanation is not finite.
+    """
+    explanation = explainer.explain(X)
+    approved = name_band(probability, *scorer.review_band) == "approve"
+    return explanation, principal_reasons(scorer.contract.scored, X, explanation, scorer.background, approved)
+
+
+def reason_codes(scorer: Scorer, explainer: Explainer, X: np.ndarray) -> list[list[str]]:
+    """Return the codes of the principal reasons for each of (n, F) rows, each decided alone.
+
+    Raises ArithmeticError if an explanation is not finite.
+    """
+    codes = []
+    for row in X[:, None]:
+        _, reasons = explain_decision(scorer, explainer, row, scorer.score_one(row))
+        codes.append([reason.code for reason in reasons])
+        time.sleep(PAUSE_SECONDS)
+    return codes
 
 
 def principal_reasons(

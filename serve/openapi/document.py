@@ -66,8 +66,8 @@ def _describe_features(schemas: dict[str, Any], contract: Contract) -> None:
         "description": "lists of one length, a value for each row",
     }
     labels = {"enum": [contract.label(1), contract.label(0)]}
-    schemas["Prediction"]["properties"]["prediction"] |= labels
-    schemas["Decision"]["properties"]["prediction"] |= labels
+    for schema in ("Prediction", "BatchPrediction", "Decision"):
+        schemas[schema]["properties"]["prediction"] |= labels
     schemas["PredictionColumns"]["properties"]["prediction"]["items"] |= labels
     for schema in ("Reason", "Counterfactual"):
         schemas[schema]["properties"]["feature"] |= {"enum": scored}

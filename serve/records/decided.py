@@ -26,6 +26,7 @@ class Decided(msgspec.Struct, frozen=True, gc=False):
     at: unix time.   X: (n, F) float64, or its bytes.   p, codes: n.   seconds: from the request to the decision.
     applicant: the key in the request.   monitored: (n,) float64 for each feature in the request, NaN = unknown.
     many: a batch, whose rows have the id `<decision_id>.<number>`, numbered from `first`.
+    reasons: the codes of the reasons; of a batch, n lists of them.
     """
 
     at: float
@@ -39,7 +40,7 @@ class Decided(msgspec.Struct, frozen=True, gc=False):
     applicant: bytes | None = None
     many: bool = False
     monitored: Mapping[str, np.ndarray] | None = None
-    reasons: list[str] | None = None
+    reasons: list[Any] | None = None
     first: int = 0
 
     def split(self, most: int) -> Iterator["Decided"]:
@@ -51,6 +52,7 @@ class Decided(msgspec.Struct, frozen=True, gc=False):
             part = slice(start, start + most)
             monitored = {name: values[part] for name, values in (self.monitored or {}).items()}
             rows = {"X": self.X[part], "p": self.p[part], "codes": self.codes[part], "monitored": monitored}
+            rows["reasons"] = self.reasons and self.reasons[part]
             yield msgspec.structs.replace(self, first=start, **rows)
 
     def ids(self) -> list[str]:

@@ -66,9 +66,10 @@ class LineWriter:
     def write(self, decided: Decided) -> bytes:
         """Return the lines of one answer of this model."""
         head = (repeat(*show_times([decided.at])), decided.ids(), repeat(self._head(decided.route)))
-        shared = (decided.reasons, self._hash(decided.applicant), _milliseconds(decided.seconds))
+        reasons = decided.reasons if decided.many and decided.reasons else repeat(decided.reasons)
+        shared = (self._hash(decided.applicant), _milliseconds(decided.seconds))
         monitored = [_show_monitored(each, decided) for each in self._contract.monitored] if decided.monitored else []
-        return self._write(head, decided.X, decided.p, decided.codes, [*map(repeat, shared), *monitored])
+        return self._write(head, decided.X, decided.p, decided.codes, [reasons, *map(repeat, shared), *monitored])
 
     def _write(self, head: Iterable, X: Any, p: Sequence[float], codes: Sequence[int], tail: Iterable) -> bytes:
         """head, tail: the columns before the features and after `code`."""

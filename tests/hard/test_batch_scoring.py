@@ -197,6 +197,17 @@ def test_dask_makes_a_cluster_of_its_own(tmp_path, source, whole, monkeypatch):
     assert read(str(tmp_path / "out")).equals(whole)
 
 
+def test_dask_gives_the_reasons_that_threads_give(tmp_path, source, monkeypatch):
+    monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
+    write_csv(tmp_path / "few.csv", make_columns(Contract.from_dict(LOANS), 500) | {"id": list(range(500))})
+    for engine in ("local", "dask"):
+        options = ("--engine", engine, "--reasons")
+        assert start(tmp_path / "few.csv", tmp_path / engine, source / "model.onnx", *options).wait(300) == 0
+    once = read(str(tmp_path / "local"))
+    assert any(once["reasons"].to_pylist())
+    assert read(str(tmp_path / "dask")).equals(once)
+
+
 def test_a_worker_of_that_cluster_that_is_killed_costs_nothing_but_time(tmp_path, source, whole, monkeypatch):
     monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
     options = ("--engine", "dask", "--workers", "2")

@@ -17,7 +17,10 @@ from serve.contract.contract import Contract
 from serve.contract.feature import Fault, Feature
 
 Faults = dict[int, Fault]  # by row
-WRITTEN = ("file", "row", "probability", "code", "label", "band", "model_sha256", "field", "kind", "expected")
+WRITTEN = (
+    *("file", "row", "probability", "code", "label", "band", "reasons", "model_sha256"),
+    *("field", "kind", "expected"),
+)
 MOST_NAMED = 20
 
 

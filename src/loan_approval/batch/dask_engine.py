@@ -13,6 +13,7 @@ from loan_approval.batch.part import Counts, Task, score_shard
 from loan_approval.batch.shards import Shard
 from loan_approval.errors import BatchError, LoanApprovalError
 from serve.model.scorer import Scorer
+from serve.model.shapley import Explainer
 
 RETRIES = 2
 CONNECT_SECONDS = 20  # a scheduler must answer by then
@@ -69,9 +70,14 @@ def run_on_dask(data: bytes, task: Task, shards: Sequence[Shard], workers: int) 
 
 
 def _score(shard: Shard, task: Task, data: bytes) -> Counts:
-    return score_shard(shard, task, _scorer(data))
+    return score_shard(shard, task, _scorer(data), _explainer(data) if task.reasons else None)
 
 
 @lru_cache(maxsize=2)
 def _scorer(data: bytes) -> Scorer:
     return Scorer(data)
+
+
+@lru_cache(maxsize=2)
+def _explainer(data: bytes) -> Explainer:
+    return Explainer(_scorer(data))

@@ -17,7 +17,9 @@ from loan_approval.batch.files import look_up, open_file, write_whole
 from loan_approval.batch.shards import Shard
 from loan_approval.batch.tables import Rows, read_rows
 from loan_approval.errors import BatchError, DataError
+from serve.model.reasons import reason_codes
 from serve.model.scorer import Scorer
+from serve.model.shapley import Explainer
 
 DECISIONS, REJECTED = "decisions", "rejected"
 COUNTS = "counts"  # the key of a part's metadata
@@ -27,11 +29,12 @@ _FEW_TEXTS = ("file", "label", "band", "model_sha256", "field", "kind", "expecte
 
 @dataclass(frozen=True)
 class Task:
-    """What is the same for all shards of a batch. job: its identity."""
+    """What is the same for all shards of a batch. job: its identity.   reasons: whether rows get their reasons."""
 
     output: str
     job: str
     keep: tuple[str, ...] = ()
+    reasons: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,11 +55,14 @@ class Counts:
         return Counts(**merged)
 
 
-def score_shard(shard: Shard, task: Task, scorer: Scorer) -> Counts:
-    """Score a shard and commit its part of the output. Raises DataError, BatchError."""
+def score_shard(shard: Shard, task: Task, scorer: Scorer, explainer: Explainer | None = None) -> Counts:
+    """Score a shard and commit its part of the output; explainer: the scorer's, where reasons are wanted.
+
+    Raises DataError, BatchError.
+    """
     decisions, rejections, faults = [], [], Counter()
     for rows in read_rows(shard, scorer.contract, task.keep):
-        decisions.append(decide(rows, shard.file.name, scorer, task.keep))
+        decisions.append(decide(rows, shard.file.name, scorer, task.keep, explainer))
         if rows.faults:
             rejections.append(reject(rows, shard.file.name, task.keep))
             faults.update(f"{name}: {fault.kind}" for name, by_row in rows.faults.items() for fault in by_row.values())
@@ -77,10 +83,11 @@ def score_shard(shard: Shard, task: Task, scorer: Scorer) -> Counts:
     return counts
 
 
-def decide(rows: Rows, file: str, scorer: Scorer, keep: Sequence[str]) -> pa.Table:
+def decide(rows: Rows, file: str, scorer: Scorer, keep: Sequence[str], explainer: Explainer | None = None) -> pa.Table:
     """Return the decision on each row that keeps the contract, in order."""
     at = rows.good()
-    p = scorer.score(rows.X[at] if rows.faults else rows.X)
+    X = rows.X[at] if rows.faults else rows.X
+    p = scorer.score(X)
     codes = scorer.decide(p).astype(np.int8)
     kept = [column.take(pa.array(at)) for column in rows.kept] if rows.faults else rows.kept
     columns = {
@@ -93,6 +100,8 @@ def decide(rows: Rows, file: str, scorer: Scorer, keep: Sequence[str]) -> pa.Tab
         "band": _texts(band_numbers(p, *scorer.review_band), BANDS),
         "model_sha256": _repeat(scorer.sha256, len(p)),
     }
+    if explainer:
+        columns["reasons"] = pa.array(reason_codes(scorer, explainer, X), pa.list_(pa.string()))
     return pa.table(columns)
 
 

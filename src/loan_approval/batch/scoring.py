@@ -22,6 +22,7 @@ from loan_approval.batch.shards import Shard, plan_shards
 from loan_approval.batch.workers import count_workers, run_on_workers
 from loan_approval.errors import BatchError
 from serve.model.scorer import Scorer
+from serve.model.shapley import Explainer
 
 FORMAT = 1  # of the output
 JOB, SUMMARY, LOCK = "_job.json", "_summary.json", ".lock"
@@ -30,7 +31,10 @@ REPORT_SECONDS = 10  # between two reports of the progress
 
 @dataclass(frozen=True)
 class Batch:
-    """What to score and how. workers: threads, as `count_workers` says where it is None."""
+    """What to score and how. workers: threads, as `count_workers` says where it is None.
+
+    reasons: whether each decision gets the codes of its principal reasons, which takes hundreds of times as long.
+    """
 
     input: str
     output: str
@@ -38,6 +42,7 @@ class Batch:
     ignore_unknown: bool = False
     engine: str = "local"
     workers: int | None = None
+    reasons: bool = False
 
 
 def score_batch(batch: Batch, data: bytes, report: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
@@ -50,7 +55,7 @@ def score_batch(batch: Batch, data: bytes, report: Callable[[str], None] = lambd
     files = list_inputs(source)
     job = _describe(batch, source, files, scorer)
     shards = plan_shards(files, scorer.contract, batch.keep, batch.ignore_unknown)
-    task = Task(output, job["id"], batch.keep)
+    task = Task(output, job["id"], batch.keep, batch.reasons)
     with _open_output(output, job) as names:
         finished = read_whole(f"{output}/{SUMMARY}")
         summary = None if finished is None else json.loads(finished)
@@ -67,7 +72,8 @@ def score_batch(batch: Batch, data: bytes, report: Callable[[str], None] = lambd
 
             results = run_on_dask(data, task, left, workers)
         else:
-            results = run_on_workers(lambda shard: score_shard(shard, task, scorer), left, workers)
+            explainer = Explainer(scorer) if batch.reasons else None
+            results = run_on_workers(lambda shard: score_shard(shard, task, scorer, explainer), left, workers)
         began = reported = time.monotonic()
         for number, part_counts in enumerate(results, 1):
             counts += part_counts
@@ -90,6 +96,8 @@ def _describe(batch: Batch, source: str, files: Sequence[InputFile], scorer: Sco
         "keep": list(batch.keep),
         "ignore_unknown": batch.ignore_unknown,
     }
+    if batch.reasons:  # not false otherwise, so that a batch begun before there were reasons can go on
+        job["reasons"] = True
     return job | {"id": hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()}
 
 
@@ -151,7 +159,7 @@ def _locked(output: str) -> Iterator[None]:
 def _check_same(output: str, recorded: bytes, job: Mapping[str, Any]) -> None:
     try:
         before = json.loads(recorded)
-        differing = [key for key in job if key != "id" and before[key] != job[key]]
+        differing = [key for key in before | job if key != "id" and before.get(key) != job.get(key)]
         same = before["id"] == job["id"]
     except (ValueError, KeyError, TypeError) as err:
         raise BatchError(f"{output}/{JOB}: not a batch's description") from err

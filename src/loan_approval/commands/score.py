@@ -23,6 +23,7 @@ def add_commands(add: Adder) -> None:
     )
     score.add_argument("--keep", action="append", default=[], metavar="COLUMN", help="pass through, such as an id")
     score.add_argument("--ignore-unknown", action="store_true", help="pass over columns that the contract has not")
+    score.add_argument("--reasons", action="store_true", help="add the codes of the principal reasons; slow")
     score.add_argument("--engine", default="local", choices=("local", "dask"), help="(default: %(default)s)")
     threads = f"threads, at most {MOST_WORKERS} (default: one a processor)"
     score.add_argument("--workers", type=int, choices=range(1, MOST_WORKERS + 1), metavar="N", help=threads)
@@ -34,9 +35,8 @@ def _score(options: argparse.Namespace) -> None:
     from loan_approval.batch.scoring import Batch, score_batch
 
     data = _model_file(options)
-    batch = Batch(
-        options.input, options.output, tuple(options.keep), options.ignore_unknown, options.engine, options.workers
-    )
+    how = (options.ignore_unknown, options.engine, options.workers, options.reasons)
+    batch = Batch(options.input, options.output, tuple(options.keep), *how)
     began = time.monotonic()
     summary = score_batch(batch, data, lambda text: print(text, file=sys.stderr, flush=True))
     seconds = time.monotonic() - began

@@ -7,7 +7,7 @@ from typing import Any
 from loan_approval.errors import LogError, TrackingError
 from loan_approval.registry import tracking
 from serve.errors import ApplicationError
-from serve.model.reasons import principal_reasons
+from serve.model.reasons import explain_decision
 from serve.model.scorer import TOLERANCE, Scorer, name_band
 from serve.model.shapley import Explainer
 from serve.store.store import Store
@@ -62,8 +62,7 @@ def replay(line: Mapping[str, Any], data: bytes) -> Receipt:
         raise LogError(f"the line of {line['decision_id']}, as it stands in the log: {err}") from err
     decision = scorer.answer_row(X)
     band = name_band(decision.probability, *scorer.review_band)
-    explanation = Explainer(scorer).explain(X)
-    reasons = principal_reasons(scorer.contract.scored, X, explanation, scorer.background, band == "approve")
+    _, reasons = explain_decision(scorer, Explainer(scorer), X, decision.probability)
     again = {
         "contract": scorer.contract.fingerprint,
         "probability": decision.probability,

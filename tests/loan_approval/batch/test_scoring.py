@@ -58,6 +58,28 @@ def test_a_batch_is_decided_as_the_server_decides_the_same_one(tmp_path, score, 
     assert summary["bands"]["refer"] == sum(answer["band"] == "refer" for answer in answers.values()) > 0
 
 
+@pytest.mark.parametrize("model", ["loans_reviewed", "boosted"])
+def test_the_reasons_of_a_batch_are_those_that_the_server_gives(tmp_path, score, columns, files, model):
+    summary = score(model, reasons=True)
+    rows = read_parts(tmp_path / "out").to_pylist()
+    promote(Store(tmp_path / "store"), files[model])
+    table = {name: [values[row["row"]] for row in rows] for name, values in columns.items() if name != "id"}
+    with create_app(Settings(store=tmp_path / "store", poll_seconds=3600)).test_client() as client:
+        answer = client.post("/api/v2/predict/batch?reasons=true", json=table).json
+    assert [row["reasons"] for row in rows] == answer["reasons"]
+    assert len({tuple(row["reasons"]) for row in rows}) > 5
+    assert summary["reasons"] is True
+
+
+def test_a_batch_with_reasons_is_another_than_one_without(score):
+    score()
+    with pytest.raises(BatchError, match="holds another batch, which differs in reasons"):
+        score(reasons=True)
+    score(output="with", reasons=True)
+    with pytest.raises(BatchError, match="holds another batch, which differs in reasons"):
+        score(output="with")
+
+
 def test_csv_parquet_one_worker_and_two_give_the_same(tmp_path, score, columns, files):
     score()
     score(output="two", workers=2)
@@ -80,7 +102,7 @@ def test_a_run_that_was_ended_goes_on_where_it_was(tmp_path, score, monkeypatch)
     score(output="whole")
     real, scored = scoring.score_shard, []
 
-    def fail_at_the_third(shard, task, scorer):
+    def fail_at_the_third(shard, task, scorer, explainer):
         if len(scored) == 2:
             raise KeyboardInterrupt
         scored.append(shard)

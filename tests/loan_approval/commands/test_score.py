@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pyarrow import parquet as pq
 
 from loan_approval import cli
 from serve.store.store import Store
@@ -42,6 +43,14 @@ def test_a_model_file_scores_and_rejected_rows_are_counted(folder, loans_contrac
     output = capsys.readouterr().out
     assert "3 rejected" in output
     assert "- rejected: Loan_Amount: out of range: 3 rows" in output
+
+
+def test_reasons_are_a_column_where_they_are_asked_for(folder):
+    score(folder, "--model", str(folder / "model.onnx"), "--reasons")
+    (part,) = (folder / "out/decisions").iterdir()
+    reasons = pq.read_table(part)["reasons"].to_pylist()
+    assert len(reasons) == 50
+    assert any(reasons)
 
 
 @pytest.mark.parametrize(

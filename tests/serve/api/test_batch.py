@@ -10,6 +10,8 @@ import pytest
 
 from serve.api import batch
 from serve.contract.contract import Contract
+from serve.model.scorer import Scorer
+from tests.encoded_rows import draw_rows
 from tests.serve.contract.test_cases import CASES
 
 PATH = "/api/v2/predict/batch"
@@ -69,6 +71,76 @@ def test_a_csv_is_answered_by_a_csv_as_one_by_one(client, loans, applications, o
     assert (response.status_code, response.headers["Content-Type"]) == (200, "text/csv; charset=utf-8")
     lines = [f"{answer['prediction']},{answer['prediction_code']}" for answer in one_by_one]
     assert response.data.decode() == "\r\n".join(["prediction,prediction_code", *lines, ""])
+
+
+@pytest.fixture
+def reasons(client, applications) -> list[list[str]]:
+    """The codes that `/api/v2/decision` gives."""
+    answers = [client.post("/api/v2/decision", json=application).json for application in applications[:40]]
+    codes = [[reason["code"] for reason in answer["reasons"]] for answer in answers]
+    assert len({tuple(each) for each in codes}) > 5
+    return codes
+
+
+def test_records_have_the_reasons_of_one_decision_each(client, applications, one_by_one, reasons):
+    answer = client.post(f"{PATH}?reasons=true", json=applications[:40]).json
+    assert answer == [one | {"reasons": codes} for one, codes in zip(one_by_one[:40], reasons, strict=True)]
+
+
+def test_columns_have_the_reasons_of_one_decision_each(client, loans, applications, one_by_one, reasons):
+    answer = client.post(f"{PATH}?reasons=true", json=as_columns(loans, applications[:40])).json
+    assert list(answer) == ["prediction", "prediction_code", "reasons"]
+    assert answer["reasons"] == reasons
+    assert answer["prediction"] == [one["prediction"] for one in one_by_one[:40]]
+
+
+def test_a_csv_has_the_reasons_of_one_decision_each(client, loans, applications, one_by_one, reasons):
+    body = write_csv(loans, applications[:40])
+    response = client.post(f"{PATH}?reasons=true", data=body, content_type=CSV)
+    lines = list(csv.DictReader(io.StringIO(response.text)))
+    assert [line["reasons"].split() for line in lines] == reasons
+    assert [line["prediction_code"] for line in lines] == [str(one["prediction_code"]) for one in one_by_one[:40]]
+
+
+@pytest.mark.parametrize("model", ["boosted", "boosted_calibrated", "boosted_wide"])
+def test_trees_give_a_batch_the_reasons_of_one_decision_each(shelf, make_app, model):
+    shelf.promote(model)
+    client, contract = make_app().test_client(), Scorer(shelf.model_file(model)).contract
+    X = draw_rows(contract.scored, 30)
+    rows = [{f.name: f.decode(x) for f, x in zip(contract.scored, row, strict=True)} for row in X.tolist()]
+    batch = client.post(f"{PATH}?reasons=true", json=rows).json
+    alone = [client.post("/api/v2/decision", json=row).json for row in rows]
+    assert [each["reasons"] for each in batch] == [[reason["code"] for reason in each["reasons"]] for each in alone]
+    assert [each["prediction_code"] for each in batch] == [each["prediction_code"] for each in alone]
+
+
+@pytest.mark.parametrize(("query", "status"), [("reasons=false", 200), ("reasons=1", 400), ("reasons=true&" * 2, 400)])
+def test_reasons_are_asked_for_by_true_once(client, application, query, status):
+    response = client.post(f"{PATH}?{query}", json=[application])
+    assert response.status_code == status
+    assert "reasons" not in response.json[0] if status == 200 else "query.reasons" in response.json["error"]
+
+
+@pytest.mark.parametrize(("rows", "status"), [(3, 200), (4, 413)])
+def test_more_rows_than_can_be_explained_at_once_are_too_large(shelf, make_app, application, monkeypatch, rows, status):
+    monkeypatch.setattr("serve.model.shapley.MOST_ROWS", 3)
+    shelf.promote("loans")
+    client = make_app().test_client()
+    response = client.post(f"{PATH}?reasons=true", json=[application] * rows)
+    assert response.status_code == status
+    assert status == 200 or response.json == {"error": "more than 3 rows with reasons, send them in several requests"}
+    assert client.post(PATH, json=[application] * rows).status_code == 200
+
+
+def test_the_log_has_the_reasons_of_each_row(shelf, make_app, applications, tmp_path):
+    shelf.promote("loans")
+    app = make_app(prediction_log=tmp_path / "log")
+    answer = app.test_client().post(f"{PATH}?reasons=true", json=applications[:200]).json
+    app.extensions["prediction_log"].close()
+    (file,) = (tmp_path / "log/decisions").glob("*/*.jsonl")
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [line["reasons"] for line in lines] == [each["reasons"] for each in answer]
+    assert any(each["reasons"] for each in answer)
 
 
 def test_a_label_is_quoted_where_csv_wants_it():

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 from serve.contract.contract import Contract
 from serve.model.counterfactual import MOST_WHOLE, POINTS, find_counterfactuals, write_number
 from serve.model.scorer import Scorer
+from serve.model.trees import read_trees
+from tests.encoded_rows import draw_rows
 
 
 class Rule:
@@ -170,6 +172,17 @@ def rows(draw, contract):
 @pytest.fixture(scope="module", params=["loans", "loans_strict", "loans_reviewed"])
 def scorer(request, model_file):
     return Scorer(model_file(request.param))
+
+
+@pytest.mark.parametrize("name", ["boosted", "boosted_calibrated", "boosted_wide"])
+def test_trees_find_the_changes_that_scored_rows_find(model_file, name):
+    scorer = Scorer(model_file(name))
+    trees, found = read_trees(scorer), set()
+    for x in draw_rows(scorer.contract.scored, 200)[:, None]:
+        by_rows = find_counterfactuals(scorer, x)
+        assert find_counterfactuals(scorer, x, trees) == by_rows
+        found |= {(change.feature.type, change.claim) for change in by_rows}
+    assert len(found) > 2
 
 
 @settings(max_examples=60)

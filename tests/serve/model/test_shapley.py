@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from serve.model import shapley
 from serve.model.scorer import Scorer
 from serve.model.shapley import CLIP, MOST_COALITIONS, MOST_EXACT, Explainer
+from tests.encoded_rows import draw_rows
 
 ROOT = Path(__file__).parents[3]
 EXPLAIN_AGAIN = """
@@ -32,6 +33,8 @@ class Formula:
     log_odds: Callable[[np.ndarray], np.ndarray]
     background: np.ndarray
     sha256: str = "ab" * 32
+    small_file: bytes = b""
+    file_bytes: int = 1
     asked: list[np.ndarray] = field(default_factory=list)
 
     def score(self, X: np.ndarray) -> np.ndarray:
@@ -140,6 +143,28 @@ def test_a_category_is_explained_with_the_numbers(model_file):
     assert explanation.base + explanation.values.sum() == pytest.approx(np.log(p / (1 - p)), abs=1e-12)
 
 
+@pytest.mark.parametrize("name", ["boosted", "boosted_calibrated", "boosted_wide"])
+def test_trees_give_the_explanation_of_the_scored_rows_to_the_last_bit(model_file, name):
+    scorer = Scorer(model_file(name))
+    by_trees, by_rows = Explainer(scorer), Explainer(scorer)
+    assert by_trees.trees is not None
+    by_rows.trees = None
+    for x in draw_rows(scorer.contract.scored, 100)[:, None]:
+        one, other = by_trees.explain(x), by_rows.explain(x)
+        assert one.values.tobytes() == other.values.tobytes()
+        assert (one.base, one.error) == (other.base, other.error)
+
+
+@pytest.mark.parametrize("cells", [1, 60 * 128, 60 * 128 * 100])
+def test_the_background_rows_may_be_explained_some_at_a_time(model_file, monkeypatch, cells):
+    scorer = Scorer(model_file("boosted"))
+    explainer = Explainer(scorer)
+    X = draw_rows(scorer.contract.scored, 5)[:, None]
+    usual = [explainer.explain(x).values.tobytes() for x in X]
+    monkeypatch.setattr(shapley, "MOST_CELLS", cells)
+    assert [explainer.explain(x).values.tobytes() for x in X] == usual
+
+
 def test_a_certain_probability_has_finite_reasons():
     scorer = Formula(lambda X: np.where(X[:, 0] > 0, 800.0, -800.0), np.array([[-1.0, 0.0]]))
     with np.errstate(over="ignore"):
@@ -162,6 +187,30 @@ def test_no_row_is_scored_twice_and_their_number_is_bounded(features):
     twice = len(asked) - len(np.unique(asked, axis=0))
     assert twice == len(scorer.background) - 1  # the applicant's own row, which each background row ends in
     assert len(asked) <= MOST_COALITIONS * len(scorer.background)
+
+
+@pytest.mark.parametrize(
+    ("features", "rows", "kilobytes", "most"),
+    [
+        (7, 16, 60, shapley.MOST_ROWS),
+        (10, 16, 60, shapley.MOST_WORK // (1024 * 16)),
+        (10, 16, 65, shapley.MOST_WORK // (1024 * 16 * 2)),
+        (17, 12, 60, shapley.MOST_WORK // (2 * 30 * 18 * 12)),
+        (256, 64, 39_000, 1),
+    ],
+)
+def test_one_request_may_have_as_many_rows_explained_as_take_some_seconds(features, rows, kilobytes, most):
+    scorer = curved(features, rows)
+    scorer.file_bytes = kilobytes * 1024
+    assert Explainer(scorer).most_rows == most
+
+
+def test_trees_that_are_tables_explain_as_many_rows_whatever_the_size_of_their_file(model_file):
+    scorer = Scorer(model_file("boosted"))
+    scorer.file_bytes *= 1000
+    assert Explainer(scorer).most_rows == shapley.MOST_ROWS
+    scorer.small_file = b""
+    assert Explainer(scorer).most_rows < shapley.MOST_ROWS
 
 
 def test_sampled_values_are_near_the_exact_ones_as_stated(monkeypatch):

@@ -84,10 +84,11 @@ def test_batch_has_the_expected_lines(load: Callable[[str], Loaded], model: str)
     rows = make_rows(loaded := load(model))
     X = np.frombuffer(b"".join(row[4] for row in rows)).reshape(len(rows), -1)
     p, codes = [row[5] for row in rows], [row[6] for row in rows]
-    batch = Decided(AT, "batch", "/batch", loaded, X, p, codes, 0.0001234567, b"k", many=True, reasons=["AGE"])
+    reasons = [["AGE"] * (n % 3) for n in range(len(rows))]
+    batch = Decided(AT, "batch", "/batch", loaded, X, p, codes, 0.0001234567, b"k", many=True, reasons=reasons)
     same = (AT, "batch", "/batch", loaded)
     lines = [
-        expected((*same, *row[4:8], b"k"), decision_id=f"batch.{n}", reasons=["AGE"]) for n, row in enumerate(rows)
+        expected((*same, *row[4:8], b"k"), decision_id=f"batch.{n}", reasons=reasons[n]) for n, row in enumerate(rows)
     ]
     writer = LineWriter(loaded, hash_key)
     assert read(writer.write(batch)) == as_read(lines)

@@ -15,6 +15,7 @@ from pathlib import Path
 from socket import socket
 
 from serve.errors import ServeError
+from serve.files import sweep, try_lock
 from serve.http.listening import listen, make_context
 from serve.http.supervisor import Child, Supervisor
 from serve.keys import Keys
@@ -55,8 +56,10 @@ def main() -> None:
 def supervise(settings: Settings, public: socket, metrics: socket | None) -> int:
     """Run the workers and the registry watcher; their counts are added up in a folder. Return the exit code."""
     parent = os.getpid()
-    shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # writable where the tree is read-only
-    folder = Path(tempfile.mkdtemp(prefix=f"serve-{parent}-", dir=shared)) if metrics else None
+    shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir()  # writable in a read-only tree
+    sweep(settings.store)
+    _sweep_counts(Path(shared))
+    folder = _make_counts(Path(shared)) if metrics else None
 
     def run_worker(name: str, beat: Callable[[], None]) -> None:
         import uvloop  # these after the fork: the parent stays small
@@ -88,6 +91,35 @@ def supervise(settings: Settings, public: socket, metrics: socket | None) -> int
     finally:
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_counts(shared: Path) -> Path:
+    """Return a new folder of counts, whose lock this process and its children hold as long as one of them lives."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=f"serve-{os.getpid()}-", dir=shared))
+        if try_lock(folder) is not None and folder.exists():  # another start may have swept it before it was locked
+            return folder
+
+
+def _sweep_counts(shared: Path) -> None:
+    """Remove the folders of counts whose servers were killed."""
+    for folder in shared.glob("serve-*-*"):
+        owner = folder.name.split("-")[1]
+        # The number of a process may be in use again, or be another container's: the lock decides.
+        if owner.isdecimal() and not _runs_elsewhere(int(owner)) and (lock := try_lock(folder)) is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
+
+
+def _runs_elsewhere(process: int) -> bool:
+    """Return whether another process of this number runs. Earlier servers held no lock."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return process != os.getpid()
 
 
 if __name__ == "__main__":

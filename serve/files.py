@@ -1,10 +1,17 @@
 """Writes files atomically; reads bounded regular files and refuses pipes and devices."""
 
 import errno
+import fcntl
 import os
+import re
 import secrets
 import stat
+import time
+from contextlib import suppress
 from pathlib import Path
+
+_BESIDE = re.compile(r"\..+\.[0-9a-f]{8}")  # the name of a file that is being written
+ABANDONED_SECONDS = 60.0  # a writer holds the lock of such a file but for an instant at both ends
 
 
 def write_atomically(path: Path, data: bytes, mode: int = 0o666) -> None:
@@ -16,6 +23,8 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o666) -> None:
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with open(beside, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+            with suppress(OSError):  # a file system without locks is not swept either
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -23,6 +32,29 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o666) -> None:
     finally:
         beside.unlink(missing_ok=True)
     flush_folder(path.parent)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed writers left half written in a folder, if it can be changed."""
+    with suppress(OSError):
+        for path in [path for path in folder.iterdir() if _BESIDE.fullmatch(path.name)]:
+            age = time.time() - path.lstat().st_mtime
+            if age > ABANDONED_SECONDS and (lock := try_lock(path)) is not None:
+                path.unlink(missing_ok=True)
+                os.close(lock)
+
+
+def try_lock(path: Path) -> int | None:
+    """Return a descriptor that holds the lock of a file or folder until it is closed everywhere, None without it."""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            return None
+        return descriptor
+    return None
 
 
 def flush_folder(path: Path) -> None:

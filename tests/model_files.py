@@ -1,7 +1,7 @@
 """Small model files for the serving side's tests, written with onnx alone: good ones, and one for each fault.
 
-`python -m tests.model_files FOLDER` writes them all: FOLDER/<name>.onnx and FOLDER/broken/<name>.onnx. Environments
-that have no onnx read them from there.
+`python -m tests.model_files FOLDER` writes them all: FOLDER/<name>.onnx, FOLDER/broken/<name>.onnx, and FOLDER/bombs/,
+which exhaust memory or time. Environments that have no onnx read them from there.
 """
 
 import json
@@ -19,6 +19,7 @@ from onnx.external_data_helper import set_external_data
 from serve.contract.contract import Contract
 from serve.contract.feature import Feature
 from serve.settings import LARGEST_FILE
+from tests.graph_faults import BOMBS, GRAPH_FAULTS, spoil
 
 ROOT = Path(__file__).parents[1]
 THRESHOLD = 0.55
@@ -297,7 +298,14 @@ def broken_files() -> dict[str, bytes]:
     files = {name: to_bytes(model, right | change) for name, change in changes.items()}
     for name in right:
         files[f"{name}_absent"] = to_bytes(model, {k: v for k, v in right.items() if k != name})
-    return files | _broken_graphs(right) | _broken_bytes(to_bytes(model, right))
+    whole = to_bytes(model, right)
+    graphs = {f"graph_{name}": data for name, data in spoil(whole, GRAPH_FAULTS).items()}
+    return files | graphs | _broken_graphs(right) | _broken_bytes(whole)
+
+
+def bomb_files() -> dict[str, bytes]:
+    """Return the files that exhaust the memory or the time of whoever opens them."""
+    return spoil(make_file(LOANS, LOANS_SCALING), BOMBS)
 
 
 def _broken_graphs(right: Mapping[str, Any]) -> dict[str, bytes]:
@@ -357,12 +365,15 @@ def _broken_bytes(right: bytes) -> dict[str, bytes]:
 
 def write_files(folder: Path) -> Path:
     """Write every file below a folder and return it."""
-    broken = folder / "broken"
-    broken.mkdir(parents=True, exist_ok=True)
+    broken, bombs = folder / "broken", folder / "bombs"
+    for kind in (broken, bombs):
+        kind.mkdir(parents=True, exist_ok=True)
     for name, data in good_files().items():
         (folder / f"{name}.onnx").write_bytes(data)
     for name, data in broken_files().items():
         (broken / f"{name}.onnx").write_bytes(data)
+    for name, data in bomb_files().items():
+        (bombs / f"{name}.onnx").write_bytes(data)
     return folder
 
 

@@ -18,8 +18,7 @@ from loan_approval.registry import tracking
 from loan_approval.training import factories
 from loan_approval.training.background import make_background
 from loan_approval.training.export import export
-from loan_approval.training.factories import factory_names
-from loan_approval.training.factory import ModelFactory
+from loan_approval.training.factory import ModelFactory, factory_names
 from loan_approval.training.fit import Recipe, fit
 from loan_approval.validation.parity import prove_parity
 from serve.api.app import create_app

@@ -53,8 +53,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_error_handler(malformed, lambda err: respond({"error": str(err)}, 400))
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _internal_error)
-    model.refresh()
-    model.watch(settings.poll_seconds)
+    # The verification of a new file takes longer than a start may: the last good model answers meanwhile.
+    unverified = model.refresh(may_verify=False)
+    model.watch(settings.poll_seconds, at_once=unverified)
     if shadow:
         shadow.start(settings.poll_seconds)
     return app

@@ -76,6 +76,7 @@ class Front:
         self._application, self._short_cut, self._is_urgent = service.application, service.short_cut, service.is_urgent
         self._loop = asyncio.get_running_loop()
         self._put_off: deque[Callable[[], None]] = deque()
+        self._is_turn_due = False
         self._small = ThreadPoolExecutor(settings.threads, "small")
         # Requests with large bodies have their own queue, so that small ones and health checks do not wait for them.
         self._large = ThreadPoolExecutor(max(1, settings.threads // 2), "large")
@@ -128,21 +129,20 @@ class Front:
 
     def put_off(self, go_on: Callable[[], None]) -> None:
         """Call a function in one of the next turns of the loop: those that wait share a bounded time of each turn."""
-        if not self._put_off:
-            self._loop.call_soon(self._take_turns)
         self._put_off.append(go_on)
+        if not self._is_turn_due:
+            self._is_turn_due = True
+            self._loop.call_soon(self._take_turns)
 
     def _take_turns(self) -> None:
-        waiting, self._put_off = self._put_off, deque()
         until = time.perf_counter() + TURN_SECONDS
-        while waiting:
-            waiting.popleft()()
+        for _ in range(len(self._put_off)):
+            self._put_off.popleft()()
             if time.perf_counter() > until:
                 break
-        if waiting or self._put_off:
+        self._is_turn_due = bool(self._put_off)
+        if self._is_turn_due:
             self._loop.call_soon(self._take_turns)
-        waiting.extend(self._put_off)
-        self._put_off = waiting
 
     # Ways to a response.
 

@@ -8,7 +8,8 @@ import re
 
 from serve.http.head import END
 
-HEAD_PIECE = 2048  # bytes of a head or of trailers: 500 headers of four bytes
+HEAD_PIECE = 2048  # bytes at the beginning of a head: most heads are one piece
+LINE_PIECE = 256  # bytes of the rest, of a chunk's first line, and of trailers: 64 headers of four bytes
 BODY_PIECE = 65_536  # bytes of a body, or of the data of a chunk
 _SIZE_BYTES = 17  # at the beginning of a chunk's first line: more digits than 64 bits have
 _match_size = re.compile(rb"[0-9A-Fa-f]{1,16}(?=[\r; \t])").match
@@ -59,11 +60,12 @@ class Pieces:
     def _head(self) -> int:
         """End after an empty line, also one that began in the piece before."""
         start, before = self._at, self._before
-        end = (before + self._data[start : start + HEAD_PIECE]).find(END)
+        size = LINE_PIECE if before else HEAD_PIECE
+        end = (before + self._data[start : start + size]).find(END)
         if end >= 0:
             self.expect_head()
             return start - len(before) + end + len(END)
-        end = start + HEAD_PIECE
+        end = start + size
         self._before = (before + self._data[start:end])[-3:]
         return end
 
@@ -77,11 +79,11 @@ class Pieces:
     def _size(self) -> int:
         """End after the line that begins a chunk; after the last chunk come trailers, which end as a head does."""
         start, before = self._at, self._before
-        line = before + self._data[start : start + HEAD_PIECE]
+        line = before + self._data[start : start + LINE_PIECE]
         end = line.find(b"\r\n")
         if end < 0:
             self._before = line[:_SIZE_BYTES] + line[_SIZE_BYTES:][-1:]
-            return start + HEAD_PIECE
+            return start + LINE_PIECE
         match = _match_size(line)
         size = int(match[0], 16) if match else 0
         if size:

@@ -5,10 +5,8 @@ documents of `serve.model.documents`. It is used only if it scores its own golde
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from threading import Timer
 from typing import Any
 
 import numpy as np
@@ -17,13 +15,13 @@ import onnxruntime as ort
 from serve.contract.contract import Contract
 from serve.errors import ContractError, ModelFileError
 from serve.model.documents import read_background, read_documents, read_rule
+from serve.model.graph import check_graph
 from serve.settings import LARGEST_FILE
 
 FEWEST_GOLDEN_ROWS = 4  # the example, both ends of every range, and one with missing values
 TOLERANCE = 1e-6  # on probabilities
 OUTPUTS = ["probabilities"]  # not the graph's own label, which depends on the batch at p = 0.5
 LONGEST_REASON = 200  # characters of onnxruntime's message about a file
-REPLAY_SECONDS = 10  # the golden rows take milliseconds
 CHUNK = 4096  # rows a call, so that memory does not grow with N
 SMALL_FILE = 2**20  # bytes: a tenth of a second to read the trees of
 
@@ -48,6 +46,7 @@ class Scorer:
         self.sha256 = hashlib.sha256(data).hexdigest()
         if sha256 not in (None, self.sha256):
             raise ModelFileError(f"the file has sha256 {self.sha256}, expected {sha256}")
+        check_graph(data)
         self.file_bytes = len(data)
         self.small_file = data if len(data) <= SMALL_FILE else b""
         self.session = open_session(data)
@@ -68,7 +67,7 @@ class Scorer:
         if OUTPUTS[0] not in [output.name for output in self.session.get_outputs()]:
             raise ModelFileError("the graph has no output 'probabilities'")
         self.background = read_background(documents["background"], self.contract)
-        self._replay(documents["golden"])
+        self._replay_golden(documents["golden"])
 
     def score(self, X: np.ndarray) -> np.ndarray:
         """Return (n,) probabilities of approval for (n, F) float64 rows."""
@@ -94,20 +93,19 @@ class Scorer:
         code = int(self.decide(p)[0])
         return Decision(code, self.contract.label(code), float(p[0]), self.threshold)
 
-    def _replay(self, golden: Mapping[str, Any]) -> None:
+    def _replay_golden(self, golden: Mapping[str, Any]) -> None:
         try:
-            X = np.array(golden["rows"], dtype=np.float64)
-            recorded = np.array(golden["scores"], dtype=np.float64)
-            with _time_limit(REPLAY_SECONDS, self._options):
-                p = self.score(X) if len(X) else X
-        except Exception as err:  # whatever onnxruntime raises for these rows, the file is at fault
-            late = f" within {REPLAY_SECONDS} s" if self._options.terminate else ""
-            raise ModelFileError(f"the golden rows can't be scored{late}: {type(err).__name__}") from err
-        if len(p) < FEWEST_GOLDEN_ROWS or p.shape != recorded.shape:
+            X, recorded = (np.array(golden[name], dtype=np.float64) for name in ("rows", "scores"))
+        except (LookupError, TypeError, ValueError, OverflowError) as err:
+            raise ModelFileError(f"the golden rows can't be scored: {type(err).__name__}") from err
+        if X.ndim != 2 or len(X) < FEWEST_GOLDEN_ROWS or recorded.shape != X.shape[:1]:
             raise ModelFileError(f"the file has no {FEWEST_GOLDEN_ROWS} golden rows, or not a score for each")
-        is_same = np.abs(p - recorded) <= TOLERANCE  # False for NaN
-        if not is_same.all():
-            raise ModelFileError(f"golden row {int(np.argmin(is_same))} scores otherwise than recorded")
+        p = _replay(self.score, X, recorded)
+        # A graph may take some numbers of rows only. CHUNK + 1 rows are the longest call, then one of a single row.
+        _replay(lambda rows: np.array([self.score_one(row[None]) for row in rows]), X, recorded, " one by one")
+        for count in (2, len(X) + 1, 2 * len(X), CHUNK + 1):
+            chosen = np.arange(count) % len(X)
+            _replay(self.score, X[chosen], recorded[chosen], f" in a batch of {count}")
         codes = golden.get("codes")
         if not isinstance(codes, list) or not all(type(code) is int for code in codes):
             raise ModelFileError("the file has no decision for each golden row")
@@ -116,19 +114,18 @@ class Scorer:
             raise ModelFileError("the golden rows are not decided as recorded, or not all of them are")
 
 
-@contextmanager
-def _time_limit(seconds: float, options: ort.RunOptions) -> Iterator[None]:
-    """Stop onnxruntime's runs with these options after some time, because a graph may loop for ever."""
-    timer = Timer(seconds, setattr, (options, "terminate", True))
-    timer.daemon = True
-    timer.start()
+def _replay(
+    score: Callable[[np.ndarray], np.ndarray], X: np.ndarray, recorded: np.ndarray, how: str = ""
+) -> np.ndarray:
+    """Return the scores of golden rows. Raises ModelFileError unless they are the recorded ones."""
     try:
-        yield
-    finally:
-        timer.cancel()
-    timer.join()
-    if options.terminate:  # just after the last run
-        raise TimeoutError
+        p = score(X)
+        differs = ~(np.abs(p - recorded) <= TOLERANCE)  # True for NaN
+    except Exception as err:  # whatever onnxruntime raises for these rows, the file is at fault
+        raise ModelFileError(f"the golden rows can't be scored{how}: {type(err).__name__}") from err
+    if p.shape != recorded.shape or differs.any():
+        raise ModelFileError(f"golden row {int(np.argmax(differs))} scores otherwise than recorded{how}")
+    return p
 
 
 def name_band(probability: float, low: float, high: float) -> str:

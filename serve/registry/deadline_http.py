@@ -3,6 +3,7 @@
 A socket's timeout starts anew with every byte that arrives, so each read gets at most the time that is left.
 """
 
+import io
 import ssl
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from serve.errors import RegistryError, SettingsError
 from serve.settings import Settings
 
 MOST_REDIRECTS = 3
+PIECE = 65_536  # bytes of a body that are read at once
 _REDIRECTS = (301, 302, 303, 307, 308)
 _DENIED = ("denied", ": see MLFLOW_TRACKING_USERNAME, _PASSWORD, _TOKEN")
 _MISSING = ("missing", ": it has no such thing")
@@ -24,7 +26,11 @@ _REFUSALS = {401: _DENIED, 403: _DENIED, 400: _MISSING, 404: _MISSING}  # MLflow
 
 
 class DeadlineHTTP:
-    """Fetches from one tracking server, which may redirect; credentials are sent to its own origin alone."""
+    """Fetches from one tracking server; credentials are sent to its own origin alone.
+
+    It may redirect to itself, and to any place by HTTPS, as an object store with signed addresses is. By HTTP it could
+    send this process to addresses that trust whoever reaches them, such as a cloud's instance metadata.
+    """
 
     def __init__(self, settings: Settings, beat: Callable[[], None]) -> None:
         """beat: called before each read. Raises SettingsError."""
@@ -105,8 +111,8 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 
 def _redirected(url: str, location: str) -> str:
     target = urljoin(url, location)
-    if urlsplit(target).scheme not in ("http", "https") or (url.startswith("https:") and target.startswith("http:")):
-        raise RegistryError("answer", "the registry redirects to no HTTP address, or from HTTPS to HTTP")
+    if _origin(target) != _origin(url) and urlsplit(target).scheme != "https":
+        raise RegistryError("answer", "the registry redirects to another place than itself, and not by HTTPS")
     return target
 
 
@@ -114,9 +120,11 @@ def _read(response: HTTPResponse, limit: int) -> bytes:
     if response.status != 200:
         kind, hint = _REFUSALS.get(response.status, ("answer", ""))
         raise RegistryError(kind, f"the registry answered {response.status}{hint}")
-    data = response.read(limit + 1)
-    if len(data) > limit:
-        raise RegistryError("answer", f"the registry sent more than {limit:,} bytes")
+    body, piece = io.BytesIO(), memoryview(bytearray(PIECE))
+    while count := response.readinto(piece):  # `read` keeps a list of all chunks, and each may be of one byte
+        body.write(piece[:count])
+        if body.tell() > limit:
+            raise RegistryError("answer", f"the registry sent more than {limit:,} bytes")
     if response.length:
         raise RegistryError("answer", "the registry's answer ended early")
-    return data
+    return body.getvalue()

@@ -109,10 +109,19 @@ class Follower:
         self._installed = wanted
 
     def _is_installed(self, wanted: Pointer) -> bool:
-        """Return whether a promotion, or this process before a restart, has installed the wanted version."""
-        with suppress(StoreError, ModelFileError):
-            return self._pointer() == wanted and bool(self._store.load(wanted))
-        return False
+        """Return whether a promotion, or this process before a restart, has installed the wanted version.
+
+        Raises ModelFileError for an undamaged file that is refused, and StoreBusyError while another process has it.
+        """
+        if self._pointer() != wanted:
+            return False
+        try:
+            self._store.load(wanted)
+        except StoreBusyError:
+            raise
+        except StoreError:
+            return False
+        return True
 
     def _install(self, version: Version, wanted: Pointer) -> None:
         data = self._store.file(version.sha256) or self._client.model_file(version)

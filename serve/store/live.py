@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from serve.errors import ModelFileError, StoreError
+from serve.errors import ModelFileError, StoreBusyError, StoreError
 from serve.model.scorer import Scorer
 from serve.model.shapley import Explainer
 from serve.store.pointer import Pointer
@@ -37,33 +37,64 @@ class LiveModel:
         self.on_gone: Callable[[], None] = lambda: None
         self._store, self._shadow = store, shadow
         self._refused: object = None  # the last failure that was logged
+        self._refused_last_good: Pointer | None = None
 
-    def refresh(self) -> None:
-        """Load the model that the pointer names, if it changed. A failure is logged once and keeps the loaded model."""
+    def refresh(self, may_verify: bool = True) -> bool:
+        """Load the model that the pointer names, if it changed. A failure is logged once and keeps the loaded model.
+
+        may_verify: whether to wait for the verification of a new file. Return whether one is still to be verified.
+        Without a loaded model, the one that was loaded last on this machine answers in place of a refused one.
+        """
+        pointer = None
         try:
             pointer = self._store.pointer()
             if pointer is None and self._shadow:
                 self._drop()
-                return
-            if pointer == (self.current.pointer if self.current else None):
+                return False
+            known = self.current.pointer if self.current else None
+            if pointer == known and (known or not self._store.last_good()):
                 self._refused = None  # store and memory agree: the same failure is logged again if it comes back
-                return
+                return False
             if pointer is None:
                 raise StoreError(f"{self._store.pointer_path.name} is gone")
             if pointer == self._refused:
-                return
-            scorer, metadata = self._store.load(pointer)
-            explainer = _make_explainer(scorer)
+                self._take_last_good(may_verify)
+                return False
+            self._take(self._load(pointer, may_verify))
+            self._refused = None
+        except StoreBusyError:
+            self._take_last_good(may_verify)
+            return True
         except ModelFileError as err:
-            self._refuse(pointer, f"{pointer.sha256}.onnx: {err}")
-            return
+            self._refuse(pointer, f"{pointer.sha256}.onnx: {err}", may_verify)
         except StoreError as err:
-            self._refuse(str(err), str(err))
+            self._refuse(str(err), str(err), may_verify)
+        return False
+
+    def _load(self, pointer: Pointer, may_verify: bool) -> Loaded:
+        scorer, metadata = self._store.load(pointer, may_verify)
+        return Loaded(scorer, pointer, metadata, _make_explainer(scorer))
+
+    def _take_last_good(self, may_verify: bool) -> None:
+        """Without a loaded model, load the one that was loaded last on this machine, if it can be."""
+        pointer = None if self.current or self._shadow else self._store.last_good()
+        if pointer is None or pointer in (self._refused, self._refused_last_good):
             return
-        old, self.current, self._refused = self.current, Loaded(scorer, pointer, metadata, explainer), None
-        self.on_swap(old, self.current)
+        try:
+            self._take(self._load(pointer, may_verify))
+        except ModelFileError:
+            self._refused_last_good = pointer
+        except StoreError as err:  # it is tried again
+            log.debug("the last good model can't be loaded: %s", err)
+
+    def _take(self, loaded: Loaded) -> None:
+        old, self.current = self.current, loaded
+        self.on_swap(old, loaded)
+        pointer = loaded.pointer
         does = "scoring in the shadow" if self._shadow else "answering"
         log.info("%s with %s version %s, sha256 %s", does, pointer.name, pointer.version, pointer.sha256)
+        if not self._shadow:
+            self._store.keep(pointer)
 
     def _drop(self) -> None:
         if self.current:
@@ -72,12 +103,13 @@ class LiveModel:
             self.on_gone()
         self._refused = None
 
-    def _refuse(self, failure: object, reason: str) -> None:
-        if failure != self._refused:
+    def _refuse(self, failure: object, reason: str, may_verify: bool) -> None:
+        is_new, self._refused = failure != self._refused, failure
+        self._take_last_good(may_verify)
+        if is_new:
             model = "challenger" if self._shadow else "model"
             log.error("%s refused, %s: %s", model, "the old one goes on" if self.current else "there is none", reason)
             self.on_swap(self.current, None)
-        self._refused = failure
 
     def watch(self, seconds: float, at_once: bool = False) -> None:
         """Refresh every `seconds`, the first time now if `at_once`, on a thread that ends with the process."""

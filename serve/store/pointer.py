@@ -2,11 +2,16 @@
 
 import re
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 
-from serve.errors import StoreError
+from serve import strict_json
+from serve.errors import JSONError, StoreError
+from serve.files import read_regular
+from serve.store.documents import reason_of
 
 TRUSTED_VERDICTS = ("passed", "forced")
 LARGEST_POINTER = 65_536  # bytes
+LONGEST = {"name": 256, "alias": 256, "version": 64, "run": 64}  # characters; MLflow's own limit of names is 256
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,9 @@ class Pointer:
     def __post_init__(self) -> None:
         if not all(isinstance(value, str) for value in asdict(self).values()):
             raise StoreError("a pointer holds text only")
+        for field, most in LONGEST.items():
+            if len(getattr(self, field)) > most:
+                raise StoreError(f"the pointer's {field} is longer than {most} characters")
         if not (self.version and self.version.isprintable() and self.version.isascii()):  # it is sent in a header
             raise StoreError("the pointer's version is not printable ASCII")
         if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
@@ -31,9 +39,18 @@ class Pointer:
             raise StoreError(f"the verdict is {self.verdict!r}, expected {' or '.join(TRUSTED_VERDICTS)}")
 
 
-def read_pointer(document: object, file_name: str) -> Pointer:
-    """Return the pointer in a JSON document. Raises StoreError."""
+def read_pointer(path: Path, alias: str) -> Pointer | None:
+    """Return the pointer of an alias in a file, None if there is no file. Raises StoreError if it can't be read."""
+    try:
+        document = strict_json.loads(read_regular(path, LARGEST_POINTER))
+    except FileNotFoundError:
+        return None
+    except (OSError, JSONError) as err:
+        raise StoreError(f"{path.name}: not a pointer: {reason_of(err)}") from err
     keys = [field.name for field in fields(Pointer)]
     if not isinstance(document, dict) or document.keys() != set(keys):
-        raise StoreError(f"{file_name}: not a pointer: expected an object with the keys {', '.join(keys)}")
-    return Pointer(**document)
+        raise StoreError(f"{path.name}: not a pointer: expected an object with the keys {', '.join(keys)}")
+    pointer = Pointer(**document)
+    if pointer.alias != alias:
+        raise StoreError(f"{path.name}: it is of the alias {pointer.alias!r}, not {alias!r}")
+    return pointer

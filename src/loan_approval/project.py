@@ -22,12 +22,11 @@ def git_state() -> dict[str, str]:
 
     Outside a git checkout the commit is "unknown".
     """
-    commit = _git("rev-parse", "HEAD").decode().strip() or "unknown"
-    untracked = _git("ls-files", "--others", "--exclude-standard", "-z", "--", *CODE).split(b"\0")
+    commit = git("rev-parse", "HEAD").decode().strip() or "unknown"
+    untracked = git("ls-files", "--others", "--exclude-standard", "-z", "--", *CODE).split(b"\0")
     # The prefixes and the algorithm are fixed, so that a user's git settings don't change the hash.
-    diff = _git(
-        "diff", "HEAD", "--binary", "--no-color", "--no-ext-diff", "--src-prefix=a/", "--dst-prefix=b/", "--", *CODE
-    )
+    options = ("--binary", "--no-color", "--no-ext-diff", "--src-prefix=a/", "--dst-prefix=b/")
+    diff = git("diff", "HEAD", *options, "--", *CODE)
     files = [name + b"\0" + sha256_of(ROOT / os.fsdecode(name)).encode() for name in sorted(filter(None, untracked))]
     changes = b"\0".join([diff, *files])
     return {"commit": commit, "changes": hashlib.sha256(changes).hexdigest() if changes else ""}
@@ -45,7 +44,8 @@ def platform_state() -> dict[str, str]:
     return {"platform": system, "python": platform.python_version(), "cpu": ", ".join(cpus) or "unknown"}
 
 
-def _git(*arguments: str) -> bytes:
+def git(*arguments: str) -> bytes:
+    """Return the output of a git command in this checkout, b"" when it fails or there is no git."""
     try:
         run = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=False)
     except FileNotFoundError:

@@ -15,8 +15,7 @@ from loan_approval.data.datasets import load_dataset
 from loan_approval.data.simulate import make_applicants
 from loan_approval.training.background import make_background
 from loan_approval.training.export import export
-from loan_approval.training.factories import factory_names
-from loan_approval.training.factory import ModelFactory
+from loan_approval.training.factory import ModelFactory, factory_names
 from loan_approval.training.fit import Recipe, fit
 from serve.model.scorer import Scorer
 from serve.model.shapley import Explainer

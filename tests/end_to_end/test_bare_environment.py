@@ -14,7 +14,7 @@ TRAINING = ("sklearn", "pandas", "mlflow", "skl2onnx", "onnx", "scipy", "joblib"
 
 def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        command, cwd=ROOT, env=environment or None, capture_output=True, text=True, timeout=600, check=False
+        command, cwd=ROOT, env=environment or None, capture_output=True, text=True, timeout=1200, check=False
     )
 
 

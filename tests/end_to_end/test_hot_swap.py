@@ -2,19 +2,21 @@
 
 import hashlib
 import json
+import os
+import re
 import secrets
+import signal
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from serve.store.pointer import Pointer
 from serve.store.store import Store
-from tests.load import PREDICT, load
-from tests.model_files import broken_files, good_files
+from tests.load import PREDICT, load, worker_pids
+from tests.model_files import bomb_files, broken_files, good_files
 from tests.raw_http import RawAnswer, exchange, get, post
-from tests.server_process import Server, find_free_port, promote, running_server
+from tests.server_process import Server, find_free_port, point_without_check, promote, running_server
 from tests.waiting import wait_until
 
 FILES = good_files()
@@ -93,7 +95,7 @@ def test_a_bad_file_is_refused_once_and_the_old_model_goes_on(refusing, name, re
     (store.path / f"{sha256}.json").write_text("{}")
     (store.path / f"{sha256}.onnx").write_bytes(BAD[name])
     before, lines_before = refusals(metrics), len(server.log.read_text().splitlines())
-    store.pointer_path.write_text(json.dumps(asdict(Pointer(sha256, "m", "production", "v9", "r", "passed"))))
+    point_without_check(store, Pointer(sha256, "m", "production", "v9", "r", "passed"))
     wait_until(lambda: refusals(metrics) == before + 1)
     (answer,) = exchange(server.port, PREDICT.replace(b"Host: x\r\n", b"Host: x\r\nConnection: close\r\n"))
     assert (answer.status, answer.header("x-model-sha256")) == (200, right.sha256)
@@ -114,3 +116,51 @@ def test_a_deleted_pointer_leaves_the_old_model_answering(refusing):
         assert {answer.header("x-model-sha256") for answer in asked.answers} == {right.sha256}
     assert refusals(metrics) == before + 1  # told once, however often it is looked for
     store.point(right)
+
+
+CLOSING = PREDICT.replace(b"Host: x\r\n", b"Host: x\r\nConnection: close\r\n")
+
+
+def copy_into(store: Store, data: bytes) -> None:
+    """Put a file into the store and point at it, as somebody does who copies files."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    (store.path / f"{sha256}.json").write_text("{}")
+    (store.path / f"{sha256}.onnx").write_bytes(data)
+    point_without_check(store, Pointer(sha256, "m", "production", "v9", "r", "passed"))
+
+
+SPOILED = {
+    "damaged": lambda store: store.pointer_path.write_text("{"),
+    "gone": lambda store: store.pointer_path.unlink(),
+    "of a refused file": lambda store: copy_into(store, broken_files()["golden_score_wrong"]),
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILED)
+def test_a_worker_that_starts_while_the_pointer_is_bad_answers_as_the_others_do(tmp_path, spoil):
+    store = Store(tmp_path / "store")
+    right = promote(store, FILES["loans"], "v1")
+    with running_server(tmp_path, store.path, SERVE_WORKERS="2") as server:
+        wait_until(lambda: server.log.read_text().count("answering with") == 2, log=server.log)
+        SPOILED[spoil](store)
+        wait_until(lambda: server.log.read_text().count("the old one goes on") == 2, log=server.log)
+        os.kill(worker_pids(server.process.pid)[0], signal.SIGKILL)
+        wait_until(lambda: server.log.read_text().count("model refused") == 3, log=server.log)
+        answers = [exchange(server.port, CLOSING)[0] for _ in range(30)]
+        assert {(answer.status, answer.header("x-model-sha256")) for answer in answers} == {(200, right.sha256)}
+        assert {exchange(server.port, get("/health/ready", "Connection: close"))[0].status for _ in range(30)} == {200}
+
+
+@pytest.mark.parametrize("bomb", ["memory_while_loading", "memory_for_many_rows"])
+def test_a_file_that_takes_all_memory_costs_no_worker_and_delays_no_later_version(tmp_path, bomb):
+    store = Store(tmp_path / "store")
+    promote(store, FILES["loans"], "v1")
+    with running_server(tmp_path, store.path) as server:
+        (worker,) = wait_until(lambda: worker_pids(server.process.pid))
+        copy_into(store, bomb_files()[bomb])
+        wait_until(lambda: "model refused, the old one goes on" in server.log.read_text(), log=server.log)
+        (most,) = re.findall(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{worker}/status").read_text())
+        assert int(most) < 500_000
+        sha256 = promote(store, FILES["loans_strict"], "v2").sha256
+        wait_until(lambda: exchange(server.port, CLOSING)[0].header("x-model-sha256") == sha256, log=server.log)
+        assert worker_pids(server.process.pid) == [worker]

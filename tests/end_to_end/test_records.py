@@ -9,7 +9,7 @@ import pytest
 
 from loan_approval import cli
 from loan_approval.records.reading import read_decisions, read_reviews, require_contract
-from loan_approval.records.removal import erase
+from loan_approval.records.rewriting import erase
 from serve.contract.contract import Contract
 from serve.records.applicant import read_secret
 from serve.store.store import Store

@@ -89,6 +89,17 @@ def test_a_body_that_drips_through_tls_is_cut(registry: FakeRegistry, settings: 
 def test_a_redirect_from_https_to_http_is_not_followed(registry: FakeRegistry, settings: Settings) -> None:
     with fake_registry() as plain:
         registry.faults["alias"] = lambda handler: handler.send(302, b"", Location=plain.address + handler.path)
-        with pytest.raises(RegistryError, match="from HTTPS to HTTP"):
+        with pytest.raises(RegistryError, match="and not by HTTPS"):
             RegistryClient(settings).version_of_alias(NAME, "production")
         assert plain.asked == []
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_a_redirect_from_http_to_a_place_with_a_right_certificate_is_followed_without_the_credentials(
+    registry: FakeRegistry, settings: Settings, code: int
+) -> None:
+    with fake_registry() as first:
+        first.faults["alias"] = lambda handler: handler.send(code, b"", Location=registry.address + handler.path)
+        client = RegistryClient(replace(settings, tracking_uri=first.address, tracking_authorization="Basic secret"))
+        assert client.version_of_alias(NAME, "production").number == "1"
+    assert (first.authorizations, registry.authorizations) == (["Basic secret"], [None])

@@ -16,7 +16,7 @@ from tests.end_to_end.observed import Observed, exchange, observed_server, predi
 from tests.load import EXAMPLE, PREDICT, load
 from tests.model_files import LOANS, LOANS_SCALING, good_files, make_file
 from tests.raw_http import post
-from tests.server_process import promote, running_server
+from tests.server_process import point_without_check, promote, running_server
 
 FILES = good_files() | {"loans_lenient": make_file(LOANS, LOANS_SCALING, bias=2.0)}
 CODES = {Scorer(FILES[name]).sha256: code for name, code in {"loans": 1, "loans_strict": 0, "loans_lenient": 1}.items()}
@@ -133,7 +133,7 @@ def test_a_broken_challenger_touches_neither_answers_nor_the_challenger_before_i
     (store.path / f"{'0' * 64}.json").write_text("{}")
     (store.path / f"{'0' * 64}.onnx").write_bytes(b"not a model")
     with load(server.server.port, 1, PREDICT, pause=0.002) as asked:
-        shadow.point(replace(right, sha256="0" * 64, version="v9"))
+        point_without_check(shadow, replace(right, sha256="0" * 64, version="v9"))
         server.wait_until(lambda: server.series("loan_shadow_swaps_total", "result")["refused",] == 2)
         shadow.pointer_path.write_text("{")
         server.wait_until(lambda: server.series("loan_shadow_swaps_total", "result")["refused",] == 4)

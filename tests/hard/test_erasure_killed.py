@@ -12,7 +12,7 @@ import pytest
 from loan_approval.project import ROOT
 from loan_approval.records.logged_decision import add_review
 from loan_approval.records.reading import read_decisions, read_reviews
-from loan_approval.records.removal import erase, retain
+from loan_approval.records.rewriting import erase, retain
 from serve.records.applicant import hash_applicant
 from tests.prediction_logs import live_writer, make_line, write_lines
 
@@ -20,9 +20,9 @@ pytestmark = pytest.mark.hard
 SECRET = b"0123456789abcdef"
 FILES, LINES, KILLS = 8, 200, 4
 # Says when it begins, so that a kill hits the work and not the imports.
-ERASE = "from pathlib import Path; from loan_approval.records.removal import erase; print(flush=True); "
+ERASE = "from pathlib import Path; from loan_approval.records.rewriting import erase; print(flush=True); "
 ERASE += f"erase(Path({{log!r}}), {SECRET!r}, {{key!r}})"
-RETAIN = "from pathlib import Path; from loan_approval.records.removal import retain; print(flush=True); "
+RETAIN = "from pathlib import Path; from loan_approval.records.rewriting import retain; print(flush=True); "
 RETAIN += "retain(Path({log!r}), 4)"
 
 

@@ -7,8 +7,7 @@ from loan_approval.evaluation.thresholds import choose_threshold
 from loan_approval.training.background import make_background
 from loan_approval.training.calibration import CHOICES
 from loan_approval.training.export import export
-from loan_approval.training.factories import factory_names
-from loan_approval.training.factory import ModelFactory, PreprocessorFactory
+from loan_approval.training.factory import ModelFactory, PreprocessorFactory, factory_names
 from loan_approval.training.fit import Recipe, fit, score
 from loan_approval.validation import parity
 from tests.benchmarks.gates import judge_sets

@@ -4,8 +4,7 @@ import os
 
 import pytest
 
-from loan_approval.training.factories import factory_names
-from loan_approval.training.factory import ModelFactory
+from loan_approval.training.factory import ModelFactory, factory_names
 from tests.end_to_end.test_reproduce import Project, make_project
 
 pytestmark = pytest.mark.hard

@@ -18,7 +18,8 @@ def test_only_the_file_of_the_pointer_is_baked(tmp_path: Path, model_file: Calla
     (tmp_path / "target").mkdir()
     assert bake(source.path, tmp_path / "target") == pointer
     names = {path.name for path in (tmp_path / "target").iterdir()}
-    assert names == {"production.json", f"{pointer.sha256}.onnx", f"{pointer.sha256}.json"}
+    files = {f"{pointer.sha256}.{kind}" for kind in ("onnx", "json", "verified")}
+    assert names == files | {"production.json"}
     target = Store(tmp_path / "target")
     assert target.pointer() == pointer
     target.load(pointer)

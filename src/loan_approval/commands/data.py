@@ -86,7 +86,7 @@ def _write_version_data(options: argparse.Namespace) -> None:
     recorded = recorded_data(version)
     print(f"{name} version {version.number} was trained on {recorded.dataset} at commit {recorded.commit}:")
     print(f"  sha256 {recorded.sha256}, md5 {recorded.md5 or 'not recorded'}", flush=True)
-    data = find_data(recorded, folder)
+    data, source = find_data(recorded, folder)
     path = options.to or place_for(recorded, folder, version.number)
     written = "written" if write_data(data, path) else "there already"
-    print(f"{path}: the same, to the byte ({written}; source: {data.source})")
+    print(f"{path}: the same, to the byte ({written}; source: {source})")

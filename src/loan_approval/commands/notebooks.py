@@ -16,14 +16,14 @@ from serve.settings import Settings
 
 def add_commands(add: Adder) -> None:
     """Add check-data, explore, train, validate, run and sweep."""
-    check = add("check-data", _check_data, "check new data; exit 1 when they break what a model relies on")
+    check = add("check-data", asks_mlflow(_check_data), "check new data; exit 1 when they break what a model relies on")
     check.add_argument("--csv", default="", help="the new data (default: the data set's own dataset.csv)")
     check.add_argument("--reference", default="", help="compare with this CSV (default: what production learnt from)")
-    explore = add("explore", _run_notebook, "report what is in a data set")
-    train = add("train", _run_notebook, "train, export and register a challenger")
-    validate = add("validate", _run_notebook, "judge a version; exit 1 when its verdict is failed")
+    explore = add("explore", asks_mlflow(_run_notebook), "report what is in a data set")
+    train = add("train", asks_mlflow(_run_notebook), "train, export and register a challenger")
+    validate = add("validate", asks_mlflow(_run_notebook), "judge a version; exit 1 when its verdict is failed")
     validate.add_argument("--version", help="number or alias")
-    run = add("run", _run, "everything: explore, train, validate, promote, serve, ask")
+    run = add("run", asks_mlflow(_run), "everything: explore, train, validate, promote, serve, ask")
     for command in (train, run):
         command.add_argument("--model-name")
         command.add_argument("--preprocessor-name")
@@ -32,7 +32,7 @@ def add_commands(add: Adder) -> None:
     for command in (check, explore, train, validate):
         add_time_limit(command)
         command.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", type=_name_value)
-    sweep = add("sweep", _sweep, "run a plan of trainings on Dask and rank them; exit 1 when one failed")
+    sweep = add("sweep", asks_mlflow(_sweep), "run a plan of trainings on Dask and rank them; exit 1 when one failed")
     sweep.add_argument("--plan", type=Path, help="a TOML file (default: sweep.toml beside the data set)")
     sweep.add_argument("--sample", type=_positive, help="run only so many of the plan, drawn at random")
     sweep.add_argument("--workers", type=_positive, help="processes on this machine (default: one a core)")
@@ -52,7 +52,6 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-@asks_mlflow
 def _run_notebook(options: argparse.Namespace) -> None:
     from loan_approval.pipeline.pipeline import run_step
 
@@ -63,7 +62,6 @@ def _run_notebook(options: argparse.Namespace) -> None:
         sys.exit(f"{result['name']} version {result['version']} failed: {reasons}")
 
 
-@asks_mlflow
 def _run(options: argparse.Namespace) -> None:
     from loan_approval.pipeline.pipeline import run_everything
 
@@ -71,8 +69,8 @@ def _run(options: argparse.Namespace) -> None:
     run_everything(options.dataset, texts, project.REPORTS, Settings.from_environment(os.environ).port)
 
 
-@asks_mlflow
 def _check_data(options: argparse.Namespace) -> None:
+    from loan_approval.data.datasets import dataset_folder, find_csv, load_contract, read_dataset
     from loan_approval.pipeline.pipeline import run_step
 
     texts = {"dataset": options.dataset, "csv": _from_root(options.csv), "reference_csv": _from_root(options.reference)}
@@ -83,7 +81,11 @@ def _check_data(options: argparse.Namespace) -> None:
         if finding["level"] != "ok" or finding["kind"] == "reference":
             print(f"{finding['level']:8} {finding['kind']}: {finding['subject']}: {finding['words']}")
     if sys.stderr.isatty():  # a log is kept and read by others: no applicant's values
-        _show_values(options.dataset, options.csv)
+        folder = dataset_folder(options.dataset)
+        try:
+            read_dataset(Path(options.csv) if options.csv else find_csv(folder), load_contract(folder), folder.name)
+        except DataError as err:  # it names each problem with its value
+            print(err, file=sys.stderr)
     print(f"{options.dataset}: {result['verdict']}", flush=True)
     if result["verdict"] == "breaking":
         severe = sum(finding["level"] == "severe" for finding in findings)
@@ -96,18 +98,6 @@ def _from_root(text: str) -> str:
     return os.fspath(path.relative_to(project.ROOT) if path.is_relative_to(project.ROOT) else path) if text else ""
 
 
-def _show_values(dataset: str, csv: str) -> None:
-    """Print each problem of the data with its value."""
-    from loan_approval.data.datasets import dataset_folder, find_csv, load_contract, read_dataset
-
-    folder = dataset_folder(dataset)
-    try:
-        read_dataset(Path(csv) if csv else find_csv(folder), load_contract(folder), folder.name)
-    except DataError as err:
-        print(err, file=sys.stderr)
-
-
-@asks_mlflow
 def _sweep(options: argparse.Namespace) -> None:
     from loan_approval.data.datasets import dataset_folder
     from loan_approval.notebooks.reports import write_index

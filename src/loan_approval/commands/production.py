@@ -10,15 +10,15 @@ from loan_approval.commands.parsing import Adder, add_time_limit, asks_mlflow
 
 def add_commands(add: Adder) -> None:
     """Add promote, rollback, history, reproduce, shadow, serve and mlflow."""
-    promote = add("promote", _promote, "make a validated version answer")
+    promote = add("promote", asks_mlflow(_promote), "make a validated version answer")
     promote.add_argument("--version", default="challenger", help="number or alias (default: %(default)s)")
     promote.add_argument("--force", metavar="REASON", help="promote without a passed verdict; recorded")
-    add("rollback", _rollback, "step back to what answered before")
-    add("history", _history, "list what was in production, and who put it there")
-    reproduce = add("reproduce", _reproduce, "make a version again; exit 1 unless its bytes are the same")
+    add("rollback", asks_mlflow(_rollback), "step back to what answered before")
+    add("history", asks_mlflow(_history), "list what was in production, and who put it there")
+    reproduce = add("reproduce", asks_mlflow(_reproduce), "make a version again; exit 1 unless its bytes are the same")
     reproduce.add_argument("version", nargs="?", default="challenger", help="number or alias (default: %(default)s)")
     add_time_limit(reproduce)
-    shadow = add("shadow", _shadow, "have a validated version score what is answered, beside it")
+    shadow = add("shadow", asks_mlflow(_shadow), "have a validated version score what is answered, beside it")
     shadow.add_argument("--version", default="challenger", help="number or alias (default: %(default)s)")
     alias = os.environ.get("SERVE_SHADOW_ALIAS") or "challenger"
     shadow.add_argument("--alias", default=alias, help="the server's SERVE_SHADOW_ALIAS (default: %(default)s)")
@@ -27,7 +27,6 @@ def add_commands(add: Adder) -> None:
     add("mlflow", _mlflow, "show MLflow's UI", dataset=False)
 
 
-@asks_mlflow
 def _promote(options: argparse.Namespace) -> None:
     from loan_approval.pipeline.pipeline import write_card
     from loan_approval.registry.promotion import promote, uncommitted_code
@@ -42,7 +41,6 @@ def _promote(options: argparse.Namespace) -> None:
         print(f"warning: it was made with code that is in no commit (changes {changes[:12]})", file=sys.stderr)
 
 
-@asks_mlflow
 def _rollback(options: argparse.Namespace) -> None:
     from loan_approval.pipeline.pipeline import write_card
     from loan_approval.registry.promotion import rollback
@@ -54,7 +52,6 @@ def _rollback(options: argparse.Namespace) -> None:
     write_card(version, options.dataset, project.REPORTS)
 
 
-@asks_mlflow
 def _history(options: argparse.Namespace) -> None:
     from loan_approval.registry import history
     from loan_approval.registry.stores import model_and_store
@@ -65,7 +62,6 @@ def _history(options: argparse.Namespace) -> None:
         print(event["at"], action, f"by {event['by']}" + (f": {event['reason']}" if "reason" in event else ""))
 
 
-@asks_mlflow
 def _reproduce(options: argparse.Namespace) -> None:
     from loan_approval.data.datasets import dataset_folder
     from loan_approval.registry.stores import model_and_store
@@ -83,7 +79,6 @@ def _reproduce(options: argparse.Namespace) -> None:
     print("the same bytes")
 
 
-@asks_mlflow
 def _shadow(options: argparse.Namespace) -> None:
     from loan_approval.registry.shadowing import start_shadow, stop_shadow
     from loan_approval.registry.stores import model_and_store

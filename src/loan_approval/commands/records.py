@@ -12,7 +12,7 @@ from loan_approval.commands.parsing import Adder, add_time_limit, asks_mlflow, s
 
 def add_commands(add: Adder) -> None:
     """Add replay, review, retain, erase, monitor and demo-drift."""
-    replay = add("replay", _replay, "decide again; exit 1 unless the answer is the logged one")
+    replay = add("replay", asks_mlflow(_replay), "decide again; exit 1 unless the answer is the logged one")
     review = add("review", _review, "put on record what a person decided")
     for command in (replay, review):
         command.add_argument("decision_id", metavar="ID", help="the decision's id; of a batch's row, <id>.<row>")
@@ -27,7 +27,8 @@ def add_commands(add: Adder) -> None:
         add_time_limit(command, default=30)
     for command in (replay, review, retain, erase):
         command.add_argument("--log", type=Path, help="folder of the log (default: SERVE_PREDICTION_LOG, or serve's)")
-    monitor = add("monitor", _monitor, "report how decisions drift from the training data; exit 1 when severe")
+    purpose = "report how decisions drift from the training data; exit 1 when severe"
+    monitor = add("monitor", asks_mlflow(_monitor), purpose)
     monitor.add_argument("--log", help="folder of the prediction log (default: predictions/<model_name>)")
     monitor.add_argument("--begin", help="first moment, UTC, such as 2026-11-01 (default: the log's first)")
     monitor.add_argument("--end", help="the moment after the last (default: everything)")
@@ -37,7 +38,7 @@ def add_commands(add: Adder) -> None:
     monitor.add_argument("--outcomes", help="CSV of decision_id,outcome")
     add_time_limit(monitor)
     purpose = "three simulated months through the real server; exit 1 unless each is judged as expected"
-    demo = add("demo-drift", _demo_drift, purpose, dataset=False)
+    demo = add("demo-drift", asks_mlflow(_demo_drift), purpose, dataset=False)
     demo.add_argument("--rows", type=int, default=2_000, help="applications a month (default: %(default)s)")
 
 
@@ -48,7 +49,6 @@ def _folder(options: argparse.Namespace) -> Path:
     return options.log or prediction_log_folder(load_contract(dataset_folder(options.dataset)).model_name)
 
 
-@asks_mlflow
 def _replay(options: argparse.Namespace) -> None:
     from loan_approval.records.logged_decision import find_decision
     from loan_approval.records.replay import describe, load_file, replay
@@ -71,17 +71,16 @@ def _review(options: argparse.Namespace) -> None:
 
 
 def _retain(options: argparse.Namespace) -> None:
-    from loan_approval.records.removal import retain
+    from loan_approval.records.rewriting import retain
 
     folder = _folder(options)
-    removed = retain(folder, options.days, options.time_limit)
-    span = f", {removed.days[0]} to {removed.days[-1]}" if removed.days else ""
-    counts = f"{removed.decisions:,} decisions, {removed.reviews:,} reviews"
-    print(f"{folder}: removed {len(removed.days)} days{span}: {counts}")
+    days, decisions, reviews = retain(folder, options.days, options.time_limit)
+    span = f", {days[0]} to {days[-1]}" if days else ""
+    print(f"{folder}: removed {len(days)} days{span}: {decisions:,} decisions, {reviews:,} reviews")
 
 
 def _erase(options: argparse.Namespace) -> None:
-    from loan_approval.records.removal import erase, load_secret
+    from loan_approval.records.rewriting import erase, load_secret
 
     folder = _folder(options)
     key = getpass.getpass("The applicant's key: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
@@ -89,7 +88,6 @@ def _erase(options: argparse.Namespace) -> None:
     print(f"{folder}: {decisions:,} decisions erased, with their scores by challengers and their reviews")
 
 
-@asks_mlflow
 def _monitor(options: argparse.Namespace) -> None:
     from loan_approval.pipeline.pipeline import run_step
 
@@ -102,7 +100,6 @@ def _monitor(options: argparse.Namespace) -> None:
         sys.exit("severe drift")
 
 
-@asks_mlflow
 def _demo_drift(options: argparse.Namespace) -> None:
     from loan_approval.pipeline.demo_drift import run_demo
 

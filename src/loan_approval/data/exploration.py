@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from types import ModuleType
 from unittest.mock import patch
 
 import numpy as np
@@ -95,9 +96,7 @@ def write_sweetviz(dataset: Dataset, folder: Path) -> list[Path]:
     with_labels = frame[dataset.splits != "test"].reset_index(drop=True)
     features = frame.drop(columns=target)
     train, test = (features[dataset.splits == split].reset_index(drop=True) for split in ("train", "test"))
-    with _quiet():
-        import sweetviz
-
+    with _quiet_sweetviz() as sweetviz:
         settings = sweetviz.FeatureConfig(force_num=[], force_cat=[])
         options = {"pairwise_analysis": "off"}
         pages = {
@@ -116,9 +115,7 @@ def write_comparison(
     """
     columns = shared_columns(reference[0], current[0])
     tables = [[_as_floats(table[columns]).reset_index(drop=True), name] for table, name in (reference, current)]
-    with _quiet():
-        import sweetviz
-
+    with _quiet_sweetviz() as sweetviz:
         page = sweetviz.compare(*tables, target if target in columns else None, pairwise_analysis="off")
         return _write_page(page, path)
 
@@ -129,8 +126,8 @@ def shared_columns(reference: pd.DataFrame, current: pd.DataFrame) -> list[str]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep warnings, progress bars and prints of sweetviz, and matplotlib's messages on fonts, out of the notebook."""
+def _quiet_sweetviz() -> Iterator[ModuleType]:
+    """Yield sweetviz; keep its warnings, progress bars and prints, and matplotlib's on fonts, out of the notebook."""
     with (
         patch.object(logging.getLogger("matplotlib.font_manager"), "disabled", True),
         warnings.catch_warnings(action="ignore"),
@@ -139,7 +136,9 @@ def _quiet() -> Iterator[None]:
         # sweetviz 2.3.3 uses this name, which numpy 2 dropped, for a column whose mean is 0.
         patch.object(np, "NaN", np.nan, create=True),
     ):
-        yield
+        import sweetviz
+
+        yield sweetviz
 
 
 def _write_page(page: object, path: Path) -> Path:

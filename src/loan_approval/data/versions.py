@@ -4,7 +4,6 @@ Reading the record and hashing the CSV takes milliseconds; DVC itself is loaded 
 """
 
 import re
-import subprocess
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,9 +12,8 @@ from pathlib import Path
 import yaml
 
 from loan_approval.data import dvc_objects
-from loan_approval.data.dvc_objects import md5_of_bytes
 from loan_approval.errors import DataError
-from loan_approval.project import ROOT
+from loan_approval.project import ROOT, git
 from serve.files import write_atomically
 
 LOCK = "dvc.lock"
@@ -53,8 +51,13 @@ def restore_csv(csv: Path, generator: Generator | None = None, replace: bool = F
     """
     record = read_record(csv)
     if record is None:
-        return _restore_unrecorded(csv, generator)
-    present = md5_of_bytes(csv.read_bytes()) if csv.is_file() else None
+        if csv.exists():
+            return "no version of it is recorded"
+        if generator is None:
+            return "not there, and no version of it is recorded"
+        generator(csv)
+        return "made; no version of it is recorded"
+    present = dvc_objects.md5_of_bytes(csv.read_bytes()) if csv.is_file() else None
     if present == record.md5:
         return f"is what {record.file} says"
     if present and keep_edits:
@@ -79,15 +82,6 @@ def keep(csv: Path) -> None:
         dvc_objects.keep(csv.read_bytes())
 
 
-def _restore_unrecorded(csv: Path, generator: Generator | None) -> str:
-    if csv.exists():
-        return "no version of it is recorded"
-    if generator is None:
-        return "not there, and no version of it is recorded"
-    generator(csv)
-    return "made; no version of it is recorded"
-
-
 def _obtain(csv: Path, record: Record, generator: Generator | None) -> tuple[bytes, str]:
     """Return the recorded bytes and where they came from; a generator is quicker than loading DVC."""
     if (data := dvc_objects.from_default_cache(record.md5)) is None and generator is not None:
@@ -105,7 +99,7 @@ def _generate(csv: Path, record: Record, generator: Generator) -> bytes:
         made = Path(folder, csv.name)
         generator(made)
         data = made.read_bytes()
-    if (md5 := md5_of_bytes(data)) != record.md5:
+    if (md5 := dvc_objects.md5_of_bytes(data)) != record.md5:
         name, code = csv.parent.name, f"src/{generator.__module__.replace('.', '/')}.py"
         raise DataError(
             f"{_shown(csv)}: {code} makes md5 {md5} here, expected {record.md5} ({record.file}).\n"
@@ -117,17 +111,10 @@ def _generate(csv: Path, record: Record, generator: Generator) -> bytes:
 
 def _can_be_restored(md5: str, generator: Generator | None) -> bool:
     """Return whether DVC holds bytes, or some commit's `dvc.lock` records them as what the generator wrote."""
-    if dvc_objects.from_cache(md5) is not None or (generator is not None and _in_history(md5)):
+    in_cache = dvc_objects.from_cache(md5) is not None
+    if in_cache or (generator is not None and git("log", "--all", "-1", "--format=%H", f"-S{md5}", "--", LOCK)):
         return True
     return dvc_objects.from_remote(md5) is not None
-
-
-def _in_history(md5: str) -> bool:
-    command = ["git", "log", "--all", "-1", "--format=%H", f"-S{md5}", "--", LOCK]
-    try:
-        return bool(subprocess.run(command, cwd=ROOT, capture_output=True, check=False).stdout.strip())
-    except FileNotFoundError:
-        return False
 
 
 def _describe_edit(csv: Path, present: str, record: Record, generator: Generator | None, replace: bool) -> str:

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from loan_approval.data_check.table import Table
-from loan_approval.drift import drift
-from loan_approval.drift.drift import LEVELS, Finding
+from loan_approval.drift.drift import LEVEL, LEVELS, Finding, compare, worst_level
 from loan_approval.drift.statistics import share_p_value
 from serve.contract.contract import Contract
 
@@ -27,7 +26,7 @@ class Limits:
     a category's absence is severe.   approval_change, duplicate_rise: changes of a share that are a warning.
     """
 
-    chance: float = drift.LEVEL
+    chance: float = LEVEL
     least_rows: int = 200
     fewer_rows: float = 0.5
     category_share: float = 0.01
@@ -53,13 +52,13 @@ def check(current: Table, reference: Table, contract: Contract, limits: Limits) 
             findings.append(_check_target(before[target], now[target], contract, limits))
         findings += _check_constant(before, now, features)
         findings += _check_categories(before, now, features, limits)
-        findings += drift.compare(before, now, features, level=limits.chance, target=target)
+        findings += compare(before, now, features, level=limits.chance, target=target)
     return sorted(findings, key=lambda finding: -LEVELS.index(finding.level))
 
 
 def judge(findings: Sequence[Finding]) -> str:
     """Return "sound", "sound with warnings" or "breaking"."""
-    return VERDICTS[drift.worst_level(findings)]
+    return VERDICTS[worst_level(findings)]
 
 
 def _check_rows(now: pd.DataFrame, before: pd.DataFrame, limits: Limits) -> Finding:

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from loan_approval.data.datasets import find_csv
-from loan_approval.data.folders import dataset_folder, load_contract
+from loan_approval.data.datasets import dataset_folder, find_csv, load_contract
 from loan_approval.errors import DataError
 from loan_approval.project import ROOT, sha256_of
 from loan_approval.registry import tracking
-from loan_approval.registry.file_check import check_file
 from loan_approval.registry.promotion import ALIAS
 from serve.model.scorer import Scorer
+from serve.model.verify import verify
 
 
 def find_reference(dataset: str, reference_csv: str = "") -> dict[str, Any]:
@@ -25,7 +24,7 @@ def find_reference(dataset: str, reference_csv: str = "") -> dict[str, Any]:
     if version is not None:
         which = f"{contract.model_name} version {version.number}, in production,"
         data = tracking.load_model_file(version)
-        check_file(data, version.sha256)
+        verify(data, version.sha256)
         scorer = Scorer(data, version.sha256)
         trained_on = scorer.provenance["data_sha256"]
         if scorer.contract != contract:

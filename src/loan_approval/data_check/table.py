@@ -7,8 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from loan_approval.data.csv_files import contract_columns, decode_column, encode_target, header_problems, read_cells
-from loan_approval.data.datasets import find_csv
-from loan_approval.data.folders import dataset_folder, load_contract
+from loan_approval.data.datasets import dataset_folder, find_csv, load_contract
 from loan_approval.drift.drift import Finding
 from loan_approval.errors import DataError
 from loan_approval.project import ROOT, sha256_of
@@ -112,9 +111,8 @@ def _describe_faults(name: str, faults: dict[int, Fault]) -> list[Finding]:
     """Return a finding for each kind of fault in a column. faults: by the row's number in the file."""
     findings = []
     for kind in dict.fromkeys(fault.kind for fault in faults.values()):
-        expected = next(fault.expected for fault in faults.values() if fault.kind == kind)
         rows = [number for number, fault in faults.items() if fault.kind == kind]
-        words = f"{kind}, expected {expected}: {_name_rows(rows)}"
+        words = f"{kind}, expected {faults[rows[0]].expected}: {_name_rows(rows)}"
         findings.append(Finding("contract", name, "severe", words, {"rows": len(rows)}))
     return findings
 

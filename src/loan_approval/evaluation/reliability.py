@@ -44,7 +44,8 @@ def measure_reliability(y: np.ndarray, p: np.ndarray, seed: int, bins: int = BIN
     on the bias Kumar et al., "Verified uncertainty calibration", 2019.
     """
     rng = np.random.default_rng(seed)
-    of_bin, residuals = _bin_numbers(p, bins), y - p  # bins stay as they are in all draws
+    edges = np.unique(np.quantile(p, np.arange(1, bins) / bins))
+    of_bin, residuals = np.searchsorted(edges, p, side="left"), y - p  # bins stay as they are in all draws
     ece = _ece(of_bin, residuals)
     draws = (rng.integers(0, len(y), len(y)) for _ in range(BOOTSTRAP_DRAWS))
     drawn = np.array([_ece(of_bin[rows], residuals[rows]) for rows in draws])
@@ -54,11 +55,6 @@ def measure_reliability(y: np.ndarray, p: np.ndarray, seed: int, bins: int = BIN
     interval = Interval(ece, min(ece, low), max(ece, ece + most - float(np.mean(drawn))))
     shown = [_describe(y[of_bin == k], p[of_bin == k]) for k in np.unique(of_bin)]
     return Reliability(shown, interval, float(np.mean(by_chance)))
-
-
-def _bin_numbers(p: np.ndarray, bins: int) -> np.ndarray:
-    edges = np.unique(np.quantile(p, np.arange(1, bins) / bins))
-    return np.searchsorted(edges, p, side="left")
 
 
 def _ece(of_bin: np.ndarray, residuals: np.ndarray) -> float:

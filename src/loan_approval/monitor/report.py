@@ -1,18 +1,20 @@
-"""The monitor's report: approvals over time, reviews, the challengers against their champion, and the verdict.
+"""The monitor's report: approvals over time, reviews, outcomes, the challengers against their champion, the verdict.
 
 For challengers no outcome is known, so expected costs are computed from the probabilities of each model in turn.
 Applications are taken as independent; repeated requests of one caller make the intervals too narrow.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from loan_approval.drift.drift import LEVELS, Finding, verdict
+from loan_approval.errors import DataError
 from loan_approval.evaluation.costs import Costs, name_errors
-from loan_approval.evaluation.metrics import Interval, wilson_interval
+from loan_approval.evaluation.metrics import Interval, auc_interval, bootstrap, wilson_interval
 from loan_approval.monitor.window import Window
 from loan_approval.records.reading import read_shadow
 
@@ -21,6 +23,8 @@ FEW_FLIPS = 10  # with fewer, the interval of their cost is unreliable
 _Z = 1.959964  # of 95 %
 _NEEDED = ["probability", "code", "champion_probability", "champion_code"]
 _PERIODS = ("1min", "1h", "1D", "7D", "30D")
+_OUTCOMES = ["decision_id", "outcome"]
+FEWEST_ROWS = 30  # of a month, to show its metrics
 
 
 def approvals_over_time(decisions: pd.DataFrame) -> pd.DataFrame:
@@ -48,10 +52,9 @@ def describe_reviews(window: Window) -> str:
         return f"{words}; no review is recorded."
     reviewed = last.str.lower().str.startswith("approve").astype(int)
     other, done = int((reviewed != codes).sum()), int(referred["decision_id"].isin(last.index).sum())
-    low, high = wilson_interval(other, len(last))
     return (
         f"{words}; {done:,} of them are reviewed. Of {len(last):,} reviewed decisions a person decided {other:,} "
-        f"otherwise ({other / len(last):.1%} [{low:.1%}, {high:.1%}])."
+        f"otherwise ({_share(other, len(last))})."
     )
 
 
@@ -63,7 +66,7 @@ def describe_shadow(window: Window) -> list[str]:
     lines = read_shadow(window.folder, window.begin, window.end).frame
     *_, newest = window.scorers.values()
     costs, meaning = Costs.of_rule(newest.decision_rule), window.reference.contract.target.meaning
-    return [sentence for report in report_shadow(lines, costs) for sentence in report.describe(meaning)]
+    return list(chain.from_iterable(report_shadow(lines, costs, meaning)))
 
 
 def conclude(findings: Sequence[Finding]) -> list[str]:
@@ -81,92 +84,51 @@ def conclude(findings: Sequence[Finding]) -> list[str]:
     return [meanings[verdict(findings)], *reasons, f"{len(findings):,} comparisons, {len(above):,} above ok."]
 
 
-@dataclass(frozen=True)
-class Expected:
-    """Mean expected cost an application of each model's decisions; saving: the difference, with its 95 % interval."""
+def report_shadow(frame: pd.DataFrame, costs: Costs, meaning: str = "past_decision") -> list[list[str]]:
+    """Return sentences on each pair of challenger and champion in the log, the latest last.
 
-    champion: float
-    challenger: float
-    saving: Interval
-
-
-@dataclass(frozen=True)
-class ShadowReport:
-    """One challenger and one champion on `rows` applications; shares with Wilson's 95 % interval.
-
-    alike: decided alike.   approved, denied: by the challenger alone.   difference: its mean probability of approval
-    less the champion's.   by_champion, by_challenger: expected costs by that model's probabilities.
-    """
-
-    version: str
-    sha256: str
-    champion_sha256: str
-    rows: int
-    begin: pd.Timestamp
-    end: pd.Timestamp
-    flips: dict[str, int]
-    alike: Interval
-    approved: Interval
-    denied: Interval
-    difference: Interval
-    by_champion: Expected
-    by_challenger: Expected
-
-    def describe(self, meaning: str = "past_decision") -> list[str]:
-        """Return the report in sentences; meaning: of the contract's target."""
-        name, flips = f"version {self.version}", sum(self.flips.values())
-        side = "above" if self.difference.value >= 0 else "below"
-        words = [
-            f"{name} in the shadow of {self.champion_sha256[:12]}: {self.rows:,} applications from "
-            f"{self.begin:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M} UTC",
-            f"{_percent(self.alike)} decided alike; {_percent(self.approved)} approved by {name} alone, "
-            f"{_percent(self.denied)} denied by it alone",
-            f"its probability of approval lies {abs(self.difference.value):.4f} {side} on average, 95 % interval of "
-            f"the difference [{self.difference.low:.4f}, {self.difference.high:.4f}]",
-            *(
-                f"{name_errors(meaning).cost}, by the probabilities of {whose}: {expected.champion:.4f} as decided, "
-                f"{expected.challenger:.4f} as {name} decides, saving {expected.saving}"
-                for whose, expected in (("the champion", self.by_champion), (name, self.by_challenger))
-            ),
-            "these costs are what the models expect, not what came: each favours the decisions of its own threshold",
-        ]
-        if flips < FEW_FLIPS:
-            words.append(f"only {flips} applications are decided otherwise: too few to say what that costs")
-        return words
-
-
-def report_shadow(frame: pd.DataFrame, costs: Costs) -> list[ShadowReport]:
-    """Return a report for each pair of challenger and champion in the log, the latest last.
-
-    frame: `reading.read_shadow(folder).frame`.   costs: of the decision rule.
+    frame: `reading.read_shadow(folder).frame`.   costs: of the decision rule.   meaning: of the contract's target.
+    Each pair is compared on its applications: the shares with Wilson's 95 % interval, the mean difference of the
+    probabilities, and the expected costs by either model's probabilities.
     """
     groups = frame.dropna(subset=_NEEDED).groupby(["model_version", "model_sha256", "champion_sha256"], sort=False)
-    return sorted((_report(key, rows, costs) for key, rows in groups), key=lambda report: report.end)
+    pairs = sorted(groups, key=lambda pair: pair[1]["time"].max())
+    return [_describe_pair(*key, rows, costs, name_errors(meaning).cost) for key, rows in pairs]
 
 
-def _report(key: tuple[str, str, str], rows: pd.DataFrame, costs: Costs) -> ShadowReport:
+def _describe_pair(version: str, _: str, champion: str, rows: pd.DataFrame, costs: Costs, cost: str) -> list[str]:
     p, code, old_p, old_code = (rows[name].to_numpy(float) for name in _NEEDED)
     approved, denied, n = int(np.sum(code > old_code)), int(np.sum(code < old_code)), len(rows)
-    counts = {"alike": n - approved - denied, "approved": approved, "denied": denied}
-    return ShadowReport(
-        *key,
-        rows=n,
-        begin=rows["time"].min(),
-        end=rows["time"].max(),
-        flips={"approved": approved, "denied": denied},
-        **{name: Interval(count / n, *wilson_interval(count, n)) for name, count in counts.items()},
-        difference=_mean(p - old_p, 1.0),
-        by_champion=_expect(old_p, code, old_code, costs),
-        by_challenger=_expect(p, code, old_code, costs),
+    name, difference = f"version {version}", _mean(p - old_p, 1.0)
+    side = "above" if difference.value >= 0 else "below"
+    words = [
+        f"{name} in the shadow of {champion[:12]}: {n:,} applications from {rows['time'].min():%Y-%m-%d %H:%M} to "
+        f"{rows['time'].max():%Y-%m-%d %H:%M} UTC",
+        f"{_share(n - approved - denied, n)} decided alike; {_share(approved, n)} approved by {name} alone, "
+        f"{_share(denied, n)} denied by it alone",
+        f"its probability of approval lies {abs(difference.value):.4f} {side} on average, 95 % interval of "
+        f"the difference [{difference.low:.4f}, {difference.high:.4f}]",
+    ]
+    for whose, believed in (("the champion", old_p), (name, p)):
+        old, new, saving = _expect(believed, code, old_code, costs)
+        expected = f"{old:.4f} as decided, {new:.4f} as {name} decides, saving {saving}"
+        words.append(f"{cost}, by the probabilities of {whose}: {expected}")
+    words.append(
+        "these costs are what the models expect, not what came: each favours the decisions of its own threshold"
     )
+    if approved + denied < FEW_FLIPS:
+        words.append(f"only {approved + denied} applications are decided otherwise: too few to say what that costs")
+    return words
 
 
-def _expect(p: np.ndarray, code: np.ndarray, old_code: np.ndarray, costs: Costs) -> Expected:
-    """Return the expected cost of both models' (n,) codes if approving is right with (n,) probability p."""
+def _expect(p: np.ndarray, code: np.ndarray, old_code: np.ndarray, costs: Costs) -> tuple[float, float, Interval]:
+    """Return the mean expected cost of the champion's and the challenger's (n,) codes, and what the latter saves.
+
+    p: (n,) the probability that approving is right.
+    """
     wrong_approval, wrong_denial = (1 - p) * costs.wrong_approval, p * costs.wrong_denial
     new, old = (np.where(codes == 1, wrong_approval, wrong_denial) for codes in (code, old_code))
-    saving = _mean(old - new, max(costs.wrong_approval, costs.wrong_denial))
-    return Expected(float(old.mean()), float(new.mean()), saving)
+    return float(old.mean()), float(new.mean()), _mean(old - new, max(costs.wrong_approval, costs.wrong_denial))
 
 
 def _mean(values: np.ndarray, most: float) -> Interval:
@@ -178,5 +140,62 @@ def _mean(values: np.ndarray, most: float) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
-def _percent(share: Interval) -> str:
-    return f"{share.value:.1%} [{share.low:.1%}, {share.high:.1%}]"
+def _share(count: int, rows: int) -> str:
+    low, high = wilson_interval(count, rows)
+    return f"{count / rows:.1%} [{low:.1%}, {high:.1%}]"
+
+
+def read_outcomes(path: Path, window: Window) -> pd.DataFrame:
+    """Return decision_id, time, probability and outcome (1 = repaid) of the approved decisions whose outcome is known.
+
+    path: a CSV of `decision_id,outcome`, with the target's labels as outcomes. Declined applications have no outcome,
+    so the rows are selected by the model and say nothing about those.
+    Raises DataError, also when the contract's target is a past decision and no repayment.
+    """
+    target = window.reference.contract.target
+    if target.meaning != "repaid":
+        raise DataError(f"the target {target.name} means {target.meaning!r}, expected 'repaid' to judge by outcomes")
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as err:
+        raise DataError(f"{path}: can't be read as CSV, expected {','.join(_OUTCOMES)}") from err
+    if list(table.columns) != _OUTCOMES or table["decision_id"].duplicated().any():
+        raise DataError(f"{path}: expected the columns {','.join(_OUTCOMES)}, and each decision once")
+    unknown = ~table["outcome"].isin(target.labels)
+    if unknown.any():
+        lines = ", ".join(str(row + 2) for row in np.flatnonzero(unknown)[:10])
+        raise DataError(f"{path}: no outcome in lines {lines}, expected one of {', '.join(target.labels)}")
+    approved = window.decisions.loc[window.decisions["code"] == 1, ["decision_id", "time", "probability"]]
+    known = approved.merge(table, on="decision_id")
+    return known.assign(outcome=(known["outcome"] == target.positive).astype(int))
+
+
+def performance_over_time(outcomes: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Return one row a month: AUC, Brier score, mean probability and share repaid, each as text with its interval.
+
+    The AUC among approved applications is lower than among all.
+    """
+    rows = []
+    for month, made in outcomes.groupby(outcomes["time"].dt.strftime("%Y-%m")):
+        y, p = made["outcome"].to_numpy(), made["probability"].to_numpy()
+        row = {"month": month, "approved with outcome": len(y), "mean probability": f"{p.mean():.3f}"}
+        if len(y) >= FEWEST_ROWS:
+            low, high = wilson_interval(int(y.sum()), len(y))
+            row["repaid"] = f"{y.mean():.3f} [{low:.3f}, {high:.3f}]"
+            row["AUC"] = str(auc_interval(y, p, seed)) if 0 < y.sum() < len(y) else "a single outcome"
+            row["Brier"] = str(bootstrap(lambda drawn, e=(p - y) ** 2: float(np.mean(e[drawn])), len(y), seed))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def describe_outcomes(path: str, window: Window, seed: int) -> tuple[list[str], pd.DataFrame]:
+    """Return sentences and the table of performance over time; without a file, that none was given."""
+    if not path:
+        return ["No outcomes were given: how right the decisions were is not known."], pd.DataFrame()
+    outcomes = read_outcomes(Path(path), window)
+    approved = int((window.decisions["code"] == 1).sum())
+    words = (
+        f"Outcomes of {len(outcomes):,} of {approved:,} approved applications. Selected: who was declined has none, "
+        "so neither wrong denials nor the ranking of all who apply can be judged by them."
+    )
+    return [words], performance_over_time(outcomes, seed)

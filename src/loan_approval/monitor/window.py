@@ -66,6 +66,10 @@ def load_window(dataset: Dataset, folder: Path, store: Store, begin: str, end: s
     lines = reading.require_rows(reading.read_decisions(folder, since, until), folder, since, until)
     decisions = reading.require_contract(_of_version(lines.frame, version, folder), dataset.contract)
     reviews = reading.read_reviews(folder).frame
+    earlier = 0, reading.read_refusals(folder).frame.iloc[:0]
+    if since is not None:
+        before = reading.read_decisions(folder, since - EARLIER, since).frame
+        earlier = len(before), reading.read_refusals(folder, since - EARLIER, since).frame
     return Window(
         reference=dataset,
         folder=folder,
@@ -74,7 +78,7 @@ def load_window(dataset: Dataset, folder: Path, store: Store, begin: str, end: s
         scorers=_load_scorers(decisions, dataset, store),
         refusals=reading.read_refusals(folder, since, until).frame,
         reviews=reviews[reviews["decision_id"].isin(decisions["decision_id"])],
-        earlier=_read_earlier(folder, since),
+        earlier=earlier,
         torn=lines.torn,
         begin=since,
         end=until,
@@ -159,11 +163,3 @@ def _load_scorers(decisions: pd.DataFrame, dataset: Dataset, store: Store) -> di
                 "the same: bring that data back, or choose decisions of one version"
             )
     return scorers
-
-
-def _read_earlier(folder: Path, begin: pd.Timestamp | None) -> tuple[int, pd.DataFrame]:
-    """Return the number of decisions in the 30 days before the window, and their refusals."""
-    if begin is None:
-        return 0, reading.read_refusals(folder).frame.iloc[:0]
-    since = begin - EARLIER
-    return len(reading.read_decisions(folder, since, begin).frame), reading.read_refusals(folder, since, begin).frame

@@ -29,9 +29,8 @@ def write_html(notebook: Path, path: Path) -> None:
     document = nbformat.read(notebook, as_version=4)
     document.metadata["title"] = _heading(document.cells) or notebook.stem
     document.metadata.pop("widgets", None)
-    exporter = HTMLExporter(
-        extra_loaders=[PackageLoader("loan_approval.notebooks", "")], template_file="report.html.j2", embed_images=True
-    )
+    loaders = [PackageLoader("loan_approval.notebooks", "")]
+    exporter = HTMLExporter(extra_loaders=loaders, template_file="report.html.j2", embed_images=True)
     exporter.config.NbConvertBase.display_data_priority = _SHOWN
     # A progress bar overwrites itself: show what a terminal shows in the end.
     exporter.register_preprocessor("nbconvert.preprocessors.CoalesceStreamsPreprocessor", enabled=True)

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-from loan_approval.data.datasets import Dataset, dataset_folder, load_contract, load_dataset, restore_dataset
+from loan_approval.data.datasets import dataset_folder, load_contract, load_dataset, restore_dataset
 from loan_approval.data_check.reference import find_reference
 from loan_approval.data_check.table import read_tables
 from loan_approval.errors import LoanApprovalError, PromotionError
-from loan_approval.monitor.outcomes import describe_outcomes
+from loan_approval.monitor.report import describe_outcomes
 from loan_approval.monitor.window import compare_with, load_window, log_folder
 from loan_approval.notebooks import reports
 from loan_approval.notebooks.parameters import parse_parameters
@@ -27,8 +27,7 @@ from loan_approval.registry import tracking
 from loan_approval.registry.promotion import ALIAS, promote
 from loan_approval.registry.stores import model_and_store
 from loan_approval.registry.tracking_server import wait_until_ready
-from loan_approval.training.factories import find_factory
-from loan_approval.training.factory import ModelFactory, PreprocessorFactory
+from loan_approval.training.factory import ModelFactory, PreprocessorFactory, find_factory
 from serve.files import write_atomically
 from serve.store.store import Store
 
@@ -66,20 +65,16 @@ def _check_before_kernel(notebook: str, dataset: str, parameters: Mapping[str, A
         return
     data = load_dataset(dataset, draft=notebook == "01_explore")
     if notebook == "04_monitor":
-        _check_window(data, dataset, parameters)
+        # Before anything is written, so that an earlier report stays when there is nothing to report on.
+        texts = [str(parameters.get(name, "")) for name in ("begin", "end", "version")]
+        folder = log_folder(data, str(parameters.get("log", "")))
+        window = load_window(data, folder, model_and_store(dataset)[1], *texts)
+        compare_with(window, str(parameters.get("against", "")))
+        describe_outcomes(str(parameters.get("outcomes", "")), window, seed=0)
     for kind, name in ((ModelFactory, "model_name"), (PreprocessorFactory, "preprocessor_name")):
         if name in parameters:
             find_factory(kind, parameters[name])
     tracking.connect()
-
-
-def _check_window(data: Dataset, dataset: str, parameters: Mapping[str, Any]) -> None:
-    # Before anything is written, so that an earlier report stays when there is nothing to report on.
-    texts = [str(parameters.get(name, "")) for name in ("begin", "end", "version")]
-    folder = log_folder(data, str(parameters.get("log", "")))
-    window = load_window(data, folder, model_and_store(dataset)[1], *texts)
-    compare_with(window, str(parameters.get("against", "")))
-    describe_outcomes(str(parameters.get("outcomes", "")), window, seed=0)
 
 
 def _log_report(run: NotebookRun) -> None:

@@ -32,9 +32,8 @@ def find_decision(folder: Path, decision_id: str) -> dict[str, Any]:
                 broken = broken or f"{path}: line {number}"
     if broken:
         raise LogError(f"{broken} is broken, expected the JSON object of {decision_id!r}")
-    raise LogError(
-        f"{folder}: no decision {decision_id!r}, expected the id of an answer (a row of a batch: <id>.<row>)"
-    )
+    expected = "expected the id of an answer (a row of a batch: <id>.<row>)"
+    raise LogError(f"{folder}: no decision {decision_id!r}, {expected}")
 
 
 def add_review(folder: Path, decision_id: str, outcome: str, reviewer: str, reason: str) -> dict[str, str]:

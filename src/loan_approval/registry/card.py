@@ -50,8 +50,7 @@ def render_card(documents: Mapping[str, Any], metadata: Mapping[str, Any], histo
     """
     evidence = metadata.get("evidence") or {}
     return render_page(
-        "card.html.j2",
-        "loan_approval.registry",
+        "registry/card.html.j2",
         ChainableUndefined,  # metadata recorded by earlier code may lack anything
         **documents,
         metadata=metadata,
@@ -69,14 +68,14 @@ def render_card(documents: Mapping[str, Any], metadata: Mapping[str, Any], histo
     )
 
 
-def render_page(template: str, package: str, undefined: type[Undefined], **values: object) -> str:
-    """Return the page of a template in a package, with the card's style and a policy that admits nothing else."""
-    environment = Environment(
-        loader=PackageLoader(package, ""), autoescape=True, undefined=undefined, trim_blocks=True, lstrip_blocks=True
-    )
+def render_page(template: str, undefined: type[Undefined], **values: object) -> str:
+    """Return the page of a template of this package, with the card's style and a policy that admits nothing else."""
+    loader = PackageLoader("loan_approval", "")
+    environment = Environment(loader=loader, autoescape=True, undefined=undefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {
         "shown": shown,
         "words": lambda key: str(key).replace("_", " "),
+        "names": lambda features: ", ".join(feature["name"] for feature in features),
         "union_of_keys": lambda rows: list(dict.fromkeys(chain.from_iterable(rows))),  # in order of first appearance
     }
     environment.tests |= {

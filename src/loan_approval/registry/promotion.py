@@ -11,10 +11,10 @@ from typing import Any
 from loan_approval.errors import PromotionError, TrackingError
 from loan_approval.registry import history, tracking
 from loan_approval.registry.card import add_card
-from loan_approval.registry.file_check import check_file
 from loan_approval.registry.stores import install, pointed_version, signed
 from loan_approval.registry.tracking import Version
 from serve.model.scorer import Scorer
+from serve.model.verify import verify
 from serve.store.pointer import TRUSTED_VERDICTS, Pointer
 from serve.store.store import Store
 
@@ -32,7 +32,7 @@ def promote(name: str, version: str, store: Store, force_reason: str | None = No
     with store.locked():
         chosen = signed(tracking.find_version(name, version))
         data = tracking.load_model_file(chosen)
-        check_file(data, chosen.sha256)
+        verify(data, chosen.sha256)
         complete_interrupted(name, store)
         metadata = _judge(chosen, force_reason)
         return _switch(chosen, data, metadata, store, "promote", force_reason or metadata["verdict"].get("reason"))
@@ -47,7 +47,7 @@ def rollback(name: str, store: Store) -> Version:
             raise PromotionError(f"{name}: no version was in production before this one")
         previous = signed(_newest_trusted(name, stack[:-1]))
         data = tracking.load_model_file(previous)
-        check_file(data, previous.sha256)
+        verify(data, previous.sha256)
         return _switch(previous, data, tracking.load_metadata(previous), store, "rollback", None)
 
 
@@ -63,7 +63,7 @@ def complete_interrupted(name: str, store: Store) -> None:
             history.append(name, history.stamp({"event": "moved by hand", **identify(current)}))
     if current and current.verdict in TRUSTED_VERDICTS and pointed_version(store) != current.number:
         data = tracking.load_model_file(current)
-        check_file(data, current.sha256)
+        verify(data, current.sha256)
         metadata = tracking.load_metadata(current)
         install(current, data, _renew_card(current, data, metadata, history.read(name)), store)
         store.point(_pointer(current, metadata))
@@ -138,6 +138,8 @@ def _switch(
         # Before the alias, so that user and time are recorded even if another process completes the rest.
         history.append(version.name, entry)
     tracking.set_alias(version.name, ALIAS, version.number)
+    if event == "rollback":  # a server that finds the pointer damaged must not go back to what is taken back here
+        store.keep(pointer)
     store.point(pointer)
     return version
 

@@ -5,11 +5,11 @@ The order is that of a promotion: file into the store, alias, pointer.
 
 from loan_approval.errors import PromotionError
 from loan_approval.registry import history, tracking
-from loan_approval.registry.file_check import check_file
 from loan_approval.registry.promotion import ALIAS
 from loan_approval.registry.stores import install, pointed_version, signed
 from loan_approval.registry.tracking import Version
 from loan_approval.registry.tracking_server import is_server, tracking_uri
+from serve.model.verify import verify
 from serve.store.pointer import TRUSTED_VERDICTS, Pointer
 from serve.store.store import Store
 
@@ -28,7 +28,7 @@ def start_shadow(name: str, version: str, store: Store, alias: str = CHALLENGER)
             which = f"{name} version {chosen.number}"
             raise PromotionError(f"{which} has the verdict {chosen.verdict!r}, expected passed: validate it first")
         data = tracking.load_model_file(chosen)
-        check_file(data, chosen.sha256)
+        verify(data, chosen.sha256)
         tracking.record_signature(chosen)
         install(chosen, data, tracking.load_metadata(chosen), shadow)
         if pointed_version(shadow) != chosen.number:

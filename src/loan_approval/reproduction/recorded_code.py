@@ -11,15 +11,6 @@ from pathlib import Path
 from typing import Any
 
 
-def make_data(dataset: str) -> None:
-    """Have the commit make a built-in data set."""
-    try:
-        datasets = import_module("loan_approval.data.datasets")
-    except ModuleNotFoundError:  # a commit from before the packages
-        datasets = import_module("loan_approval.datasets")
-    datasets.load_dataset(dataset)
-
-
 def train(notebook: Path, target: Path, parameters: dict[str, Any]) -> None:
     """Run the notebook's cells with these parameters until one defines `model_file`; write it to the target."""
     names: dict[str, Any] = {"__name__": "__main__"}
@@ -41,6 +32,10 @@ def train(notebook: Path, target: Path, parameters: dict[str, Any]) -> None:
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["make-data", dataset]:
-            make_data(dataset)
+            try:
+                datasets = import_module("loan_approval.data.datasets")
+            except ModuleNotFoundError:  # a commit from before the packages
+                datasets = import_module("loan_approval.datasets")
+            datasets.load_dataset(dataset)  # which makes a built-in one
         case ["train", notebook, target]:
             train(Path(notebook), Path(target), json.load(sys.stdin))

@@ -23,10 +23,8 @@ from loan_approval.data.versions import LOCK as DATA_LOCK
 from loan_approval.errors import RebuildError
 from loan_approval.project import LOCK, ROOT, platform_state, sha256_of
 from loan_approval.registry import tracking
-from loan_approval.registry.tracking import Version
 from loan_approval.reproduction.file_differences import describe_differences, name_some, read_documents
-from loan_approval.reproduction.version_data import TrainingData, find_at_hand, find_in_commit
-from loan_approval.reproduction.work_tree import checked_out, run_code
+from loan_approval.reproduction.version_data import TrainingData, checked_out, find_at_hand, find_in_commit, run_code
 from serve.contract.contract import Contract
 from serve.errors import ContractError
 from serve.files import write_atomically
@@ -41,7 +39,7 @@ class Rebuild:
     notes: list[str]
 
 
-def reproduce(version: Version, folder: Path, time_limit: float = 1800) -> Rebuild:
+def reproduce(version: tracking.Version, folder: Path, time_limit: float = 1800) -> Rebuild:
     """Rebuild a version; `folder` is where its data set is now. Raises RebuildError, TrackingError.
 
     Another lock or platform than the recorded one is only noted: the comparison of the bytes decides.
@@ -56,7 +54,10 @@ def reproduce(version: Version, folder: Path, time_limit: float = 1800) -> Rebui
     dataset, data_sha256, commit = (provenance[name] for name in ("dataset", "data_sha256", "commit"))
     recorded_data = TrainingData(dataset, data_sha256, tags.get("data_md5", ""), commit)
     with checked_out(commit) as tree:
-        notes = [*_compare_lock(tree, provenance["lock_sha256"]), *_compare_platform(tags)]
+        notes = _compare_lock(tree, provenance["lock_sha256"])
+        for name, value in platform_state().items():
+            if tags.get(name) != value:
+                notes.append(f"{name}: {f'was {tags[name]}' if name in tags else 'not recorded'}, now {value}")
         _place_data(tree, recorded_data, documents["contract"], folder)
         rebuilt = _train(tree, {**provenance["parameters"], "dataset": dataset}, time_limit)
     return Rebuild(hashlib.sha256(rebuilt).hexdigest(), describe_differences(recorded, rebuilt), notes)
@@ -107,14 +108,6 @@ def differs_from_lock(lock: Path) -> list[str]:
     return lines
 
 
-def _compare_platform(tags: Mapping[str, str]) -> list[str]:
-    return [
-        f"{name}: {f'was {tags[name]}' if name in tags else 'not recorded'}, now {value}"
-        for name, value in platform_state().items()
-        if tags.get(name) != value
-    ]
-
-
 def _place_data(tree: Path, recorded: TrainingData, contract: Mapping[str, Any], folder: Path) -> None:
     """Put contract and CSV, as recorded, where the commit's code looks for them. Raises RebuildError."""
     place = tree / "data" / recorded.dataset
@@ -124,8 +117,8 @@ def _place_data(tree: Path, recorded: TrainingData, contract: Mapping[str, Any],
             raise RebuildError(f"contract: {where}")
         place.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(folder / "contract.toml", place / "contract.toml")
-    found = find_at_hand(recorded, folder) or find_in_commit(recorded, tree, folder)
-    write_atomically(place / "dataset.csv", found.data)
+    data, _ = find_at_hand(recorded, folder) or find_in_commit(recorded, tree, folder)
+    write_atomically(place / "dataset.csv", data)
     # The recorded sha256 says which data it is; the commit's DVC files may not have known it yet.
     for file in (tree / DATA_LOCK, place / "dataset.csv.dvc"):
         file.unlink(missing_ok=True)

@@ -123,7 +123,7 @@ def write_board(board: Board, folder: Path) -> list[Path]:
     page, document = folder / "sweep.html", folder / "sweep.json"
     write_atomically(document, (json.dumps(asdict(board), indent=1, ensure_ascii=False) + "\n").encode())
     lead = describe_lead(board.standings)
-    text = render_page("sweep.html.j2", "loan_approval.sweep", StrictUndefined, board=board, lead=lead)
+    text = render_page("sweep/sweep.html.j2", StrictUndefined, board=board, lead=lead)
     write_atomically(page, text.encode())
     return [page, document]
 

@@ -6,7 +6,7 @@ import math
 import random
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,16 +34,6 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     grid: Annotated[list[dict[str, Any]], Meta(min_length=1)]
     sample: Annotated[int, Meta(ge=1)] | None = None
     sample_seed: int = 0
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """The SHA-256 of each input of a trial other than its parameters."""
-
-    notebook: str
-    data: str
-    contract: str
-    code: str
 
 
 @dataclass(frozen=True)
@@ -103,7 +93,7 @@ def _check_size(blocks: Iterable[Mapping[str, list[Any]]]) -> None:
         raise ParameterError(f"the plan has {size:,} combinations, expected at most {MOST_TRIALS:,}")
 
 
-def make_trials(plan: Plan, surroundings: Surroundings) -> list[Trial]:
+def make_trials(plan: Plan, surroundings: Mapping[str, str]) -> list[Trial]:
     """Return the plan's trials in its order, each once. Raises ParameterError for wrong names and values."""
     _check_size(plan.grid)
     defaults, by_key = default_parameters(NOTEBOOK), {}
@@ -141,9 +131,9 @@ def check_trials(trials: Iterable[Trial], contract: Contract) -> None:
         raise ParameterError("; ".join(f"{trial}: {words}" for words, trial in problems.items()))
 
 
-def _make_key(surroundings: Surroundings, parameters: Mapping[str, Any]) -> str:
+def _make_key(surroundings: Mapping[str, str], parameters: Mapping[str, Any]) -> str:
     """Return the SHA-256 of everything that determines a trial's result."""
-    return _sha256(canonical({**asdict(surroundings), "parameters": parameters}).encode())
+    return _sha256(canonical({**surroundings, "parameters": parameters}).encode())
 
 
 def sweep_id(trials: Iterable[Trial]) -> str:
@@ -159,9 +149,10 @@ def canonical(value: object) -> str:
         raise ParameterError(f"{value!r} can't be written as JSON: {err}") from err
 
 
-def find_surroundings(data_sha256: str, contract: Path, notebook: Path = NOTEBOOK) -> Surroundings:
-    """Return the hashes of this checkout: notebook without its outputs, contract, and code with its lock file.
+def find_surroundings(data_sha256: str, contract: Path, notebook: Path = NOTEBOOK) -> dict[str, str]:
+    """Return the SHA-256 of each input of a trial other than its parameters, as they are in this checkout.
 
+    `notebook` without its outputs, `data`, `contract`, and `code` with its lock file.
     The code is that in the folders, not the commit: a commit that does not change the code repeats no trial.
     """
     cells = [(cell["cell_type"], cell["source"]) for cell in json.loads(notebook.read_bytes())["cells"]]
@@ -170,7 +161,8 @@ def find_surroundings(data_sha256: str, contract: Path, notebook: Path = NOTEBOO
     paths = sorted([*(ROOT / file for file in visible if (ROOT / file).is_file()), LOCK])
     code = [(str(path.relative_to(ROOT)), _sha256(path.read_bytes())) for path in paths]
     of_notebook, of_code = (_sha256(canonical(listed).encode()) for listed in (cells, code))
-    return Surroundings(of_notebook, data_sha256, _sha256(contract.read_bytes()), of_code)
+    of_contract = _sha256(contract.read_bytes())
+    return {"notebook": of_notebook, "data": data_sha256, "contract": of_contract, "code": of_code}
 
 
 def train_command(dataset: str, parameters: Mapping[str, Any]) -> str:

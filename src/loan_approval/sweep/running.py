@@ -1,11 +1,10 @@
 """Runs a sweep's trials on Dask, each done once, collected under one MLflow run and ranked."""
 
-import contextlib
 import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,15 +22,7 @@ from loan_approval.registry import tracking
 from loan_approval.registry.tracking_server import is_server, serving, tracking_uri
 from loan_approval.sweep.leaderboard import Board, Failure, make_board, write_board
 from loan_approval.sweep.plan import Plan, Trial, check_trials, find_surroundings, make_trials, sweep_id
-from loan_approval.sweep.trial import (
-    Setting,
-    adopt,
-    close_parent,
-    end_trials,
-    finished_trials,
-    open_parent,
-    run_trial,
-)
+from loan_approval.sweep.trial import Setting, adopt, end_trials, finished_trials, open_parent, run_trial
 
 DEATHS = 2  # of its workers that a trial may survive: at the third death it is taken for the cause
 WORKER_SECONDS = 60  # to wait for a cluster's first worker, or for the replacement of a dead one
@@ -43,7 +34,11 @@ def run_sweep(dataset: str, plan: Plan, reports: Path, workers: int | None, time
 
     Failed trials are named in the result. Raises ParameterError, DataError, SweepError before anything is started.
     """
-    _check_reach(os.environ.get("DASK_SCHEDULER_ADDRESS", ""), tracking_uri())
+    scheduler = os.environ.get("DASK_SCHEDULER_ADDRESS", "")
+    host = urlsplit(scheduler if "://" in scheduler else f"tcp://{scheduler}").hostname
+    if scheduler and host not in LOCAL and not is_server(tracking_uri()):
+        expected = "expected MLFLOW_TRACKING_URI=http(s)://…"
+        raise SweepError(f"the workers of {scheduler} can't reach a database on this machine, {expected}")
     data = load_dataset(dataset)
     surroundings = find_surroundings(data.sha256, dataset_folder(dataset) / "contract.toml")
     trials = make_trials(plan, surroundings)
@@ -64,19 +59,15 @@ def run_sweep(dataset: str, plan: Plan, reports: Path, workers: int | None, time
         done = finished_trials(experiment, keys)
         board = make_board(sweep, dataset, parent, trials, done, failures)
         pages = write_board(board, reports / data.name)
-        close_parent(client, parent, "FAILED" if failures else "FINISHED", board.metrics(), pages)
+        for name, value in board.metrics().items():
+            client.log_metric(parent, name, value)
+        for page in pages:
+            client.log_artifact(parent, str(page))
+        client.set_terminated(parent, "FAILED" if failures else "FINISHED")
     except BaseException as err:
         client.set_terminated(parent, "FAILED" if isinstance(err, Exception) else "KILLED")
         raise
     return board
-
-
-def _check_reach(scheduler: str, tracking_address: str) -> None:
-    host = urlsplit(scheduler if "://" in scheduler else f"tcp://{scheduler}").hostname
-    if scheduler and host not in LOCAL and not is_server(tracking_address):
-        raise SweepError(
-            f"the workers of {scheduler} can't reach a database on this machine, expected MLFLOW_TRACKING_URI=http(s)://…"
-        )
 
 
 def run_trials(setting: Setting, trials: Sequence[Trial], workers: int | None) -> list[Failure]:
@@ -93,7 +84,7 @@ def run_trials(setting: Setting, trials: Sequence[Trial], workers: int | None) -
         try:
             return list(_follow(submitted))
         except BaseException:  # such as Ctrl-C: a trial is a process of its own, which outlives its worker
-            with contextlib.suppress(OSError, TimeoutError):
+            with suppress(OSError, TimeoutError):
                 client.cancel(list(submitted))
                 client.run(end_trials, setting.sweep)
             raise
@@ -138,5 +129,5 @@ def _connect(workers: int) -> Iterator[Client]:
             raise SweepError(f"the Dask scheduler at {client.scheduler.address} has no workers") from err
         yield client
         if client.cluster:  # closing a local one raises while a dead worker is being replaced: wait until all are there
-            with contextlib.suppress(TimeoutError):
+            with suppress(TimeoutError):
                 client.wait_for_workers(workers, timeout=WORKER_SECONDS)

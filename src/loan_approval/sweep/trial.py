@@ -7,7 +7,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from loan_approval.data.datasets import dataset_folder, load_dataset
 from loan_approval.errors import NotebookFailedError, NotebookTimeoutError, SweepError
-from loan_approval.notebooks.process import end_family
-from loan_approval.notebooks.run import run_notebook
-from loan_approval.sweep.plan import NOTEBOOK, Surroundings, find_surroundings
+from loan_approval.notebooks.run import NotebookRun, end_family, run_notebook
+from loan_approval.sweep.plan import NOTEBOOK, find_surroundings
 
 KEY, SWEEP, ROLE, SECONDS = "sweep.key", "sweep.id", "sweep.role", "trial_seconds"
 _MARK = "LOAN_APPROVAL_SWEEP"  # the environment variable by which a sweep's processes are known
@@ -31,7 +30,7 @@ class Setting:
     """What all trials of a sweep have in common. tracking: the address of an MLflow server that each worker reaches."""
 
     dataset: str
-    surroundings: Surroundings
+    surroundings: Mapping[str, str]
     tracking: str
     parent: str
     sweep: str
@@ -45,7 +44,9 @@ def run_trial(setting: Setting, key: str, parameters: Mapping[str, Any]) -> str:
     data than the sweep was planned on, NotebookFailedError, NotebookTimeoutError.
     """
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    _check_surroundings(setting)
+    here = find_surroundings(load_dataset(setting.dataset).sha256, dataset_folder(setting.dataset) / "contract.toml")
+    if differing := [name for name, value in setting.surroundings.items() if here[name] != value]:
+        raise SweepError(f"the worker on {os.uname().nodename} has another {' and '.join(differing)} than the sweep")
     client = MlflowClient(tracking_uri=setting.tracking)
     parameters = dict(parameters) | {"dataset": setting.dataset, "register": False}
     # One core a trial: as many run at once as there are workers.
@@ -61,17 +62,7 @@ def run_trial(setting: Setting, key: str, parameters: Mapping[str, Any]) -> str:
                 raise
             client.log_artifact(setting.parent, str(html), "failed")
             raise type(err)(str(err).replace(str(html), f"failed/{html.name} of run {setting.parent}")) from err
-        run_id = str(run.result["run_id"])
-        record_trial(client, run_id, run.html, run.seconds, family_tags(setting.parent, setting.sweep), key)
-    return run_id
-
-
-def _check_surroundings(setting: Setting) -> None:
-    data = load_dataset(setting.dataset)
-    here = asdict(find_surroundings(data.sha256, dataset_folder(setting.dataset) / "contract.toml"))
-    differing = [name for name, value in asdict(setting.surroundings).items() if here[name] != value]
-    if differing:
-        raise SweepError(f"the worker on {os.uname().nodename} has another {' and '.join(differing)} than the sweep")
+        return record_trial(client, run, family_tags(setting.parent, setting.sweep), key)
 
 
 def end_trials(sweep: str) -> None:
@@ -113,15 +104,14 @@ def open_parent(client: MlflowClient, experiment_id: str, sweep: str, name: str,
     return client.create_run(experiment_id, run_name=name, tags=tags).info.run_id
 
 
-def record_trial(
-    client: MlflowClient, run_id: str, page: Path, seconds: float, tags: Mapping[str, str], key: str
-) -> None:
-    """Add the executed notebook, its time, tags and, last, its key to a trial's run."""
-    client.log_artifact(run_id, str(page), "notebooks")
-    client.log_metric(run_id, SECONDS, seconds)
-    for name, value in tags.items():
+def record_trial(client: MlflowClient, run: NotebookRun, tags: Mapping[str, str], key: str) -> str:
+    """Add the executed notebook, its time, tags and, last, its key to a trial's MLflow run; return the run's id."""
+    run_id = str(run.result["run_id"])
+    client.log_artifact(run_id, str(run.html), "notebooks")
+    client.log_metric(run_id, SECONDS, run.seconds)
+    for name, value in (*tags.items(), (KEY, key)):
         client.set_tag(run_id, name, value)
-    client.set_tag(run_id, KEY, key)
+    return run_id
 
 
 def family_tags(parent: str, sweep: str) -> dict[str, str]:
@@ -134,14 +124,3 @@ def adopt(client: MlflowClient, trials: Iterable[Finished], parent: str, sweep: 
     for trial in trials:
         for name, value in family_tags(parent, sweep).items():
             client.set_tag(trial.run_id, name, value)
-
-
-def close_parent(
-    client: MlflowClient, parent: str, status: str, metrics: Mapping[str, float], pages: Iterable[Path]
-) -> None:
-    """Log a sweep's results to its parent run, and end it. status: FINISHED, FAILED or KILLED."""
-    for name, value in metrics.items():
-        client.log_metric(parent, name, value)
-    for page in pages:
-        client.log_artifact(parent, str(page))
-    client.set_terminated(parent, status)

@@ -10,8 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from loan_approval.data.datasets import Dataset
 from loan_approval.errors import DataError
-from loan_approval.training.factories import find_factory
-from loan_approval.training.factory import PreprocessorFactory
+from loan_approval.training.factory import PreprocessorFactory, find_factory
 from serve.contract.contract import Contract
 from serve.contract.feature import Feature
 
@@ -28,10 +27,8 @@ def make_background(dataset: Dataset) -> np.ndarray:
     X, y = dataset.rows("train")
     approved = X[y == 1]
     if len(approved) < FEWEST_MEMBERS:
-        label = dataset.contract.label(1)
-        raise DataError(
-            f"{dataset.name}: {len(approved)} rows of split train are {label!r}, expected at least {FEWEST_MEMBERS}"
-        )
+        found = f"{len(approved)} rows of split train are {dataset.contract.label(1)!r}"
+        raise DataError(f"{dataset.name}: {found}, expected at least {FEWEST_MEMBERS}")
     if len(approved) > CLUSTERED_ROWS:
         chosen = np.random.default_rng(0).choice(len(approved), CLUSTERED_ROWS, replace=False)
         approved = approved[np.sort(chosen)]

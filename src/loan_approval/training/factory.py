@@ -1,8 +1,11 @@
-"""The abstract factories of models and of preprocessors."""
+"""The abstract factories of models and of preprocessors; a class in a file of `factories/` is found by its name."""
 
+import importlib
+import inspect
+import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -12,7 +15,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from loan_approval.errors import FactoryError
+from loan_approval.training import factories
 from serve.contract.contract import Contract
+
+F = TypeVar("F")
 
 
 class ModelFactory(ABC):
@@ -86,3 +92,36 @@ def _make_one_hot(values: int) -> Pipeline:
     fill = SimpleImputer(strategy="constant", fill_value=float(values), keep_empty_features=True)
     encode = OneHotEncoder(categories=[np.arange(values + 1, dtype=float)], sparse_output=False)
     return Pipeline([("missing", fill), ("one_hot", encode)])
+
+
+def find_factory(kind: type[F], name: str) -> F:
+    """Return the factory of this kind with this name. Raises FactoryError with the names there are."""
+    known = _by_name(kind)
+    if name not in known:
+        noun = "preprocessor" if "Preprocessor" in kind.__name__ else "model"
+        raise FactoryError(f"no {noun} {name!r}, expected one of {', '.join(sorted(known))}")
+    return known[name]()
+
+
+def factory_names(kind: type) -> list[str]:
+    """Return the names of all factories of this kind, sorted."""
+    return sorted(_by_name(kind))
+
+
+def _by_name(kind: type[F]) -> dict[str, type[F]]:
+    for module in pkgutil.iter_modules(factories.__path__, f"{factories.__name__}."):
+        importlib.import_module(module.name)
+    found: dict[str, type[F]] = {}
+    for factory in _subclasses(kind):
+        where = f"{factory.__module__}.{factory.__name__}"
+        if not isinstance(getattr(factory, "name", None), str):
+            raise FactoryError(f'{where} has no name, expected `name = "…"` in the class')
+        if factory.name in found:
+            raise FactoryError(f"{where} is called {factory.name!r} like {found[factory.name].__module__}")
+        found[factory.name] = factory
+    return found
+
+
+def _subclasses(kind: type[F]) -> list[type[F]]:
+    every = [each for direct in kind.__subclasses__() for each in (direct, *_subclasses(direct))]
+    return [each for each in every if not inspect.isabstract(each)]

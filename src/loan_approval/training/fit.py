@@ -1,29 +1,24 @@
-"""From factories and rows to a fitted pipeline, calibrated where that helps."""
+"""From factories and rows to a fitted pipeline, calibrated where that helps, and how important each column is to it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from skl2onnx.sklapi import CastTransformer
-from sklearn.base import BaseEstimator
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.inspection import permutation_importance
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from loan_approval.data.datasets import SPLITS, Dataset
 from loan_approval.errors import DataError, FactoryError
-from loan_approval.training.calibration import (
-    AUTO,
-    CalibrationComparison,
-    check_calibration,
-    compare_calibrations,
-    fit_sigmoid,
-)
-from loan_approval.training.factories import find_factory
-from loan_approval.training.factory import ModelFactory, PreprocessorFactory, output_directions
+from loan_approval.training import calibration, factory
 from serve.contract.contract import Contract
 
 FEWEST_PER_LABEL = 10  # rows of each label a split must have, twice the folds of the cross-validation
+PERMUTATIONS, PERMUTED_ROWS = 5, 4000  # of a feature's importance
 
 
 @dataclass(frozen=True)
@@ -36,20 +31,17 @@ class Recipe:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     calibration: str = "sigmoid"  # or "none"; the default is for old files, which record no choice
 
-    def model_factory(self) -> ModelFactory:
+    def model_factory(self) -> factory.ModelFactory:
         """Return the model's factory. Raises FactoryError."""
-        return find_factory(ModelFactory, self.model_name)
+        return factory.find_factory(factory.ModelFactory, self.model_name)
 
     def make_pipeline(self, contract: Contract) -> Pipeline:
         """Return the unfitted, uncalibrated pipeline from (n, F) float64. Raises FactoryError."""
-        factory = self.model_factory()
-        steps: list[tuple[str, BaseEstimator]] = [
-            ("preprocess", find_factory(PreprocessorFactory, self.preprocessor_name).make(contract))
-        ]
-        if factory.learns_on_float32:
-            steps.append(("cast", CastTransformer(dtype=np.float32)))
-        model = factory.make(output_directions(contract), self.seed, self.parameters)
-        return Pipeline([*steps, ("model", model)])
+        made_by = self.model_factory()
+        preprocessor = factory.find_factory(factory.PreprocessorFactory, self.preprocessor_name).make(contract)
+        cast = [("cast", CastTransformer(dtype=np.float32))] if made_by.learns_on_float32 else []
+        model = made_by.make(factory.output_directions(contract), self.seed, self.parameters)
+        return Pipeline([("preprocess", preprocessor), *cast, ("model", model)])
 
 
 def fit(recipe: Recipe, dataset: Dataset) -> Pipeline:
@@ -57,31 +49,31 @@ def fit(recipe: Recipe, dataset: Dataset) -> Pipeline:
 
     Raises DataError when a split has too few rows of a label, FactoryError for an unusable recipe.
     """
-    check_calibration(recipe.calibration)
+    calibration.check_calibration(recipe.calibration)
     pipeline = _fit_uncalibrated(recipe, dataset)
     if recipe.calibration == "none":
         return pipeline
     head, model = pipeline[:-1], pipeline[-1]
     X, y = dataset.rows("calibrate")
     with threadpool_limits(1):
-        return Pipeline([*head.steps, ("model", fit_sigmoid(model, head.transform(X), y))])
+        return Pipeline([*head.steps, ("model", calibration.fit_sigmoid(model, head.transform(X), y))])
 
 
 def choose_calibration(
-    recipe: Recipe, dataset: Dataset, calibration: str = AUTO
-) -> tuple[Recipe, CalibrationComparison]:
+    recipe: Recipe, dataset: Dataset, choice: str = calibration.AUTO
+) -> tuple[Recipe, calibration.CalibrationComparison]:
     """Return the recipe with its calibration set, and how the two compare on the calibrate rows.
 
-    calibration: "auto" takes the choice of `compare_calibrations`. The recipe itself is never "auto": a rebuild does
+    choice: "auto" takes that of `compare_calibrations`. The recipe itself is never "auto": a rebuild does
     the same and does not choose again. Raises DataError, FactoryError.
     """
-    if calibration != AUTO:
-        check_calibration(calibration)
+    if choice != calibration.AUTO:
+        calibration.check_calibration(choice)
     pipeline = _fit_uncalibrated(recipe, dataset)
     X, y = dataset.rows("calibrate")
     with threadpool_limits(1):
-        compared = compare_calibrations(pipeline[-1], pipeline[:-1].transform(X), y, recipe.seed)
-    return replace(recipe, calibration=compared.chosen if calibration == AUTO else calibration), compared
+        compared = calibration.compare_calibrations(pipeline[-1], pipeline[:-1].transform(X), y, recipe.seed)
+    return replace(recipe, calibration=compared.chosen if choice == calibration.AUTO else choice), compared
 
 
 def _fit_uncalibrated(recipe: Recipe, dataset: Dataset) -> Pipeline:
@@ -101,13 +93,11 @@ def check_fit(recipe: Recipe, dataset: Dataset) -> None:
     for split in SPLITS:
         for code, count in enumerate(np.bincount(dataset.rows(split)[1], minlength=2)):
             if count < FEWEST_PER_LABEL:
-                label = dataset.contract.label(code)
-                raise DataError(
-                    f"{dataset.name}: {count} rows of split {split} are {label!r}, expected at least {FEWEST_PER_LABEL}"
-                )
+                found = f"{count} rows of split {split} are {dataset.contract.label(code)!r}"
+                raise DataError(f"{dataset.name}: {found}, expected at least {FEWEST_PER_LABEL}")
     X, _ = dataset.rows("train")
     columns = recipe.make_pipeline(dataset.contract).named_steps["preprocess"].fit_transform(X).shape[1]
-    expected = len(output_directions(dataset.contract))
+    expected = len(factory.output_directions(dataset.contract))
     if columns != expected:
         raise FactoryError(
             f"{recipe.preprocessor_name} puts out {columns} columns, expected {expected}: one a number, "
@@ -119,3 +109,25 @@ def score(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
     """Return (n,) probabilities of approval."""
     with threadpool_limits(1):
         return pipeline.predict_proba(X)[:, 1].astype(np.float64)
+
+
+def measure_importance(
+    pipeline: Pipeline, contract: Contract, X: np.ndarray, y: np.ndarray, split: str, seed: int
+) -> tuple[str, pd.Series]:
+    """Return a title and the importance of each column.
+
+    The model's own where it has one (coefficients, or impurity decrease), else the drop in AUC when a feature's values
+    are permuted over (n, F) rows of this split.
+    """
+    last = pipeline.named_steps["model"]
+    model = last.estimator if isinstance(last, CalibratedClassifierCV) else last
+    if hasattr(model, "coef_"):
+        return "Coefficients, on preprocessed columns", pd.Series(model.coef_[0], factory.output_names(contract))
+    if hasattr(model, "feature_importances_"):
+        own = pd.Series(model.feature_importances_, factory.output_names(contract), dtype=float)
+        return "The model's own importance, on preprocessed columns", own
+    X, y = X[:PERMUTED_ROWS], y[:PERMUTED_ROWS]
+    options = {"scoring": "roc_auc", "n_repeats": PERMUTATIONS, "random_state": seed, "n_jobs": 1}
+    with threadpool_limits(1):
+        drops = permutation_importance(pipeline, X, y, **options).importances_mean
+    return f"Drop in AUC when permuted, {split} rows", pd.Series(drops, [feature.name for feature in contract.scored])

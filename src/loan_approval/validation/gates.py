@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from loan_approval.evaluation.comparison import Comparison
+from loan_approval.evaluation.costs import Comparison
 from loan_approval.evaluation.metrics import Interval, fast_auc, rank_p_value
 from loan_approval.training.cross_validation import CrossValidation
 from loan_approval.validation.parity import ParityReport

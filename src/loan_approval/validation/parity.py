@@ -50,9 +50,8 @@ def prove_parity(data: bytes, pipeline: Pipeline, X: np.ndarray, seed: int = 0) 
 def check_parity(report: ParityReport) -> None:
     """Raise ExportError when any decision differs: such a file is not registered."""
     if report.differing:
-        raise ExportError(
-            f"{report.differing} of {report.rows:,} decisions differ from the fitted pipeline's: {report}"
-        )
+        found = f"{report.differing} of {report.rows:,} decisions"
+        raise ExportError(f"{found} differ from the fitted pipeline's: {report}")
 
 
 def range_rows(contract: Contract, rows: int, rng: np.random.Generator) -> np.ndarray:

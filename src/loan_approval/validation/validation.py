@@ -7,29 +7,20 @@ from typing import Any
 
 from loan_approval.data.datasets import Dataset
 from loan_approval.errors import TrackingError
-from loan_approval.evaluation.comparison import Comparison, compare
-from loan_approval.evaluation.costs import Costs
+from loan_approval.evaluation.costs import Comparison, Costs, compare
 from loan_approval.registry import history, tracking
 from loan_approval.registry.card import add_card
-from loan_approval.registry.promotion import ALIAS, check_file, identify
-from loan_approval.registry.tracking import Version
+from loan_approval.registry.promotion import ALIAS, identify
 from loan_approval.training.cross_validation import CrossValidation
-from loan_approval.training.factories import find_factory
-from loan_approval.training.factory import ModelFactory
+from loan_approval.training.factory import ModelFactory, find_factory
 from loan_approval.training.fit import Recipe
-from loan_approval.validation.gates import (
-    Gate,
-    Margins,
-    champion_gate,
-    confirmation_gate,
-    overall,
-    parity_gate,
-    signal_gate,
-)
+from loan_approval.validation import gates
+from loan_approval.validation.gates import Gate
 from loan_approval.validation.parity import prove_parity
 from serve.contract.contract import Contract
 from serve.errors import ModelFileError
 from serve.model.scorer import Scorer
+from serve.model.verify import verify
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +29,7 @@ log = logging.getLogger(__name__)
 class Candidate:
     """A registered version with its verified file and what it was made from."""
 
-    version: Version
+    version: tracking.Version
     data: bytes
     scorer: Scorer
     recipe: Recipe
@@ -48,7 +39,7 @@ def load_candidate(name: str, version: str) -> Candidate:
     """Load a version by number or alias. Raises TrackingError, ModelFileError."""
     registered = tracking.find_version(name, version)
     data = tracking.load_model_file(registered)
-    check_file(data, registered.sha256)
+    verify(data, registered.sha256)
     scorer = Scorer(data, registered.sha256)
     return Candidate(registered, data, scorer, Recipe(**scorer.provenance["recipe"]))
 
@@ -81,7 +72,7 @@ def judge(
     champion: Candidate | None,
     dataset: Dataset,
     validation: CrossValidation,
-    margins: Margins,
+    margins: gates.Margins,
     seed: int,
 ) -> list[Gate]:
     """Return the gates of signal, confirmation, champion and parity.
@@ -92,15 +83,15 @@ def judge(
     trusted = find_factory(ModelFactory, candidate.recipe.model_name).trusted_types
     pipeline = tracking.load_pipeline(candidate.version, trusted)
     return [
-        signal_gate(validation, seed),
-        confirmation_gate(y_test, candidate.scorer.score(X_test), seed),
+        gates.signal_gate(validation, seed),
+        gates.confirmation_gate(y_test, candidate.scorer.score(X_test), seed),
         compare_with_champion(candidate, champion, dataset, margins, seed),
-        parity_gate(prove_parity(candidate.data, pipeline, dataset.X, seed)),
+        gates.parity_gate(prove_parity(candidate.data, pipeline, dataset.X, seed)),
     ]
 
 
 def compare_with_champion(
-    candidate: Candidate, champion: Candidate | None, dataset: Dataset, margins: Margins, seed: int
+    candidate: Candidate, champion: Candidate | None, dataset: Dataset, margins: gates.Margins, seed: int
 ) -> Gate:
     """Return the gate against production on the test rows, which neither model was trained on; it names production."""
     current = tracking.version_of_alias(candidate.version.name, ALIAS)
@@ -114,7 +105,7 @@ def compare_with_champion(
         words = "production has another contract: its training rows may be among these test rows"
         gate = Gate("not_worse", False, words, {})
     else:
-        gate = champion_gate(comparison, margins)
+        gate = gates.champion_gate(comparison, margins)
     # The loaded champion counts, even if production has changed in the meantime.
     return replace(gate, against=identify(champion.version if champion else current))
 
@@ -139,18 +130,19 @@ def _basis_of_splits(contract: Contract) -> tuple[object, ...]:
 
 
 def record(
-    candidate: Candidate, gates: list[Gate], metrics: dict[str, float], notes: dict[str, Any], evidence: dict[str, Any]
+    candidate: Candidate, judged: list[Gate], metrics: dict[str, float], notes: dict[str, Any], evidence: dict[str, Any]
 ) -> str:
     """Record the verdict and the model card with the version; return the verdict.
 
-    evidence: of the model card, beside gates and metrics; a JSON document a topic (calibration, fairness, …).
+    judged: what the gates found.   evidence: of the model card, beside gates and metrics; a JSON document a topic
+    (calibration, fairness, …).
     """
-    verdict, version = overall(gates), candidate.version
+    verdict, version = gates.overall(judged), candidate.version
     if version.verdict == "forced" and verdict == "failed":
         return verdict  # the record of who forced it and why stays
     metadata = {
         "metrics": metrics,
-        "gates": [gate.to_dict() for gate in gates],
+        "gates": [gate.to_dict() for gate in judged],
         "verdict": {"verdict": verdict, **notes},
         "sha256": version.sha256,
         "evidence": evidence,

@@ -38,8 +38,8 @@ def test_retain_says_what_it_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], days: list[str], words: str
 ) -> None:
     calls = []
-    removed = SimpleNamespace(days=days, decisions=1200, reviews=0)
-    monkeypatch.setattr("loan_approval.records.removal.retain", lambda *called: calls.append(called) or removed)
+    removed = days, 1200, 0
+    monkeypatch.setattr("loan_approval.records.rewriting.retain", lambda *called: calls.append(called) or removed)
     cli.main(["retain", "--days", "20", "--log", str(tmp_path)])
     assert calls == [(tmp_path, 20, 30)]
     assert capsys.readouterr().out == f"{tmp_path}: removed {words} 1,200 decisions, 0 reviews\n"
@@ -49,9 +49,9 @@ def test_erase_reads_the_key_from_a_pipe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("the key\r\n"))
-    monkeypatch.setattr("loan_approval.records.removal.load_secret", lambda folder: b"secret")
+    monkeypatch.setattr("loan_approval.records.rewriting.load_secret", lambda folder: b"secret")
     calls = []
-    monkeypatch.setattr("loan_approval.records.removal.erase", lambda *called: calls.append(called) or 2)
+    monkeypatch.setattr("loan_approval.records.rewriting.erase", lambda *called: calls.append(called) or 2)
     cli.main(["erase", "--log", str(tmp_path)])
     assert calls == [(tmp_path, b"secret", "the key", 30)]
     assert "2 decisions erased" in capsys.readouterr().out

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from loan_approval import project as checkout
 from loan_approval.data import datasets, dvc_objects, folders, versions
 from loan_approval.data.dvc_objects import md5_of_bytes
 
@@ -48,7 +49,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     (root / "data/loans").mkdir(parents=True)
     (root / ".dvc").mkdir()
     (root / ".dvc/config").write_bytes((ROOT / ".dvc/config").read_bytes())
-    for module in (folders, versions, datasets, dvc_objects):
+    for module in (folders, versions, datasets, dvc_objects, checkout):
         monkeypatch.setattr(module, "ROOT", root)
     monkeypatch.setenv("DVC_GLOBAL_CONFIG_DIR", str(tmp_path))
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))

@@ -1,15 +1,25 @@
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
-from loan_approval.evaluation.costs import Costs, cost_curve, describe_costs, name_errors, referral_curve
+from loan_approval.evaluation.costs import (
+    Costs,
+    compare,
+    compare_with_baseline,
+    cost_curve,
+    describe_costs,
+    name_errors,
+    referral_curve,
+)
 from serve.contract.rules import MEANINGS
 
 RNG = np.random.default_rng(0)
 P = RNG.uniform(0.02, 0.98, 500)
 Y = (RNG.random(500) < P).astype(int)
 COSTS = Costs(3.0, 1.0)
+COMPARED_COSTS = Costs(wrong_approval=5.0, wrong_denial=1.0)
 
 
 def test_each_meaning_of_the_target_has_words_of_its_own():
@@ -75,3 +85,101 @@ def test_without_a_band_nobody_is_referred_and_both_costs_are_one():
     described = describe_costs({"threshold": 0.7}, (0.7, 0.7), "past_decision", Y, P, seed=1)
     assert (described["review_band"], described["share_referred"]) == (None, 0.0)
     assert described["cost"] == described["cost_with_review"]
+
+
+def answers(signal, y, seed, threshold=0.5):
+    p = 1 / (1 + np.exp(-(signal * (y - 0.5) + np.random.default_rng(seed).normal(size=len(y)))))
+    return p, (p >= threshold).astype(int)
+
+
+def labels(rows=400):
+    return np.random.default_rng(3).integers(0, 2, rows)
+
+
+def test_the_same_answers_differ_in_nothing():
+    y = labels()
+    same = answers(1, y, 1)
+    compared = compare(y, same, same, COMPARED_COSTS, seed=7)
+    assert (compared.auc.low, compared.auc.high, compared.cost.low, compared.cost.high) == (0, 0, 0, 0)
+    assert sum(compared.flips.values()) == 0
+
+
+def test_what_a_better_challenger_gains_is_above_zero_and_the_other_way_round_below():
+    y = labels()
+    good, poor = answers(3, y, 1), answers(0, y, 2)
+    gained, lost = compare(y, good, poor, COMPARED_COSTS, seed=7), compare(y, poor, good, COMPARED_COSTS, seed=7)
+    assert min(gained.auc.low, gained.cost.low) > 0
+    assert max(lost.auc.high, lost.cost.high) < 0
+    assert gained.auc.value == pytest.approx(-lost.auc.value)
+
+
+def test_the_cost_saved_is_the_difference_of_expected_costs_each_at_its_own_threshold():
+    y = labels()
+    new, old = answers(1, y, 1, threshold=0.8), answers(1, y, 2, threshold=0.3)
+    expected = np.mean(COMPARED_COSTS.of_decisions(y, old[1])) - np.mean(COMPARED_COSTS.of_decisions(y, new[1]))
+    assert compare(y, new, old, COMPARED_COSTS, seed=7).cost.value == pytest.approx(expected)
+
+
+def test_a_threshold_alone_changes_the_cost_and_not_the_auc():
+    y = labels()
+    lax, strict = answers(1, y, 1, threshold=0.2), answers(1, y, 1, threshold=0.8)
+    compared = compare(y, strict, lax, COMPARED_COSTS, seed=7)
+    assert (compared.auc.low, compared.auc.high) == (0, 0)
+    assert compared.cost.low > 0
+
+
+def test_pairing_narrows_the_interval():
+    y = labels()
+    first = answers(1, y, 1)
+    alike = (first[0] + 1e-3 * np.random.default_rng(5).normal(size=len(y)), first[1])
+    paired = compare(y, first, alike, COMPARED_COSTS, seed=7).auc
+    apart = compare(y, first, answers(1, y, 2), COMPARED_COSTS, seed=7).auc
+    assert paired.high - paired.low < (apart.high - apart.low) / 10
+
+
+def test_flips_count_both_directions_and_savings_follow_label_and_decision():
+    y, p = np.array([1, 0, 1, 0, 0]), np.linspace(0.1, 0.9, 5)
+    new, old = np.array([1, 1, 1, 0, 0]), np.array([0, 0, 1, 1, 0])
+    compared = compare(y, (p, new), (p, old), COMPARED_COSTS, seed=7)
+    assert compared.flips == {"approved now, denied before": 2, "denied now, approved before": 1}
+    assert compared.cost.value == pytest.approx(np.mean([1, -5, 0, 5, 0]))
+
+
+def test_a_comparison_is_a_json_document_and_follows_from_the_seed():
+    y = labels()
+    first, again = (asdict(compare(y, answers(1, y, 1), answers(1, y, 2), COMPARED_COSTS, seed=7)) for _ in range(2))
+    assert json.loads(json.dumps(first)) == first == again
+    assert set(first) == {"rows", "auc", "cost", "flips"}
+    assert set(first["auc"]) == {"value", "low", "high"}
+
+
+THREE_OF_FOUR = np.repeat([1, 1, 1, 0], 100)
+EVEN = Costs(1.0, 1.0)
+
+
+def test_approving_all_gains_nothing_where_most_are_approved():
+    compared = compare_with_baseline(THREE_OF_FOUR, np.ones(400, dtype=int), EVEN, seed=0)
+    assert json.loads(json.dumps(compared)) == compared
+    assert compared["accuracy"] == {"model": 0.75, "baseline": 0.75}
+    assert compared["cost"] == {"model": 0.25, "baseline": 0.25}
+    assert compared["accuracy_gained"] == compared["cost_saved"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+    assert compared["words"].count("no clear difference") == 2
+
+
+def test_a_right_model_gains_all_that_the_constant_baseline_gets_wrong():
+    compared = compare_with_baseline(THREE_OF_FOUR, THREE_OF_FOUR, EVEN, seed=0)
+    assert (compared["accuracy_gained"]["value"], compared["cost_saved"]["value"]) == (0.25, 0.25)
+    assert compared["words"].count("(better)") == 2
+
+
+def test_the_baseline_is_the_cheaper_constant_for_the_cost_and_the_commoner_for_the_accuracy():
+    compared = compare_with_baseline(THREE_OF_FOUR, np.ones(400, dtype=int), Costs(10.0, 1.0), seed=0)
+    assert compared["cost"] == {"model": pytest.approx(2.5), "baseline": pytest.approx(0.75)}
+    assert compared["accuracy"]["baseline"] == 0.75
+    assert "(worse)" in compared["words"]
+
+
+def test_the_constant_baseline_may_be_a_denial():
+    compared = compare_with_baseline(1 - THREE_OF_FOUR, np.zeros(400, dtype=int), EVEN, seed=0)
+    assert (compared["accuracy"]["baseline"], compared["cost"]["baseline"]) == (0.75, 0.25)
+    assert (compared["accuracy_gained"]["value"], compared["cost_saved"]["value"]) == (0.0, 0.0)

@@ -1,16 +1,27 @@
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from loan_approval.data.simulate import simulate
+from loan_approval.errors import DataError
 from loan_approval.evaluation.costs import Costs
 from loan_approval.monitor.findings import compare_window
-from loan_approval.monitor.report import approvals_over_time, describe_reviews, describe_shadow, report_shadow
+from loan_approval.monitor.report import (
+    approvals_over_time,
+    describe_outcomes,
+    describe_reviews,
+    describe_shadow,
+    performance_over_time,
+    read_outcomes,
+    report_shadow,
+)
 from loan_approval.monitor.window import window_scores
-from loan_approval.plots.drift import plot_approvals, plot_score_drift, plot_stability
-from tests.monitored import Monitored, load, write_review
+from loan_approval.plots.decisions import plot_approvals, plot_score_drift, plot_stability
+from tests.monitored import Monitored, load, mixed_applications, write_review
 from tests.prediction_logs import NOON, make_line, write_lines
 
 COSTS = Costs(wrong_approval=5.0, wrong_denial=1.0)
@@ -85,60 +96,68 @@ def make_log(
 
 
 def test_flips_are_counted_each_way_with_wilsons_interval():
-    (report,) = report_shadow(make_log([0.9] * 30 + [0.1] * 70, [0.9] * 20 + [0.1] * 75 + [0.9] * 5), COSTS)
-    assert (report.rows, report.flips) == (100, {"approved": 10, "denied": 5})
-    assert (report.alike.value, report.approved.value, report.denied.value) == (0.85, 0.1, 0.05)
+    (words,) = report_shadow(make_log([0.9] * 30 + [0.1] * 70, [0.9] * 20 + [0.1] * 75 + [0.9] * 5), COSTS)
+    assert ": 100 applications from " in words[0]
     # Wilson's interval of 10 in 100, by hand: (0.1 + z²/200 ± z·sqrt(0.09/100 + z²/40000)) / (1 + z²/100), z = 1.96
-    assert (report.approved.low, report.approved.high) == pytest.approx((0.0552, 0.1744), abs=5e-5)
+    assert "85.0% [76.7%, 90.7%] decided alike; 10.0% [5.5%, 17.4%] approved by version 8 alone, 5.0% [" in words[1]
+    assert not any("too few" in each for each in words)
 
 
 def test_the_difference_has_its_sign_and_an_interval_that_shrinks_with_the_rows():
-    old_p = np.linspace(0.1, 0.9, 50)
-    p = old_p - 0.02 + np.tile([0.01, -0.01], 25)
-    (few,), (many,) = (report_shadow(make_log(np.tile(p, k), np.tile(old_p, k)), COSTS) for k in (1, 16))
-    assert few.difference.value == pytest.approx(-0.02)
-    assert few.difference.low < -0.02 < few.difference.high
-    assert many.difference.high - many.difference.low == pytest.approx(
-        (few.difference.high - few.difference.low) / 4, 0.05
-    )
-    assert "0.0200 below on average" in " ".join(many.describe())
+    old_p = np.linspace(0.2, 0.8, 50)
+    p = old_p - 0.02 + np.tile([0.1, -0.1], 25)
+    widths = []
+    for k in (1, 16):
+        (words,) = report_shadow(make_log(np.tile(p, k), np.tile(old_p, k)), COSTS)
+        assert "lies 0.0200 below on average" in words[2]
+        low, high = map(float, re.search(r"\[(.*), (.*)\]", words[2]).groups())
+        assert low < -0.02 < high
+        widths.append(high - low)
+    assert widths[1] == pytest.approx(widths[0] / 4, 0.05)
 
 
 def test_expected_costs_believe_each_model_in_turn():
     # One application: the champion (p 0.8) approves at 0.5, the challenger (p 0.6) denies at 0.7.
-    (report,) = report_shadow(make_log([0.6], [0.8], thresholds=(0.7, 0.5)), COSTS)
-    assert report.by_champion.champion == pytest.approx(0.2 * 5.0)
-    assert report.by_champion.challenger == pytest.approx(0.8 * 1.0)
-    assert report.by_challenger.champion == pytest.approx(0.4 * 5.0)
-    assert report.by_challenger.challenger == pytest.approx(0.6 * 1.0)
-    assert report.by_challenger.saving.value == pytest.approx(2.0 - 0.6)
+    (words,) = report_shadow(make_log([0.6], [0.8], thresholds=(0.7, 0.5)), COSTS)
+    by_champion, by_challenger = words[3:5]  # 0.2 * 5 or 0.8 * 1; 0.4 * 5 or 0.6 * 1
+    assert "the champion: 1.0000 as decided, 0.8000 as version 8 decides, saving 0.200 " in by_champion
+    assert "of version 8: 2.0000 as decided, 0.6000 as version 8 decides, saving 1.400 " in by_challenger
 
 
 def test_one_application_proves_nothing():
-    (report,) = report_shadow(make_log([0.6], [0.8]), COSTS)
-    assert (report.difference.low, report.difference.high) == (-1.0, 1.0)
-    assert (report.by_champion.saving.low, report.by_champion.saving.high) == (-5.0, 5.0)
-    assert report.alike.low < 0.3
+    (words,) = report_shadow(make_log([0.6], [0.8]), COSTS)
+    assert "100.0% [20.7%, 100.0%] decided alike" in words[1]
+    assert words[2].endswith("[-1.0000, 1.0000]")
+    assert words[3].endswith("[-5.000, 5.000]")
 
 
 def test_each_challenger_is_told_apart_the_latest_last():
     later, earlier = make_log([0.9] * 3, [0.9] * 3, day=5), make_log([0.1] * 4, [0.9] * 4, version="7", day=2)
-    reports = report_shadow(pd.concat([later, earlier], ignore_index=True), COSTS)
-    assert [(report.version, report.sha256, report.rows) for report in reports] == [("7", OTHER, 4), ("8", NEW, 3)]
-    assert reports[0].flips == {"approved": 0, "denied": 4}
-    assert reports[1].begin == pd.Timestamp("2026-11-05 12:00", tz="UTC")
+    first, last = report_shadow(pd.concat([later, earlier], ignore_index=True), COSTS)
+    assert first[0].startswith("version 7 in the shadow of aaaaaaaaaaaa: 4 applications from 2026-11-02 12:00 ")
+    assert last[0].startswith("version 8 in the shadow of aaaaaaaaaaaa: 3 applications from 2026-11-05 12:00 ")
+    assert first[1].startswith(
+        "0.0% [0.0%, 49.0%] decided alike; 0.0% [0.0%, 49.0%] approved by version 7 alone, 100.0%"
+    )
+
+
+def test_two_files_of_one_version_are_told_apart():
+    log = make_log([0.9] * 3, [0.9] * 3)
+    log.loc[0, "model_sha256"] = OTHER
+    assert sorted(re.search(r": (\d) applications", words[0])[1] for words in report_shadow(log, COSTS)) == ["1", "2"]
 
 
 def test_a_row_without_a_probability_is_left_out_and_no_row_is_no_report():
     log = make_log([0.9, 0.9], [0.9, 0.9])
     log.loc[0, "probability"] = None
-    assert [report.rows for report in report_shadow(log, COSTS)] == [1]
+    (words,) = report_shadow(log, COSTS)
+    assert ": 1 applications from " in words[0]
     assert report_shadow(log.iloc[:0], COSTS) == []
 
 
 def test_the_words_say_what_is_known_and_that_costs_are_expected_only():
     (report,) = report_shadow(make_log([0.9] * 97 + [0.1] * 3, [0.9] * 100), COSTS)
-    words = "\n".join(report.describe())
+    words = "\n".join(report)
     assert (
         "version 8 in the shadow of aaaaaaaaaaaa: 100 applications from 2026-11-01 12:00 to 2026-11-01 12:01 UTC"
         in words
@@ -148,6 +167,58 @@ def test_the_words_say_what_is_known_and_that_costs_are_expected_only():
     assert "of disagreeing with past decisions" in words
     assert "not what came" in words
     assert "only 3 applications are decided otherwise: too few" in words
-    (repaid,) = report_shadow(make_log([0.9] * 50 + [0.1] * 50, [0.9] * 100), COSTS)
-    assert "disagreeing" not in "\n".join(repaid.describe("repaid"))
-    assert "too few" not in "\n".join(repaid.describe("repaid"))
+    (repaid,) = report_shadow(make_log([0.9] * 50 + [0.1] * 50, [0.9] * 100), COSTS, "repaid")
+    assert "disagreeing" not in "\n".join(repaid)
+    assert "too few" not in "\n".join(repaid)
+
+
+def write_outcomes(path: Path, rows: pd.DataFrame) -> Path:
+    rows.to_csv(path, index=False)
+    return path
+
+
+def test_outcomes_count_for_approved_applications_only(mixed: Monitored, tmp_path: Path) -> None:
+    ids = mixed.decide(mixed_applications(300, 3), mixed.install())
+    window = load(mixed)
+    rng = np.random.default_rng(1)
+    repaid = np.where(rng.random(300) < window.decisions["probability"], "yes", "no")
+    path = write_outcomes(tmp_path / "outcomes.csv", pd.DataFrame({"decision_id": ids, "outcome": repaid}))
+    outcomes = read_outcomes(path, window)
+    approved = window.decisions["code"] == 1
+    assert len(outcomes) == approved.sum()
+    assert outcomes["outcome"].sum() == np.sum(repaid[approved] == "yes")
+    table = performance_over_time(outcomes, seed=7)
+    assert table["month"].tolist() == ["2026-11"]
+    assert {"AUC", "Brier", "repaid"} < set(table.columns)
+    words, _ = describe_outcomes(str(path), window, seed=7)
+    assert "Selected: " in words[0]
+
+
+def test_without_outcomes_nothing_is_said_of_performance(mixed: Monitored) -> None:
+    mixed.decide(mixed_applications(3, 3), mixed.install())
+    words, table = describe_outcomes("", load(mixed), seed=7)
+    assert words[0].startswith("No outcomes were given")
+    assert table.empty
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("id,outcome\n", "expected the columns decision_id,outcome"),
+        ("decision_id,outcome\na,yes\na,no\n", "each decision once"),
+        ("decision_id,outcome\na,yes\nb,maybe\n", "no outcome in lines 3, expected one of no, yes"),
+    ],
+)
+def test_a_file_that_is_no_outcomes_is_an_error(mixed: Monitored, tmp_path: Path, text: str, words: str) -> None:
+    mixed.decide(mixed_applications(3, 3), mixed.install())
+    (tmp_path / "outcomes.csv").write_text(text)
+    with pytest.raises(DataError, match=words):
+        read_outcomes(tmp_path / "outcomes.csv", load(mixed))
+    with pytest.raises(DataError, match="can't be read as CSV"):
+        read_outcomes(tmp_path / "none.csv", load(mixed))
+
+
+def test_past_decisions_are_not_judged_by_outcomes(loans: Monitored, tmp_path: Path) -> None:
+    loans.decide(simulate(3, 5), loans.install())
+    with pytest.raises(DataError, match="means 'past_decision', expected 'repaid'"):
+        read_outcomes(tmp_path / "outcomes.csv", load(loans))

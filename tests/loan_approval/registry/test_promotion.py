@@ -154,6 +154,15 @@ def test_rollback_steps_back_through_the_history(name: str, store: Store) -> Non
     assert answering(store) == "1"
 
 
+def test_a_rolled_back_version_does_not_come_back_where_the_pointer_is_damaged(name: str, store: Store) -> None:
+    for bias in (1.0, 0.5):
+        promote(name, register(name, bias).number, store)
+    assert answering(store) == "2"
+    rollback(name, store)
+    store.pointer_path.write_text("{")
+    assert answering(store) == "1"
+
+
 def test_an_alias_moved_by_hand_is_followed_by_the_record(name: str, store: Store) -> None:
     for bias in (1.0, 0.5):
         register(name, bias)

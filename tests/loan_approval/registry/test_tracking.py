@@ -16,8 +16,7 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from loan_approval.errors import TrackingError
 from loan_approval.registry import tracking
 from loan_approval.training.calibration import CHOICES
-from loan_approval.training.factories import factory_names, find_factory
-from loan_approval.training.factory import ModelFactory
+from loan_approval.training.factory import ModelFactory, factory_names, find_factory
 from loan_approval.training.fit import score
 
 pytestmark = pytest.mark.usefixtures("mlflow_folder")

@@ -11,7 +11,7 @@ import pytest
 from loan_approval.data.simulate import write_simulation
 from loan_approval.errors import RebuildError
 from loan_approval.project import ROOT
-from loan_approval.reproduction.work_tree import checked_out, run_code
+from loan_approval.reproduction.version_data import checked_out, run_code
 
 # The newest commit whose modules lay side by side.
 FLAT = "4a75bf4"
@@ -55,7 +55,7 @@ def test_the_cells_import_the_modules_of_the_commit(tree: Path, tmp_path: Path) 
 
 def test_the_modules_beside_the_script_are_out_of_reach(tmp_path: Path) -> None:
     notebook = tmp_path / "notebook.ipynb"
-    cell = {"cell_type": "code", "metadata": {}, "source": "import work_tree"}
+    cell = {"cell_type": "code", "metadata": {}, "source": "import version_data"}
     notebook.write_text(json.dumps({"cells": [cell]}))
-    with pytest.raises(RebuildError, match="No module named 'work_tree'"):
+    with pytest.raises(RebuildError, match="No module named 'version_data'"):
         run_code(tmp_path, ["train", str(notebook), str(tmp_path / "target")], LIMIT, "training", b"{}")

@@ -2,7 +2,6 @@
 
 import json
 import shlex
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from loan_approval.project import ROOT
 from loan_approval.sweep.plan import (
     NOTEBOOK,
     Plan,
-    Surroundings,
     check_trials,
     find_surroundings,
     make_trials,
@@ -25,7 +23,7 @@ from loan_approval.sweep.plan import (
 )
 from serve.contract.contract import Contract
 
-HERE = Surroundings("notebook", "data", "contract", "code")
+HERE = {name: name for name in ("notebook", "data", "contract", "code")}
 
 
 def plan_of(tmp_path: Path, text: str) -> Plan:
@@ -77,7 +75,7 @@ def test_trials_that_differ_in_their_seed_alone_are_one_recipe(tmp_path: Path) -
 @pytest.mark.parametrize("changed", ["notebook", "data", "contract", "code"])
 def test_a_key_follows_from_everything_around_the_trial(changed: str, tmp_path: Path) -> None:
     plan = plan_of(tmp_path, "[[grid]]\nseed=[1,2]")
-    here, there = make_trials(plan, HERE), make_trials(plan, replace(HERE, **{changed: "other"}))
+    here, there = make_trials(plan, HERE), make_trials(plan, HERE | {changed: "other"})
     assert not {trial.key for trial in here} & {trial.key for trial in there}
     assert sweep_id(here) != sweep_id(there)
     assert sweep_id(here) == sweep_id(list(reversed(here)))
@@ -93,7 +91,7 @@ def test_outputs_of_the_notebook_change_no_key_and_its_source_does(tmp_path: Pat
     assert find_surroundings("data", contract, notebook) == committed
     document["cells"][3]["source"] += ["# changed"]
     notebook.write_text(json.dumps(document))
-    assert find_surroundings("data", contract, notebook).notebook != committed.notebook
+    assert find_surroundings("data", contract, notebook)["notebook"] != committed["notebook"]
 
 
 @pytest.mark.parametrize(

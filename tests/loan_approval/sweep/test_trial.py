@@ -1,7 +1,6 @@
 """What a worker refuses before it runs anything, and what MLflow keeps of sweeps, in a real one."""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,13 +8,13 @@ from mlflow.tracking import MlflowClient
 
 from loan_approval.data.datasets import load_dataset
 from loan_approval.errors import SweepError
+from loan_approval.notebooks.run import NotebookRun
 from loan_approval.project import ROOT
 from loan_approval.registry import tracking
 from loan_approval.sweep.plan import find_surroundings
 from loan_approval.sweep.trial import (
     Setting,
     adopt,
-    close_parent,
     family_tags,
     finished_trials,
     open_parent,
@@ -32,7 +31,7 @@ def test_a_worker_with_other_code_or_data_runs_nothing(
     shutil.copy(ROOT / "data/loans/contract.toml", tmp_path)
     shutil.copy(loans_csv, tmp_path / "dataset.csv")
     there = find_surroundings(load_dataset(str(tmp_path)).sha256, tmp_path / "contract.toml")
-    setting = Setting(str(tmp_path), replace(there, **{other: "x"}), "http://127.0.0.1:9", "parent", "sweep", 60)
+    setting = Setting(str(tmp_path), there | {other: "x"}, "http://127.0.0.1:9", "parent", "sweep", 60)
     with pytest.raises(SweepError, match=f"has another {other} than the sweep"):
         run_trial(setting, "key", {})
 
@@ -49,7 +48,7 @@ def client(mlflow_folder: Path) -> MlflowClient:
 
 def run_of(client: MlflowClient, experiment: str, page: Path, key: str, status: str = "FINISHED") -> str:
     run = client.create_run(experiment).info.run_id
-    record_trial(client, run, page, 2.0, family_tags("the first parent", "first"), key)
+    record_trial(client, NotebookRun({"run_id": run}, page, page, 2.0), family_tags("the first parent", "first"), key)
     client.set_terminated(run, status)
     return run
 
@@ -77,8 +76,7 @@ def test_only_finished_runs_with_a_wanted_key_count_and_the_latest_of_them(
 
 def test_the_same_sweep_goes_on_under_the_same_parent(client: MlflowClient, experiment: str, page: Path) -> None:
     parent = open_parent(client, experiment, "first", "sweep of x", {"dataset": "x"})
-    close_parent(client, parent, "FAILED", {"failed_trials": 1}, [page])
-    assert client.get_run(parent).info.status == "FAILED"
+    client.set_terminated(parent, "FAILED")
     assert open_parent(client, experiment, "first", "sweep of x", {}) == parent
     assert client.get_run(parent).info.status == "RUNNING"
     assert open_parent(client, experiment, "second", "sweep of x", {}) != parent

@@ -13,8 +13,7 @@ import pytest
 from loan_approval.errors import ExportError
 from loan_approval.training.calibration import CHOICES
 from loan_approval.training.export import GOLDEN_ROWS, draw_from_range, export, golden_rows
-from loan_approval.training.factories import factory_names
-from loan_approval.training.factory import ModelFactory
+from loan_approval.training.factory import ModelFactory, factory_names
 from loan_approval.training.fit import Recipe, score
 from serve.model.documents import DOCUMENTS
 from serve.model.scorer import TOLERANCE, Scorer

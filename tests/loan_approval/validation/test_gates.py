@@ -7,11 +7,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from loan_approval.evaluation.comparison import Comparison
+from loan_approval.evaluation.costs import Comparison
 from loan_approval.evaluation.metrics import Interval
 from loan_approval.training.cross_validation import CrossValidation, cross_validate
-from loan_approval.training.factories import factory_names
-from loan_approval.training.factory import ModelFactory
+from loan_approval.training.factory import ModelFactory, factory_names
 from loan_approval.training.fit import Recipe
 from loan_approval.validation.gates import (
     Gate,

@@ -6,8 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from loan_approval.training.factories import factory_names
-from loan_approval.training.factory import ModelFactory
+from loan_approval.training.factory import ModelFactory, factory_names
 from loan_approval.training.fit import Recipe
 from loan_approval.validation import monotone
 from loan_approval.validation.monotone import (

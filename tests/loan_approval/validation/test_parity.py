@@ -6,9 +6,8 @@ import pytest
 from loan_approval.errors import ExportError
 from loan_approval.evaluation.thresholds import review_bands
 from loan_approval.training.calibration import CHOICES
-from loan_approval.training.factories import factory_names
 from loan_approval.training.factories.hist_gradient_boosting import HistGradientBoosting
-from loan_approval.training.factory import ModelFactory, PreprocessorFactory
+from loan_approval.training.factory import ModelFactory, PreprocessorFactory, factory_names
 from loan_approval.training.fit import Recipe, score
 from loan_approval.validation import parity
 from loan_approval.validation.parity import (

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from loan_approval.training.factories import factory_names
-from loan_approval.training.factory import ModelFactory
+from loan_approval.training.factory import ModelFactory, factory_names
 from loan_approval.validation.tree_splits import find_split_values, tree_split_values, tree_thresholds
 from serve.model.scorer import Scorer
 from tests.model_files import LOANS, LOANS_SCALING, make_file

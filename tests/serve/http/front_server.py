@@ -103,7 +103,7 @@ def serving(make_front: Callable[[], Front], context: ssl.SSLContext | None = No
             await asyncio.sleep(TICK)
         listener.close()
         for connection in list(front.connections):
-            connection.give_way()
+            connection.give_way() or connection._transport.abort()  # who is being answered does not give way
         await asyncio.sleep(0)
 
     thread = threading.Thread(target=lambda: uvloop.run(serve()))

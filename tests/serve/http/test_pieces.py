@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve.http.pieces import BODY_PIECE, HEAD_PIECE, Pieces
+from serve.http.pieces import BODY_PIECE, HEAD_PIECE, LINE_PIECE, Pieces
 
 HEAD = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -24,7 +24,15 @@ def test_each_head_is_a_piece():
 
 
 def test_a_long_head_is_cut():
-    assert list(map(len, take_all(Pieces(), b"a" * (2 * HEAD_PIECE + 5)))) == [HEAD_PIECE, HEAD_PIECE, 5]
+    taken = take_all(Pieces(), b"a" * (HEAD_PIECE + LINE_PIECE + 5))
+    assert list(map(len, taken)) == [HEAD_PIECE, LINE_PIECE, 5]
+
+
+def test_trailers_are_cut_into_small_pieces():
+    pieces = Pieces()
+    pieces.expect_chunks()
+    taken = take_all(pieces, b"0\r\n" + b"T: a\r\n" * 1000)
+    assert max(map(len, taken)) == LINE_PIECE
 
 
 @given(cuts=st.sets(st.integers(1, 2 * len(HEAD) - 1)))

@@ -2,11 +2,12 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
 from serve.model.scorer import LARGEST_FILE
+from serve.model.verify import verify
 from serve.registry import follower as following
 from serve.registry.follower import Follower, ShadowFollower, wait_after
 from serve.registry.mlflow_client import LARGEST_DOCUMENT
@@ -256,6 +257,7 @@ FAULTS = [
     ("metadata", "HTML", DOCUMENTS["HTML"]),
     ("metadata", "an empty object", (body(b"{}"), "content")),
     ("metadata", "NaN", (body(b'{"verdict": {"verdict": "passed"}, "auc": NaN}'), "store")),
+    ("metadata", "of another file", (body(b'{"verdict": {"verdict": "passed"}, "sha256": "0"}'), "store")),
     ("metadata", "of a failed file", (body(b'{"verdict": {"verdict": "failed"}}'), "content")),
     ("metadata", "404", (status(404), "missing")),
     ("file", "404", (status(404), "missing")),
@@ -330,6 +332,55 @@ def test_a_file_that_does_not_replay_its_golden_rows_is_refused(registry, follow
     assert store.pointer() is None
     assert follower.status.error == "file"
     assert "there is no model: golden row 0 scores otherwise" in errors(caplog)[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("broken/graph_loop", "the graph uses the operator ai.onnx:Loop"),
+        ("broken/graph_rows_fixed_inside", "the golden rows can't be scored one by one"),
+        ("bombs/memory_while_loading", "the golden rows can't be scored"),
+    ],
+)
+def test_a_file_that_a_promotion_would_refuse_is_refused_and_the_old_one_goes_on(
+    registry, follower, store, model_file, caplog, name, reason
+):
+    registry.register("1", model_file("loans"))
+    follower.step()
+    registry.register("2", model_file(name))
+    follower.step()
+    assert store.pointer().version == "1"
+    assert (follower.status.error, follower.status.failures) == ("file", 1)
+    assert reason in errors(caplog)[0]
+
+
+def test_a_refused_file_that_the_pointer_names_is_verified_once_a_step(
+    registry, follower, store, model_file, monkeypatch
+):
+    kept = registry.register("1", model_file("broken/golden_score_wrong"))
+    store.path.mkdir()
+    (store.path / f"{kept.sha256}.onnx").write_bytes(kept.data)
+    (store.path / f"{kept.sha256}.json").write_text("{}")
+    pointer = Pointer(kept.sha256, kept.name, "production", "1", "run1", "passed")
+    store.pointer_path.write_text(json.dumps(asdict(pointer)))
+    verified = []
+    monkeypatch.setattr("serve.store.store.verify", lambda *file: verified.append(file) or verify(*file))
+    follower.step()
+    assert (follower.status.error, len(verified)) == ("file", 1)
+    assert "file" not in registry.asked
+
+
+def test_a_file_that_another_process_verifies_is_waited_for(registry, follower, store, model_file, monkeypatch):
+    kept = registry.register("1", model_file("loans"))
+    store.install(kept.data, kept.metadata)
+    store.point(Pointer(kept.sha256, kept.name, "production", "1", "run1", "passed"))
+    (store.path / f"{kept.sha256}.verified").unlink()
+    monkeypatch.setattr("serve.model.verify._passed", set())
+    with store._lock(".verify.lock", wait=False):
+        follower.step()
+    assert (registry.asked, follower.status.failures) == (["alias"], 0)
+    follower.step()
+    assert (registry.asked, follower.status.version) == (["alias"] * 2, "1")
 
 
 def test_a_refused_file_is_not_downloaded_with_every_step_but_a_moved_alias_is_followed_at_once(

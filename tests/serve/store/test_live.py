@@ -7,6 +7,7 @@ from json import dumps
 import pytest
 
 from serve.model.shapley import Explainer
+from serve.model.verify import verify
 from serve.store.live import LiveModel
 from tests.serve.store.conftest import LARGEST, NAME, SignedStore
 from tests.signing_keys import make_keys
@@ -195,6 +196,149 @@ def test_a_watched_pointer_is_followed_after_a_bad_one(live, shelf, caplog):
     assert live.current.scorer.sha256 == second.sha256
 
 
+def removed(shelf) -> None:
+    shelf.store.pointer_path.unlink()
+
+
+def refused_file(shelf) -> None:
+    data = shelf.model_file("broken/golden_score_wrong")
+    sha256 = hashlib.sha256(data).hexdigest()
+    (shelf.store.path / f"{sha256}.onnx").write_bytes(data)
+    (shelf.store.path / f"{sha256}.json").write_text("{}")
+    break_pointer(shelf, dumps(asdict(replace(shelf.store.pointer(), sha256=sha256, version="9"))))
+
+
+SPOILED = [bad_verdict, absent_file, tampered_file, garbage, removed, refused_file]
+
+
+@pytest.mark.parametrize("spoil", SPOILED)
+def test_a_new_worker_that_finds_a_bad_pointer_takes_the_model_that_the_others_have(
+    live, shelf, caplog, application, spoil
+):
+    shelf.promote("loans", version="7")
+    live.refresh()
+    spoil(shelf)
+    new = LiveModel(shelf.store)
+    caplog.clear()
+    for _ in range(3):
+        new.refresh()
+    assert new.current.pointer == live.current.pointer
+    assert new.current.scorer.answer(application).code == 1
+    assert [record.levelname for record in caplog.records] == ["INFO", "ERROR"]
+    assert caplog.messages[-1].startswith("model refused, the old one goes on: ")
+    right = shelf.promote("loans_strict", version="8")
+    new.refresh()
+    assert new.current.pointer == right
+
+
+def test_the_last_good_model_is_the_one_that_was_rolled_back_to(live, shelf):
+    for name, version in (("loans", "1"), ("loans_strict", "2")):
+        shelf.promote(name, version)
+        live.refresh()
+    shelf.promote("loans", version="1")
+    live.refresh()
+    garbage(shelf)
+    new = LiveModel(shelf.store)
+    new.refresh()
+    assert new.current.pointer.version == "1"
+
+
+def test_a_pointer_that_was_removed_on_purpose_leaves_no_model_to_new_workers(live, shelf):
+    shelf.promote("loans")
+    live.refresh()
+    assert shelf.store.unpoint()
+    new = LiveModel(shelf.store)
+    new.refresh()
+    assert new.current is None
+
+
+def test_a_challenger_without_a_pointer_is_not_brought_back(shelf):
+    shelf.promote("loans")
+    challenger = LiveModel(shelf.store, shadow=True)
+    challenger.refresh()
+    assert challenger.current
+    for spoil in (removed, garbage):
+        shelf.promote("loans")
+        spoil(shelf)
+        new = LiveModel(shelf.store, shadow=True)
+        new.refresh()
+        assert new.current is None
+
+
+def test_a_last_good_model_that_is_refused_is_verified_once(shelf, caplog, monkeypatch):
+    pointer = shelf.promote("loans")
+    refused_file(shelf)
+    shelf.store.keep(shelf.store.pointer())
+    garbage(shelf)
+    verified = []
+    monkeypatch.setattr("serve.store.store.verify", lambda *file: verified.append(file) or verify(*file))
+    new = LiveModel(shelf.store)
+    for _ in range(3):
+        new.refresh()
+    assert (new.current, len(verified)) == (None, 1)
+    assert caplog.messages == ["model refused, there is none: production.json: not a pointer: not JSON"]
+    shelf.store.point(pointer)
+    new.refresh()
+    assert new.current.pointer == pointer
+
+
+def test_a_store_that_can_not_be_written_is_served_from(live, shelf, monkeypatch):
+    pointer = shelf.promote("loans")
+
+    def refuse(path, data):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("serve.store.store.write_atomically", refuse)
+    live.refresh()
+    assert live.current.pointer == pointer
+    assert shelf.store.last_good() is None
+
+
+def unmark(shelf, monkeypatch) -> None:
+    """Forget which files passed, as if they had been copied into the store."""
+    for mark in shelf.store.path.glob("*.verified"):
+        mark.unlink()
+    monkeypatch.setattr("serve.model.verify._passed", set())
+
+
+def test_a_start_does_not_wait_for_a_verification_and_takes_the_last_good_model(shelf, monkeypatch):
+    first = shelf.promote("loans", version="1")
+    live = LiveModel(shelf.store)
+    assert live.refresh(may_verify=False) is False
+    second = shelf.promote("loans_strict", version="2")
+    shelf.store.keep(first)
+    monkeypatch.setattr("serve.model.verify._passed", set())
+    (shelf.store.path / f"{second.sha256}.verified").unlink()
+    new = LiveModel(shelf.store)
+    assert new.refresh(may_verify=False) is True
+    assert new.current.pointer == first
+    assert new.refresh() is False
+    assert new.current.pointer == second
+
+
+def test_a_server_verifies_a_copied_file_by_itself(shelf, make_app, monkeypatch):
+    pointer = shelf.promote("loans")
+    unmark(shelf, monkeypatch)
+    live = make_app().extensions["live_model"]
+    wait_until(lambda: live.current is not None and live.current.pointer == pointer)
+
+
+def test_a_good_version_is_followed_after_one_whose_verification_does_not_end(live, shelf, caplog, monkeypatch):
+    monkeypatch.setattr("serve.model.verify.SECONDS", 3)
+    old = shelf.promote("loans", version="1")
+    live.refresh()
+    data = shelf.model_file("bombs/time_while_loading")
+    sha256 = hashlib.sha256(data).hexdigest()
+    (shelf.store.path / f"{sha256}.onnx").write_bytes(data)
+    (shelf.store.path / f"{sha256}.json").write_text("{}")
+    break_pointer(shelf, dumps(asdict(replace(old, sha256=sha256, version="2"))))
+    live.watch(0.05)
+    wait_until(lambda: "the file is not verified within 3 s" in caplog.text)
+    assert live.current.pointer == old
+    good = shelf.promote("loans_strict", version="3")
+    wait_until(lambda: live.current.pointer == good)
+
+
 @pytest.fixture
 def signed(signed_store: SignedStore) -> SignedStore:
     """A store that requires signatures, with a signed file in production."""
@@ -283,10 +427,11 @@ def file_is_a_folder(signed: SignedStore) -> None:
 
 
 TAMPERED = [
-    (broken("bytes_truncated"), "onnxruntime can't load the file"),
+    (broken("bytes_truncated"), "the file is not an ONNX model"),
     (broken("bytes_none"), "onnxruntime can't load the file"),
-    (broken("bytes_random"), "onnxruntime can't load the file"),
-    (broken("weights_outside"), "onnxruntime can't load the file"),
+    (broken("bytes_random"), "the file is not an ONNX model"),
+    (broken("weights_outside"), "the graph keeps data outside the file"),
+    (broken("graph_rows_fixed"), "the golden rows can't be scored one by one"),
     (broken("weight_changed"), "golden row 0 scores otherwise than recorded"),
     (broken("golden_score_wrong"), "golden row 0 scores otherwise than recorded"),
     (broken("golden_decided_otherwise"), "the golden rows are not decided as recorded"),

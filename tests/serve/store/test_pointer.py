@@ -1,3 +1,4 @@
+import json
 from dataclasses import asdict, replace
 
 import pytest
@@ -31,11 +32,23 @@ def test_a_pointer_holds_text_only():
         replace(POINTER, version=1)
 
 
-def test_a_pointer_is_read_from_its_own_document():
-    assert read_pointer(asdict(POINTER), "production") == POINTER
+@pytest.mark.parametrize(("field", "most"), [("version", 64), ("run", 64), ("name", 256), ("alias", 256)])
+def test_a_pointer_holds_no_text_longer_than_its_limit(field, most):
+    replace(POINTER, **{field: "1" * most})
+    with pytest.raises(StoreError, match=f"the pointer's {field} is longer than {most} characters"):
+        replace(POINTER, **{field: "1" * (most + 1)})
+
+
+def test_a_pointer_is_read_from_its_own_document(tmp_path):
+    path = tmp_path / "production.json"
+    assert read_pointer(path, "production") is None
+    path.write_text(json.dumps(asdict(POINTER)))
+    assert read_pointer(path, "production") == POINTER
 
 
 @pytest.mark.parametrize("document", [[], None, "text", {}, asdict(POINTER) | {"extra": ""}])
-def test_a_document_with_other_keys_is_no_pointer(document):
-    with pytest.raises(StoreError, match=r"^production: not a pointer: expected an object with the keys sha256"):
-        read_pointer(document, "production")
+def test_a_document_with_other_keys_is_no_pointer(document, tmp_path):
+    path = tmp_path / "production.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(StoreError, match=r"^production\.json: not a pointer: expected an object with the keys sha256"):
+        read_pointer(path, "production")

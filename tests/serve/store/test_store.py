@@ -6,9 +6,11 @@ from dataclasses import asdict, replace
 import pytest
 
 from serve.errors import ModelFileError, SettingsError, SignatureError, StoreBusyError, StoreError
+from serve.model.verify import CHECK, verify
 from serve.settings import Settings
+from serve.store.documents import LARGEST_METADATA
 from serve.store.pointer import LARGEST_POINTER, Pointer
-from serve.store.store import LARGEST_METADATA, Store, open_store
+from serve.store.store import Store, open_store
 from tests.serve.store.conftest import LARGEST, METADATA, NAME
 
 POINTER = Pointer("a" * 64, "loan_approval_model", "production", "1", "run-1", "passed")
@@ -23,7 +25,7 @@ def test_a_file_and_its_metadata_are_installed_under_the_hash_without_moving_the
     scorer = shelf.store.install(data, {"verdict": "passed"})
     sha256 = hashlib.sha256(data).hexdigest()
     assert scorer.sha256 == sha256
-    assert names_in(shelf.store.path) == [f"{sha256}.json", f"{sha256}.onnx"]
+    assert names_in(shelf.store.path) == [f"{sha256}.json", f"{sha256}.onnx", f"{sha256}.verified"]
     assert shelf.store.pointer() is None
 
 
@@ -151,6 +153,111 @@ def test_pipes_and_devices_are_refused_without_waiting(shelf, suffix, put):
     with pytest.raises(StoreError, match="not a pointer: not a regular file"):
         shelf.store.pointer()
     assert suffix == ".json" or shelf.store.file(pointer.sha256) is None
+
+
+def test_a_pointer_of_another_alias_is_not_written(shelf):
+    pointer = shelf.promote("loans")
+    with pytest.raises(StoreError, match="of the alias 'challenger', expected 'production'"):
+        shelf.store.point(replace(pointer, alias="challenger"))
+    assert shelf.store.pointer() == pointer
+
+
+def test_metadata_of_another_file_is_not_installed(shelf, model_file):
+    with pytest.raises(StoreError, match="the metadata is of another file"):
+        shelf.store.install(model_file("loans"), {"sha256": "a" * 64})
+    assert names_in(shelf.store.path) == []
+
+
+@pytest.mark.parametrize("fault", ["other metadata", "other bytes", "refused"])
+def test_the_pointer_moves_only_to_what_can_be_loaded(shelf, model_file, fault):
+    old = shelf.promote("loans")
+    new = shelf.store.install(model_file("loans_strict"), METADATA).sha256
+    if fault == "other metadata":
+        (shelf.store.path / f"{new}.json").write_text(json.dumps({"sha256": "a" * 64}))
+    elif fault == "other bytes":
+        (shelf.store.path / f"{new}.onnx").write_bytes(model_file("loans"))
+    else:
+        data = model_file("broken/graph_rows_fixed_inside")
+        new = hashlib.sha256(data).hexdigest()
+        (shelf.store.path / f"{new}.onnx").write_bytes(data)
+        (shelf.store.path / f"{new}.json").write_text("{}")
+    with pytest.raises((StoreError, ModelFileError)):
+        shelf.store.point(replace(old, sha256=new))
+    assert shelf.store.pointer() == old
+
+
+@pytest.fixture
+def copied(shelf, monkeypatch) -> Pointer:
+    """The pointer of a file that came into the store without a mark."""
+    pointer = shelf.promote("loans")
+    (shelf.store.path / f"{pointer.sha256}.verified").unlink()
+    monkeypatch.setattr("serve.model.verify._passed", set())
+    return pointer
+
+
+@pytest.fixture
+def verified(monkeypatch) -> list[str]:
+    """The hashes of the files that were verified in a process of their own."""
+    hashes = []
+    monkeypatch.setattr("serve.store.store.verify", lambda data, sha256: hashes.append(sha256) or verify(data, sha256))
+    return hashes
+
+
+def test_a_file_is_verified_once_for_all_who_load_it(shelf, copied, verified):
+    for _ in range(2):
+        assert Store(shelf.store.path).load(copied)[0].sha256 == copied.sha256
+    assert verified == [copied.sha256]
+    assert (shelf.store.path / f"{copied.sha256}.verified").is_file()
+
+
+def test_a_mark_of_another_check_counts_for_nothing(shelf, copied, verified):
+    (shelf.store.path / f"{copied.sha256}.verified").write_text("check 0, onnxruntime 1.0\n")
+    shelf.store.load(copied)
+    assert verified == [copied.sha256]
+
+
+def test_a_forged_mark_skips_no_golden_row(shelf, model_file, verified):
+    data = model_file("broken/golden_score_wrong")
+    sha256 = hashlib.sha256(data).hexdigest()
+    shelf.store.path.mkdir()
+    for kind, content in {"onnx": data, "json": b"{}", "verified": CHECK}.items():
+        (shelf.store.path / f"{sha256}.{kind}").write_bytes(content)
+    with pytest.raises(ModelFileError, match="golden row 0 scores otherwise"):
+        shelf.store.load(replace(POINTER, sha256=sha256))
+    assert verified == []
+    with pytest.raises(ModelFileError, match="golden row 0 scores otherwise"):
+        shelf.store.install(data, {})
+    assert verified == [sha256]
+
+
+def test_a_file_that_is_not_verified_is_busy_for_who_may_not_wait_and_while_another_verifies_it(shelf, copied):
+    with pytest.raises(StoreBusyError, match="not verified yet"):
+        shelf.store.load(copied, may_verify=False)
+    with shelf.store._lock(".verify.lock", wait=False), pytest.raises(StoreBusyError, match="another process"):
+        shelf.store.load(copied)
+    assert shelf.store.load(copied)
+
+
+def test_in_a_read_only_store_a_file_is_verified_without_a_mark(shelf, copied, verified, monkeypatch):
+    monkeypatch.setattr("serve.store.store.os.access", lambda path, mode: False)
+
+    def refuse(path, data):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("serve.store.store.write_atomically", refuse)
+    before = names_in(shelf.store.path)
+    for _ in range(2):
+        assert shelf.store.load(copied)
+    assert (verified, names_in(shelf.store.path)) == ([copied.sha256], before)
+
+
+def test_whoever_takes_the_lock_removes_what_killed_processes_left(shelf):
+    shelf.store.path.mkdir()
+    left = shelf.store.path / ".production.json.0123abcd"
+    left.touch()
+    os.utime(left, (0, 0))
+    with shelf.store.locked():
+        assert not left.exists()
 
 
 def test_a_store_that_cannot_be_written_is_an_error(shelf, model_file):

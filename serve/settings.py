@@ -72,7 +72,7 @@ class Settings:
     max_connections: int = _number(4096, 1, 1_000_000)
     max_queue: int = _number(64, 1, 100_000)
     max_body_bytes: int = _number(65_536, 1, 2**30)
-    max_buffered_bytes: int = _number(256 * 2**20, 65_536, 2**40)
+    max_buffered_bytes: int = _number(64 * 2**20, 65_536, 2**40)
     metrics_address: tuple[str, int] | None = _setting(None, _read_address)
     request_log: float = _number(0.0, 0, 1)
     tls_certificate: Path | None = _setting(None, _read_file)

@@ -10,8 +10,8 @@ from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException
 
 from serve.api import batch, decision, mlflow_scoring, open_inference, status
-from serve.api.body import respond
-from serve.api.hooks import observe, record_refusals, require_keys
+from serve.api.body import respond, share_room
+from serve.api.hooks import observe, record_refusals, refuse_long_headers, refuse_other_spellings, require_keys
 from serve.api.pages import app_pages, docs_pages, documents
 from serve.errors import ApplicationError, JSONError, RequestError
 from serve.keys import Keys
@@ -22,6 +22,7 @@ from serve.shadow.shadow import make_shadow
 from serve.store.live import LiveModel
 from serve.store.store import open_store
 
+ROOM_FACTOR = 12  # memory for the parsed bodies of all requests, as a multiple of the largest batch
 log = logging.getLogger(__name__)
 
 
@@ -38,11 +39,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     model.on_swap = observer.swapped
     app.extensions |= {"settings": settings, "live_model": model, "observer": observer, "keys": keys}
     app.extensions |= {"prediction_log": prediction_log, "shadow": shadow, "stopping": Event()}
+    share_room(app, ROOM_FACTOR * settings.max_batch_bytes)
     observe(app, observer)
     if keys:
         require_keys(app, keys, observer)
     if prediction_log:
         record_refusals(app, prediction_log.refusals)
+    refuse_other_spellings(app)
+    refuse_long_headers(app)
     for module in (status, decision, batch, open_inference, mlflow_scoring):
         app.register_blueprint(module.blueprint)
     for blueprint in (app_pages, docs_pages, documents):

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from serve import strict_json
-from serve.api.body import CSV_MARKS, check_rows, read_batch, read_choice
+from serve.api.body import CSV_MARKS, check_rows, read_batch, read_choice, read_json_batch
 from serve.api.recording import decide_rows, loaded_model, name_decision
 from serve.contract.contract import Contract
 from serve.contract.tables import Monitored, encode_columns, encode_csv, encode_records
@@ -54,7 +54,7 @@ def _explain(loaded: Loaded, X: np.ndarray) -> Reasons:
 
 
 def _encode_json(contract: Contract, monitored: Monitored) -> tuple[np.ndarray, Render]:
-    document = strict_json.loads(read_batch(contract))
+    document = read_json_batch(contract)
     if isinstance(document, list):
         check_rows(len(document))
         return encode_records(contract, document, monitored), _render_records

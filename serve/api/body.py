@@ -1,11 +1,13 @@
 """What requests and responses hold: JSON, batches within their limits, choices in the query."""
 
+from contextlib import ExitStack
 from typing import Any
 
-from flask import Response, current_app, request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, UnsupportedMediaType
+from flask import Flask, Response, current_app, g, request
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from serve import strict_json
+from serve.api.room import Room, discard, weigh
 from serve.contract.contract import Contract
 from serve.errors import JSONError, RequestError
 from serve.settings import Settings
@@ -18,14 +20,14 @@ SPARE_ROWS = 100  # allowance for empty lines and for a protocol's own items
 
 def respond(document: Any, status: int = 200) -> Response:
     """Return a JSON response."""
-    return Response(strict_json.dumps(document), status, mimetype="application/json")
+    return Response(strict_json.dumps_in_pieces(document), status, mimetype="application/json")
 
 
 def read_json() -> Any:
     """Return this request's JSON body. Raises UnsupportedMediaType, RequestEntityTooLarge, JSONError."""
     if request.mimetype != "application/json":
         raise UnsupportedMediaType("expected Content-Type: application/json")
-    return strict_json.loads(_read_body())
+    return strict_json.loads_in_pieces(_read_body())
 
 
 def read_batch(contract: Contract, marks: str = JSON_MARKS) -> bytes:
@@ -41,6 +43,28 @@ def read_batch(contract: Contract, marks: str = JSON_MARKS) -> bytes:
     if len(body) > most and sum(count_byte(body, mark.encode()) for mark in marks) > most:
         check_rows(settings.max_batch_rows + 1)
     return body
+
+
+def read_json_batch(contract: Contract, nan_is_null: bool = False) -> Any:
+    """Return this request's JSON body, many rows, once there is room for it. Raises as `read_batch`, and
+    ServiceUnavailable.
+    """
+    body = read_batch(contract)
+    g.room = ExitStack()
+    g.room.enter_context(current_app.extensions["room"].hold(weigh(body)))
+    g.document = strict_json.loads_in_pieces(body, nan_is_null)
+    return g.document
+
+
+def share_room(app: Flask, size: int) -> None:
+    """Let the parsed bodies of all requests take so many bytes of memory together."""
+    app.extensions["room"] = Room(size)
+
+    @app.teardown_request
+    def leave(_error: BaseException | None) -> None:
+        if "room" in g:
+            discard(g.pop("document", None))
+            g.pop("room").close()
 
 
 def check_rows(rows: int) -> None:
@@ -63,9 +87,7 @@ def _read_body() -> bytes:
         body = request.get_data(cache=False)
         if request.content_length is None:
             request.stream.read(1)  # a chunked body is cut at the limit without an error; only a further read raises it
-    except HTTPException:
-        raise
-    except Exception:  # noqa: BLE001 (each WSGI server has its own class for a body that can't be read)
+    except OSError:  # of a WSGI server whose body ends early
         raise JSONError("the body can't be read") from None
     return body
 

@@ -15,6 +15,7 @@ from serve.model.reasons import explain_decision
 from serve.model.scorer import Decision, name_band
 from serve.store.live import Loaded
 
+LONGEST_ACCEPT_LANGUAGE = 500  # characters; a browser sends up to 100
 blueprint = Blueprint("decision", __name__)
 
 Write = Callable[[Callable[[str], str]], Any]  # takes a text by language, returns the document's form of it
@@ -43,7 +44,7 @@ def decide() -> Response:
     application = read_json()
     X = loaded.scorer.contract.encode(application)
     decision = loaded.scorer.answer_row(X)
-    language = request.accept_languages.best_match(LANGUAGES, LANGUAGES[0])
+    language = _read_language()
     write = (lambda text: {each: text(each) for each in LANGUAGES}) if all_languages else (lambda text: text(language))
     document = _describe(decision, X, loaded, with_values, write)
     decision_id = record_decision(loaded, decision, X, application, [reason["code"] for reason in document["reasons"]])
@@ -51,6 +52,12 @@ def decide() -> Response:
     response.headers["Content-Language"] = ", ".join(LANGUAGES) if all_languages else language
     response.vary.add("Accept-Language")
     return response
+
+
+def _read_language() -> str:
+    """Return the caller's preferred language; the default one for a header so long that it would take time to parse."""
+    is_long = len(request.headers.get("Accept-Language", "")) > LONGEST_ACCEPT_LANGUAGE
+    return LANGUAGES[0] if is_long else request.accept_languages.best_match(LANGUAGES, LANGUAGES[0])
 
 
 def _describe(decision: Decision, X: np.ndarray, loaded: Loaded, with_values: bool, write: Write) -> dict[str, Any]:

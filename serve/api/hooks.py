@@ -5,8 +5,10 @@ Source of the trace context: W3C Trace Context, section 3.2.
 
 import re
 import time
+from urllib.parse import quote
 
 from flask import Flask, Response, g, request
+from werkzeug.exceptions import NotFound, UnsupportedMediaType
 
 from serve.api.body import respond
 from serve.errors import RequestError
@@ -22,6 +24,7 @@ METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 DECISION_ENDPOINTS = frozenset(
     ("decision.predict", "decision.decide", "batch.predict_batch", "mlflow_scoring.invocations", "open_inference.infer")
 )
+LONGEST_QUERY, LONGEST_CONTENT_TYPE = 1000, 200  # characters
 REFUSAL_KINDS = {400: "malformed", 413: "too large", 415: "content type", 422: "shape"}  # of an error without faults
 _match_traceparent = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
 
@@ -44,6 +47,35 @@ def require_keys(app: Flask, keys: Keys, observer: Observer) -> None:
         for challenge in CHALLENGES:
             response.headers.add("WWW-Authenticate", challenge)
         return response
+
+
+def refuse_other_spellings(app: Flask) -> None:
+    """Answer 404 to any spelling of a path but one, since a proxy may have judged the path as it was spelled.
+
+    The one spelling has single slashes and percent-encodes what `urllib.parse.quote` does. It is checked where the WSGI
+    server gives the target as it came, in RAW_URI: ours does.
+    """
+    app.url_map.merge_slashes = False
+
+    @app.before_request
+    def check() -> None:
+        raw = request.environ.get("RAW_URI")
+        path = request.environ["PATH_INFO"]
+        if "//" in path or (raw is not None and raw.partition("?")[0] != quote(path.encode("latin-1"))):
+            raise NotFound
+
+
+def refuse_long_headers(app: Flask) -> None:
+    """Refuse what would take long to parse: a query string, or a header that a route parses, of thousands of parts."""
+
+    @app.before_request
+    def check() -> None:
+        if len(request.query_string) > LONGEST_QUERY:
+            raise RequestError(f"query: expected at most {LONGEST_QUERY} characters")
+        if len(request.headers.get("Content-Type", "")) > LONGEST_CONTENT_TYPE:
+            raise UnsupportedMediaType(f"Content-Type: expected at most {LONGEST_CONTENT_TYPE} characters")
+        if len(request.headers.get("If-None-Match", "")) > LONGEST_QUERY:
+            raise RequestError(f"If-None-Match: expected at most {LONGEST_QUERY} characters")
 
 
 def observe(app: Flask, observer: Observer) -> None:

@@ -17,10 +17,9 @@ import numpy as np
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import UnsupportedMediaType
 
-from serve import strict_json
-from serve.api.body import check_rows, read_batch, respond
+from serve.api.body import CSV_MARKS, check_rows, read_batch, read_json_batch, respond
 from serve.api.recording import decide_rows, loaded_model, name_decision
-from serve.contract.contract import Contract
+from serve.contract.contract import MOST_FIELDS_NAMED, Contract
 from serve.contract.tables import Monitored, encode_columns, encode_csv, encode_records, fill_absent
 from serve.errors import RequestError
 
@@ -48,10 +47,12 @@ def invocations() -> Response:
     """Return the codes of many applications, 1 approved and 0 not, decided at the served threshold."""
     loaded = loaded_model()
     _check_content_type()
-    encode = encode_csv if request.mimetype == "text/csv" else _encode_json
     contract = loaded.scorer.contract
     monitored: Monitored = {}
-    X = encode(contract, read_batch(contract), monitored)
+    if request.mimetype == "text/csv":
+        X = encode_csv(contract, read_batch(contract, CSV_MARKS), monitored)
+    else:
+        X = _encode_json(contract, read_json_batch(contract, nan_is_null=True), monitored)
     check_rows(len(X))
     _, codes, decision_id = decide_rows(loaded, X, monitored)
     return name_decision(respond({"predictions": codes.tolist()}), loaded, decision_id)
@@ -65,14 +66,13 @@ def _check_content_type() -> None:
         raise UnsupportedMediaType("expected no parameter of the Content-Type but charset=utf-8")
 
 
-def _encode_json(contract: Contract, body: bytes, monitored: Monitored) -> np.ndarray:
-    document = strict_json.loads(body, nan_is_null=True)
-    names = set(document) & set(FORMATS) if isinstance(document, Mapping) else ()
+def _encode_json(contract: Contract, document: Any, monitored: Monitored) -> np.ndarray:
+    names = [name for name in FORMATS if name in document] if isinstance(document, Mapping) else []
     if len(names) != 1:
         raise RequestError(f"expected an object with exactly one of {', '.join(FORMATS)}")
     if document.get("params"):
         raise RequestError("params: expected none, the model takes no parameters")
-    if set(document) - set(FORMATS) - {"params"}:
+    if len(document) > 1 + ("params" in document):
         raise RequestError(f"unknown key, expected one of {', '.join(FORMATS)}, and nothing beside it")
     (name,) = names
     return FORMATS[name](contract, document[name], name, monitored)
@@ -84,6 +84,8 @@ def _encode_split(contract: Contract, value: Any, where: str, monitored: Monitor
     columns, data, index = value["columns"], value["data"], value.get("index")
     if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
         raise RequestError(f"{where}.columns: expected a list of names")
+    if len(columns) > len(contract.features) + MOST_FIELDS_NAMED:
+        raise RequestError(f"{where}.columns: expected no more names than the contract has")
     if len(set(columns)) < len(columns):
         raise RequestError(f"{where}.columns: a name stands twice")
     if not isinstance(data, list):

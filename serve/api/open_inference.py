@@ -7,6 +7,8 @@ and error shape are the specification's. This server decides what it leaves open
 - null and NaN in data mean missing: clients that fill a tensor from an array can't write null.
 - A number is the float64 of its digits, whatever the datatype. Rounding FP32 to float32 could move a value out of its
   range; a client that holds float32 has already rounded, and should send FP64.
+- Content-Type: application/json is required, for without it a page of another origin could send a browser's stored
+  password along. Triton's client sends none by itself: `infer(..., headers={"Content-Type": "application/json"})`.
 - Unknown keys and parameters have no effect, as clients add their own. Those that ask for an extension which changes
   the meaning of data are refused. No extension is offered: answers are JSON, even when binary data was asked for.
 """
@@ -18,8 +20,7 @@ import numpy as np
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound, UnsupportedMediaType
 
-from serve import strict_json
-from serve.api.body import check_rows, read_batch, respond
+from serve.api.body import check_rows, read_json_batch, respond
 from serve.api.recording import decide_rows, loaded_model, name_decision
 from serve.api.tensors import MATRIX, encode_tensors, read_tensors, refuse_extensions, require_object
 from serve.contract.contract import Contract
@@ -32,7 +33,7 @@ OUTPUTS = {"probability": "FP64", "prediction_code": "INT64", "prediction": "BYT
 blueprint = Blueprint("open_inference", __name__, url_prefix="/v2")
 
 
-@blueprint.get("", strict_slashes=False)
+@blueprint.get("")
 def server_metadata() -> Response:
     """Name the server and its extensions: none."""
     return respond({"name": "loan-approval", "version": "2", "extensions": []})
@@ -105,9 +106,9 @@ def _named_model(name: str, version: str | None) -> Loaded:
 def _read_request(contract: Contract) -> Mapping[str, Any]:
     if "Inference-Header-Content-Length" in request.headers:
         raise RequestError("Inference-Header-Content-Length: the binary tensor data extension is not supported")
-    if request.mimetype not in ("application/json", ""):  # Triton's client sends none
+    if request.mimetype != "application/json":
         raise UnsupportedMediaType("expected Content-Type: application/json")
-    document = require_object(strict_json.loads(read_batch(contract), nan_is_null=True), "the body")
+    document = require_object(read_json_batch(contract, nan_is_null=True), "the body")
     if not isinstance(document.get("id"), str | None):
         raise RequestError("id: expected text")
     refuse_extensions(document, "")

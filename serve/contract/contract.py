@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import filterfalse, islice
 from pathlib import Path
 from typing import Any
 
@@ -136,13 +137,23 @@ class Contract:
                     feature.encode(application[feature.name])
             except Fault as fault:
                 faults[feature.name] = fault
-        unknown = [name for name in application if name not in self._by_name]
-        faults |= {name: self.judge_name(name) for name in unknown}
-        if faults:
-            named = list(faults.items())[: len(faults) - len(unknown) + MOST_FIELDS_NAMED]
-            counts = Counter(self.describe_fault(name, fault) for name, fault in faults.items())
-            raise ApplicationError({name[:LONGEST_NAME]: str(fault) for name, fault in named}, counts)
+        known = sum(name in application for name in self._by_name)
+        if faults or known < len(application):
+            raise ApplicationError(*self._describe(application, faults, len(application) - known))
         return X
+
+    def _describe(
+        self, application: Mapping[str, Any], faults: Mapping[str, Fault], unknown: int
+    ) -> tuple[dict[str, str], Counter[tuple[str, str]]]:
+        """Return the text of each fault, some unknown fields among them, and the counts of all faults by their kind."""
+        refused = [name for name in self.refusals if name in application]
+        others = filterfalse(self._by_name.__contains__, application)
+        named = [*refused, *islice((name for name in others if name not in self.refusals), MOST_FIELDS_NAMED)]
+        faults = {**faults, **{name: self.judge_name(name) for name in named}}
+        counts = Counter(self.describe_fault(name, fault) for name, fault in faults.items())
+        if more := unknown - len(named):
+            counts[UNKNOWN, "unknown field"] += more
+        return {name[:LONGEST_NAME]: str(fault) for name, fault in faults.items()}, counts
 
     def encode_monitored(self, application: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Return (1,) float64 for each monitored feature that an application has. Raises Fault."""

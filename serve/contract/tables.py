@@ -5,20 +5,22 @@ Each input becomes columns, which `Feature.encode_column` judges. An error names
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, filterfalse, islice
 from typing import Any
 
 import numpy as np
 
 from serve.contract.contract import LONGEST_NAME, MOST_FIELDS_NAMED, Contract
-from serve.contract.csv_cells import read_cells
+from serve.contract.csv_cells import read_blocks
 from serve.contract.feature import Fault, Feature
 from serve.errors import ApplicationError
 
 Problem = tuple[int, int, str, Fault]  # row, rank within the row, field, fault
 Monitored = dict[str, np.ndarray]  # (n,) float64 of each monitored feature, NaN where a row has none
 Judge = Callable[[Feature, Sequence[Any]], tuple[np.ndarray, dict[int, Fault]]]
+BLOCK_ROWS = 4096  # that are encoded in one go; between two blocks other threads run
+MOST_PROBLEMS = 10_000  # then the rest of a batch is not judged, so that a refusal costs no more than an answer
 _WHOLE = -1  # the row of a problem that concerns no single row
 
 
@@ -30,15 +32,21 @@ def encode_records(contract: Contract, records: object, monitored: Monitored | N
     if not isinstance(records, list):
         raise ApplicationError({"": "not a list, expected a list of applications"})
     batch = _Batch(contract, monitored)
-    columns = _even_columns(contract, records)
-    if columns is not None:
-        return batch.encode(columns, range(len(records)))
-    rows = [row for row, record in enumerate(records) if isinstance(record, Mapping)]
-    objects = [records[row] for row in rows]
     fault = Fault("not an object", "the features of one application")
-    batch.add((row, 0, "", fault) for row, record in enumerate(records) if not isinstance(record, Mapping))
-    batch.add(_unknown_fields(contract, rows, objects))
-    return batch.encode({f.name: [record.get(f.name) for record in objects] for f in contract.features}, rows)
+    for start in range(0, len(records), BLOCK_ROWS):
+        block = records[start : start + BLOCK_ROWS]
+        columns = _even_columns(contract, block)
+        if columns is not None:
+            batch.encode(columns, range(start, start + len(block)))
+        else:
+            rows = [row for row, record in enumerate(block, start) if isinstance(record, Mapping)]
+            objects = [records[row] for row in rows]
+            batch.add((row, 0, "", fault) for row, record in enumerate(block, start) if not isinstance(record, Mapping))
+            batch.add(_unknown_fields(contract, rows, objects))
+            batch.encode({f.name: [record.get(f.name) for record in objects] for f in contract.features}, rows)
+        if batch.is_hopeless:
+            break
+    return batch.finish()
 
 
 def encode_columns(contract: Contract, columns: object, monitored: Monitored | None = None) -> np.ndarray:
@@ -54,22 +62,32 @@ def encode_columns(contract: Contract, columns: object, monitored: Monitored | N
     first, n = next(((name, len(values)) for name, values in lists.items()), ("", 0))
     lengths = {name: len(values) for name, values in lists.items() if len(values) != n}
     batch.add((_WHOLE, 0, name, Fault(f"{k} values", f"{n} as in {first}", "uneven")) for name, k in lengths.items())
-    return batch.encode({name: values for name, values in lists.items() if name not in lengths}, range(n))
+    even = {name: values for name, values in lists.items() if name not in lengths}
+    for start in range(0, n, BLOCK_ROWS):
+        part = slice(start, start + BLOCK_ROWS)
+        batch.encode({name: values[part] for name, values in even.items()}, range(n)[part])
+        if batch.is_hopeless:
+            break
+    return batch.finish()
 
 
 def encode_csv(contract: Contract, body: bytes, monitored: Monitored | None = None) -> np.ndarray:
     """Return (n, F) float64 for a CSV as `read_cells` reads it: a column for each scored feature, in any order, and an
     empty cell for a missing value. Raises ApplicationError.
     """
-    table = read_cells(body)
     batch = _Batch(contract, monitored)
-    expected = str(len(table.header))
-    batch.add((row, 0, "", Fault(f"{width} cells", expected, "uneven")) for row, width in table.uneven.items())
-    batch.add(_header_problems(contract, table.header))
-    names = Counter(table.header)
-    cells = {name: column for name, column in zip(table.header, table.columns, strict=True) if names[name] == 1}
-    cells |= {f.name: list(map(f.parse, cells[f.name])) for f in contract.monitored if f.name in cells}
-    return batch.encode(cells, table.rows, Feature.encode_cells)
+    blocks = read_blocks(body)
+    header = next(blocks).header
+    batch.add(_header_problems(contract, header))
+    names, expected = Counter(header), str(len(header))
+    for table in blocks if len(header) <= len(contract.features) + MOST_FIELDS_NAMED else ():
+        batch.add((row, 0, "", Fault(f"{width} cells", expected, "uneven")) for row, width in table.uneven.items())
+        cells = {name: column for name, column in zip(header, table.columns, strict=True) if names[name] == 1}
+        cells |= {f.name: list(map(f.parse, cells[f.name])) for f in contract.monitored if f.name in cells}
+        batch.encode(cells, table.rows, Feature.encode_cells)
+        if batch.is_hopeless:
+            break
+    return batch.finish()
 
 
 def fill_absent(contract: Contract, columns: Mapping[str, Any], rows: int) -> dict[str, Any]:
@@ -78,29 +96,36 @@ def fill_absent(contract: Contract, columns: Mapping[str, Any], rows: int) -> di
 
 
 class _Batch:
-    """The encoding of one batch, and its problems: all of them counted, the first of them named."""
+    """The encoding of one batch, and its problems: the first of them named, up to MOST_PROBLEMS counted."""
 
     def __init__(self, contract: Contract, monitored: Monitored | None) -> None:
         self._contract = contract
         self._monitored = {} if monitored is None else monitored
+        self._parts: list[tuple[np.ndarray, Monitored]] = []  # of each block of rows
         self._first: list[Problem] = []
         self._counts: Counter[tuple[str, str]] = Counter()  # by field and kind
 
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether there are so many problems that the rest of the batch is not judged."""
+        return self._counts.total() >= MOST_PROBLEMS
+
     def add(self, problems: Iterable[Problem]) -> None:
         """Add problems in the order of rows."""
-        rest = iter(problems)
+        rest = islice(problems, MOST_PROBLEMS - self._counts.total())
         first = list(islice(rest, MOST_FIELDS_NAMED))
         self._first += first
         self._counts.update(self._contract.describe_fault(name, fault) for _, _, name, fault in chain(first, rest))
 
     def encode(
         self, columns: Mapping[str, Sequence[Any]], rows: Sequence[int], judge: Judge = Feature.encode_column
-    ) -> np.ndarray:
-        """Return (n, F) float64. Raises ApplicationError with the problems.
+    ) -> None:
+        """Encode a block of rows.
 
         rows: the number in the batch of each row of the columns.   judge: encodes the column of a scored feature.
         """
         X = np.full((len(rows), len(self._contract.scored)), np.nan)
+        monitored: Monitored = {}
         position = {feature.name: column for column, feature in enumerate(self._contract.scored)}
         for rank, feature in enumerate(self._contract.features):
             values = columns.get(feature.name)
@@ -109,18 +134,30 @@ class _Batch:
             if feature.scored:
                 X[:, position[feature.name]], faults = judge(feature, values)
             else:
-                self._monitored[feature.name], faults = encode_monitored(feature, values)
+                monitored[feature.name], faults = encode_monitored(feature, values)
             self.add((rows[row], rank, feature.name, fault) for row, fault in faults.items())
-        if not self._counts and not len(X):
+        self._parts.append((X, monitored))
+
+    def finish(self) -> np.ndarray:
+        """Return (n, F) float64. Raises ApplicationError with the problems."""
+        if self._counts:
+            raise ApplicationError(self._describe_problems(), self._counts)
+        X = np.concatenate([X for X, _ in self._parts] or [np.empty((0, 1))])
+        if not len(X):
             raise ApplicationError({"": "no rows, expected at least one application"})
-        if not self._counts:
-            return X
+        for name in dict.fromkeys(chain.from_iterable(monitored for _, monitored in self._parts)):
+            parts = [monitored.get(name, np.full(len(X), np.nan)) for X, monitored in self._parts]
+            self._monitored[name] = np.concatenate(parts)
+        return X
+
+    def _describe_problems(self) -> dict[str, str]:
         fields = {}
         for row, _, name, fault in sorted(self._first, key=lambda problem: problem[:2])[:MOST_FIELDS_NAMED]:
             place = name if row == _WHOLE else f"{row}.{name}" if name else str(row)
             fields[place] = str(fault)
         more = self._counts.total() - len(fields)
-        raise ApplicationError(fields | ({"...": f"and {more} more"} if more else {}), self._counts)
+        least = "at least " if self.is_hopeless else ""
+        return fields | ({"...": f"and {least}{more} more"} if more else {})
 
 
 def encode_monitored(feature: Feature, values: Sequence[Any]) -> tuple[np.ndarray, dict[int, Fault]]:
@@ -151,14 +188,15 @@ def _unknown_fields(contract: Contract, rows: Sequence[int], objects: list[Mappi
             yield row, len(known), name[:LONGEST_NAME], contract.judge_name(name)
 
 
-def _header_problems(contract: Contract, header: Iterable[str]) -> Iterator[Problem]:
-    names = Counter(iter(header))
+def _header_problems(contract: Contract, header: Collection[str]) -> Iterator[Problem]:
+    times = Counter(header) if isinstance(header, list) else {}  # an object has each name once
+    names: Collection[str] = times or header
     known = {feature.name for feature in contract.features}
     for feature in contract.scored:
         if feature.name not in names:
             yield _WHOLE, 0, feature.name, Fault("missing column", f"{feature.expected} in each row")
-    for name, times in names.items():
+    for name in names:
         if name not in known:
             yield _WHOLE, 1, name[:LONGEST_NAME], contract.judge_name(name, "column")
-        elif times > 1:
+        elif times.get(name, 1) > 1:
             yield _WHOLE, 1, name, Fault("stands twice in the header", category="repeated column")

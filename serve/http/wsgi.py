@@ -68,6 +68,7 @@ def make_environ(request: Request, server: tuple[str, int]) -> dict[str, Any]:
         "REQUEST_METHOD": request.method.decode("latin-1"),
         "SCRIPT_NAME": "",
         "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+        "RAW_URI": target.decode("latin-1"),  # as it came, percent-encoded
         "QUERY_STRING": query.decode("latin-1"),
         "SERVER_NAME": server[0],
         "SERVER_PORT": str(server[1]),

@@ -1,10 +1,12 @@
 """Triton's own client against a real server process."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 import tritonclient.http as triton
+from tritonclient._plugin import InferenceServerClientPlugin
 from tritonclient.utils import InferenceServerException
 
 from serve.contract.contract import Contract
@@ -34,7 +36,15 @@ def server(tmp_path_factory) -> Iterator[Server]:
 @pytest.fixture
 def client(server) -> Iterator[triton.InferenceServerClient]:
     with triton.InferenceServerClient(f"127.0.0.1:{server.port}") as client:
+        client.register_plugin(SendsJSON())
         yield client
+
+
+class SendsJSON(InferenceServerClientPlugin):
+    """Says what the client sends, which it does not do by itself."""
+
+    def __call__(self, request: Any) -> None:
+        request.headers["Content-Type"] = "application/json"
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +136,10 @@ def test_binary_input_is_refused_by_the_name_of_the_extension(client, rows):
     tensor = triton.InferInput("X", list(rows.shape), "FP64").set_data_from_numpy(rows)  # binary by default
     with pytest.raises(InferenceServerException, match="binary tensor data extension is not supported"):
         client.infer(MODEL, [tensor])
+
+
+def test_one_request_may_name_its_content_type_itself_and_must(server, rows):
+    with triton.InferenceServerClient(f"127.0.0.1:{server.port}") as client:
+        client.infer(MODEL, [make_input("X", rows[:1])], headers={"Content-Type": "application/json"})
+        with pytest.raises(InferenceServerException, match="expected Content-Type: application/json"):
+            client.infer(MODEL, [make_input("X", rows[:1])])

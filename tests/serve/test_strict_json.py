@@ -2,6 +2,7 @@ import json
 import math
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -175,6 +176,12 @@ def test_json_is_written_compactly_in_utf8():
     assert strict_json.dumps({"a": [1, "ã", None]}) == '{"a":[1,"ã",null]}'.encode()
 
 
+@given(VALUES)
+def test_a_document_is_written_in_pieces_as_in_one(value):
+    with mock.patch.object(strict_json, "PIECE_ITEMS", 2):
+        assert strict_json.dumps_in_pieces(value) == strict_json.dumps(value)
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_what_is_not_json_is_never_written(value):
     with pytest.raises(ValueError, match="JSON"):
@@ -193,3 +200,10 @@ def test_nan_is_null_only_where_that_is_asked_for(body):
 def test_where_nan_is_null_the_rest_is_still_refused(body):
     with pytest.raises(JSONError):
         strict_json.loads(body, nan_is_null=True)
+
+
+@pytest.mark.parametrize(("hook", "body"), [("_float", b'{"\\u0061": 1.5}'), ("_int", b'{"\\u0061": 1}')])
+def test_a_fault_of_ours_is_not_blamed_on_the_body(monkeypatch, hook, body):
+    monkeypatch.setattr(strict_json, hook, mock.Mock(side_effect=ValueError("ours")))
+    with pytest.raises(ValueError, match="ours"):
+        strict_json.loads(body)

@@ -46,7 +46,7 @@ def test_models_that_are_held_to_directions_pass_both_proofs(make_model, model_n
 
 
 def test_a_model_trained_without_directions_fails_by_the_contract_in_its_file(export_fitted, loans, monkeypatch):
-    monkeypatch.setattr("loan_approval.training.fit.output_directions", lambda contract: [0] * len(contract.scored))
+    monkeypatch.setattr("loan_approval.training.factory.output_directions", lambda contract: [0] * len(contract.scored))
     made = export_fitted(Recipe("hist_gradient_boosting", "median_imputer_with_scaler", seed=7), loans)
     sweeps, proof = prove_monotone(made.data, loans.X, FEW), prove_age(made.data, loans.X, FEW)
     gate = monotone_gate(sweeps)

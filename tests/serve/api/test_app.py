@@ -63,16 +63,11 @@ def test_a_body_may_be_as_large_as_the_settings_say(shelf, make_app, size, statu
 
 @pytest.mark.parametrize(
     ("path", "there"),
-    [("/docs", "/docs/"), ("/docs?a=b", "/docs/?a=b"), ("/api//v2//model", "/api/v2/model")],
+    [("/docs", "/docs/"), ("/docs?a=b", "/docs/?a=b")],
 )
 def test_a_redirect_names_no_host_and_no_scheme(make_app, path, there):
-    response = make_app().test_client().get("/", headers={"Host": "elsewhere"}, environ_overrides=split_target(path))
+    response = make_app().test_client().get(path, headers={"Host": "elsewhere"})
     assert (response.status_code, response.headers["Location"], response.data) == (308, there, b"")
-
-
-def split_target(path: str) -> dict[str, str]:
-    path, _, query = path.partition("?")
-    return {"PATH_INFO": path, "QUERY_STRING": query}
 
 
 def test_the_application_follows_the_pointer_on_a_thread_that_ends_with_the_process(make_app):

@@ -244,7 +244,7 @@ def test_more_rows_than_the_limit_are_too_large(shelf, make_app, loans, applicat
 def test_a_body_of_countless_small_items_is_refused_before_it_is_read(shelf, make_app, monkeypatch, body, kind):
     shelf.promote("loans")
     app = make_app(max_batch_rows=5)
-    monkeypatch.setattr(batch.strict_json, "loads", None)
+    monkeypatch.setattr(batch.strict_json, "loads_in_pieces", None)
     monkeypatch.setattr(batch, "encode_csv", None)
     response = app.test_client().post(PATH, data=body, content_type=kind)
     assert response.status_code == 413

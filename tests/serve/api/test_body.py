@@ -1,7 +1,9 @@
 import json
 import logging
+from unittest.mock import Mock
 
 import pytest
+from flask import Request
 
 from serve import strict_json
 from serve.api.body import CSV_MARKS, JSON_MARKS, _most_items
@@ -58,3 +60,40 @@ def test_a_refusal_has_the_one_shape_and_neither_answer_nor_log_holds_the_value(
 def test_every_spelling_of_the_json_content_type_is_accepted(client, loans, kind):
     body = strict_json.dumps(loans.example())
     assert client.post("/api/v2/predict", data=body, content_type=kind).status_code == 200
+
+
+BATCH = "/api/v2/predict/batch"
+
+
+@pytest.mark.parametrize("path", ["/api/v2/predict", BATCH])
+@pytest.mark.parametrize("fault", [MemoryError, RuntimeError, ValueError])
+def test_a_fault_of_ours_while_the_body_is_read_is_500_and_not_the_caller_s(
+    client, application, monkeypatch, path, fault
+):
+    monkeypatch.setattr(Request, "get_data", Mock(side_effect=fault))
+    response = client.post(path, json=application)
+    assert (response.status_code, response.json) == (500, {"error": "internal error"})
+
+
+def test_a_body_that_ends_early_is_the_caller_s_fault(client, application, monkeypatch):
+    monkeypatch.setattr(Request, "get_data", Mock(side_effect=ConnectionResetError))
+    assert client.post(BATCH, json=[application]).status_code == 400
+
+
+@pytest.mark.parametrize("path", [BATCH, "/invocations", "/v2/models/loan_approval_model/infer"])
+def test_a_body_that_would_take_too_much_memory_is_413_before_it_is_parsed(shelf, make_app, monkeypatch, path):
+    shelf.promote("loans")
+    app = make_app(max_batch_bytes=40_000)
+    monkeypatch.setattr(strict_json, "loads_in_pieces", None)
+    response = app.test_client().post(path, data='["' + '","' * 10_000 + '"]', content_type=JSON)
+    assert response.status_code == 413
+    assert response.json == {"error": "too many values for one request, send them in several requests"}
+
+
+@pytest.mark.parametrize("body", ['[{"Age": 17}]', "[1", "[]", "7"])
+def test_the_room_of_a_batch_is_free_again_after_its_answer(client, application, body):
+    shared = client.application.extensions["room"]
+    before = shared._free
+    assert client.post(BATCH, data=body, content_type=JSON).status_code in (400, 422)
+    assert client.post(BATCH, json=[application]).status_code == 200
+    assert shared._free == before

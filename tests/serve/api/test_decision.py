@@ -215,3 +215,11 @@ def test_the_documented_answer_is_the_answer(client):
     assert set(operation["responses"]["200"]["headers"]) <= set(response.headers.keys())
     assert response.json["band"] in answer["properties"]["band"]["enum"]
     assert set(operation["responses"]) == {"200", "400", "413", "415", "422", "503"}
+
+
+@pytest.mark.parametrize(("length", "language"), [(500, "pt"), (501, "en"), (30_000, "en")])
+def test_a_long_list_of_languages_is_not_read_and_gets_the_default(client, application, length, language):
+    headers = {"Accept-Language": "pt;q=1," + ",".join(["x;q=0.5"] * 4000)[: length - 7]}
+    assert len(headers["Accept-Language"]) == length
+    response = client.post("/api/v2/decision", json=application, headers=headers)
+    assert (response.status_code, response.headers["Content-Language"]) == (200, language)

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 
 from serve.api.hooks import valid_traceparent
 from serve.errors import SettingsError
+from serve.http import wsgi
 from serve.metrics.log_format import JSONFormatter
 from tests.exposition import read_series
 
@@ -196,3 +197,63 @@ def test_a_valid_traceparent_is_returned_unchanged(text):
 )  # fmt: skip
 def test_an_invalid_traceparent_is_ignored(text):
     assert valid_traceparent(text) == ""
+
+
+OTHER_SPELLINGS = [
+    *("//api/v2/predict", "/api//v2/predict", "/api/v2/predict/", "/api/v2/./predict", "/api/v2/x/../predict"),
+    *("/api%2Fv2%2Fpredict", "/api/v2/pred%69ct", "/%61pi/v2/predict", "/api/v2/predict%00", "/api/v2/predict;x"),
+    *("/API/v2/predict", "/api/v2/predict#x", "/api/v2/predict%3Fx=1", "/api/v2/predict%20", "/./api/v2/predict"),
+    *("//localhost/api/v2/predict", "/api/v2%2fpredict", "/%2e/api/v2/predict", "/api/v2/predict%2F", "/v2/"),
+]
+
+
+@pytest.mark.parametrize("target", OTHER_SPELLINGS)
+@pytest.mark.parametrize("before", ["", "http://x"])
+def test_any_other_spelling_of_a_path_is_404(client, application, target, before):
+    body = json.dumps(application).encode()
+    headers = {b"host": b"x", b"content-type": b"application/json"}
+    asked = wsgi.Request(b"POST", (before + target).encode(), headers, body, True, "1.1")
+    status, _ = wsgi.call(client.application.wsgi_app, asked, ("127.0.0.1", 80))
+    assert status.startswith(b"HTTP/1.1 404 ")
+
+
+@pytest.mark.parametrize("target", ["/api/v2/predict", "/api/v2/predict?x=%41//", "http://x/api/v2/predict"])
+def test_the_one_spelling_of_a_path_is_served_with_any_query(client, application, target):
+    body = json.dumps(application).encode()
+    headers = {b"host": b"x", b"content-type": b"application/json"}
+    asked = wsgi.Request(b"POST", target.encode(), headers, body, True, "1.1")
+    assert wsgi.call(client.application.wsgi_app, asked, ("127.0.0.1", 80))[0].startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    ("written", "error"),
+    [
+        ("a%20b%C3%A3", "unknown model"),
+        ("a%20b%c3%a3", "Found"),
+        ("%61%20b%C3%A3", "Found"),
+        ("a-b_c.d~", "unknown model"),
+    ],
+)
+def test_a_model_s_name_is_read_only_as_quote_writes_it(client, written, error):
+    asked = wsgi.Request(b"GET", f"/v2/models/{written}".encode(), {b"host": b"x"}, b"", True, "1.1")
+    status, rest = wsgi.call(client.application.wsgi_app, asked, ("127.0.0.1", 80))
+    assert status.startswith(b"HTTP/1.1 404 ")
+    assert (b"unknown model" in rest) is (error == "unknown model")
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"content_type": "application/json;" + "a" * 184}, 415),
+        ({"content_type": "application/json;a=" + "b" * 181}, 200),
+        ({"headers": {"If-None-Match": '"a",' * 251}}, 400),
+        ({"headers": {"If-None-Match": '"a",' * 250}}, 200),
+        ({"query_string": "a" * 1001}, 400),
+        ({"query_string": "a" * 1000}, 200),
+    ],
+)
+def test_what_would_take_long_to_parse_is_refused_by_its_length(client, application, changes, status):
+    sent = {"data": json.dumps(application), "content_type": "application/json"} | changes
+    response = client.post("/api/v2/decision", **sent)
+    assert response.status_code == status
+    assert status == 200 or ("expected at most" in response.json["error"] and "aaa" not in response.text)

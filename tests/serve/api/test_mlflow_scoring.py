@@ -224,3 +224,19 @@ def test_without_a_model_invocations_is_503(empty_client, body):
 def test_another_method_has_the_one_shape(client, method, path):
     response = client.open(path, method=method)
     assert (response.status_code, set(response.json)) == (405, {"error"})
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            {"dataframe_split": {"columns": [f"c{n}" for n in range(58)], "data": [[]]}},
+            "columns: expected no more names",
+        ),
+        ({"dataframe_split": {"columns": NAMES, "data": ROWS}} | {f"k{n}": 1 for n in range(5000)}, "unknown key"),
+    ],
+)
+def test_names_beyond_those_of_the_contract_are_refused_by_their_number(client, body, message):
+    response = invoke(client, body)
+    assert response.status_code == 400
+    assert message in response.json["error"]

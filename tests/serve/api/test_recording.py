@@ -2,6 +2,8 @@ import uuid
 
 import pytest
 
+from serve.records.decided import Decided
+
 NO_MODEL = (
     '{"error":"Modelo não está disponível. Verifique os logs e se um modelo possui o alias \'production\'."}'.encode()
 )
@@ -37,3 +39,14 @@ def test_a_swapped_model_answers_the_next_request(client, shelf, application):
     client.application.extensions["live_model"].refresh()
     response = client.post("/api/v2/predict", json=application)
     assert (response.json["prediction_code"], response.headers["X-Model-Version"]) == (0, "8")
+
+
+def test_without_a_log_no_caller_s_key_waits_for_the_shadow(shelf, make_app, application, monkeypatch):
+    shelf.promote("loans")
+    app = make_app(shadow_alias="challenger")
+    waiting: list[Decided] = []
+    monkeypatch.setattr(app.extensions["shadow"], "put", waiting.append)
+    for path in ("/api/v2/predict", "/api/v2/decision"):
+        app.test_client().post(path, json=application, headers={"X-Applicant-Key": "k" * 30_000})
+    app.test_client().post("/api/v2/predict/batch", json=[application], headers={"X-Applicant-Key": "k" * 30_000})
+    assert [decided.applicant for decided in waiting] == [None] * 3

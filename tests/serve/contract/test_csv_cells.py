@@ -1,6 +1,11 @@
-import pytest
+from unittest import mock
 
-from serve.contract.csv_cells import Cells, read_cells
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serve.contract import csv_cells
+from serve.contract.csv_cells import Cells, read_blocks, read_cells
 from serve.errors import ApplicationError
 
 
@@ -31,3 +36,24 @@ def test_a_body_that_is_no_csv_is_refused_without_a_quote_of_it(body, problem):
     with pytest.raises(ApplicationError) as caught:
         read_cells(body)
     assert problem in caught.value.fields[""]
+
+
+def join_blocks(body: bytes) -> Cells:
+    blocks = list(read_blocks(body))
+    columns = [tuple(cell for block in blocks for cell in block.columns[n]) for n in range(len(blocks[0].header))]
+    uneven = {row: width for block in blocks for row, width in block.uneven.items()}
+    return Cells(blocks[0].header, columns, [row for block in blocks for row in block.rows], uneven)
+
+
+CELLS = st.sampled_from(["", "a", "1.5", "ã", "😀", " "])
+ENDS = st.sampled_from(["\n", "\r\n", "\n\n"])
+
+
+@given(st.lists(st.lists(CELLS, max_size=4), min_size=1, max_size=20), ENDS, st.sampled_from(["", '"']))
+def test_blocks_of_any_size_hold_the_cells_that_the_whole_holds(rows, end, quote):
+    lines = ["x,y", *(",".join(f"{quote}{cell}{quote}" for cell in row) for row in rows)]
+    body = end.join(lines).encode()
+    whole = read_cells(body)
+    expected = Cells(whole.header, [tuple(column) for column in whole.columns], list(whole.rows), whole.uneven)
+    with mock.patch.object(csv_cells, "BLOCK", 40), mock.patch.object(csv_cells, "CELLS", 3):
+        assert join_blocks(body) == expected

@@ -258,3 +258,81 @@ def test_no_problem_quotes_a_value(rows):
 
 def test_a_long_unknown_name_is_cut():
     assert list(problems_of(encode_records, [{"amount": 1, "x" * 100_000: 1}])) == ["0." + "x" * 60]
+
+
+@pytest.mark.parametrize(
+    ("encode", "table"),
+    [
+        (encode_records, [{"amount": 101, "years": 1, "home": "own"}] * 20_000),
+        (encode_records, [{"amount": 1, "shoe": 1}] * 20_000),
+        (encode_records, [7] * 20_000),
+        (encode_records, [{f"name {n}": 1 for n in range(20_000)}]),
+        (encode_columns, {"amount": [101] * 20_000, "years": [1] * 20_000, "home": ["own"] * 20_000}),
+        (encode_columns, {f"name {n}": [1] for n in range(20_000)}),
+        (encode_csv, b"amount,years,home\n" + b"101,1,own\n" * 20_000),
+        (encode_csv, b"amount,years,home\n" + b"1\n" * 20_000),
+        (encode_csv, b'amount,years,"home"\n' + b"101,1,own\n" * 20_000),
+    ],
+)
+def test_after_ten_thousand_problems_the_rest_of_a_batch_is_not_judged(encode, table):
+    with pytest.raises(ApplicationError) as caught:
+        encode(MIXED, table)
+    assert sum(caught.value.faults.values()) == 10_000
+    assert len(caught.value.fields) == 51
+    assert caught.value.fields["..."] == "and at least 9950 more"
+
+
+@pytest.mark.parametrize("rows", [4095, 4096, 4097, 9000])
+def test_rows_are_encoded_alike_and_in_order_in_blocks_of_any_number(rows):
+    numbers = [row % 30 for row in range(rows)]
+    records = [{"amount": number, "years": number, "home": "own"} for number in numbers]
+    columns = {"amount": numbers, "years": numbers, "home": ["own"] * rows}
+    lines = [f"{number},{number},own" for number in numbers]
+    for table in (
+        encode_records(MIXED, records),
+        encode_columns(MIXED, columns),
+        encode_csv(MIXED, "\n".join(["amount,years,home", *lines]).encode()),
+        encode_csv(MIXED, "\n".join(['"amount",years,home', *lines]).encode()),
+    ):
+        np.testing.assert_array_equal(table, [[number, number, 0] for number in numbers])
+
+
+def test_monitored_values_are_unknown_in_the_blocks_that_lack_them():
+    monitored: dict[str, np.ndarray] = {}
+    record = {"amount": 1, "years": 1, "home": "own"}
+    encode_records(MIXED, [record] * 5000 + [record | {"note": 0.5}], monitored)
+    np.testing.assert_array_equal(monitored["note"], [np.nan] * 5000 + [0.5])
+
+
+def test_a_problem_in_a_later_block_is_named_by_its_row():
+    lines = ["1,1,own"] * 20_000 + ["101,1,own", "1"]
+    expected = {"20000.amount": "out of range, expected a number from -5 to 100", "20001": "1 cells, expected 3"}
+    for name in ("amount", '"amount"'):
+        assert problems_of(encode_csv, "\n".join([f"{name},years,home", *lines]).encode()) == expected
+    records = [{"amount": 1}] * 20_000 + [{"amount": 101}]
+    assert problems_of(encode_records, records) == {"20000.amount": expected["20000.amount"]}
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_header_far_wider_than_the_contract_is_refused_without_its_rows(quote):
+    names = ",".join(f"{quote}name {n}{quote}" for n in range(3000))
+    fields = problems_of(encode_csv, f"{names}\n{',' * 2999}\n".encode())
+    assert len(fields) == 51
+    assert fields["..."] == "and 2953 more"
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        (b"," * 70_000 + b"\n1", 1),
+        (b'"a"' + b"," * 70_000 + b"\n1", 1),
+        (b"amount,years,home\n1,2,own\n" + b"1," * 40_000, 3),
+        (b'amount,years,"home"\n1,2,own\n' + b"1," * 40_000, 3),
+        (b"amount,years,home\n1,2,own\n" + b'"\n",' * 30_000, 16387),
+    ],
+    ids=lambda part: str(part)[:24],
+)
+def test_a_row_without_end_is_refused_before_it_becomes_cells(body, line):
+    assert problems_of(encode_csv, body) == {
+        "": f"not a CSV at line {line}, expected quotes as in RFC 4180 and rows of at most 65536 characters"
+    }

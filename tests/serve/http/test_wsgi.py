@@ -34,6 +34,7 @@ def test_the_environ_describes_the_request():
     assert environ.pop("wsgi.errors") is sys.stderr
     assert {name: value for name, value in environ.items() if not name.startswith("wsgi.")} == {
         **{"REQUEST_METHOD": "POST", "SCRIPT_NAME": "", "PATH_INFO": "/a b/Ã©", "QUERY_STRING": "x=1&y=%20"},
+        "RAW_URI": "/a%20b/%C3%A9?x=1&y=%20",
         **{"SERVER_NAME": "127.0.0.1", "SERVER_PORT": "8000", "SERVER_PROTOCOL": "HTTP/1.1", "CONTENT_LENGTH": "4"},
         **{"CONTENT_TYPE": "text/plain", "HTTP_HOST": "h:1", "HTTP_ACCEPT": "*/*"},
     }

@@ -14,7 +14,7 @@ from serve.strict_json import PIECE_ITEMS, count_byte
 LARGE = 2**20  # bytes; while a request holds as much, the garbage collector rests
 WAIT_SECONDS = 10.0  # for other requests to end
 # Bytes of memory for a mark in a body: an item in its list, its column and X; half a text or name; a list; an object.
-# Measured with CPython 3.11 to 3.14; a test compares them with what bodies of each kind take.
+# Measured with CPython 3.11; a test compares them with what bodies of each kind take.
 WEIGHTS = {b",": 56, b'"': 32, b"[": 96, b"{": 200}
 
 

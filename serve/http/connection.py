@@ -10,7 +10,7 @@ from serve.http.front import Front
 from serve.http.head import END
 from serve.http.listening import has_arrived
 from serve.http.pieces import Pieces
-from serve.http.turns import TurnReader
+from serve.http.turns import LARGE_READ, TurnReader
 from serve.http.wsgi import Request, make_error
 
 LINGER_SECONDS = 2.0  # in which the bytes of a caller are thrown away after the last response, so that it can be read
@@ -47,6 +47,8 @@ class Connection(TurnReader, asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Answer at once what the front knows to the byte, else read; bytes after a fault are thrown away."""
+        if len(data) >= LARGE_READ:
+            self._read_later()
         if self.closing or self.fault:
             return
         if self.in_request or self._busy or self._paused or self.pieces.waiting or not self._answer_known(data):
@@ -89,8 +91,7 @@ class Connection(TurnReader, asyncio.Protocol):
         self._paused = False
         if not self.closing:
             self.deadline = NEVER if self._busy else self._receive_deadline()
-            if not self._unread:
-                self._transport.resume_reading()
+            self._resume_reading()
             self._take_turn()
 
     # Callbacks of the reader.

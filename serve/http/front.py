@@ -77,6 +77,7 @@ class Front:
         self._loop = asyncio.get_running_loop()
         self._put_off: deque[Callable[[], None]] = deque()
         self._is_turn_due = False
+        self._large_reads: deque[Callable[[], None]] = deque()
         self._small = ThreadPoolExecutor(settings.threads, "small")
         # Requests with large bodies have their own queue, so that small ones and health checks do not wait for them.
         self._large = ThreadPoolExecutor(max(1, settings.threads // 2), "large")
@@ -143,6 +144,17 @@ class Front:
         self._is_turn_due = bool(self._put_off)
         if self._is_turn_due:
             self._loop.call_soon(self._take_turns)
+
+    def read_later(self, resume: Callable[[], None]) -> None:
+        """Call a function that lets a caller of large bodies send on: one of them in each turn of the loop."""
+        self._large_reads.append(resume)
+        if len(self._large_reads) == 1:
+            self._loop.call_soon(self._resume_one)
+
+    def _resume_one(self) -> None:
+        self._large_reads.popleft()()
+        if self._large_reads:
+            self._loop.call_soon(self._resume_one)
 
     # Ways to a response.
 

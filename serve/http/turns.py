@@ -9,6 +9,7 @@ from serve.http.front import MOST_UNREAD, Front
 from serve.http.reader import NO_ROOM, RequestReader
 
 PIECES = 64  # of one turn
+LARGE_READ = 65_536  # bytes
 CUT_SHORT = (400, "the request ended early")
 
 
@@ -24,6 +25,7 @@ class TurnReader(RequestReader):
         self._ended = False  # the caller sends no more
         self._unread = 0  # bytes that were left to a later turn
         self._has_turn = False  # one of the next turns of the loop is this connection's
+        self._reads_later = False  # reading pauses after a large read
 
     @property
     def is_open(self) -> bool:
@@ -69,7 +71,22 @@ class TurnReader(RequestReader):
             return
         if size:
             self._transport.pause_reading()
-        elif not self._paused:
-            self._transport.resume_reading()
+        else:
+            self._resume_reading()
         if self.front.unread > MOST_UNREAD and size and not self._busy:
             self.fault = self.fault or NO_ROOM
+
+    def _read_later(self) -> None:
+        """Pause after a large read: a read takes as much as came, and many of them would fill a turn of the loop."""
+        if not self._reads_later:
+            self._reads_later = True
+            self._transport.pause_reading()
+            self.front.read_later(self._read_on)
+
+    def _read_on(self) -> None:
+        self._reads_later = False
+        self._resume_reading()
+
+    def _resume_reading(self) -> None:
+        if self._transport and not (self._paused or self._unread or self._reads_later or self._transport.is_closing()):
+            self._transport.resume_reading()

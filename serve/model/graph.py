@@ -14,8 +14,8 @@ from serve.errors import ModelFileError
 OPERATORS = frozenset({
     "Abs", "Add", "ArgMax", "ArrayFeatureExtractor", "Cast", "Clip", "Concat", "Div", "Exp", "Flatten",
     "Gather", "Identity", "IsNaN", "Less", "LinearClassifier", "Log", "MatMul", "Max", "Min", "Mul", "Neg",
-    "Normalizer", "Not", "OneHotEncoder", "ReduceSum", "Reshape", "Scaler", "Sigmoid", "Softmax", "Squeeze", "Sub",
-    "Sum", "TreeEnsembleClassifier", "TreeEnsembleRegressor", "Unsqueeze", "Where",
+    "Normalizer", "Not", "OneHotEncoder", "ReduceSum", "Relu", "Reshape", "Scaler", "Sigmoid", "Softmax", "Squeeze",
+    "Sub", "Sum", "Tanh", "TreeEnsembleClassifier", "TreeEnsembleRegressor", "Unsqueeze", "Where",
 })
 # fmt: on
 OPERATOR_SETS = {"": 21, "ai.onnx.ml": 3}  # the newest that parity was proved with

@@ -28,6 +28,8 @@ SECONDS = 20
 MEMORY = 256 * 2**20  # bytes, and
 MEMORY_A_BYTE = 24  # bytes for each byte of the file
 REFUSED = 3  # exit code
+# Of the environment, what Python and onnxruntime need, and no password.
+INHERITED = ("PATH", "HOME", "LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "ORT_DISABLE_TELEMETRY")
 LONGEST_REASON = 1000  # characters; it may quote names in the file
 # What a file passed: this check, numbered, and the onnxruntime that loaded it. Another one verifies it again.
 CHECK = f"check 1, onnxruntime {onnxruntime.__version__}\n".encode()
@@ -47,7 +49,8 @@ def verify(data: bytes, sha256: str) -> None:
         raise ModelFileError(f"the file has sha256 {found}, expected {sha256}")
     if sha256 in _passed:
         return
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OPENBLAS_NUM_THREADS": "1"}
+    environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    environment |= {"PYTHONPATH": os.pathsep.join(sys.path), "OPENBLAS_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "serve.model.verify", sha256]
     try:
         process = subprocess.run(

@@ -4,7 +4,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from serve.errors import ModelFileError, StoreBusyError, StoreError
@@ -23,7 +25,11 @@ class Loaded:
     scorer: Scorer
     pointer: Pointer
     metadata: dict[str, Any]
-    explainer: Explainer
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """Explains the model's decisions. Made when it is first asked for: that takes longer than loading the file."""
+        return Explainer(self.scorer)
 
 
 class LiveModel:
@@ -73,7 +79,7 @@ class LiveModel:
 
     def _load(self, pointer: Pointer, may_verify: bool) -> Loaded:
         scorer, metadata = self._store.load(pointer, may_verify)
-        return Loaded(scorer, pointer, metadata, _make_explainer(scorer))
+        return Loaded(scorer, pointer, metadata)
 
     def _take_last_good(self, may_verify: bool) -> None:
         """Without a loaded model, load the one that was loaded last on this machine, if it can be."""
@@ -111,21 +117,22 @@ class LiveModel:
             log.error("%s refused, %s: %s", model, "the old one goes on" if self.current else "there is none", reason)
             self.on_swap(self.current, None)
 
+    def _prepare(self) -> None:
+        """Make the explainer of the live model before somebody has to wait for it."""
+        with suppress(Exception):  # whoever asks for it gets the error; its file was verified with one
+            if self.current and not self._shadow:
+                self.current.explainer  # noqa: B018 (a cached property)
+
     def watch(self, seconds: float, at_once: bool = False) -> None:
         """Refresh every `seconds`, the first time now if `at_once`, on a thread that ends with the process."""
 
         def run() -> None:
-            time.sleep(0 if at_once else seconds)
+            if not at_once:
+                self._prepare()
+                time.sleep(seconds)
             while True:
                 self.refresh()
+                self._prepare()
                 time.sleep(seconds)
 
         threading.Thread(target=run, name="pointer-watch", daemon=True).start()
-
-
-def _make_explainer(scorer: Scorer) -> Explainer:
-    """Return the explainer of a model. Raises ModelFileError: a model without explanations decides nothing."""
-    try:
-        return Explainer(scorer)
-    except Exception as err:  # whatever onnxruntime raises for the background rows, the file is at fault
-        raise ModelFileError(f"the background rows can't be scored: {type(err).__name__}") from err

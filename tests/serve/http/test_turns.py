@@ -69,6 +69,30 @@ def test_in_one_turn_a_connection_gets_one_answer_and_a_bounded_number_of_pieces
         assert server.on_loop(lambda: pieces_of_a_turn(other, get("/x") * 100)) == 1
 
 
+def test_of_large_bodies_one_is_read_in_each_turn(serve):
+    server = serve(max_body_bytes=10**7)
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connect(server.port)) for _ in range(3)]
+        wait_until(lambda: len(server.front.connections) == 3)
+        senders = [*server.front.connections]
+
+        def receive() -> list[bool]:
+            for sender in senders:
+                sender.data_received(HEAD + b"Content-Length: 500000\r\n\r\n" + bytes(100_000))
+            reading = [sender._transport.is_reading() for sender in senders]
+            for _ in senders:
+                server.front._resume_one()
+                turns.append([each._transport.is_reading() for each in senders])
+            return reading
+
+        turns: list[list[bool]] = []
+        assert server.on_loop(receive) == [False] * 3
+        assert turns[:3] == [[True, False, False], [True, True, False], [True, True, True]]
+        for client in clients:
+            client.sendall(bytes(400_000))
+            assert read_answer(client.makefile("rb")).body == b"POST /x 500000"
+
+
 def test_put_off_work_shares_a_bounded_time_of_each_turn(server, monkeypatch):
     ticks = itertools.count()
     monkeypatch.setattr("serve.http.front.time.perf_counter", lambda: next(ticks) * TURN_SECONDS / 2.5)

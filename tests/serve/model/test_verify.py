@@ -109,6 +109,14 @@ verify.main()
         verify(data, digest(data))
 
 
+def test_the_process_inherits_no_password(model_file, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "secret")
+    code = "import os, sys; sys.exit('secret' in os.environ.values())"
+    monkeypatch.setattr(verifying.subprocess, "run", ending(code))
+    data = model_file("loans")
+    verify(data, digest(data))
+
+
 def ending(code: str):
     """Return a Python that does something else than to verify."""
     run = subprocess.run

@@ -94,21 +94,6 @@ def test_a_bad_pointer_leaves_the_old_model_and_one_line_in_the_log(live, shelf,
     assert caplog.messages[0].startswith("model refused, the old one goes on: ")
 
 
-def test_a_model_that_cannot_be_explained_does_not_answer(live, shelf, caplog, monkeypatch):
-    shelf.promote("loans")
-    live.refresh()
-    old = live.current
-
-    def fail(scorer):
-        raise RuntimeError("the graph takes no such rows")
-
-    monkeypatch.setattr("serve.store.live.Explainer", fail)
-    shelf.promote("loans_strict")
-    live.refresh()
-    assert live.current is old
-    assert caplog.messages[-1].endswith("the background rows can't be scored: RuntimeError")
-
-
 def test_the_explainer_is_built_once_for_all_requests(shelf, make_app, application, monkeypatch):
     made = []
     monkeypatch.setattr("serve.store.live.Explainer", lambda scorer: made.append(scorer) or Explainer(scorer))

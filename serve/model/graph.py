@@ -106,12 +106,15 @@ def _values(message: Message, field: int, kind: type) -> list:
 def _read(data: bytes | memoryview, passed_over: re.Pattern[bytes] | None = None) -> Message:
     """Return the fields of a protobuf message. Raises ModelFileError if it is none."""
     message: Message = {}
-    for field, value in _fields(memoryview(data), passed_over):
+    for field, value in read_fields(memoryview(data), passed_over):
         message.setdefault(field, []).append(value)
     return message
 
 
-def _fields(data: memoryview, passed_over: re.Pattern[bytes] | None) -> Iterator[tuple[int, int | memoryview]]:
+def read_fields(
+    data: memoryview, passed_over: re.Pattern[bytes] | None = None
+) -> Iterator[tuple[int, int | memoryview]]:
+    """Yield number and value of each field of a protobuf message. Raises ModelFileError if it is none."""
     at = 0
     while at < len(data):
         if passed_over and (found := passed_over.match(data, at)):

@@ -83,6 +83,11 @@ def read_choice(name: str, chosen: str, otherwise: str) -> bool:
 
 
 def _read_body() -> bytes:
+    held = request.environ.get("serve.body")
+    if held is not None:  # this server's front has it whole: copying 16 MB would keep the interpreter for 10 ms
+        if len(held) > request.max_content_length:
+            raise RequestEntityTooLarge
+        return held
     try:
         body = request.get_data(cache=False)
         if request.content_length is None:

@@ -77,6 +77,7 @@ def make_environ(request: Request, server: tuple[str, int]) -> dict[str, Any]:
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",
         "wsgi.input": io.BytesIO(request.body),
+        "serve.body": request.body,  # whoever reads it from `wsgi.input` makes a copy
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,

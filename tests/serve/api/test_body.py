@@ -97,3 +97,16 @@ def test_the_room_of_a_batch_is_free_again_after_its_answer(client, application,
     assert client.post(BATCH, data=body, content_type=JSON).status_code in (400, 422)
     assert client.post(BATCH, json=[application]).status_code == 200
     assert shared._free == before
+
+
+@pytest.mark.parametrize("size", [200, 70_000])
+def test_a_body_that_the_front_holds_is_judged_as_one_that_is_read(shelf, make_app, size):
+    shelf.promote("loans")
+    client = make_app().test_client()
+    body = b'{"Age": %b}' % (b"9" * (size - 9))
+    read, held = (
+        client.post("/api/v2/predict", data=body, content_type=JSON, environ_overrides=more)
+        for more in ({}, {"serve.body": body, "wsgi.input": None})
+    )
+    assert (held.status_code, held.data) == (read.status_code, read.data)
+    assert held.status_code == (413 if size > 65_536 else 422)

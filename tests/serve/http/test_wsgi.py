@@ -32,6 +32,7 @@ def test_the_environ_describes_the_request():
     assert environ["wsgi.input"].read() == b"body"
     assert isinstance(environ.pop("wsgi.input"), io.BytesIO)
     assert environ.pop("wsgi.errors") is sys.stderr
+    assert environ.pop("serve.body") is asked.body
     assert {name: value for name, value in environ.items() if not name.startswith("wsgi.")} == {
         **{"REQUEST_METHOD": "POST", "SCRIPT_NAME": "", "PATH_INFO": "/a b/Ã©", "QUERY_STRING": "x=1&y=%20"},
         "RAW_URI": "/a%20b/%C3%A9?x=1&y=%20",

@@ -10,6 +10,7 @@ from serve.http.front import Front
 from serve.http.head import END
 from serve.http.listening import has_arrived
 from serve.http.pieces import Pieces
+from serve.http.reader import NO_ROOM
 from serve.http.turns import LARGE_READ, TurnReader
 from serve.http.wsgi import Request, make_error
 
@@ -181,6 +182,10 @@ class Connection(TurnReader, asyncio.Protocol):
         began = self._busy or self.pieces.waiting or self.in_request or self.closing or not self._transport
         if not began and self.front.now - self._quiet_since >= seconds and not has_arrived(self._transport):
             self._end()
+
+    def refuse_body(self) -> None:
+        """Refuse the request whose body is coming: there is no room for it."""
+        self._refuse(*NO_ROOM)
 
     def give_way(self) -> bool:
         """Disconnect unless a request is being answered."""

@@ -42,6 +42,10 @@ class Place(Protocol):
     """What takes one of the places for connections."""
 
     deadline: float
+    held: int  # bytes of a body that has begun to come
+
+    def refuse_body(self) -> None:
+        """Refuse the request whose body is coming: there is no room."""
 
     def expire(self) -> None:
         """End: the deadline has passed."""
@@ -125,6 +129,17 @@ class Front:
         """Free a place."""
         self.connections.pop(connection, None)
         self.half_sent.pop(connection, None)
+
+    def make_room(self, connection: Place) -> bool:
+        """Refuse the request that has sent least of its body, if that is less than this one has; return whether.
+
+        If each refused itself, no large body might ever be whole under a load of many.
+        """
+        least = min((each for each in self.half_sent if each.held), key=lambda each: each.held, default=connection)
+        if least.held >= connection.held:
+            return False
+        least.refuse_body()
+        return True
 
     # Turns.
 

@@ -40,7 +40,7 @@ class Handshake:
     def __init__(self, front: Front, context: ssl.SSLContext, accepted: socket.socket) -> None:
         self._front, self._accepted = front, accepted
         self._connection = Connection(front)
-        self.deadline = front.receive_by
+        self.deadline, self.held = front.receive_by, 0
         if front.enter(self):
             front.half_sent[self] = None
             self._task = asyncio.get_running_loop().create_task(self._run(context))
@@ -64,6 +64,9 @@ class Handshake:
         self._task.cancel()
         if self._accepted:  # the task had not begun
             self._accepted.close()
+
+    def refuse_body(self) -> None:
+        """Go on: no body has begun to come."""
 
     def close_if_idle(self, seconds: float) -> None:
         """Go on: a handshake is never idle, and has a deadline."""

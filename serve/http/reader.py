@@ -179,9 +179,12 @@ class RequestReader:
             return
         self.held += len(piece)
         self.front.body_bytes += len(piece)
-        if self.front.body_bytes > self.front.settings.max_buffered_bytes:
-            self.fault, self._body = NO_ROOM, b""
-        elif not self._body:
+        while self.front.body_bytes > self.front.settings.max_buffered_bytes and not self.fault:
+            if not self.front.make_room(self):
+                self.fault, self._body = NO_ROOM, b""
+        if self.fault:
+            return
+        if not self._body:
             self._body = piece
         else:
             if type(self._body) is bytes:  # BytesIO grows in place, and gives its bytes without a copy

@@ -312,12 +312,32 @@ def test_all_bodies_together_have_a_bound_and_give_their_room_back(serve):
         holding.sendall(post(bytes(1500), path="/x")[:-1])
         gone.sendall(post(bytes(1000), path="/x")[:-1])
         wait_until(lambda: server.front.body_bytes == 2498)
-        answer = refused(server, post(bytes(1000), path="/x"))
+        answer = refused(server, post(bytes(900), path="/x"))
         assert (answer.status, answer.header("retry-after")) == (503, "1")
         gone.close()
         wait_until(lambda: server.front.body_bytes == 1499)
         assert exchange(server.port, post(bytes(1000), "Connection: close", path="/x"))[0].status == 200
     wait_until(lambda: server.front.body_bytes == 0)
+
+
+def test_when_the_room_for_bodies_is_full_those_that_have_come_furthest_are_received(serve):
+    server = serve(max_buffered_bytes=5000, max_body_bytes=2000)
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connect(server.port)) for _ in range(6)]
+        sizes = (1500, 300, 1000, 1400, 200, 100)
+        for client, size in zip(clients, sizes, strict=True):
+            client.sendall(HEAD + b"Content-Length: 2000\r\n\r\n" + bytes(size))
+            wait_until(lambda size=size: size in [each.held for each in server.front.half_sent])
+        assert server.front.body_bytes == 4500
+        clients[0].sendall(bytes(500))  # whole: it frees its room
+        assert read_answer(clients[0].makefile("rb")).body == b"POST /x 2000"
+        wait_until(lambda: server.front.body_bytes == 3000)
+        for client in (clients[3], clients[2]):
+            client.sendall(bytes(2000 - sizes[clients.index(client)] - 1))
+        wait_until(lambda: server.front.body_bytes <= 5000)
+        for client in (clients[3], clients[2]):
+            client.sendall(b"x")
+            assert read_answer(client.makefile("rb")).body == b"POST /x 2000"
 
 
 def test_a_body_that_is_not_admitted_takes_no_room_and_the_application_answers(serve, application, monkeypatch):

@@ -22,7 +22,6 @@ from serve.store.pointer import Pointer
 from serve.store.store import Store
 from tests.exposition import read_series
 from tests.server_process import point_without_check
-from tests.waiting import wait_until
 
 AT = 1795435200.25  # 2026-11-23T12:00:00.250Z
 PAIR = ("version", "champion")
@@ -295,7 +294,7 @@ def shaded(shelf, make_app, challenge, tmp_path) -> Iterator[Flask]:
 def logged(app: Flask, folder: Path) -> list[dict[str, Any]]:
     """End the shadow, and return what it wrote."""
     app.extensions["shadow"].close()
-    wait_until(lambda: "shadow" not in [thread.name for thread in threading.enumerate()])
+    assert "shadow" not in [thread.name for thread in threading.enumerate()]
     return [json.loads(line) for path in folder.glob("shadow/*/*.jsonl") for line in path.read_text().splitlines()]
 
 

@@ -2,11 +2,11 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from typing import Any
 
 from loan_approval.registry import tracking
 from loan_approval.registry.tracking import Version
+from serve.contract.contract import Contract
 from serve.store.live import LiveModel
 from serve.store.store import Store
 from tests.model_files import LOANS, LOANS_SCALING, make_file
@@ -24,7 +24,7 @@ def register(name: str, bias: float, verdict: str = "passed", gates: Sequence[Ma
     data = make_file(LOANS, LOANS_SCALING, bias)
     with tracking.start_run(name, "made by hand") as run:
         pass
-    version = tracking.register(name, run, data, sha256(data).hexdigest())
+    version = tracking.register(name, run, data, Contract.from_dict(LOANS))
     if verdict != "none":
         metadata = {"metrics": {"roc_auc": 0.8}, "gates": list(gates), "verdict": {"verdict": verdict}}
         tracking.record_verdict(version, verdict, metadata)

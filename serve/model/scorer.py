@@ -18,6 +18,7 @@ from serve.model.documents import read_background, read_documents, read_rule
 from serve.model.graph import check_graph
 from serve.settings import LARGEST_FILE
 
+MODEL_FILE = "model.onnx"  # its name in the registry
 FEWEST_GOLDEN_ROWS = 4  # the example, both ends of every range, and one with missing values
 TOLERANCE = 1e-6  # on probabilities
 OUTPUTS = ["probabilities"]  # not the graph's own label, which depends on the batch at p = 0.5

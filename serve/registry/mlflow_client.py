@@ -12,12 +12,12 @@ from urllib.parse import quote, urlencode, urlsplit
 import msgspec
 
 from serve.errors import RegistryError
+from serve.model.scorer import MODEL_FILE
 from serve.registry.deadline_http import DeadlineHTTP
 from serve.settings import Settings
 
 LARGEST_DOCUMENT = 1_000_000  # bytes of JSON
 DOWNLOAD_TIMEOUTS = 12  # a model file may take this many times as long as an answer
-MODEL_FILE = "model.onnx"
 _REST = "api/2.0/mlflow"
 
 

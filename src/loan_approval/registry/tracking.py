@@ -1,5 +1,6 @@
 """Records runs and versions of the registered model in MLflow, and reads them: aliases, metadata, verdicts, files."""
 
+import hashlib
 import json
 import os
 import tempfile
@@ -13,16 +14,20 @@ import skops.io
 from matplotlib.figure import Figure
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
+from mlflow.models import Model
 from mlflow.tracking import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
 from sklearn.pipeline import Pipeline
 
 from loan_approval.errors import TrackingError
 from loan_approval.project import platform_state
+from loan_approval.registry import mlflow_model
 from loan_approval.registry.tracking_server import check_reachable, tracking_uri
+from serve.contract.contract import Contract
+from serve.model.scorer import MODEL_FILE
 from serve.registry.mlflow_client import Version
 
-MODEL_FILE = "model.onnx"
-_MODEL_FOLDER = "model"
+_MODEL = "model"
 _PIPELINE = "pipeline.skops"
 # No progress bar for one small file. Files go through MLflow: its client would fetch them from S3 itself, at an address
 # that may be unknown to this machine, and retry for minutes.
@@ -76,10 +81,14 @@ def log_training(
     figures: Mapping[str, Figure],
     pipeline: Pipeline,
 ) -> None:
-    """Log a training and its platform into the current run. The pipeline is stored with skops, not pickle."""
+    """Log a training and its platform into the current run. The pipeline is stored with skops, not pickle.
+
+    tags: with `dataset`, `data_sha256` and `commit`, which MLflow also gets where its own tools look for them.
+    """
     mlflow.log_params(dict(parameters))
     mlflow.log_metrics(dict(metrics))
-    mlflow.set_tags(dict(tags) | platform_state())
+    mlflow.set_tags(dict(tags) | platform_state() | {MLFLOW_GIT_COMMIT: tags["commit"]})
+    mlflow.log_input(mlflow_model.describe_data(tags["dataset"], tags["data_sha256"]), "training")
     for name, figure in figures.items():
         mlflow.log_figure(figure, f"figures/{name}.png")
     with tempfile.TemporaryDirectory() as folder:
@@ -88,20 +97,20 @@ def log_training(
         mlflow.log_artifact(str(path))
 
 
-def register(name: str, run: str, data: bytes, sha256: str) -> Version:
-    """Log the model file to its run and make it a new version of the registered model."""
+def register(name: str, run: str, data: bytes, contract: Contract) -> Version:
+    """Log the model file to its run, as a model of MLflow, and make it a new version of the registered model."""
     client = connect()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / MODEL_FILE
-        path.write_bytes(data)
-        client.log_artifact(run, str(path), _MODEL_FOLDER)
+    sha256 = hashlib.sha256(data).hexdigest()
+    made = {"data": data, "contract": contract, "validate_serving_input": False}  # it would be loaded into this process
+    logged = Model.log(None, mlflow_model, name=_MODEL, run_id=run, **made)
     try:
         client.create_registered_model(name)
     except MlflowException as err:
         if err.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    source = f"{client.get_run(run).info.artifact_uri}/{_MODEL_FOLDER}"
-    return _describe(client.create_model_version(name, source, run, tags={"sha256": sha256}))
+    tags = {"sha256": sha256}
+    source = f"models:/{logged.model_id}"
+    return _describe(client.create_model_version(name, source, run, tags=tags, model_id=logged.model_id))
 
 
 def load_tags(run: str) -> dict[str, str]:
@@ -176,7 +185,9 @@ def _download(version: Version, uri: str, problem: str) -> Path:
 def record_verdict(version: Version, verdict: str, metadata: Mapping[str, Any]) -> None:
     """Record a version's metadata, and the verdict as its tag."""
     record_metadata(version, metadata)
-    connect().set_model_version_tag(version.name, version.number, "verdict", verdict)
+    client = connect()
+    client.update_model_version(version.name, version.number, mlflow_model.describe_verdict(verdict, metadata))
+    client.set_model_version_tag(version.name, version.number, "verdict", verdict)
 
 
 def record_metadata(version: Version, metadata: Mapping[str, Any]) -> None:

@@ -42,7 +42,7 @@ def promote_trained_on(folder: Path, made: Made) -> None:
     data = export(made.pipeline, made.recipe, contract, made.decision, provenance, made.background)
     (folder / "model.onnx").write_bytes(data)
     with tracking.start_run("checks", "promoted") as run:
-        version = tracking.register(contract.model_name, run, data, sha256_of(folder / "model.onnx"))
+        version = tracking.register(contract.model_name, run, data, contract)
     tracking.set_alias(version.name, "production", version.number)
 
 

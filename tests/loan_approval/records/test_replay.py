@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from datetime import timedelta
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from loan_approval.errors import LogError
 from loan_approval.records.logged_decision import find_decision
 from loan_approval.records.replay import load_file, replay
 from loan_approval.registry import tracking
+from serve.contract.contract import Contract
 from serve.errors import ModelFileError
 from serve.store.store import Store
 from tests.model_files import LOANS, LOANS_SCALING, MIXED, MIXED_SCALING, make_file
@@ -21,6 +21,7 @@ from tests.prediction_logs import NOON, decide_line, write_lines
 
 EXAMPLE = {feature["name"]: feature["example"] for feature in LOANS["feature"]}
 DAY = timedelta(days=1)
+CONTRACT = Contract.from_dict(LOANS)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +107,7 @@ def test_a_model_file_that_is_gone_from_the_store_comes_from_mlflow(
     assert mlflow_folder.is_dir()
     with tracking.start_run("replay_tests", "made by hand") as run:
         pass
-    version = tracking.register("replayed_model", run, files[0], sha256(files[0]).hexdigest())
+    version = tracking.register("replayed_model", run, files[0], CONTRACT)
     line = decide_line(files[0], EXAMPLE, model_name="replayed_model", model_version=version.number)
     assert load_file(line, Store(tmp_path / "empty")) == files[0]
 
@@ -120,7 +121,7 @@ def test_a_model_file_that_is_nowhere_is_named_by_version_and_hash(
     if data_of_version is not None:
         with tracking.start_run("replay_tests", "made by hand") as run:
             pass
-        tracking.register(name, run, files[1], sha256(files[1]).hexdigest())
+        tracking.register(name, run, files[1], CONTRACT)
     line = decide_line(files[0], EXAMPLE, model_name=name, model_version="1")
     with pytest.raises(LogError, match=f"of {name} version 1, sha256 {line['model_sha256']}, is no longer in"):
         load_file(line, Store(tmp_path / "empty"))

@@ -126,7 +126,7 @@ def test_the_version_in_production_is_not_its_own_champion(mlflow_folder: Path) 
     data = make_file(LOANS, LOANS_SCALING)
     with tracking.start_run("validation_tests", "made by hand") as run:
         pass
-    version = tracking.register("own_champion", run, data, sha256(data).hexdigest())
+    version = tracking.register("own_champion", run, data, Contract.from_dict(LOANS))
     tracking.set_alias("own_champion", "production", version.number)
     own = validation.Candidate(version, data, Scorer(data), RECIPE)
     assert validation.load_champion(own) is None
@@ -140,7 +140,7 @@ def test_a_champion_whose_file_is_refused_here_cannot_be_compared_with(mlflow_fo
     for data in (broken_files()["format_older"], make_file(LOANS, LOANS_SCALING)):
         with tracking.start_run("validation_tests", "made by hand") as run:
             pass
-        versions.append(tracking.register("older_champion", run, data, sha256(data).hexdigest()))
+        versions.append(tracking.register("older_champion", run, data, Contract.from_dict(LOANS)))
     tracking.set_alias("older_champion", "production", versions[0].number)
     newer = validation.Candidate(versions[1], data, Scorer(data), RECIPE)
     assert validation.load_champion(newer) is None

@@ -49,6 +49,8 @@ dvc repro loans                                        # after a change of src/l
 git commit -am "More applicants"
 dvc push
 """
+# What `make test-hard` leaves in the environment of the tests, and a shell has not.
+OF_MAKE = ("DATASET", "VERSION", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
 # The environment is the one that the tests run in; it is not made anew.
 PRELUDE = """\
 set -euo pipefail
@@ -72,7 +74,7 @@ class Clone:
         return subprocess.run(
             ["bash", "-c", PRELUDE + script],
             cwd=self.root,
-            env={**os.environ, **own},
+            env={name: value for name, value in os.environ.items() if name not in OF_MAKE} | own,
             capture_output=True,
             text=True,
             check=False,

@@ -1,11 +1,11 @@
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.environments import make_environment
 from tests.model_files import write_files
 
 ROOT = Path(__file__).parents[2]
@@ -21,16 +21,7 @@ def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of an environment that has serve's requirements and pytest, and nothing else."""
-    folder = tmp_path_factory.mktemp("bare") / "venv"
-    made = run(sys.executable, "-m", "uv", "venv", "--python", sys.executable, folder)
-    assert made.returncode == 0, made.stderr
-    python = folder / "bin/python"
-    install = ("pip", "install", "--require-hashes", "-r", ROOT / "locks/serve-test.txt")
-    installed = run(sys.executable, "-m", "uv", *install, "--python", python)
-    if "Failed to fetch" in installed.stderr:
-        pytest.skip(f"the packages of locks/serve-test.txt can't be fetched: {installed.stderr.strip()[-300:]}")
-    assert installed.returncode == 0, installed.stderr
-    return python
+    return make_environment(tmp_path_factory.mktemp("bare") / "venv", "serve-test.txt")
 
 
 @pytest.mark.parametrize("module", TRAINING)

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from loan_approval.registry.mlflow_model import REQUIREMENTS
 from serve.contract.contract import Contract
 from serve.store.store import Store
 from tests.encoded_rows import draw_rows
+from tests.environments import make_environment
 from tests.model_files import LOANS, LOANS_SCALING, make_file
 from tests.server_process import find_free_port, promote, running_server
 
@@ -100,15 +100,7 @@ def draw_applications(contract: Contract, rows: int) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of an environment that has the requirements of a version, and nothing else."""
-    folder = tmp_path_factory.mktemp("fresh") / "venv"
-    subprocess.run([sys.executable, "-m", "uv", "venv", "--quiet", "--python", sys.executable, folder], check=True)
-    python = folder / "bin/python"
-    install = ("-m", "uv", "pip", "install", "--require-hashes", "-r", REQUIREMENTS)
-    made = subprocess.run([sys.executable, *install, "--python", python], capture_output=True, text=True, check=False)
-    if "Failed to fetch" in made.stderr:
-        pytest.skip(f"the packages of a version can't be fetched: {made.stderr.strip()[-300:]}")
-    assert made.returncode == 0, made.stderr
-    return python
+    return make_environment(tmp_path_factory.mktemp("fresh") / "venv", REQUIREMENTS.name)
 
 
 def test_a_fresh_environment_decides_as_the_server_does(python: Path, registered: Registered, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ ServeError
     ├── StoreBusyError     another process is changing it
     └── SignatureError     a file that is not signed with the expected key
 
-No web framework here: `api.app` alone maps these to a status.
+No web framework here: `api.faults` alone maps these to a status.
 """
 
 from collections.abc import Mapping

@@ -8,6 +8,8 @@ import ssl
 import sys
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
+from serve.settings import PORTS
+
 TIMEOUT = 2  # seconds
 EVERY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104 (values of SERVE_HOST; nothing listens here)
 
@@ -18,7 +20,8 @@ def main() -> None:
     host, tls = os.environ.get("SERVE_HOST", ""), os.environ.get("SERVE_TLS_CERTIFICATE")
     context = {"context": ssl._create_unverified_context()} if tls else {}  # noqa: S323 (it asks its own container)
     try:
-        address = "127.0.0.1" if host in EVERY_ADDRESS else host, int(os.environ.get("PORT") or 8000)
+        port = next(filter(None, map(os.environ.get, PORTS)), "8000")
+        address = "127.0.0.1" if host in EVERY_ADDRESS else host, int(port)
         connection = (HTTPSConnection if tls else HTTPConnection)(*address, timeout=TIMEOUT, **context)
         connection.request("GET", "/health/live")
         status = connection.getresponse().status

@@ -1,5 +1,6 @@
 """The settings of the server, read once from the environment."""
 
+import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -10,16 +11,20 @@ from urllib.parse import unquote, urlsplit
 
 from serve.errors import SettingsError
 
+PORTS = ("AIP_HTTP_PORT", "SAGEMAKER_BIND_TO_PORT", "PORT")  # variables, the first that is set counts
 BACKLOG = 2048  # connections that wait to be accepted
 LARGEST_FILE = 40_000_000  # bytes of a model file; a deep forest beyond that takes seconds and gigabytes to load
 
 
-def _setting(default: Any, read: Callable[[str], Any]) -> Any:
-    """Return a field of `Settings`; `read` parses its variable, or raises ValueError(what was expected)."""
-    return field(default=default, metadata={"read": read})
+def _setting(default: Any, read: Callable[[str], Any], *variables: str) -> Any:
+    """Return a field of `Settings`; `read` parses its variable, or raises ValueError(what was expected).
+
+    variables: its names instead of `SERVE_` and its own; the first that is set counts.
+    """
+    return field(default=default, metadata={"read": read, "variables": variables})
 
 
-def _number(default: float, low: float, high: float) -> Any:
+def _number(default: float, low: float, high: float, *variables: str) -> Any:
     kind = type(default)
 
     def read(text: str) -> float:
@@ -28,7 +33,7 @@ def _number(default: float, low: float, high: float) -> Any:
                 return value
         raise ValueError(f"{kind.__name__} from {low:g} to {high:g}")
 
-    return _setting(default, read)
+    return _setting(default, read, *variables)
 
 
 def _read_file(text: str) -> Path:
@@ -44,6 +49,12 @@ def _read_address(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def _read_path(text: str) -> str:
+    if not re.fullmatch(r"/[A-Za-z0-9._~:@/-]{1,200}", text) or "//" in text:
+        raise ValueError("a path such as /predict")
+    return text
+
+
 def _read_mode(text: str) -> str:
     if text not in ("drop", "required"):
         raise ValueError("drop or required")
@@ -52,7 +63,8 @@ def _read_mode(text: str) -> str:
 
 @dataclass(frozen=True)
 class Settings:
-    """The variable of each is `SERVE_` and its name in capitals, but for `PORT` and MLflow's own (`tracking_…`).
+    """The variable of each is `SERVE_` and its name in capitals, but for `PORT`, MLflow's own (`tracking_…`) and those
+    by which a host tells its containers where to listen, which go before `PORT`: an image may have set that.
 
     Times are in seconds, sizes in bytes; connections and queues are limits of one worker.
     """
@@ -61,7 +73,10 @@ class Settings:
     model_alias: str = _setting("production", str)
     store: Path = _setting(Path("store/loan_approval_model"), Path)  # its default follows the model's name
     host: str = _setting("127.0.0.1", str)
-    port: int = _number(8000, 0, 65_535)
+    port: int = _number(8000, 0, 65_535, *PORTS)
+    public_name: str | None = _setting(None, str)  # by which KServe and Triton's clients ask, beside the registry's
+    vertex_health: str | None = _setting(None, _read_path, "AIP_HEALTH_ROUTE")
+    vertex_predict: str | None = _setting(None, _read_path, "AIP_PREDICT_ROUTE")
     workers: int = _number(1, 1, 256)
     threads: int = _number(2, 1, 256)  # more would only wait for the interpreter, which runs one at a time
     poll_seconds: float = _number(1.0, 0.05, 3600)
@@ -98,7 +113,8 @@ class Settings:
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         """Return the settings. Raises SettingsError that names the variable, its value and what was expected."""
         values: dict[str, Any] = {}
-        for name, variable in VARIABLES.items():
+        for name, variables in VARIABLES.items():
+            variable = next((each for each in variables if environment.get(each)), "")
             if text := environment.get(variable, ""):
                 try:
                     values[name] = cls.__dataclass_fields__[name].metadata["read"](text)
@@ -113,9 +129,9 @@ class Settings:
         return settings
 
 
-# The environment variable of each setting.
+# The environment variables of each setting.
 VARIABLES = {
-    each.name: "PORT" if each.name == "port" else f"SERVE_{each.name.upper()}"
+    each.name: each.metadata["variables"] or (f"SERVE_{each.name.upper()}",)
     for each in fields(Settings)
     if "read" in each.metadata
 }

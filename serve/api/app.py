@@ -1,19 +1,16 @@
-"""`create_app` puts the Flask application together; each class of errors gets its HTTP status here."""
+"""`create_app` puts the Flask application together."""
 
-import logging
 import os
-import traceback
 from threading import Event
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, g
-from werkzeug.exceptions import HTTPException
+from flask import Flask, Response
 
-from serve.api import batch, decision, mlflow_scoring, open_inference, status
-from serve.api.body import respond, share_room
+from serve.api import batch, decision, mlflow_scoring, open_inference, status, v1
+from serve.api.body import share_room
+from serve.api.faults import handle_errors
 from serve.api.hooks import observe, record_refusals, refuse_long_headers, refuse_other_spellings, require_keys
 from serve.api.pages import app_pages, docs_pages, documents
-from serve.errors import ApplicationError, JSONError, RequestError
 from serve.keys import Keys
 from serve.metrics.observer import Observer
 from serve.records.prediction_log import PredictionLog
@@ -23,7 +20,6 @@ from serve.store.live import LiveModel
 from serve.store.store import open_store
 
 ROOM_FACTOR = 12  # memory for the parsed bodies of all requests, as a multiple of the largest batch
-log = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -47,16 +43,13 @@ def create_app(settings: Settings | None = None) -> Flask:
         record_refusals(app, prediction_log.refusals)
     refuse_other_spellings(app)
     refuse_long_headers(app)
-    for module in (status, decision, batch, open_inference, mlflow_scoring):
+    for module in (status, decision, batch, open_inference, v1, mlflow_scoring):
         app.register_blueprint(module.blueprint)
     for blueprint in (app_pages, docs_pages, documents):
         app.register_blueprint(blueprint)
+    v1.add_vertex_routes(app, settings)
     app.after_request(_make_redirect_relative)
-    app.register_error_handler(ApplicationError, _unprocessable)
-    for malformed in (JSONError, RequestError):
-        app.register_error_handler(malformed, lambda err: respond({"error": str(err)}, 400))
-    app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(Exception, _internal_error)
+    handle_errors(app)
     # The verification of a new file takes longer than a start may: the last good model answers meanwhile.
     unverified = model.refresh(may_verify=False)
     model.watch(settings.poll_seconds, at_once=unverified)
@@ -65,29 +58,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
-def _unprocessable(err: ApplicationError) -> Response:
-    g.faults = err.faults
-    return respond({"error": "the application breaks the contract", "fields": err.fields}, 422)
-
-
-def _http_error(err: HTTPException) -> Response:
-    response = respond({"error": err.description or err.name}, err.code or 500)
-    for name, value in err.get_headers():
-        if name.lower() in ("allow", "retry-after", "location"):
-            response.headers[name] = value
-    return response
-
-
 def _make_redirect_relative(response: Response) -> Response:
     """Drop scheme and host from a redirect: the router takes the host from the caller, and does not know of TLS."""
     if response.location:
         response.location = urlsplit(response.location)._replace(scheme="", netloc="").geturl()
         response.set_data(b"")
     return response
-
-
-def _internal_error(err: Exception) -> Response:
-    # The message may quote an applicant's value; the class and the line numbers can't.
-    lines = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(err.__traceback__)]
-    log.error("%s at %s", type(err).__name__, " < ".join(reversed(lines)))
-    return respond({"error": "internal error"}, 500)

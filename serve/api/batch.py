@@ -6,19 +6,17 @@ from collections.abc import Callable
 
 import numpy as np
 from flask import Blueprint, Response, request
-from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import UnsupportedMediaType
 
 from serve import strict_json
 from serve.api.body import CSV_MARKS, check_rows, read_batch, read_choice, read_json_batch
 from serve.api.recording import decide_rows, loaded_model, name_decision
+from serve.api.wish import Reasons, explain_rows
 from serve.contract.contract import Contract
 from serve.contract.tables import Monitored, encode_columns, encode_csv, encode_records
 from serve.errors import ApplicationError
-from serve.model.reasons import reason_codes
-from serve.store.live import Loaded
 
 JSON, CSV = "application/json", "text/csv"
-Reasons = list[list[str]]  # the codes of the reasons for each row
 Render = Callable[[Contract, list[int], Reasons | None], bytes]  # writes n decisions in one format
 
 blueprint = Blueprint("batch", __name__)
@@ -39,18 +37,10 @@ def predict_batch() -> Response:
         raise UnsupportedMediaType("expected a CSV in UTF-8")
     monitored: Monitored = {}
     X, render = (_encode_csv if request.mimetype == CSV else _encode_json)(contract, monitored)
-    reasons = _explain(loaded, X) if with_reasons else None
+    reasons = explain_rows(loaded, X) if with_reasons else None
     _, codes, decision_id = decide_rows(loaded, X, monitored, reasons)
     answer = render(contract, codes.tolist(), reasons)
     return name_decision(Response(answer, mimetype=request.mimetype), loaded, decision_id)
-
-
-def _explain(loaded: Loaded, X: np.ndarray) -> Reasons:
-    """Return the codes of the reasons for each of (n, F) rows. Raises RequestEntityTooLarge."""
-    most = loaded.explainer.most_rows
-    if len(X) > most:
-        raise RequestEntityTooLarge(f"more than {most} rows with reasons, send them in several requests")
-    return reason_codes(loaded.scorer, loaded.explainer, X)
 
 
 def _encode_json(contract: Contract, monitored: Monitored) -> tuple[np.ndarray, Render]:

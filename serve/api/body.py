@@ -1,5 +1,6 @@
 """What requests and responses hold: JSON, batches within their limits, choices in the query."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -23,10 +24,15 @@ def respond(document: Any, status: int = 200) -> Response:
     return Response(strict_json.dumps_in_pieces(document), status, mimetype="application/json")
 
 
-def read_json() -> Any:
-    """Return this request's JSON body. Raises UnsupportedMediaType, RequestEntityTooLarge, JSONError."""
+def require_json() -> None:
+    """Raise UnsupportedMediaType unless the body is said to be JSON."""
     if request.mimetype != "application/json":
         raise UnsupportedMediaType("expected Content-Type: application/json")
+
+
+def read_json() -> Any:
+    """Return this request's JSON body. Raises UnsupportedMediaType, RequestEntityTooLarge, JSONError."""
+    require_json()
     return strict_json.loads_in_pieces(_read_body())
 
 
@@ -45,11 +51,15 @@ def read_batch(contract: Contract, marks: str = JSON_MARKS) -> bytes:
     return body
 
 
-def read_json_batch(contract: Contract, nan_is_null: bool = False) -> Any:
-    """Return this request's JSON body, many rows, once there is room for it. Raises as `read_batch`, and
-    ServiceUnavailable.
+def read_json_batch(
+    contract: Contract, nan_is_null: bool = False, to_json: Callable[[bytes], bytes] | None = None
+) -> Any:
+    """Return this request's JSON body, many rows, once there is room for it.
+
+    to_json: makes JSON of the body.   Raises as `read_batch`, and ServiceUnavailable.
     """
     body = read_batch(contract)
+    body = to_json(body) if to_json else body
     g.room = ExitStack()
     g.room.enter_context(current_app.extensions["room"].hold(weigh(body)))
     g.document = strict_json.loads_in_pieces(body, nan_is_null)

@@ -17,12 +17,19 @@ from serve.metrics.observer import Observer
 from serve.records.applicant import HEADER, LONGEST_KEY, is_key
 from serve.records.refusals import Refusals
 
-PUBLIC = ("/", "/ping")
-PUBLIC_PREFIX = "/health/"
+HEALTH_ENDPOINTS = frozenset(
+    [
+        *("status.live", "status.ready", "mlflow_scoring.ping", "open_inference.live", "open_inference.ready"),
+        *("open_inference.model_ready", "v1.model_ready", "vertex.health"),
+    ]
+)
 CHALLENGES = ('Bearer realm="loan-approval"', 'Basic realm="loan-approval", charset="UTF-8"')
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 DECISION_ENDPOINTS = frozenset(
-    ("decision.predict", "decision.decide", "batch.predict_batch", "mlflow_scoring.invocations", "open_inference.infer")
+    [
+        *("decision.predict", "decision.decide", "batch.predict_batch", "mlflow_scoring.invocations"),
+        *("open_inference.infer", "v1.predict", "v1.explain", "vertex.predict"),
+    ]
 )
 LONGEST_QUERY, LONGEST_CONTENT_TYPE = 1000, 200  # characters
 REFUSAL_KINDS = {400: "malformed", 413: "too large", 415: "content type", 422: "shape"}  # of an error without faults
@@ -35,8 +42,7 @@ def require_keys(app: Flask, keys: Keys, observer: Observer) -> None:
     @app.before_request
     def check() -> Response | None:
         # Judge the matched route, not the path: two readers of one path could disagree.
-        rule = request.url_rule.rule if request.url_rule else ""
-        if rule in PUBLIC or rule.startswith(PUBLIC_PREFIX):
+        if request.endpoint == "status.status" or request.endpoint in HEALTH_ENDPOINTS:
             return None
         names = ("authorization", "x-api-key")
         name = keys.holder({name.encode(): request.headers.get(name, "").encode("latin-1") for name in names})
@@ -61,7 +67,7 @@ def refuse_other_spellings(app: Flask) -> None:
     def check() -> None:
         raw = request.environ.get("RAW_URI")
         path = request.environ["PATH_INFO"]
-        if "//" in path or (raw is not None and raw.partition("?")[0] != quote(path.encode("latin-1"))):
+        if "//" in path or (raw is not None and raw.partition("?")[0] != quote(path.encode("latin-1"), "/:")):
             raise NotFound
 
 

@@ -3,8 +3,8 @@
 Source: MLflow 3.17.2, mlflow/pyfunc/scoring_server/__init__.py and mlflow/utils/proto_json_utils.py. Input formats and
 statuses are those of MLflow for a model with named columns. Where MLflow guesses or drops data silently, this refuses:
 - 422 in the service's own shape for whatever breaks the contract; for an unknown column too, which MLflow drops.
-- 400 for keys beside the input format, for `params` (the model has none), for rows shorter than the columns, and for
-  rows without names in `instances` and `inputs`, whose values can't be assigned to features.
+- 400 for keys beside the input format and `params`, for rows shorter than the columns, and for rows without names in
+  `instances` and `inputs`, whose values can't be assigned to features.
 - NaN is null, as MLflow's client writes a missing value. A CSV has a column for each scored feature, and only an empty
   cell is missing. Parquet is not accepted.
 - `/ping`, `/health` and `/version` answer plain text with that content type; MLflow labels it application/json.
@@ -17,8 +17,10 @@ import numpy as np
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import UnsupportedMediaType
 
+from serve.api import sagemaker
 from serve.api.body import CSV_MARKS, check_rows, read_batch, read_json_batch, respond
-from serve.api.recording import decide_rows, loaded_model, name_decision
+from serve.api.recording import loaded_model, name_decision, ready_model
+from serve.api.wish import Wish, decide_as_wished
 from serve.contract.contract import MOST_FIELDS_NAMED, Contract
 from serve.contract.tables import Monitored, encode_columns, encode_csv, encode_records, fill_absent
 from serve.errors import RequestError
@@ -31,8 +33,8 @@ blueprint = Blueprint("mlflow_scoring", __name__)
 @blueprint.get("/ping")
 @blueprint.get("/health")
 def ping() -> Response:
-    """Answer 200 and an empty line with a model, 503 without one."""
-    loaded_model()
+    """Answer 200 and an empty line with a model; 503 without one, and while the server is stopping."""
+    ready_model()
     return Response("\n", mimetype="text/plain")
 
 
@@ -44,23 +46,29 @@ def version() -> Response:
 
 @blueprint.post("/invocations")
 def invocations() -> Response:
-    """Return the codes of many applications, 1 approved and 0 not, decided at the served threshold."""
+    """Return the codes of many applications, 1 approved and 0 not, decided at the served threshold; more on request."""
     loaded = loaded_model()
     _check_content_type()
     contract = loaded.scorer.contract
     monitored: Monitored = {}
+    wish = sagemaker.read_wish()
     if request.mimetype == "text/csv":
-        X = encode_csv(contract, read_batch(contract, CSV_MARKS), monitored)
+        X = encode_csv(contract, sagemaker.with_header(contract, read_batch(contract, CSV_MARKS)), monitored)
+    elif request.mimetype in sagemaker.LINES:
+        X = _encode_frame_records(contract, sagemaker.read_lines(contract), "", monitored)
     else:
-        X = _encode_json(contract, read_json_batch(contract, nan_is_null=True), monitored)
+        document = read_json_batch(contract, nan_is_null=True)
+        X = _encode_json(contract, document, monitored)
+        wish = Wish.read(document.get("params"), "params") if document.get("params") else wish
     check_rows(len(X))
-    _, codes, decision_id = decide_rows(loaded, X, monitored)
-    return name_decision(respond({"predictions": codes.tolist()}), loaded, decision_id)
+    answers, decision_id = decide_as_wished(loaded, X, wish, monitored)
+    response = sagemaker.write(answers) or respond({"predictions": answers})
+    return name_decision(response, loaded, decision_id)
 
 
 def _check_content_type() -> None:
-    if request.mimetype not in ("application/json", "text/csv"):
-        raise UnsupportedMediaType("expected Content-Type: application/json or text/csv")
+    if request.mimetype not in ("application/json", "text/csv", *sagemaker.LINES):
+        raise UnsupportedMediaType("expected Content-Type: application/json, text/csv or application/jsonlines")
     parameters = request.mimetype_params
     if set(parameters) - {"charset"} or parameters.get("charset", "utf-8").lower() != "utf-8":
         raise UnsupportedMediaType("expected no parameter of the Content-Type but charset=utf-8")
@@ -70,8 +78,6 @@ def _encode_json(contract: Contract, document: Any, monitored: Monitored) -> np.
     names = [name for name in FORMATS if name in document] if isinstance(document, Mapping) else []
     if len(names) != 1:
         raise RequestError(f"expected an object with exactly one of {', '.join(FORMATS)}")
-    if document.get("params"):
-        raise RequestError("params: expected none, the model takes no parameters")
     if len(document) > 1 + ("params" in document):
         raise RequestError(f"unknown key, expected one of {', '.join(FORMATS)}, and nothing beside it")
     (name,) = names

@@ -7,10 +7,13 @@ and error shape are the specification's. This server decides what it leaves open
 - null and NaN in data mean missing: clients that fill a tensor from an array can't write null.
 - A number is the float64 of its digits, whatever the datatype. Rounding FP32 to float32 could move a value out of its
   range; a client that holds float32 has already rounded, and should send FP64.
-- Content-Type: application/json is required, for without it a page of another origin could send a browser's stored
-  password along. Triton's client sends none by itself: `infer(..., headers={"Content-Type": "application/json"})`.
+- A page of another origin could send a browser's stored password along, but not with Content-Type: application/json,
+  nor application/octet-stream, nor a header of the protocol. A request without them, as Triton's client sends JSON, is
+  answered if it has neither an Origin, which every page sends, nor a password.
 - Unknown keys and parameters have no effect, as clients add their own. Those that ask for an extension which changes
-  the meaning of data are refused. No extension is offered: answers are JSON, even when binary data was asked for.
+  the meaning of data are refused. The binary tensor data extension is offered.
+- The parameter `details` of a request adds the decision id, `reasons` likewise and the output `reasons`: codes with
+  spaces between them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,25 +21,31 @@ from typing import Any
 
 import numpy as np
 from flask import Blueprint, Response, request
-from werkzeug.exceptions import NotFound, UnsupportedMediaType
+from werkzeug.exceptions import UnsupportedMediaType
 
-from serve.api.body import check_rows, read_json_batch, respond
-from serve.api.recording import decide_rows, loaded_model, name_decision
+from serve.api.binary import HEADER, Raw, is_wanted, read_document, respond_in_binary
+from serve.api.body import check_rows, respond
+from serve.api.recording import check_name, decide_rows, loaded_model, name_decision, public_name, ready_model
 from serve.api.tensors import MATRIX, encode_tensors, read_tensors, refuse_extensions, require_object
+from serve.api.wish import Wish, explain_rows
 from serve.contract.contract import Contract
+from serve.contract.feature import Feature
 from serve.errors import RequestError
+from serve.model.scorer import name_band
 from serve.store.live import Loaded
 
 PLATFORM = "onnx_onnxv1"
-OUTPUTS = {"probability": "FP64", "prediction_code": "INT64", "prediction": "BYTES"}
+JSON, BINARY = "application/json", "application/octet-stream"
+OUTPUTS = {"probability": "FP64", "prediction_code": "INT64", "prediction": "BYTES", "band": "BYTES"}
+REASONS = "reasons"
 
 blueprint = Blueprint("open_inference", __name__, url_prefix="/v2")
 
 
 @blueprint.get("")
 def server_metadata() -> Response:
-    """Name the server and its extensions: none."""
-    return respond({"name": "loan-approval", "version": "2", "extensions": []})
+    """Name the server and its extensions."""
+    return respond({"name": "loan-approval", "version": "2", "extensions": ["binary_tensor_data"]})
 
 
 @blueprint.get("/health/live")
@@ -47,33 +56,54 @@ def live() -> Response:
 
 @blueprint.get("/health/ready")
 def ready() -> Response:
-    """Answer 200 with a model, 503 without one. The protocol gives this answer the same key as liveness."""
-    loaded_model()
-    return respond({"live": True})
+    """Answer 200 with a model; 503 without one, and while the server is stopping.
+
+    The protocol gives this answer the key of liveness; KServe's client reads `ready`.
+    """
+    ready_model()
+    return respond({"live": True, "ready": True})
+
+
+@blueprint.get("/models")
+def models() -> Response:
+    """List the model that answers, as KServe does."""
+    return respond({"models": [public_name(loaded_model())]})
 
 
 @blueprint.get("/models/<name>")
 @blueprint.get("/models/<name>/versions/<version>")
 def model_metadata(name: str, version: str | None = None) -> Response:
-    """Describe the model by its canonical input, `X`, and its outputs."""
+    """Describe the model by its inputs, a tensor for each scored feature, and its outputs."""
     loaded = _named_model(name, version)
-    features = len(loaded.scorer.contract.scored)
+    features = loaded.scorer.contract.scored
     return respond(
         {
-            "name": loaded.pointer.name,
+            "name": name,
             "versions": [loaded.pointer.version],
             "platform": PLATFORM,
-            "inputs": [{"name": MATRIX, "datatype": "FP64", "shape": [-1, features]}],
+            "inputs": [_describe_input(feature) for feature in features],
             "outputs": [{"name": name, "datatype": kind, "shape": [-1]} for name, kind in OUTPUTS.items()],
+            "parameters": {MATRIX: f"FP64 [-1, {len(features)}] in place of all inputs, a category as its index"},
         }
     )
+
+
+def _describe_input(feature: Feature) -> dict[str, Any]:
+    """Return the metadata of a feature's tensor; its limits or values are parameters, which clients may ignore."""
+    kind = "INT64" if feature.type == "integer" and not feature.missing else "FP64"  # only floats can be NaN
+    limits: dict[str, Any] = {"min": feature.min, "max": feature.max}
+    if feature.is_category:
+        kind, limits = "BYTES", {"values": list(feature.values)}
+    parameters = limits | {"missing": feature.missing} | ({"unit": feature.unit} if feature.unit else {})
+    return {"name": feature.name, "datatype": kind, "shape": [-1, 1], "parameters": parameters}
 
 
 @blueprint.get("/models/<name>/ready")
 @blueprint.get("/models/<name>/versions/<version>/ready")
 def model_ready(name: str, version: str | None = None) -> Response:
-    """Answer 200 when this model and version is the loaded one."""
-    return respond({"name": _named_model(name, version).pointer.name, "ready": True})
+    """Answer 200 when this model and version answers; 503 without a model, and while the server is stopping."""
+    check_name(ready_model(), name, version)
+    return respond({"name": name, "ready": True})
 
 
 @blueprint.post("/models/<name>/infer")
@@ -82,37 +112,45 @@ def infer(name: str, version: str | None = None) -> Response:
     """Decide N applications."""
     loaded = _named_model(name, version)
     contract = loaded.scorer.contract
-    document = _read_request(contract)
+    document, raw = _read_request(contract)
     names = _read_outputs(document)
-    tensors = read_tensors(document)
+    tensors = read_tensors(document, raw)
     check_rows(tensors[0].shape[0])
-    p, codes, decision_id = decide_rows(loaded, encode_tensors(contract, tensors))
-    answer = {"model_name": loaded.pointer.name, "model_version": loaded.pointer.version}
+    X = encode_tensors(contract, tensors)
+    wish = Wish(*((document.get("parameters") or {}).get(name) is True for name in ("details", REASONS)))
+    reasons = explain_rows(loaded, X) if wish.reasons else None
+    p, codes, decision_id = decide_rows(loaded, X, reasons=reasons)
+    answer: dict[str, Any] = {"model_name": name, "model_version": loaded.pointer.version}
     if document.get("id") is not None:
         answer["id"] = document["id"]
-    outputs = _make_outputs(names, contract, p, codes)
-    return name_decision(respond(answer | {"outputs": outputs}), loaded, decision_id)
+    if wish != Wish():
+        answer["parameters"] = {"decision_id": decision_id}
+    answer["outputs"] = _make_outputs(names, loaded, p, codes)
+    if reasons is not None:
+        data = [" ".join(each) for each in reasons]
+        answer["outputs"].append({"name": REASONS, "datatype": "BYTES", "shape": [len(data)], "data": data})
+    wanted = [is_wanted(document, output["name"]) for output in answer["outputs"]]
+    response = respond_in_binary(answer, wanted) if any(wanted) else respond(answer)
+    return name_decision(response, loaded, decision_id)
 
 
 def _named_model(name: str, version: str | None) -> Loaded:
     loaded = loaded_model()
-    if name != loaded.pointer.name:
-        raise NotFound("unknown model")
-    if version not in (None, loaded.pointer.version):
-        raise NotFound("unknown version of the model, or one that does not answer now")
+    check_name(loaded, name, version)
     return loaded
 
 
-def _read_request(contract: Contract) -> Mapping[str, Any]:
-    if "Inference-Header-Content-Length" in request.headers:
-        raise RequestError("Inference-Header-Content-Length: the binary tensor data extension is not supported")
-    if request.mimetype != "application/json":
-        raise UnsupportedMediaType("expected Content-Type: application/json")
-    document = require_object(read_json_batch(contract, nan_is_null=True), "the body")
+def _read_request(contract: Contract) -> tuple[Mapping[str, Any], Raw]:
+    may_be_a_page = "Origin" in request.headers or request.headers.get("Authorization", "").lower().startswith("basic")
+    is_named = request.mimetype in (JSON, BINARY) or HEADER in request.headers
+    if not is_named and (request.mimetype or may_be_a_page):
+        raise UnsupportedMediaType(f"expected Content-Type: {JSON} or {BINARY}")
+    document, raw = read_document(contract)
+    document = require_object(document, "the body")
     if not isinstance(document.get("id"), str | None):
         raise RequestError("id: expected text")
     refuse_extensions(document, "")
-    return document
+    return document, raw
 
 
 def _read_outputs(document: Mapping[str, Any]) -> list[str]:
@@ -134,8 +172,10 @@ def _read_outputs(document: Mapping[str, Any]) -> list[str]:
     return names or list(OUTPUTS)
 
 
-def _make_outputs(names: Sequence[str], contract: Contract, p: np.ndarray, codes: np.ndarray) -> list[dict[str, Any]]:
+def _make_outputs(names: Sequence[str], loaded: Loaded, p: np.ndarray, codes: np.ndarray) -> list[dict[str, Any]]:
+    contract, band = loaded.scorer.contract, loaded.scorer.review_band
     labels = (contract.label(0), contract.label(1))
-    predictions = [labels[code] for code in codes]
-    data = {"probability": p.tolist(), "prediction_code": codes.tolist(), "prediction": predictions}
+    data: dict[str, list[Any]] = {"probability": p.tolist(), "prediction_code": codes.tolist()}
+    data["prediction"] = [labels[code] for code in codes]
+    data["band"] = [name_band(probability, *band) for probability in data["probability"]]
     return [{"name": name, "datatype": OUTPUTS[name], "shape": [len(p)], "data": data[name]} for name in names]

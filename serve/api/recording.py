@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from flask import Response, current_app, g, request
-from werkzeug.exceptions import ServiceUnavailable
+from werkzeug.exceptions import NotFound, ServiceUnavailable
 
 from serve.model.scorer import Decision
 from serve.records.applicant import HEADER
@@ -31,6 +31,28 @@ def loaded_model() -> Loaded:
         settings: Settings = current_app.extensions["settings"]
         raise ServiceUnavailable(NO_MODEL.format(alias=settings.model_alias))
     return loaded
+
+
+def ready_model() -> Loaded:
+    """Return the loaded model. Raises ServiceUnavailable without one, and while the server is stopping."""
+    loaded = loaded_model()
+    if current_app.extensions["stopping"].is_set():
+        raise ServiceUnavailable("the server is stopping")
+    return loaded
+
+
+def check_name(loaded: Loaded, name: str, version: str | None = None) -> None:
+    """Raise NotFound unless the loaded model has this name, its registry's or the public one, and this version."""
+    settings: Settings = current_app.extensions["settings"]
+    if name not in (loaded.pointer.name, settings.public_name):
+        raise NotFound("unknown model")
+    if version not in (None, loaded.pointer.version):
+        raise NotFound("unknown version of the model, or one that does not answer now")
+
+
+def public_name(loaded: Loaded) -> str:
+    """Return the name by which hosts know the model: SERVE_PUBLIC_NAME, else its name in the registry."""
+    return current_app.extensions["settings"].public_name or loaded.pointer.name
 
 
 def name_decision(response: Response, loaded: Loaded, decision_id: str) -> Response:

@@ -10,8 +10,9 @@ from serve.api.lane import Lane
 from serve.keys import Keys
 from serve.settings import Settings
 
-MANY_ROWS = re.compile(rb"(/api/v2/predict/batch|/invocations|/v2/models/.*/infer)(\?.*)?")
-HEALTH = b"/health/"  # answered under overload too, or a busy server would be restarted for being busy
+MANY_ROWS = rb"/api/v2/predict/batch|/invocations|/v2/models/.*/infer|/v1/models/[^/]*:(predict|explain)"
+# Answered under overload too, or a busy server would be restarted for being busy.
+HEALTH = rb"/health(/.*)?|/ping|/v2/health/.*|/v2/models/.*/ready|/v1/models/[^/:]*"
 
 
 class Service:
@@ -26,6 +27,10 @@ class Service:
         self._background = [part for part in (parts["prediction_log"], parts["shadow"]) if part]
         if counts:
             self._observer.share(counts)
+        self._has_many_rows, self._is_health = (
+            re.compile(rb"(%b|%b)(\?.*)?" % (paths, re.escape((vertex or "").encode()))).fullmatch
+            for paths, vertex in ((MANY_ROWS, settings.vertex_predict), (HEALTH, settings.vertex_health))
+        )
         self.application = app.wsgi_app
         self.short_cut = Lane(*(parts[name] for name in ("live_model", "observer", "keys", "prediction_log", "shadow")))
         # All workers' metrics on an address of their own: no lane, one limit for all bodies, nothing urgent.
@@ -43,7 +48,7 @@ class Service:
     def body_limit(self, target: bytes) -> int:
         """Return how many bytes the body of a request to this target may have."""
         settings = self._settings
-        return settings.max_batch_bytes if MANY_ROWS.fullmatch(target) else settings.max_body_bytes
+        return settings.max_batch_bytes if self._has_many_rows(target) else settings.max_body_bytes
 
     def admits(self, target: bytes, headers: Mapping[bytes, bytes]) -> bool:
         """Whether the body is kept: where keys are required, no memory is held for a caller without one."""
@@ -51,7 +56,7 @@ class Service:
 
     def is_urgent(self, target: bytes) -> bool:
         """Let health checks pass a full queue."""
-        return target.startswith(HEALTH)
+        return bool(self._is_health(target))
 
     def rejected(self, status: int) -> None:
         """Count a request that was refused before it reached a route."""

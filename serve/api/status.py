@@ -1,10 +1,9 @@
 """The state of the service and of its model: `/`, `/health/live`, `/health/ready`, `/api/v2/model`."""
 
 from flask import Blueprint, Response, current_app
-from werkzeug.exceptions import ServiceUnavailable
 
 from serve.api.body import respond
-from serve.api.recording import live_model, loaded_model
+from serve.api.recording import live_model, loaded_model, ready_model
 from serve.settings import Settings
 
 blueprint = Blueprint("status", __name__)
@@ -34,9 +33,7 @@ def live() -> Response:
 @blueprint.get("/health/ready")
 def ready() -> Response:
     """Answer 200 with a model; 503 without one, and while the server is stopping."""
-    loaded_model()
-    if current_app.extensions["stopping"].is_set():
-        raise ServiceUnavailable("the server is stopping")
+    ready_model()
     return respond({"status": "ready"})
 
 

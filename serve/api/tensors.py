@@ -10,18 +10,18 @@ from typing import Any
 
 import numpy as np
 
+from serve.api.binary import SIZE, Raw, read_values
 from serve.contract.contract import Contract
 from serve.contract.feature import Feature
 from serve.contract.tables import encode_columns, fill_absent
 from serve.errors import RequestError
 
 MATRIX = "X"
-FLOATS = ("FP64", "FP32")
+FLOATS = ("FP64", "FP32", "FP16")
 WHOLE = {f"{sign}INT{bits}": (sign, bits) for sign in ("", "U") for bits in (8, 16, 32, 64)}
-NUMBERS = (*FLOATS, *WHOLE)
-# These parameters ask for extensions that change the meaning of data. The server's metadata lists none of them.
+NUMBERS = (*FLOATS, *WHOLE, "BOOL")
+# These parameters ask for extensions that change the meaning of data, and that are not offered.
 EXTENSIONS = {
-    "binary_data_size": "the binary tensor data extension",
     "shared_memory_region": "the shared memory extensions",
     "classification": "the classification extension",
 }
@@ -43,12 +43,13 @@ class Tensor:
         return self.shape[1] if len(self.shape) == 2 else 1
 
 
-def read_tensors(request: Mapping[str, Any]) -> list[Tensor]:
-    """Return the inputs of a request, each of the same n rows. Raises RequestError."""
+def read_tensors(request: Mapping[str, Any], raw: Raw) -> list[Tensor]:
+    """Return the inputs of a request, each of the same n rows.   raw: holds binary data. Raises RequestError."""
     inputs = request.get("inputs")
     if not isinstance(inputs, list) or not inputs:
         raise RequestError("inputs: expected a list of at least one tensor")
-    tensors = [_read_tensor(tensor, f"inputs[{number}]") for number, tensor in enumerate(inputs)]
+    tensors = [_read_tensor(tensor, raw, f"inputs[{number}]") for number, tensor in enumerate(inputs)]
+    raw.finish()
     rows = tensors[0].shape[0]
     for tensor in tensors[1:]:
         if tensor.shape[0] != rows:
@@ -75,7 +76,7 @@ def encode_tensors(contract: Contract, tensors: Sequence[Tensor]) -> np.ndarray:
         if tensor.width != 1:
             raise RequestError(f"{tensor.where}.shape: expected [N] or [N, 1]")
         _check_datatype(tensor, ("BYTES",) if feature.is_category else NUMBERS)
-        columns[feature.name] = tensor.data
+        columns[feature.name] = _as_numbers(tensor)
     return encode_columns(contract, fill_absent(contract, columns, tensors[0].shape[0]))
 
 
@@ -103,9 +104,10 @@ def _encode_matrix(contract: Contract, tensors: Sequence[Tensor]) -> np.ndarray:
     names = [feature.name for feature in contract.scored]
     if len(tensor.shape) != 2 or tensor.width != len(names):
         raise RequestError(f"{tensor.where}.shape: expected [N, {len(names)}]: {', '.join(names)}")
-    _check_datatype(tensor, FLOATS)
+    _check_datatype(tensor, NUMBERS)
+    data = _as_numbers(tensor)
     indexed = replace(contract, features=tuple(map(_use_index, contract.scored)))
-    return encode_columns(indexed, {name: tensor.data[i :: len(names)] for i, name in enumerate(names)})
+    return encode_columns(indexed, {name: data[i :: len(names)] for i, name in enumerate(names)})
 
 
 def _use_index(feature: Feature) -> Feature:
@@ -115,7 +117,7 @@ def _use_index(feature: Feature) -> Feature:
     return replace(feature, type="integer", min=0, max=len(feature.values) - 1, values=())
 
 
-def _read_tensor(value: object, where: str) -> Tensor:
+def _read_tensor(value: object, raw: Raw, where: str) -> Tensor:
     tensor = require_object(value, where)
     refuse_extensions(tensor, f"{where}.")
     name, datatype, shape = tensor.get("name"), tensor.get("datatype"), tensor.get("shape")
@@ -127,7 +129,14 @@ def _read_tensor(value: object, where: str) -> Tensor:
         raise RequestError(f"{where}.shape: expected a list of one or two dimensions")
     if not all(type(length) is int and 0 <= length < 2**64 for length in shape):
         raise RequestError(f"{where}.shape: expected whole numbers from 0, of 64 bits")
-    return Tensor(where, name, datatype, tuple(shape), _flatten(tensor.get("data"), shape, f"{where}.data"))
+    size = (tensor.get("parameters") or {}).get(SIZE)
+    if size is None:
+        data = _flatten(tensor.get("data"), shape, f"{where}.data")
+    elif "data" in tensor:
+        raise RequestError(f"{where}: expected data or {SIZE}, not both")
+    else:
+        data = read_values(datatype, raw.take(size, f"{where}.parameters.{SIZE}"), math.prod(shape), where)
+    return Tensor(where, name, datatype, tuple(shape), data)
 
 
 def _flatten(data: object, shape: Sequence[int], where: str) -> Sequence[object]:
@@ -143,6 +152,15 @@ def _flatten(data: object, shape: Sequence[int], where: str) -> Sequence[object]
     if any(isinstance(value, list | dict) for value in data):
         raise RequestError(f"{where}: expected numbers, text or null, nested no deeper than the shape says")
     return data
+
+
+def _as_numbers(tensor: Tensor) -> Sequence[object]:
+    """Return the values, those of a BOOL as 1 and 0. Raises RequestError."""
+    if tensor.datatype != "BOOL":
+        return tensor.data
+    if not all(value is None or type(value) is bool for value in tensor.data):
+        raise RequestError(f"{tensor.where}.data: expected true and false for BOOL")
+    return [None if value is None else int(value) for value in tensor.data]
 
 
 def _check_datatype(tensor: Tensor, expected: Sequence[str]) -> None:

@@ -1,13 +1,15 @@
 """Triton's own client against a real server process."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import tritonclient.http as triton
+import tritonclient.http.aio as triton_aio
 from tritonclient._plugin import InferenceServerClientPlugin
-from tritonclient.utils import InferenceServerException
+from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 
 from serve.contract.contract import Contract
 from serve.model.scorer import Scorer
@@ -75,10 +77,10 @@ def test_the_client_finds_the_server_and_its_model(client):
     assert client.is_model_ready(MODEL, "7")
     assert not client.is_model_ready(MODEL, "8")
     assert not client.is_model_ready("other")
-    assert client.get_server_metadata()["extensions"] == []
+    assert client.get_server_metadata()["extensions"] == ["binary_tensor_data"]
     metadata = client.get_model_metadata(MODEL, "7")
     assert (metadata["name"], metadata["versions"]) == (MODEL, ["7"])
-    assert metadata["inputs"] == [{"name": "X", "datatype": "FP64", "shape": [-1, len(CONTRACT.scored)]}]
+    assert [each["name"] for each in metadata["inputs"]] == [feature.name for feature in CONTRACT.scored]
 
 
 def test_the_matrix_scores_as_the_file_does_in_the_process(client, scorer, rows):
@@ -113,10 +115,10 @@ def test_whole_numbers_may_come_as_whole_number_tensors(client, scorer):
 
 
 def test_without_outputs_asked_for_the_client_reads_all_of_them(client, scorer, rows):
-    result = client.infer(MODEL, [make_input("X", rows[:3])])  # asks for binary outputs, and gets JSON
+    result = client.infer(MODEL, [make_input("X", rows[:3])])  # asks for binary outputs
     np.testing.assert_array_equal(result.as_numpy("probability"), scorer.score(rows[:3]))
     assert {output["name"] for output in result.get_response()["outputs"]} == {
-        *("probability", "prediction_code", "prediction")
+        *("probability", "prediction_code", "prediction", "band")
     }
 
 
@@ -132,14 +134,42 @@ def test_the_client_reads_what_was_wrong(client, rows):
     assert raised.value.status() == "422"
 
 
-def test_binary_input_is_refused_by_the_name_of_the_extension(client, rows):
-    tensor = triton.InferInput("X", list(rows.shape), "FP64").set_data_from_numpy(rows)  # binary by default
-    with pytest.raises(InferenceServerException, match="binary tensor data extension is not supported"):
-        client.infer(MODEL, [tensor])
+def make_inputs(metadata: dict[str, Any], rows: np.ndarray, **how: bool) -> list[triton.InferInput]:
+    """Make the inputs that a model's metadata describe, by nothing else."""
+    inputs = []
+    for column, described in enumerate(metadata["inputs"]):
+        data = rows[:, [column]].astype(triton_to_np_dtype(described["datatype"]))
+        tensor = triton.InferInput(described["name"], list(data.shape), described["datatype"])
+        inputs.append(tensor.set_data_from_numpy(data, **how))
+    return inputs
 
 
-def test_one_request_may_name_its_content_type_itself_and_must(server, rows):
+@pytest.mark.parametrize("binary", [True, False])
+def test_the_metadata_is_enough_to_call_the_model(server, scorer, rows, binary):
+    with triton.InferenceServerClient(f"127.0.0.1:{server.port}") as client:  # as it is: it names no content type
+        inputs = make_inputs(client.get_model_metadata(MODEL), rows, binary_data=binary)
+        result = client.infer(MODEL, inputs)
+    p = scorer.score(rows)
+    np.testing.assert_array_equal(result.as_numpy("probability"), p)
+    np.testing.assert_array_equal(result.as_numpy("prediction_code"), scorer.decide(p))
+    assert [label.decode() for label in result.as_numpy("prediction")] == [CONTRACT.label(c) for c in scorer.decide(p)]
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_the_asynchronous_client_gets_the_same_answers(server, scorer, rows, binary):
+    async def ask_twice() -> list[np.ndarray]:
+        async with triton_aio.InferenceServerClient(f"127.0.0.1:{server.port}") as client:
+            inputs = make_inputs(await client.get_model_metadata(MODEL), rows, binary_data=binary)
+            outputs = [triton_aio.InferRequestedOutput("probability", binary_data=binary)]
+            answers = [await client.infer(MODEL, inputs, outputs=outputs) for _ in range(2)]
+            return [answer.as_numpy("probability") for answer in answers]
+
+    for p in asyncio.run(ask_twice()):
+        np.testing.assert_array_equal(p, scorer.score(rows))
+
+
+def test_a_binary_matrix_scores_as_the_file_does(server, scorer, rows):
+    tensor = triton.InferInput("X", list(rows.shape), "FP64").set_data_from_numpy(rows)
     with triton.InferenceServerClient(f"127.0.0.1:{server.port}") as client:
-        client.infer(MODEL, [make_input("X", rows[:1])], headers={"Content-Type": "application/json"})
-        with pytest.raises(InferenceServerException, match="expected Content-Type: application/json"):
-            client.infer(MODEL, [make_input("X", rows[:1])])
+        result = client.infer(MODEL, [tensor])
+    np.testing.assert_array_equal(result.as_numpy("probability"), scorer.score(rows))

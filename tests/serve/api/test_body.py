@@ -87,7 +87,7 @@ def test_a_body_that_would_take_too_much_memory_is_413_before_it_is_parsed(shelf
     monkeypatch.setattr(strict_json, "loads_in_pieces", None)
     response = app.test_client().post(path, data='["' + '","' * 10_000 + '"]', content_type=JSON)
     assert response.status_code == 413
-    assert response.json == {"error": "too many values for one request, send them in several requests"}
+    assert response.json["error"] == "too many values for one request, send them in several requests"
 
 
 @pytest.mark.parametrize("body", ['[{"Age": 17}]', "[1", "[]", "7"])

@@ -15,7 +15,10 @@ from serve.metrics.log_format import JSONFormatter
 from tests.exposition import read_series
 
 KEY = "lab-key-4711"
-PUBLIC = ["/", "/ping", "/health/live", "/health/ready"]
+PUBLIC = [
+    *("/", "/ping", "/health", "/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready"),
+    *("/v2/models/x/ready", "/v2/models/x/versions/x/ready", "/v1/models/x"),
+]
 
 
 @pytest.fixture
@@ -42,7 +45,7 @@ def test_every_route_but_the_public_ones_requires_a_key(keyed):
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/nothing"), ("GET", "/health"), ("GET", "/health/../api/v2/model"), ("GET", "//"), ("BREW", "/"),
+    [("GET", "/nothing"), ("GET", "/healthy"), ("GET", "/health/../api/v2/model"), ("GET", "//"), ("BREW", "/"),
      ("GET", "/api/v2/predict"), ("OPTIONS", "/api/v2/predict"), ("GET", "/%2e/api/v2/model"), ("GET", "/ping/")],
 )  # fmt: skip
 def test_any_other_address_requires_a_key_before_its_own_error(keyed, method, path):
@@ -77,7 +80,7 @@ def test_the_body_of_a_refused_request_is_not_parsed(keyed):
 )
 def test_a_valid_key_is_accepted_on_every_route(keyed, application, headers):
     assert keyed.post("/api/v2/predict", json=application, headers=headers).status_code == 200
-    for path in ("/api/v2/model", "/openapi.json", "/docs/", *PUBLIC[2:]):
+    for path in ("/api/v2/model", "/openapi.json", "/docs/", *(path for path in PUBLIC if "/x" not in path)):
         with keyed.get(path, headers=headers) as answer:
             assert answer.status_code == 200
     assert keyed.get("/nothing", headers=headers).status_code == 404
@@ -164,7 +167,7 @@ def test_a_crash_is_logged_by_class_and_counted(client, make_app, caplog, applic
     loaded = client.application.extensions["live_model"].current
     monkeypatch.setattr(type(loaded.scorer), "answer_row", crash)
     assert client.post("/api/v2/predict", json=application).status_code == 500
-    (line,) = [JSONFormatter().format(record) for record in caplog.records if record.name == "serve.api.app"]
+    (line,) = [JSONFormatter().format(record) for record in caplog.records if record.name == "serve.api.faults"]
     assert json.loads(line)["message"].startswith("ZeroDivisionError at ")
     assert "85125" not in caplog.text
     assert counts(client) == {("/api/v2/predict", "POST", "500"): 1}

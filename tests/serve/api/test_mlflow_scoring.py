@@ -15,6 +15,7 @@ ROWS = [GOOD, BAD, GOOD]
 RECORDS = [dict(zip(NAMES, row, strict=True)) for row in ROWS]
 COLUMNS = {name: list(column) for name, column in zip(NAMES, zip(*ROWS, strict=True), strict=True)}
 CSV = "\n".join([",".join(NAMES), *(",".join(map(str, row)) for row in ROWS)]) + "\n"
+ERROR = {"error", "error_code", "message"}
 
 
 def invoke(client, body: Any, kind: str | None = "application/json"):
@@ -32,7 +33,7 @@ def test_ping_is_an_empty_line_with_a_model(client, path):
 @pytest.mark.parametrize("path", ["/ping", "/health"])
 def test_ping_is_503_without_a_model(empty_client, path):
     response = empty_client.get(path)
-    assert (response.status_code, set(response.json)) == (503, {"error"})
+    assert (response.status_code, set(response.json)) == (503, ERROR)
 
 
 @pytest.mark.parametrize("server", ["client", "empty_client"])
@@ -117,7 +118,8 @@ def test_null_nan_and_absent_mean_missing_where_a_value_may_be(client, missing):
 )
 def test_what_breaks_the_contract_is_422_in_the_one_shape(client, body, fields):
     response = invoke(client, body)
-    assert (response.status_code, set(response.json)) == (422, {"error", "fields"})
+    assert (response.status_code, set(response.json)) == (422, ERROR | {"fields"})
+    assert response.json["message"] == response.json["error"]
     assert fields is None or set(response.json["fields"]) == fields
 
 
@@ -137,8 +139,9 @@ MALFORMED = [
     ({"inputs": COLUMNS, "instances": [SECRET]}, "expected an object with exactly one of"),
     ({"inputs": COLUMNS, "signature_name": MARK}, "unknown key"),
     ({"inputs": COLUMNS, MARK: 1}, "unknown key"),
-    ({"inputs": COLUMNS, "params": {MARK: 1}}, "params: expected none"),
-    ({"inputs": COLUMNS, "params": [SECRET]}, "params: expected none"),
+    ({"inputs": COLUMNS, "params": {MARK: 1}}, "params: unknown name, expected details or reasons"),
+    ({"inputs": COLUMNS, "params": {"details": SECRET}}, "params.details: expected true or false"),
+    ({"inputs": COLUMNS, "params": [SECRET]}, "params: expected an object or null"),
     ({"dataframe_split": [SECRET]}, "dataframe_split: expected an object of columns and data"),
     ({"dataframe_split": {"data": [[SECRET]]}}, "dataframe_split: expected an object of columns and data"),
     ({"dataframe_split": {"columns": NAMES}}, "dataframe_split: expected an object of columns and data"),
@@ -170,7 +173,7 @@ MALFORMED = [
 def test_a_malformed_body_is_400_and_neither_answer_nor_log_holds_the_value(client, caplog, body, message):
     caplog.set_level(logging.DEBUG)
     response = invoke(client, json.dumps(body) if body == MARK else body)
-    assert (response.status_code, set(response.json)) == (400, {"error"})
+    assert (response.status_code, set(response.json)) == (400, ERROR)
     assert response.json["error"].startswith(message)
     assert MARK not in response.text + caplog.text
 
@@ -184,7 +187,7 @@ def test_a_malformed_body_is_400_and_neither_answer_nor_log_holds_the_value(clie
 )
 def test_another_content_type_is_415(client, kind):
     response = invoke(client, CSV, kind)
-    assert (response.status_code, set(response.json)) == (415, {"error"})
+    assert (response.status_code, set(response.json)) == (415, ERROR)
 
 
 def test_many_rows_are_decided_up_to_the_limits(shelf, make_app):
@@ -198,7 +201,7 @@ def test_many_rows_are_decided_up_to_the_limits(shelf, make_app):
     ]
     answers = [invoke(client, body) for body in too_many]
     answers += [invoke(client, CSV + CSV.splitlines()[1], "text/csv"), invoke(client, CSV * 20, "text/csv")]
-    assert [(answer.status_code, set(answer.json)) for answer in answers] == [(413, {"error"})] * 6
+    assert [(answer.status_code, set(answer.json)) for answer in answers] == [(413, ERROR)] * 6
 
 
 @pytest.mark.parametrize(
@@ -217,7 +220,7 @@ def test_too_many_rows_are_refused_before_they_are_judged(shelf, make_app, body)
 @pytest.mark.parametrize("body", [{"dataframe_records": RECORDS}, "{"])
 def test_without_a_model_invocations_is_503(empty_client, body):
     response = invoke(empty_client, body)
-    assert (response.status_code, set(response.json)) == (503, {"error"})
+    assert (response.status_code, set(response.json)) == (503, ERROR)
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/invocations"), ("POST", "/ping"), ("POST", "/version")])

@@ -6,20 +6,44 @@ import numpy as np
 import pytest
 
 from serve.model.scorer import Scorer
-from tests.serve.api.test_tensors import INFER, MARK, ROW, columns, infer, matrix, tensor
+from tests.serve.api.test_tensors import INFER, MARK, NAMES, ROW, columns, infer, matrix, tensor
 
 MODEL = "/v2/models/loan_approval_model"
-OUTPUTS = [("probability", "FP64"), ("prediction_code", "INT64"), ("prediction", "BYTES")]
+OUTPUTS = [("probability", "FP64"), ("prediction_code", "INT64"), ("prediction", "BYTES"), ("band", "BYTES")]
+
+INPUTS = [
+    {"name": name, "datatype": datatype, "parameters": {"min": low, "max": high, "missing": missing} | unit}
+    for name, datatype, low, high, missing, unit in [
+        ("Age", "FP64", 18, 100, True, {"unit": "years"}),
+        ("Annual_Income", "FP64", 0, 5_000_000, True, {"unit": "currency a year"}),
+        ("Credit_Score", "FP64", 300, 850, True, {"unit": "points"}),
+        ("Loan_Amount", "FP64", 500, 1_000_000, False, {"unit": "currency"}),
+        ("Loan_Duration_Years", "INT64", 1, 30, False, {"unit": "years"}),
+        ("Number_of_Open_Accounts", "FP64", 0, 50, True, {"unit": "accounts"}),
+        ("Had_Past_Default", "FP64", 0, 1, True, {"unit": "0 = no, 1 = yes"}),
+    ]
+]
 
 
-def test_the_server_says_its_name_version_and_that_it_has_no_extensions(client):
-    assert client.get("/v2").json == {"name": "loan-approval", "version": "2", "extensions": []}
+def test_the_server_says_its_name_version_and_extensions(client):
+    assert client.get("/v2").json == {"name": "loan-approval", "version": "2", "extensions": ["binary_tensor_data"]}
 
 
-@pytest.mark.parametrize("path", ["/v2/health/live", "/v2/health/ready"])
-def test_with_a_model_the_server_is_live_and_ready(client, path):
-    response = client.get(path)
-    assert (response.status_code, response.json) == (200, {"live": True})
+def test_with_a_model_the_server_is_live_and_ready(client):
+    assert client.get("/v2/health/live").json == {"live": True}
+    assert client.get("/v2/health/ready").json == {"live": True, "ready": True}
+    assert client.get("/v2/models").json == {"models": ["loan_approval_model"]}
+
+
+def test_the_public_name_is_as_good_as_the_registry_s(shelf, make_app):
+    shelf.promote("loans", version="7")
+    client = make_app(public_name="loans.bank.example").test_client()
+    assert client.get("/v2/models").json == client.get("/v1/models").json == {"models": ["loans.bank.example"]}
+    for name in ("loans.bank.example", "loan_approval_model"):
+        assert client.get(f"/v2/models/{name}").json["name"] == name
+        assert client.get(f"/v2/models/{name}/ready").json == {"name": name, "ready": True}
+        assert infer(client, matrix(ROW), path=f"/v2/models/{name}/infer").json["model_name"] == name
+    assert client.get("/v2/models/other").status_code == 404
 
 
 @pytest.mark.parametrize("path", [MODEL, f"{MODEL}/versions/7"])
@@ -30,8 +54,9 @@ def test_the_model_says_what_it_takes_and_gives(client, path):
         "name": "loan_approval_model",
         "versions": ["7"],
         "platform": "onnx_onnxv1",
-        "inputs": [{"name": "X", "datatype": "FP64", "shape": [-1, 7]}],
+        "inputs": [{"shape": [-1, 1], **each} for each in INPUTS],
         "outputs": [{"name": name, "datatype": datatype, "shape": [-1]} for name, datatype in OUTPUTS],
+        "parameters": {"X": "FP64 [-1, 7] in place of all inputs, a category as its index"},
     }
     ready = client.get(f"{path}/ready")
     assert (ready.status_code, ready.json) == (200, {"name": "loan_approval_model", "ready": True})
@@ -66,6 +91,7 @@ def test_an_answer_has_every_output_and_names_decision_and_model(client, shelf, 
             {"name": "probability", "datatype": "FP64", "shape": [2], "data": p.tolist()},
             {"name": "prediction_code", "datatype": "INT64", "shape": [2], "data": [1, 0]},
             {"name": "prediction", "datatype": "BYTES", "shape": [2], "data": ["Approved", "Não Aprovado"]},
+            {"name": "band", "datatype": "BYTES", "shape": [2], "data": ["approve", "decline"]},
         ],
     }
     assert uuid.UUID(response.headers["X-Decision-Id"]).version == 7
@@ -103,21 +129,46 @@ def test_null_is_as_good_as_absent_where_a_key_is_optional(client):
 
 def test_parameters_and_keys_of_a_client_s_own_have_no_effect(client):
     inputs = matrix(ROW) | {"parameters": {"content_type": "np"}, "more": 1}
-    outputs = [{"name": "prediction_code", "parameters": {"binary_data": True}}]
-    extra = {"parameters": {"binary_data_output": True, "priority": 1}, "model_name": "x"}
+    outputs = [{"name": "prediction_code", "parameters": {"own": True}}]
+    extra = {"parameters": {"priority": 1}, "model_name": "x"}
     assert infer(client, inputs, outputs=outputs, **extra).json["outputs"][0]["data"] == [1]
 
 
 @pytest.mark.parametrize(
     ("kind", "status"),
     [
-        *[("application/json", 200), ("application/json; charset=utf-8", 200), (None, 415), ("", 415)],
+        *[("application/json", 200), ("application/json; charset=utf-8", 200), ("application/octet-stream", 200)],
+        *[(None, 415), ("", 415)],
         *[("text/plain", 415), ("application/x-www-form-urlencoded", 415), ("multipart/form-data; boundary=x", 415)],
     ],
 )
-def test_a_request_that_a_page_of_another_origin_could_send_is_415(client, kind, status):
+@pytest.mark.parametrize("sign", [{"Origin": "https://elsewhere.example"}, {"Authorization": "Basic dTpw"}])
+def test_a_request_that_a_page_of_another_origin_could_send_is_415(client, kind, status, sign):
     body = json.dumps({"inputs": [matrix(ROW)]})
-    assert client.post(INFER, data=body, content_type=kind).status_code == status
+    assert client.post(INFER, data=body, content_type=kind, headers=sign).status_code == status
+
+
+def test_a_client_that_is_no_page_need_not_name_the_content_type(client):
+    assert client.post(INFER, data=json.dumps({"inputs": [matrix(ROW)]}), content_type=None).status_code == 200
+
+
+def test_decision_id_and_reasons_are_in_the_answer_on_request(client):
+    plain = infer(client, matrix(ROW)).json
+    assert "parameters" not in plain
+    detailed = infer(client, matrix(ROW), parameters={"details": True})
+    assert detailed.json["parameters"] == {"decision_id": detailed.headers["X-Decision-Id"]}
+    explained = infer(client, matrix(ROW), parameters={"reasons": True}).json
+    *outputs, reasons = explained["outputs"]
+    assert outputs == plain["outputs"]
+    batch = client.post("/api/v2/predict/batch?reasons=true", json=[dict(zip(NAMES, ROW, strict=True))]).json
+    assert reasons == {"name": "reasons", "datatype": "BYTES", "shape": [1], "data": [" ".join(batch[0]["reasons"])]}
+
+
+def test_the_first_fault_stands_in_the_one_text_that_clients_print(client):
+    response = infer(client, matrix([17, *ROW[1:]]))
+    assert response.status_code == 422
+    assert response.json["error"].startswith("the application breaks the contract: 0.Age: ")
+    assert set(response.json["fields"]) == {"0.Age"}
 
 
 X = matrix(ROW)
@@ -155,15 +206,6 @@ def test_a_malformed_request_is_400_by_path_and_what_was_expected_never_the_valu
 def test_what_is_not_strict_json_is_400(client, body):
     response = client.post(INFER, data=body, content_type="application/json")
     assert (response.status_code, set(response.json)) == (400, {"error"})
-
-
-def test_the_binary_extension_is_refused_by_its_name(client):
-    headers = {"Inference-Header-Content-Length": "10", "Content-Type": "application/octet-stream"}
-    response = client.post(INFER, data=b"\0" * 66, headers=headers)
-    assert response.status_code == 400
-    assert response.json == {
-        "error": "Inference-Header-Content-Length: the binary tensor data extension is not supported"
-    }
 
 
 def test_another_content_type_is_415(client):

@@ -28,6 +28,9 @@ def read_metrics(service: Service) -> str:
         (b"/invocations", 1000),
         (b"/v2/models/loan/versions/1/infer", 1000),
         (b"/v2/models/loan", 100),
+        (b"/v1/models/loan:predict", 1000),
+        (b"/v1/models/loan:explain", 1000),
+        (b"/v1/models/loan", 100),
         (b"/invocations/", 100),
     ],
 )
@@ -46,10 +49,27 @@ def test_where_keys_are_required_only_the_body_of_a_caller_with_a_key_is_kept(tm
     assert not locked.admits(b"/invocations", {})
 
 
-@pytest.mark.parametrize(("target", "urgent"), [(b"/health/live", True), (b"/health/ready", True), (b"/", False)])
-def test_only_health_checks_pass_a_full_queue(service, target, urgent):
-    assert service.is_urgent(target) is urgent
+HEALTH = [b"/health", b"/health/live", b"/health/ready", b"/ping", b"/v2/health/live", b"/v2/health/ready"]
+HEALTH += [b"/v2/models/loan/ready", b"/v2/models/loan/versions/1/ready", b"/v1/models/loan", b"/health/live?full=1"]
+
+
+@pytest.mark.parametrize("target", HEALTH)
+def test_health_checks_of_every_protocol_pass_a_full_queue(service, target):
+    assert service.is_urgent(target)
     assert not service.metrics.is_urgent(target)
+
+
+@pytest.mark.parametrize("target", [b"/", b"/v2/models/loan/infer", b"/v1/models/loan:predict", b"/healthy"])
+def test_no_other_request_passes_a_full_queue(service, target):
+    assert not service.is_urgent(target)
+
+
+def test_the_routes_that_vertex_ai_names_are_health_and_many_rows(tmp_path):
+    routes = {"vertex_health": "/aip/alive", "vertex_predict": "/aip/decide.now"}
+    service = Service(Settings(store=tmp_path / "empty", **SETTINGS, **routes))
+    assert service.is_urgent(b"/aip/alive")
+    assert service.body_limit(b"/aip/decide.now") == 1000
+    assert service.body_limit(b"/aip/decide_now") == 100
 
 
 def test_the_gauges_say_how_much_there_is_to_do(service):

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from serve.api.binary import Raw
 from serve.api.tensors import encode_tensors, read_tensors
 
 MARK = "7130425.5"  # a value that no message and no log line holds by chance
@@ -50,6 +51,17 @@ def test_a_tensor_a_feature_says_the_same_as_the_matrix(client):
     assert len(expected["outputs"][0]["data"]) == 3
     for inputs in ([nested], columns(*rows), upright, flat_upright):
         assert infer(client, *inputs).json == expected
+
+
+@pytest.mark.parametrize(("datatype", "value"), [("INT32", 1), ("UINT8", 1), ("BOOL", True), ("FP32", 1.0)])
+def test_a_flag_may_come_as_any_datatype_that_holds_it_exactly(client, datatype, value):
+    expected = infer(client, *columns([*ROW[:6], 1])).json
+    flag = tensor("Had_Past_Default", [1], [value], datatype)
+    assert infer(client, *columns(ROW)[:6], flag).json == expected
+
+
+def test_the_matrix_may_be_of_whole_numbers(client):
+    assert infer(client, matrix(ROW) | {"datatype": "INT64"}).json == infer(client, matrix(ROW)).json
 
 
 @pytest.mark.parametrize("missing", ["null", "NaN"])
@@ -126,7 +138,7 @@ def test_a_name_that_is_no_category_breaks_the_contract(mixed_client, name):
     ("inputs", "message"),
     [
         ([tensor("home", [1], [1], "INT64")], "inputs[0].datatype: expected BYTES"),
-        ([tensor("amount", [1], ["1"], "BYTES")], "inputs[0].datatype: expected FP64 or FP32 or INT8 or "),
+        ([tensor("amount", [1], ["1"], "BYTES")], "inputs[0].datatype: expected FP64 or FP32 or FP16 or INT8 or "),
         ([tensor("region", [1], ["north"], "BYTES")], "inputs[0].name: unknown, expected X or amount, home"),
     ],
 )
@@ -142,18 +154,22 @@ def test_the_least_and_the_greatest_number_of_a_datatype_are_within_it(client):
         assert response.status_code == 422  # for the features that must be given
 
 
+EMPTY_X = {"name": "X", "shape": [1, 7], "datatype": "FP64"}
 X, AGE, INCOME = matrix(ROW), columns(ROW)[0], columns(ROW)[1]
 SECRET = float(MARK)
 MALFORMED = [
     ({"inputs": [X | {"parameters": SECRET}]}, "inputs[0].parameters: expected an object"),
-    ({"inputs": [X | {"parameters": {"binary_data_size": 56}}]}, "inputs[0].parameters.binary_data_size: the binary"),
+    ({"inputs": [X | {"parameters": {"binary_data_size": 56}}]}, "inputs[0]: expected data or binary_data_size, not"),
+    ({"inputs": [EMPTY_X | {"parameters": {"binary_data_size": 56}}]}, "inputs[0].parameters.binary_data_size: "),
+    ({"inputs": [EMPTY_X | {"parameters": {"binary_data_size": MARK}}]}, "inputs[0].parameters.binary_data_size: "),
+    ({"inputs": [X | {"datatype": "BOOL"}]}, "inputs[0].data: expected true and false for BOOL"),
     ({"inputs": [X | {"parameters": {"shared_memory_region": MARK}}]}, "inputs[0].parameters.shared_memory_region: "),
     ({"inputs": [X | {"name": SECRET}]}, "inputs[0].name: expected text"),
     ({"inputs": [X | {"name": MARK}]}, "inputs[0].name: unknown, expected X or Age, Annual_Income, "),
     ({"inputs": [X | {"name": "x"}]}, "inputs[0].name: unknown, expected X or Age, Annual_Income, "),
     ({"inputs": [X | {"datatype": None}]}, "inputs[0].datatype: expected text"),
     ({"inputs": [X | {"datatype": MARK}]}, "inputs[0].datatype: expected FP64 or FP32"),
-    ({"inputs": [X | {"datatype": "INT64"}]}, "inputs[0].datatype: expected FP64 or FP32"),
+    ({"inputs": [matrix([0.5, *ROW[1:]]) | {"datatype": "INT64"}]}, "inputs[0].data: expected whole numbers"),
     ({"inputs": [X | {"shape": MARK}]}, "inputs[0].shape: expected a list"),
     ({"inputs": [X | {"shape": []}]}, "inputs[0].shape: expected a list of one or two"),
     ({"inputs": [X | {"shape": [1, 7, 1]}]}, "inputs[0].shape: expected a list of one or two"),
@@ -178,7 +194,7 @@ MALFORMED = [
     ({"inputs": [AGE, AGE]}, "inputs[1].name: stands twice"),
     ({"inputs": [AGE, INCOME | {"shape": [2], "data": [1, 2]}]}, "inputs[1].shape: expected as many rows"),
     ({"inputs": [AGE | {"shape": [1, 2], "data": [1, 2]}]}, "inputs[0].shape: expected [N] or [N, 1]"),
-    ({"inputs": [AGE | {"datatype": "BOOL"}]}, "inputs[0].datatype: expected FP64 or FP32 or INT8"),
+    ({"inputs": [AGE | {"datatype": "BOOL"}]}, "inputs[0].data: expected true and false for BOOL"),
     (
         {"inputs": [AGE | {"datatype": "INT64", "data": [SECRET]}]},
         "inputs[0].data: expected whole numbers within",
@@ -205,4 +221,4 @@ def test_a_malformed_tensor_is_400_by_path_and_what_was_expected_never_the_value
 def test_a_feature_that_is_named_as_the_matrix_is_a_feature(loans):
     contract = replace(loans, features=(replace(loans.features[0], name="X"), *loans.features[1:]))
     document = {"inputs": [column | {"name": column["name"].replace("Age", "X")} for column in columns(ROW, ROW)]}
-    assert encode_tensors(contract, read_tensors(document)).tolist() == [ROW, ROW]
+    assert encode_tensors(contract, read_tensors(document, Raw(b""))).tolist() == [ROW, ROW]

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 import flask_swagger_ui
-from flask import Blueprint, Response, send_from_directory
+from flask import Blueprint, Response, current_app, send_from_directory
 from werkzeug.exceptions import NotFound
 
 from serve.api.body import respond
@@ -63,7 +63,7 @@ def docs_file(name: str = "") -> Response:
 def openapi() -> Response:
     """Return the OpenAPI document; without a model the application is any object."""
     loaded = live_model().current
-    return respond(make_document(loaded.scorer.contract if loaded else None))
+    return respond(make_document(loaded.scorer.contract if loaded else None, bool(current_app.extensions["keys"])))
 
 
 @documents.get("/api/v2/model/card")

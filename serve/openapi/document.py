@@ -17,12 +17,25 @@ FILE = Path(__file__).with_name("document.json")
 MODEL = "/v2/models/{name}"
 
 
-def make_document(contract: Contract | None) -> dict[str, Any]:
-    """Return an OpenAPI 3.1 document for the service; without a contract an application is any object."""
+SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "basic": {"type": "http", "scheme": "basic", "description": "the key as the password"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
+PUBLIC = "health"  # the tag of operations that need no key
+
+
+def make_document(contract: Contract | None, keys: bool = False) -> dict[str, Any]:
+    """Return an OpenAPI 3.1 document for the service; without a contract an application is any object.
+
+    keys: whether operations need an API key.
+    """
     document = {key: _expand(part) for key, part in _load().items() if key != "parts"}
     if contract:
         _describe_features(document["components"]["schemas"], contract)
         _add_examples(document["paths"], contract)
+    if keys:
+        _require_keys(document)
     return document
 
 
@@ -50,6 +63,19 @@ def _expand(node: Any) -> Any:
     return {"content" if key == "json" else key: _expand(value) for key, value in full.items()}
 
 
+def _require_keys(document: dict[str, Any]) -> None:
+    """Add the ways to send a key, and 401, to the operations that need one."""
+    document["components"]["securitySchemes"] = SCHEMES
+    document["security"] = [{name: []} for name in SCHEMES]
+    refused = _expand({"401": {"description": "No valid API key", "json": "#Error"}})
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            if PUBLIC in operation["tags"]:
+                operation["security"] = []
+            else:
+                operation["responses"] |= refused
+
+
 def _describe_features(schemas: dict[str, Any], contract: Contract) -> None:
     """Add the contract's features and labels to the schemas."""
     scored = [feature.name for feature in contract.scored]
@@ -69,6 +95,7 @@ def _describe_features(schemas: dict[str, Any], contract: Contract) -> None:
     for schema in ("Prediction", "BatchPrediction", "Decision"):
         schemas[schema]["properties"]["prediction"] |= labels
     schemas["PredictionColumns"]["properties"]["prediction"]["items"] |= labels
+    schemas["Detail"]["properties"]["label"] |= labels
     for schema in ("Reason", "Counterfactual"):
         schemas[schema]["properties"]["feature"] |= {"enum": scored}
     first = contract.scored[0]
@@ -94,6 +121,7 @@ def _add_examples(paths: dict[str, Any], contract: Contract) -> None:
         f"{MODEL}/infer": {"example": {"inputs": [tensor]}},
         f"{MODEL}/versions/{{version}}/infer": {"example": {"inputs": [tensor]}},
         "/invocations": {"example": {"dataframe_records": [example]}},
+        **{f"/v1/models/{{name}}:{verb}": {"example": {"instances": [example]}} for verb in ("predict", "explain")},
     }
     for path, added in examples.items():
         paths[path]["post"]["requestBody"]["content"]["application/json"] |= added

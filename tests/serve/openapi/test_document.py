@@ -103,6 +103,7 @@ def test_only_operations_that_decide_document_the_applicant_key(client):
             keys = [each for each in operation.get("parameters", []) if each["name"] == "X-Applicant-Key"]
             applicant_keys[operation.get("operationId", path)] = keys
     deciding = {"predict", "decide", "predict_batch", "invocations", "infer", "infer_version"}
+    deciding |= {"v1_predict", "v1_explain"}
     assert {operation for operation, keys in applicant_keys.items() if keys} == deciding
     schema = applicant_keys["predict"][0]["schema"]
     for key in ("a", "person 7", "~!+-", "x" * 256, "", " a", "a,b", "é", "x" * 257):
@@ -176,3 +177,47 @@ def test_the_examples_of_the_protocols_are_answered_as_documented(client, path):
     assert response.status_code == 200
     assert set(response.json) == set(document["components"]["schemas"][schema]["required"])
     assert set(operation["responses"]["200"]["headers"]) <= set(response.headers.keys())
+
+
+def walk(node):
+    """Yield every object in a document."""
+    if isinstance(node, dict):
+        yield node
+        node = list(node.values())
+    if isinstance(node, list):
+        for each in node:
+            yield from walk(each)
+
+
+@pytest.mark.parametrize("keys", [True, False])
+def test_every_array_says_what_its_items_are(loans, keys):
+    arrays = [node for node in walk(make_document(loans, keys)) if "array" in (node.get("type") or ())]
+    assert arrays
+    assert [array for array in arrays if "items" not in array] == []
+
+
+def test_every_operation_has_an_id_of_its_own_and_a_known_tag(loans):
+    document = make_document(loans)
+    operations = [each for item in document["paths"].values() for each in item.values()]
+    assert len({operation["operationId"] for operation in operations}) == len(operations)
+    assert {tag for operation in operations for tag in operation["tags"]} == {tag["name"] for tag in document["tags"]}
+
+
+def test_an_operation_documents_401_where_the_server_asks_for_a_key(shelf, make_app, tmp_path):
+    shelf.promote("loans")
+    (tmp_path / "keys").write_text(f"lab:{'0' * 64}\n")
+    client = make_app(api_keys_file=tmp_path / "keys").test_client()
+    document = make_document(None, keys=True)
+    assert set(document["components"]["securitySchemes"]) == {name for each in document["security"] for name in each}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            asks = client.open(re.sub(r"{\w+}", "x", path), method=method).status_code == 401
+            assert ("401" in operation["responses"], operation.get("security") != []) == (asks, asks), path
+    assert "security" not in make_document(None)
+
+
+def test_exactly_one_form_of_an_invocation_is_documented(loans):
+    invocation = make_document(loans)["components"]["schemas"]["Invocation"]
+    assert [each["required"][0] for each in invocation["oneOf"]] == [
+        name for name in invocation["properties"] if name != "params"
+    ]

@@ -94,7 +94,7 @@ def test_a_frame_is_decided_as_the_file_decides_it_in_the_process(client, frame)
 def test_the_client_reads_what_was_wrong(client, frame):
     with pytest.raises(Exception, match=r"error code 422.*0\.Age"):
         client.invoke(frame.assign(Age=17.0))
-    with pytest.raises(Exception, match=r"error code 400.*takes no parameters"):
+    with pytest.raises(Exception, match=r"error code 400.*unknown name, expected details or reasons"):
         client.invoke(frame, params={"threshold": 0.1})
 
 

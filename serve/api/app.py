@@ -9,7 +9,14 @@ from flask import Flask, Response
 from serve.api import batch, decision, mlflow_scoring, open_inference, status, v1
 from serve.api.body import share_room
 from serve.api.faults import handle_errors
-from serve.api.hooks import observe, record_refusals, refuse_long_headers, refuse_other_spellings, require_keys
+from serve.api.hooks import (
+    check_applicant_keys,
+    observe,
+    record_refusals,
+    refuse_long_headers,
+    refuse_other_spellings,
+    require_keys,
+)
 from serve.api.pages import app_pages, docs_pages, documents
 from serve.keys import Keys
 from serve.metrics.observer import Observer
@@ -41,8 +48,10 @@ def create_app(settings: Settings | None = None) -> Flask:
         require_keys(app, keys, observer)
     if prediction_log:
         record_refusals(app, prediction_log.refusals)
+    check_applicant_keys(app)
     refuse_other_spellings(app)
     refuse_long_headers(app)
+    app.url_map.converters["model"] = v1.ModelName
     for module in (status, decision, batch, open_inference, v1, mlflow_scoring):
         app.register_blueprint(module.blueprint)
     for blueprint in (app_pages, docs_pages, documents):

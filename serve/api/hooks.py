@@ -104,14 +104,18 @@ def observe(app: Flask, observer: Observer) -> None:
         return response
 
 
-def record_refusals(app: Flask, refusals: Refusals) -> None:
-    """Count refused requests for decisions, and refuse those with an invalid applicant key."""
+def check_applicant_keys(app: Flask) -> None:
+    """Refuse requests for decisions with an invalid applicant key, also where no log would keep it."""
 
     @app.before_request
     def check() -> None:
         key = request.headers.get(HEADER)
         if request.endpoint in DECISION_ENDPOINTS and key is not None and not is_key(key.encode("latin-1")):
             raise RequestError(f"{HEADER}: expected 1 to {LONGEST_KEY} printable ASCII characters without a comma")
+
+
+def record_refusals(app: Flask, refusals: Refusals) -> None:
+    """Count refused requests for decisions."""
 
     @app.after_request
     def count(response: Response) -> Response:

@@ -64,7 +64,7 @@ class Lane:
 
     def _prepare(self, headers: Mapping[bytes, bytes]) -> Answer | None:
         applicant = headers.get(APPLICANT)
-        if applicant is not None and self._log is not None and not is_key(applicant):
+        if applicant is not None and not is_key(applicant):
             return None
         trace = valid_traceparent(headers.get(b"traceparent", b"").decode("latin-1"))
         return partial(self._answer, headers, applicant, trace)

@@ -59,7 +59,7 @@ def invocations() -> Response:
     else:
         document = read_json_batch(contract, nan_is_null=True)
         X = _encode_json(contract, document, monitored)
-        wish = Wish.read(document.get("params"), "params") if document.get("params") else wish
+        wish = wish if document.get("params") is None else Wish.read(document["params"], "params")
     check_rows(len(X))
     answers, decision_id = decide_as_wished(loaded, X, wish, monitored)
     response = sagemaker.write(answers) or respond({"predictions": answers})

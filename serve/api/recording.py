@@ -105,8 +105,7 @@ def _record(loaded: Loaded, decision_id: str, X: np.ndarray, p: Any, codes: Any,
     if log is None and shadow is None:
         return
     seconds, key = time.perf_counter() - g.begun, request.headers.get(HEADER)
-    # Without a log nobody has checked the key, and the shadow needs none.
-    optional["applicant"] = key.encode("latin-1") if key is not None and log else None
+    optional["applicant"] = key.encode("latin-1") if key is not None and log else None  # the shadow needs none
     lists = np.asarray(p).tolist(), np.asarray(codes).tolist()
     decided = Decided(time.time(), decision_id, request.url_rule.rule, loaded, X, *lists, seconds, **optional)
     if log and not log.take(decided):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from flask import Blueprint, Flask, Response
+from werkzeug.routing import BaseConverter
 
 from serve.api.body import check_rows, read_json_batch, require_json, respond
 from serve.api.recording import check_name, loaded_model, name_decision, public_name, ready_model
@@ -20,6 +21,13 @@ from serve.errors import RequestError
 from serve.settings import Settings
 from serve.store.live import Loaded
 
+
+class ModelName(BaseConverter):
+    """A model's name in a path: up to the colon before a verb, which no name in the registry holds."""
+
+    regex = "[^/:]+"
+
+
 blueprint = Blueprint("v1", __name__, url_prefix="/v1/models")
 
 
@@ -29,14 +37,14 @@ def models() -> Response:
     return respond({"models": [public_name(loaded_model())]})
 
 
-@blueprint.get("/<name>")
+@blueprint.get("/<model:name>")
 def model_ready(name: str) -> Response:
     """Answer 200 when this model answers; 503 without one, and while the server is stopping."""
     check_name(ready_model(), name)
     return respond({"name": name, "ready": True})
 
 
-@blueprint.post("/<name>:predict")
+@blueprint.post("/<model:name>:predict")
 def predict(name: str) -> Response:
     """Decide N applications."""
     loaded = loaded_model()
@@ -44,7 +52,7 @@ def predict(name: str) -> Response:
     return _predict(loaded)
 
 
-@blueprint.post("/<name>:explain")
+@blueprint.post("/<model:name>:explain")
 def explain(name: str) -> Response:
     """Decide N applications, each with its reasons."""
     loaded = loaded_model()

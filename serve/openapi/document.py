@@ -103,6 +103,8 @@ def _describe_features(schemas: dict[str, Any], contract: Contract) -> None:
     schemas["Reason"]["examples"] = [{"code": code, "feature": first.name, "effect": "against", "text": text}]
     numbers = {"properties": {name: {"type": "number"} for name in scored}, "required": scored}
     schemas["Explanation"]["properties"]["contributions"] |= numbers
+    by_position = schemas["Instances"]["properties"]["instances"]["items"]["oneOf"][1]
+    by_position |= {"minItems": len(scored), "maxItems": len(scored)}
     request = schemas["InferenceRequest"]
     request["description"] = request["description"].replace("[N, F]", f"[N, {len(scored)}]")
 

@@ -25,7 +25,8 @@ from tests.server_process import Server, promote, running_server
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "4"))
 LONG = "FUZZ_SECONDS" in os.environ
-CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+# All but one: a schema can't say that a tensor has as many values as its shape, or columns one length.
+CHECKS = ("--checks", "all", "--exclude-checks", "positive_data_acceptance")
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +117,7 @@ def test_any_body_is_decided_or_refused_in_one_shape(server):
 def test_the_server_keeps_to_its_own_openapi_document(server, tmp_path):
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"http://127.0.0.1:{server.port}/openapi.json"),
-        *("--checks", CHECKS, "--mode", "all", "--no-color"),
+        *(*CHECKS, "--mode", "all", "--no-color"),
         # A bound of work for every day, one of time for the long run: a slow machine tests no fewer operations.
         *(["--max-examples", "30", "--max-time", str(int(SECONDS))] if LONG else ["--max-examples", "2"]),
     ]

@@ -142,6 +142,7 @@ MALFORMED = [
     ({"inputs": COLUMNS, "params": {MARK: 1}}, "params: unknown name, expected details or reasons"),
     ({"inputs": COLUMNS, "params": {"details": SECRET}}, "params.details: expected true or false"),
     ({"inputs": COLUMNS, "params": [SECRET]}, "params: expected an object or null"),
+    ({"inputs": COLUMNS, "params": False}, "params: expected an object or null"),
     ({"dataframe_split": [SECRET]}, "dataframe_split: expected an object of columns and data"),
     ({"dataframe_split": {"data": [[SECRET]]}}, "dataframe_split: expected an object of columns and data"),
     ({"dataframe_split": {"columns": NAMES}}, "dataframe_split: expected an object of columns and data"),

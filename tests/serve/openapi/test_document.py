@@ -34,7 +34,7 @@ def test_what_the_file_repeats_of_the_code_is_what_the_code_says():
 
 def test_every_documented_operation_exists_and_every_route_is_documented(client):
     rules = {
-        (re.sub(r"<(\w+)>", r"{\1}", rule.rule), method.lower())
+        (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
         for rule in client.application.url_map.iter_rules()
         for method in rule.methods - {"HEAD", "OPTIONS"}
         if not rule.rule.startswith(("/app", "/docs", "/openapi.json"))

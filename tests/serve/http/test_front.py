@@ -1,3 +1,4 @@
+import asyncio
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -116,3 +117,18 @@ def test_the_number_in_flight_returns_to_0_when_callers_are_gone(server, gate):
 
 def test_every_target_has_the_limit_of_the_service(server):
     assert server.front.body_limit(b"/anything") == LIMIT
+
+
+def test_the_caller_that_has_sent_most_of_its_body_sends_on_first(gate):
+    read: list[int] = []
+
+    async def wait_for_reads() -> None:
+        front = Front(StubService(gate, LIMIT, lane), Settings())
+        for held in (1, 5, 3, 5):
+            front.read_later(held, lambda held=held: read.append(held))
+        for turn in range(1, 5):
+            await asyncio.sleep(0)
+            assert len(read) == turn  # one in each turn of the loop
+
+    asyncio.run(wait_for_reads())
+    assert read == [5, 5, 3, 1]

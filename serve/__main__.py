@@ -1,4 +1,4 @@
-"""`python -m serve`: bind the addresses, then keep the workers running."""
+"""`python -m serve`: bind the addresses, then keep the workers running. `--help` lists the settings."""
 
 import logging
 import os
@@ -24,6 +24,7 @@ from serve.metrics.log_format import log_as_json
 from serve.records.applicant import check_log_folder
 from serve.settings import Settings
 from serve.store.signature import Verifier
+from serve.store.start import name_model, report_empty_store
 
 WATCHER = "registry watcher"
 log = logging.getLogger("serve")
@@ -39,6 +40,7 @@ def main() -> None:
             Keys(settings.api_keys_file)  # each worker reads it itself; here a bad file stops the start
         if settings.public_key_file:
             Verifier(settings.public_key_file, settings.model_name)  # likewise
+        settings = name_model(settings)
         check_log_folder(settings)
         public = listen(settings.host, settings.port)
         metrics = listen(*settings.metrics_address) if settings.metrics_address else None
@@ -47,6 +49,7 @@ def main() -> None:
         sys.exit(1)
     host, port = public.getsockname()[:2]
     log.info("listening on %s://%s:%d", "https" if settings.tls_certificate else "http", host, port)
+    report_empty_store(settings)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):  # some systems report an infinite limit and refuse to set it
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from socket import socket
 
+from serve.command_line import read_arguments
 from serve.errors import ServeError
 from serve.files import sweep, try_lock
 from serve.http.listening import listen, make_context
@@ -32,9 +33,10 @@ log = logging.getLogger("serve")
 
 def main() -> None:
     """Serve until SIGTERM; exit 0 when every request in flight was answered."""
+    environment = read_arguments(sys.argv[1:], os.environ)
     log_as_json()
     try:
-        settings = Settings.from_environment(os.environ)
+        settings = Settings.from_environment(environment)
         make_context(settings)
         if settings.api_keys_file:
             Keys(settings.api_keys_file)  # each worker reads it itself; here a bad file stops the start

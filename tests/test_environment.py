@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from serve import __version__
+from tests.manifests import image_environment
+
 ROOT = Path(__file__).parents[1]
 LOCKS = sorted((ROOT / "locks").glob("*.txt"))
 # What the benchmarks compare with. Theirs must be what decides how fast a model answers; the rest is their own affair.
@@ -90,6 +93,13 @@ def test_an_image_is_built_from_code_pages_locks_and_a_store_alone() -> None:
     code = {"serve/*.py", *packages, "serve/api/static/*", "serve/openapi/*.json"}
     assert allowed == {".dockerignore", "store/**", *code, "locks/serve.txt", "locks/mlflow.txt"}
     assert {"serve/**/.*", "store/**/.*"} <= set(rules[len(allowed) :])  # the last rule that fits counts
+
+
+def test_the_version_of_project_server_and_image_is_one_and_the_image_tells_the_server_its_commit() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert re.findall(r"^ARG VERSION=(\S+) REVISION=unknown$", dockerfile, re.MULTILINE) == [project] == [__version__]
+    assert image_environment()["SERVE_REVISION"] == "${REVISION}"
 
 
 def test_the_serving_lock_holds_no_training_library() -> None:

@@ -35,7 +35,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     model = LiveModel(open_store(settings))
-    observer = Observer(settings.request_log)
+    observer = Observer(settings.request_log, settings.revision)
     keys = Keys(settings.api_keys_file) if settings.api_keys_file else None
     prediction_log = PredictionLog(settings, observer.recorded) if settings.prediction_log else None
     shadow = make_shadow(settings, observer.tallies)

@@ -1,6 +1,7 @@
 """Counts events for Prometheus and logs requests as JSON lines. No applicant's value gets into either."""
 
 import logging
+import os
 import random
 import time
 from bisect import bisect_left
@@ -12,6 +13,7 @@ from typing import Any
 from serve.metrics import exposition
 from serve.metrics.counters import Tallies
 from serve.metrics.exposition import BUCKETS
+from serve.metrics.processes import PARENT
 from serve.store.live import Loaded
 
 REFUSALS = ("400", "408", "413", "431", "503")  # by connections; counted from 0, so that an alert sees the first one
@@ -21,9 +23,9 @@ log = logging.getLogger("serve.request")
 class Observer:
     """Counts and logs the events of one worker; `tallies` may be shared with other workers through a folder."""
 
-    def __init__(self, log_share: float = 0.0) -> None:
-        """log_share: the share of requests that are logged, 0 to 1."""
-        self.log_share = log_share
+    def __init__(self, log_share: float = 0.0, revision: str = "") -> None:
+        """log_share: the share of requests that are logged, 0 to 1.   revision: the commit of this build."""
+        self.log_share, self._revision = log_share, revision
         self.tallies = tallies = Tallies()
         self._lock = tallies.lock
         self._answers: dict[tuple[str, str, int], list[float]] = {}
@@ -38,6 +40,8 @@ class Observer:
     def share(self, path: Path) -> None:
         """Publish the tallies from now on; `path` is this worker's own, in the folder of all workers."""
         self.tallies.add((exposition.STARTS,))
+        pids = {PARENT: os.getppid(), path.name: os.getpid()}
+        self.tallies.set({(exposition.PROCESS, name): pid for name, pid in pids.items()})
         self.tallies.share(path)
 
     def answered(
@@ -131,17 +135,19 @@ class Observer:
         self.tallies.set({(exposition.CONNECTIONS,): connections, (exposition.IN_FLIGHT,): in_flight})
         self.tallies.publish()
 
-    def expose(self) -> bytes:
-        """Return the metrics of all workers in Prometheus' text format."""
-        return exposition.expose(self.tallies.together())
+    def expose(self, accept: str = "") -> bytes:
+        """Return the metrics of all workers in the format that a scraper accepts: see `choose_format`."""
+        encode, _ = exposition.choose_format(accept)
+        return exposition.expose(self.tallies.together(), self._revision, encode)
 
     def metrics_app(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         """Answer `GET /metrics`: a WSGI application of its own, for an address of its own."""
         if environ["PATH_INFO"] != "/metrics" or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             start_response("404 Not Found", [("Content-Type", "application/json")])
             return [b'{"error":"expected GET /metrics"}']
-        start_response("200 OK", [("Content-Type", exposition.CONTENT_TYPE)])
-        return [self.expose()]
+        accept = environ.get("HTTP_ACCEPT", "")
+        start_response("200 OK", [("Content-Type", exposition.choose_format(accept)[1])])
+        return [self.expose(accept)]
 
 
 def make_registry_reports(path: Path) -> dict[str, Callable[[Any], None]]:
@@ -151,6 +157,7 @@ def make_registry_reports(path: Path) -> dict[str, Callable[[Any], None]]:
     """
     tallies = Tallies()
     tallies.share(path)
+    tallies.set({(exposition.PROCESS, path.name): os.getpid()})
 
     def publish(success: str, failures: str, status: Any) -> None:
         tallies.set({(success,): status.last_success, (failures,): status.failures})

@@ -29,6 +29,23 @@ def read(observer: Observer, name: str) -> dict[tuple[str, ...], float]:
     return read_series(observer.expose().decode(), name, *LABELS.get(name, ()))
 
 
+def test_a_shared_observer_names_its_process_and_its_parent_and_an_unshared_one_none(tmp_path):
+    observer = Observer(revision="abc")
+    assert "process_open_fds" not in observer.expose().decode()
+    observer.share(tmp_path / "worker 1")
+    processes = read_series(observer.expose().decode(), "process_open_fds", "process")
+    assert processes.keys() == {("worker 1",), ("parent",)}
+    assert 'revision="abc"' in observer.expose().decode()
+
+
+def test_metrics_come_in_the_format_that_the_scraper_accepts():
+    observer, started = Observer(), []
+    environ = {"PATH_INFO": "/metrics", "REQUEST_METHOD": "GET", "HTTP_ACCEPT": "application/openmetrics-text"}
+    (text,) = observer.metrics_app(environ, lambda *head: started.append(head))
+    assert text.endswith(b"# EOF\n")
+    assert started == [("200 OK", [("Content-Type", "application/openmetrics-text; version=1.0.0; charset=utf-8")])]
+
+
 @pytest.fixture
 def live(shelf) -> LiveModel:
     return LiveModel(shelf.store)
@@ -146,6 +163,8 @@ def test_the_state_of_the_registry_watcher_is_shown_beside_the_workers(tmp_path)
     assert read(observer, "loan_registry_last_success_timestamp_seconds") == {(): 1_700_000_000.5}
     assert read(observer, "loan_registry_failures") == {(): 3}
     assert read(observer, "loan_workers") == {(): 1}
+    processes = read_series(observer.expose().decode(), "process_open_fds", "process")
+    assert ("registry",) in processes
     assert read(observer, "loan_shadow_registry_failures") == {}
     reports["report_shadow"](FollowerStatus(1_700_000_001.5, 4))
     assert read(observer, "loan_shadow_registry_last_success_timestamp_seconds") == {(): 1_700_000_001.5}

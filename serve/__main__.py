@@ -16,7 +16,7 @@ from socket import socket
 
 from serve.errors import ServeError
 from serve.files import sweep, try_lock
-from serve.http.listening import listen, make_context
+from serve.http.listening import listen, make_context, write_address
 from serve.http.supervisor import Child, Supervisor
 from serve.keys import Keys
 from serve.metrics.counters import forget_gauges
@@ -45,8 +45,8 @@ def main() -> None:
     except ServeError as err:
         log.critical("serve: %s", err)
         sys.exit(1)
-    host, port = public.getsockname()[:2]
-    log.info("listening on %s://%s:%d", "https" if settings.tls_certificate else "http", host, port)
+    scheme, address = "https" if settings.tls_certificate else "http", write_address(*public.getsockname()[:2])
+    log.info("listening on %s://%s", scheme, address)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):  # some systems report an infinite limit and refuse to set it
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

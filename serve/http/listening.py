@@ -1,6 +1,7 @@
 """Sockets: those that listen and their TLS context, where a fault stops the start; and what waits in an open one."""
 
 import asyncio
+import errno
 import fcntl
 import socket
 import ssl
@@ -12,12 +13,20 @@ from serve.settings import BACKLOG, Settings
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket. Raises SettingsError."""
+    """Return a listening socket; on `::` it takes IPv4 as well. Raises SettingsError."""
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        if family == socket.AF_INET6 and not socket.has_dualstack_ipv6():
+            raise OSError(errno.EAFNOSUPPORT, "this machine has no IPv6")
+        both = address[0] == "::"
+        return socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=both)
     except OSError as err:
-        raise SettingsError(f"can't listen on {host}:{port}: {err.strerror}") from err
+        raise SettingsError(f"can't listen on {write_address(host, port)}: {err.strerror}") from err
+
+
+def write_address(host: str, port: int) -> str:
+    """Return an address as it stands in a URL."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def make_context(settings: Settings) -> ssl.SSLContext | None:

@@ -16,6 +16,22 @@ def test_a_host_is_listened_on_in_its_family(host, family):
         socket.create_connection(listening.getsockname()[:2], timeout=60).close()
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
+@pytest.mark.parametrize("host", ["::", "0::0"])
+def test_every_address_of_ipv6_takes_ipv4_too(host):
+    with listen(host, 0) as listening:
+        port = listening.getsockname()[1]
+        for client in ("127.0.0.1", "::1"):
+            socket.create_connection((client, port), timeout=60).close()
+
+
+@pytest.mark.parametrize("host", ["::", "::1"])
+def test_where_there_is_no_ipv6_its_addresses_are_refused_with_the_reason(monkeypatch, host):
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
+    with pytest.raises(SettingsError, match=rf"^can't listen on \[{host}\]:8000: this machine has no IPv6$"):
+        listen(host, 8000)
+
+
 @pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])
 def test_an_address_that_is_not_ours_is_refused_by_name(host):
     with pytest.raises(SettingsError, match=f"^can't listen on {host}:8000: "):

@@ -8,6 +8,7 @@ from flask import Flask, Response
 
 from serve.api import batch, decision, mlflow_scoring, open_inference, status, v1
 from serve.api.body import share_room
+from serve.api.encoding import compress_responses
 from serve.api.faults import handle_errors
 from serve.api.hooks import (
     check_applicant_keys,
@@ -51,6 +52,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     check_applicant_keys(app)
     refuse_other_spellings(app)
     refuse_long_headers(app)
+    compress_responses(app)
     app.url_map.converters["model"] = v1.ModelName
     for module in (status, decision, batch, open_inference, v1, mlflow_scoring):
         app.register_blueprint(module.blueprint)

@@ -83,7 +83,8 @@ class Front:
         self._is_turn_due = False
         self._large_reads: deque[Callable[[], None]] = deque()
         self._small = ThreadPoolExecutor(settings.threads, "small")
-        # Requests with large bodies have their own queue, so that small ones and health checks do not wait for them.
+        # Large bodies, and encoded ones that may become large, have their own queue, so that small ones and health
+        # checks do not wait for them.
         self._large = ThreadPoolExecutor(max(1, settings.threads // 2), "large")
         self.tick()
 
@@ -203,7 +204,8 @@ class Front:
         if self.in_flight >= most:
             return False
         self.in_flight += 1
-        pool = self._large if len(request.body) > self.settings.max_body_bytes else self._small
+        is_large = len(request.body) > self.settings.max_body_bytes or b"content-encoding" in request.headers
+        pool = self._large if is_large else self._small
         pool.submit(self._run, request, answered)
         return True
 

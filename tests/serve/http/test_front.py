@@ -1,5 +1,6 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -116,3 +117,13 @@ def test_the_number_in_flight_returns_to_0_when_callers_are_gone(server, gate):
 
 def test_every_target_has_the_limit_of_the_service(server):
     assert server.front.body_limit(b"/anything") == LIMIT
+
+
+def test_encoded_bodies_which_may_become_large_do_not_keep_small_ones_waiting(gate):
+    settings = Settings(max_queue=10, threads=2, max_body_bytes=LIMIT)
+    with serving(lambda: Front(StubService(gate, LIMIT), settings)) as server, ExitStack() as callers:
+        for _ in range(2):  # as many as there are threads for small bodies
+            callers.enter_context(connect(server.port)).sendall(post(b"{}", "Content-Encoding: gzip"))
+        wait_until(lambda: server.front.in_flight == 2)
+        assert ask(server, get("/urgent")) == b"answered"
+        gate.open.set()

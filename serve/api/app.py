@@ -4,7 +4,7 @@ import os
 from threading import Event
 from urllib.parse import urlsplit
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 
 from serve.api import batch, decision, mlflow_scoring, open_inference, status, v1
 from serve.api.body import share_room
@@ -70,8 +70,13 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 def _make_redirect_relative(response: Response) -> Response:
-    """Drop scheme and host from a redirect: the router takes the host from the caller, and does not know of TLS."""
+    """Name the target of a redirect from where the request was sent to.
+
+    The router takes the host from the caller and does not know of TLS, nor of a path that a proxy has removed.
+    """
     if response.location:
-        response.location = urlsplit(response.location)._replace(scheme="", netloc="").geturl()
+        target = urlsplit(response.location)
+        path = "../" * (request.path.count("/") - 1) + target.path[1:]
+        response.location = target._replace(scheme="", netloc="", path=path).geturl()
         response.set_data(b"")
     return response

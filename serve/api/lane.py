@@ -9,9 +9,9 @@ from functools import partial
 from time import perf_counter, time
 
 from serve import strict_json
-from serve.api.hooks import valid_traceparent
 from serve.contract.decoder import ApplicationDecoder
 from serve.keys import Keys
+from serve.metrics.correlation import Correlation
 from serve.metrics.observer import Observer
 from serve.model.single_row import SingleRow
 from serve.records.applicant import HEADER, is_key
@@ -66,10 +66,13 @@ class Lane:
         applicant = headers.get(APPLICANT)
         if applicant is not None and not is_key(applicant):
             return None
-        trace = valid_traceparent(headers.get(b"traceparent", b"").decode("latin-1"))
-        return partial(self._answer, headers, applicant, trace)
+        sent = Correlation.read(lambda name: headers.get(name.encode(), b"").decode("latin-1"))
+        returned = "".join(f"\r\n{name}: {value}" for name, value in sent.headers()).encode()
+        return partial(self._answer, headers, applicant, sent, returned)
 
-    def _answer(self, headers: Mapping[bytes, bytes], applicant: bytes | None, trace: str, body: bytes) -> bytes | None:
+    def _answer(
+        self, headers: Mapping[bytes, bytes], applicant: bytes | None, sent: Correlation, returned: bytes, body: bytes
+    ) -> bytes | None:
         loaded = self._live.current
         if loaded is None:
             return None
@@ -91,15 +94,13 @@ class Lane:
             if not self._record((time(), decision_id, ROUTE, loaded, row, p, code, seconds, applicant)):
                 return None
         before, after, end = prepared.answers[code]
-        if trace:
-            after += f"\r\ntraceparent: {trace}".encode()
         if key_name:
             self._observer.used_key(key_name)
         seconds = perf_counter() - begun
         prepared.count(code, seconds)
         if self._observer.log_share:
-            self._observer.log(ROUTE, "POST", 200, seconds, decision_id, trace, loaded.pointer.version)
-        return b"".join((before, decision_id.encode(), after, end))
+            self._observer.log(ROUTE, "POST", 200, seconds, decision_id, loaded.pointer.version, sent)
+        return b"".join((before, decision_id.encode(), after, returned, end))
 
     def _record(self, row: Row) -> bool:
         """Pass a decision to the prediction log and to the shadow; return False when the log refuses it."""

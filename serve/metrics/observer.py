@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from serve.metrics import exposition
+from serve.metrics.correlation import Correlation
 from serve.metrics.counters import Tallies
 from serve.metrics.exposition import BUCKETS
 from serve.store.live import Loaded
 
 REFUSALS = ("400", "408", "413", "431", "503")  # by connections; counted from 0, so that an alert sees the first one
+NOTHING = Correlation()
 log = logging.getLogger("serve.request")
 
 
@@ -47,8 +49,8 @@ class Observer:
         status: int,
         seconds: float,
         decision_id: str = "",
-        traceparent: str = "",
         version: str = "",
+        sent: Correlation = NOTHING,
     ) -> None:
         """Count one response of a route, and log a random share of them."""
         row = self._answer_row(route, method, status)
@@ -57,7 +59,7 @@ class Observer:
             row[bucket] += 1
             row[-1] += seconds
         if self.log_share:
-            self.log(route, method, status, seconds, decision_id, traceparent, version)
+            self.log(route, method, status, seconds, decision_id, version, sent)
 
     def _answer_row(self, route: str, method: str, status: int) -> list[float]:
         row = self._answers.get((route, method, status))
@@ -67,14 +69,16 @@ class Observer:
         return row
 
     def log(
-        self, route: str, method: str, status: int, seconds: float, decision_id: str, traceparent: str, version: str
+        self, route: str, method: str, status: int, seconds: float, decision_id: str, version: str, sent: Correlation
     ) -> None:
         """Log one response, if it is among the random share."""
         if random.random() < self.log_share:
             fields = {"method": method, "route": route, "status": status, "milliseconds": round(seconds * 1000, 3)}
             fields |= {"decision_id": decision_id} if decision_id else {}
             fields |= {"model_version": version} if version else {}
-            fields |= {"trace_id": traceparent[3:35], "parent_id": traceparent[36:52]} if traceparent else {}
+            trace = sent.traceparent
+            fields |= {"trace_id": trace[3:35], "parent_id": trace[36:52]} if trace else {}
+            fields |= {"request_id": sent.request_id} if sent.request_id else {}
             log.info("request", extra={"fields": fields})
 
     def count_decisions(self, route: str, loaded: Loaded) -> Callable[[int, float], None]:

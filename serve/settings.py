@@ -74,6 +74,7 @@ class Settings:
     store: Path = _setting(Path("store/loan_approval_model"), Path)  # its default follows the model's name
     host: str = _setting("127.0.0.1", str)
     port: int = _number(8000, 0, 65_535, *PORTS)
+    socket: Path | None = _setting(None, Path)  # a Unix socket to listen on instead of host and port
     public_name: str | None = _setting(None, str)  # by which KServe and Triton's clients ask, beside the registry's
     vertex_health: str | None = _setting(None, _read_path, "AIP_HEALTH_ROUTE")
     vertex_predict: str | None = _setting(None, _read_path, "AIP_PREDICT_ROUTE")
@@ -124,6 +125,10 @@ class Settings:
         settings = cls(**values, **_read_tracking(environment))
         if settings.tls_key and not settings.tls_certificate:
             raise SettingsError("SERVE_TLS_KEY: expected SERVE_TLS_CERTIFICATE beside it")
+        if settings.socket and settings.tls_certificate:
+            raise SettingsError(
+                "SERVE_SOCKET: expected no SERVE_TLS_CERTIFICATE beside it, a proxy speaks plain HTTP to it"
+            )
         if settings.shadow_alias == settings.model_alias:
             raise SettingsError("SERVE_SHADOW_ALIAS: expected another alias than SERVE_MODEL_ALIAS")
         return settings

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from serve.files import write_atomically
+from serve.healthcheck import UnixConnection
 from serve.store.pointer import Pointer
 from serve.store.store import Store
 
@@ -49,7 +50,12 @@ class Server:
         """Send one request; `body` is bytes, chunks, or a document that goes as JSON."""
         if isinstance(body, dict):
             body, headers = json.dumps(body).encode(), {"Content-Type": "application/json"}
-        with closing(http.client.HTTPConnection(self.host, self.port, timeout=DEADLINE)) as connection:
+        if self.host.startswith("/"):
+            connection = UnixConnection(self.host)
+            connection.timeout = DEADLINE
+        else:
+            connection = http.client.HTTPConnection(self.host, self.port, timeout=DEADLINE)
+        with closing(connection):
             connection.request(method, path, body, dict(headers or {}))
             response = connection.getresponse()
             return Answer(response.status, response.headers, response.read())
@@ -64,7 +70,7 @@ class Server:
 def running_server(folder: Path, store: Path, host: str = "127.0.0.1", **environment: str) -> Iterator[Server]:
     """Run a server until the block ends, then kill what is left; HOME and working folder lie below `folder`.
 
-    host: where it is asked.
+    host: where it is asked; a path is that of a Unix socket.
     """
     home, work = folder / "home", folder / "work"
     for path in (home, work):

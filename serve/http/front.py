@@ -78,6 +78,7 @@ class Front:
         self.heads: dict[bytes, KnownHead] = {}  # bytes that mean the same each time
         self.body_limit, self.rejected, self.admits = service.body_limit, service.rejected, service.admits
         self._application, self._short_cut, self._is_urgent = service.application, service.short_cut, service.is_urgent
+        self._server = ("localhost", 80) if settings.socket else (settings.host, settings.port)
         self._loop = asyncio.get_running_loop()
         self._put_off: deque[Callable[[], None]] = deque()
         self._is_turn_due = False
@@ -211,7 +212,7 @@ class Front:
 
     def _run(self, request: Request, answered: Answered) -> None:
         try:
-            response = wsgi.call(self._application, request, (self.settings.host, self.settings.port))
+            response = wsgi.call(self._application, request, self._server)
         except Exception as err:  # noqa: BLE001 (Flask answers its own errors; any other must not end the thread)
             log.error("%s in the application", type(err).__name__)
             response = wsgi.make_error(*INTERNAL)

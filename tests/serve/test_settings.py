@@ -28,6 +28,7 @@ def test_the_store_follows_the_model_name():
     [
         ("PORT", "9000", "port", 9000),
         ("SERVE_HOST", "0.0.0.0", "host", "0.0.0.0"),  # noqa: S104 -- only read here
+        ("SERVE_SOCKET", "/run/loan/serve.sock", "socket", Path("/run/loan/serve.sock")),
         ("SERVE_STORE", "/models", "store", Path("/models")),
         ("SERVE_MODEL_ALIAS", "challenger", "model_alias", "challenger"),
         ("SERVE_WORKERS", "256", "workers", 256),
@@ -146,3 +147,10 @@ def test_a_file_must_exist(tmp_path, variable, field):
 
 def test_by_default_there_is_no_file_of_keys():
     assert Settings().api_keys_file is None
+
+
+def test_a_unix_socket_has_no_tls(tmp_path):
+    (tmp_path / "certificate.pem").touch()
+    variables = {"SERVE_SOCKET": "serve.sock", "SERVE_TLS_CERTIFICATE": str(tmp_path / "certificate.pem")}
+    with pytest.raises(SettingsError, match=r"^SERVE_SOCKET: expected no SERVE_TLS_CERTIFICATE beside it"):
+        Settings.from_environment(variables)

@@ -13,6 +13,10 @@ from serve.errors import SettingsError
 
 PORTS = ("AIP_HTTP_PORT", "SAGEMAKER_BIND_TO_PORT", "PORT")  # variables, the first that is set counts
 BACKLOG = 2048  # connections that wait to be accepted
+# A browser writes an origin in lower case, and without its scheme's own port.
+_match_origin = re.compile(
+    r"(https://(?!.*:443$)|http://(?!.*:80$))([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?"
+).fullmatch
 LARGEST_FILE = 40_000_000  # bytes of a model file; a deep forest beyond that takes seconds and gigabytes to load
 
 
@@ -53,6 +57,13 @@ def _read_path(text: str) -> str:
     if not re.fullmatch(r"/[A-Za-z0-9._~:@/-]{1,200}", text) or "//" in text:
         raise ValueError("a path such as /predict")
     return text
+
+
+def _read_origins(text: str) -> tuple[str, ...]:
+    origins = tuple(each.strip() for each in text.split(","))
+    if not all(map(_match_origin, origins)):
+        raise ValueError("origins as browsers write them, such as https://bank.example, with commas between; no *")
+    return origins
 
 
 def _read_mode(text: str) -> str:
@@ -98,6 +109,7 @@ class Settings:
     registry_poll_seconds: float = _number(10.0, 0.05, 3600)
     registry_timeout_seconds: float = _number(10.0, 0.05, 25)
     api_keys_file: Path | None = _setting(None, _read_file)
+    cors_origins: tuple[str, ...] = _setting((), _read_origins)  # whose pages may read responses
     max_model_bytes: int = _number(LARGEST_FILE, 1, LARGEST_FILE)
     public_key_file: Path | None = _setting(None, _read_file)
     prediction_log: Path | None = _setting(None, Path)

@@ -8,6 +8,7 @@ from flask import Flask, Response, request
 
 from serve.api import batch, decision, mlflow_scoring, open_inference, status, v1
 from serve.api.body import share_room
+from serve.api.cors import allow_origins
 from serve.api.encoding import compress_responses
 from serve.api.faults import handle_errors
 from serve.api.hooks import (
@@ -45,6 +46,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions |= {"prediction_log": prediction_log, "shadow": shadow, "stopping": Event()}
     share_room(app, ROOM_FACTOR * settings.max_batch_bytes)
     observe(app, observer)
+    if settings.cors_origins:
+        allow_origins(app, settings.cors_origins)
     if keys:
         require_keys(app, keys, observer)
     if prediction_log:

@@ -38,8 +38,11 @@ class Lane:
         keys: Keys | None = None,
         log: PredictionLog | None = None,
         shadow: Shadow | None = None,
+        leaves_origins: bool = False,
     ) -> None:
+        """leaves_origins: requests of browsers for pages of other origins are Flask's, which marks their responses."""
         self._live, self._observer, self._keys, self._log, self._shadow = live, observer, keys, log, shadow
+        self._leaves_origins = leaves_origins
         self._unrecorded = log is None and shadow is None
         self._prepared: _Prepared | None = None
 
@@ -53,6 +56,7 @@ class Lane:
             or method != b"POST"
             or headers.get(b"content-type") not in CONTENT_TYPES
             or b"content-encoding" in headers
+            or (self._leaves_origins and b"origin" in headers)
         ):
             return None
         return self._prepare(headers)

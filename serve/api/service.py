@@ -32,7 +32,8 @@ class Service:
             for paths, vertex in ((MANY_ROWS, settings.vertex_predict), (HEALTH, settings.vertex_health))
         )
         self.application = app.wsgi_app
-        self.short_cut = Lane(*(parts[name] for name in ("live_model", "observer", "keys", "prediction_log", "shadow")))
+        needed = ("live_model", "observer", "keys", "prediction_log", "shadow")
+        self.short_cut = Lane(*(parts[name] for name in needed), leaves_origins=bool(settings.cors_origins))
         # All workers' metrics on an address of their own: no lane, one limit for all bodies, nothing urgent.
         self.metrics = SimpleNamespace(
             application=self._observer.metrics_app,

@@ -22,6 +22,7 @@ from serve.api.hooks import (
 from serve.api.pages import app_pages, docs_pages, documents
 from serve.keys import Keys
 from serve.metrics.observer import Observer
+from serve.metrics.tracing import make_tracer
 from serve.records.prediction_log import PredictionLog
 from serve.settings import Settings
 from serve.shadow.shadow import make_shadow
@@ -37,13 +38,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     model = LiveModel(open_store(settings))
-    observer = Observer(settings.request_log)
+    tracer = make_tracer(os.environ)
+    observer = Observer(settings.request_log, tracer)
     keys = Keys(settings.api_keys_file) if settings.api_keys_file else None
     prediction_log = PredictionLog(settings, observer.recorded) if settings.prediction_log else None
     shadow = make_shadow(settings, observer.tallies)
     model.on_swap = observer.swapped
     app.extensions |= {"settings": settings, "live_model": model, "observer": observer, "keys": keys}
-    app.extensions |= {"prediction_log": prediction_log, "shadow": shadow, "stopping": Event()}
+    app.extensions |= {"prediction_log": prediction_log, "shadow": shadow, "tracer": tracer, "stopping": Event()}
     share_room(app, ROOM_FACTOR * settings.max_batch_bytes)
     observe(app, observer)
     if settings.cors_origins:

@@ -102,8 +102,8 @@ class Lane:
             self._observer.used_key(key_name)
         seconds = perf_counter() - begun
         prepared.count(code, seconds)
-        if self._observer.log_share:
-            self._observer.log(ROUTE, "POST", 200, seconds, decision_id, loaded.pointer.version, sent)
+        if self._observer.reports:
+            self._observer.report(ROUTE, "POST", 200, seconds, decision_id, loaded.pointer.version, sent)
         return b"".join((before, decision_id.encode(), after, returned, end))
 
     def _record(self, row: Row) -> bool:

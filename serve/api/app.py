@@ -47,17 +47,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions |= {"settings": settings, "live_model": model, "observer": observer, "keys": keys}
     app.extensions |= {"prediction_log": prediction_log, "shadow": shadow, "tracer": tracer, "stopping": Event()}
     share_room(app, ROOM_FACTOR * settings.max_batch_bytes)
-    observe(app, observer)
-    if settings.cors_origins:
-        allow_origins(app, settings.cors_origins)
-    if keys:
-        require_keys(app, keys, observer)
-    if prediction_log:
-        record_refusals(app, prediction_log.refusals)
-    check_applicant_keys(app)
-    refuse_other_spellings(app)
-    refuse_long_headers(app)
-    compress_responses(app)
+    _add_hooks(app, settings, observer, keys, prediction_log)
     app.url_map.converters["model"] = v1.ModelName
     for module in (status, decision, batch, open_inference, v1, mlflow_scoring):
         app.register_blueprint(module.blueprint)
@@ -72,6 +62,23 @@ def create_app(settings: Settings | None = None) -> Flask:
     if shadow:
         shadow.start(settings.poll_seconds)
     return app
+
+
+def _add_hooks(
+    app: Flask, settings: Settings, observer: Observer, keys: Keys | None, prediction_log: PredictionLog | None
+) -> None:
+    """Add what runs before each request, in this order, and after it, in the reverse order."""
+    observe(app, observer)
+    if settings.cors_origins:
+        allow_origins(app, settings.cors_origins)  # before keys: browsers send none with a preflight
+    if keys:
+        require_keys(app, keys, observer)
+    if prediction_log:
+        record_refusals(app, prediction_log.refusals)
+    check_applicant_keys(app)
+    refuse_other_spellings(app)
+    refuse_long_headers(app)
+    compress_responses(app)
 
 
 def _make_redirect_relative(response: Response) -> Response:

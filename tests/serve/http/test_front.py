@@ -1,9 +1,11 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
+from werkzeug.wsgi import get_current_url
 
 from serve.http.front import Front
 from serve.settings import Settings
@@ -127,3 +129,16 @@ def test_encoded_bodies_which_may_become_large_do_not_keep_small_ones_waiting(ga
         wait_until(lambda: server.front.in_flight == 2)
         assert ask(server, get("/urgent")) == b"answered"
         gate.open.set()
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [({"host": "::", "port": 8000}, b"http://[::]:8000/"), ({"socket": Path("serve.sock")}, b"http://localhost/")],
+)
+def test_a_request_without_a_host_has_an_address_that_stands_in_a_url(settings, name):
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        start_response("200 OK", [])
+        return [get_current_url(environ).encode()]
+
+    with serving(lambda: Front(StubService(application), Settings(**settings))) as server:
+        assert ask(server, b"GET / HTTP/1.0\r\n\r\n") == name

@@ -15,8 +15,9 @@ from serve.errors import RequestError
 GZIP, IDENTITY = "gzip", "identity"
 LONGEST_ACCEPT_ENCODING = 500  # characters; a browser sends up to 30
 INPUT_PIECE, OUTPUT_PIECE = 16_384, 65_536  # bytes that one step of a decompression takes and gives
-SMALLEST = 16_384  # bytes of a response that is compressed
-LEVEL = 1  # of 9: the higher ones take more time than a network saves
+# Bytes of a response that is compressed, and the level, of 9: from here on, a network of 1 Gbit/s takes longer for what
+# is saved of codes or documents than level 1 takes to save it. Level 6 takes two to five times as long for 2 % less.
+SMALLEST, LEVEL = 16_384, 1
 
 
 class UnsupportedEncoding(UnsupportedMediaType):

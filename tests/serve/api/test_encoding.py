@@ -27,7 +27,8 @@ ROUTES = [*SINGLE, *MANY]
 
 def test_these_are_all_the_routes_that_read_a_body(client):
     rules = [rule.rule for rule in client.application.url_map.iter_rules() if "POST" in rule.methods]
-    paths = [re.sub("<(?:model:)?(name|version)>", lambda part: {"name": MODEL, "version": "7"}[part[1]], rule) for rule in rules]
+    values = {"name": MODEL, "version": "7"}
+    paths = [re.sub(r"<(?:model:)?(\w+)>", lambda part: values[part[1]], rule) for rule in rules]
     assert sorted(paths) == sorted(ROUTES)
 
 

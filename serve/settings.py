@@ -109,7 +109,7 @@ class Settings:
     registry_poll_seconds: float = _number(10.0, 0.05, 3600)
     registry_timeout_seconds: float = _number(10.0, 0.05, 25)
     api_keys_file: Path | None = _setting(None, _read_file)
-    cors_origins: tuple[str, ...] = _setting((), _read_origins)  # whose pages may read responses
+    cors_origins: tuple[str, ...] | None = _setting(None, _read_origins)  # whose pages may read responses
     max_model_bytes: int = _number(LARGEST_FILE, 1, LARGEST_FILE)
     public_key_file: Path | None = _setting(None, _read_file)
     prediction_log: Path | None = _setting(None, Path)

@@ -74,5 +74,8 @@ def make_tracer(environment: Mapping[str, str]) -> Tracer | None:
     except ImportError as err:
         log.warning("no spans are sent: %s is not installed, expected the packages of locks/otel.txt", err.name)
         return None
+    except ValueError as err:  # of one of its variables; decisions do not depend on it
+        log.error("no spans are sent: a variable of OpenTelemetry: %s", err)
+        return None
     log.info("spans are sent to OpenTelemetry's collector")
     return tracer

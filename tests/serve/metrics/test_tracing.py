@@ -157,6 +157,13 @@ def test_each_variable_of_an_endpoint_asks_for_a_tracer(monkeypatch, variable):
     tracer.close()
 
 
+@HAS_PACKAGES
+def test_a_variable_that_the_sdk_refuses_is_logged_and_the_server_runs(monkeypatch, caplog):
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "-1")
+    assert make_tracer(ASKED) is None
+    assert caplog.messages[-1].startswith("no spans are sent: a variable of OpenTelemetry: ")
+
+
 def test_without_the_variables_nothing_of_opentelemetry_is_imported(tmp_path):
     code = (
         "import sys; from pathlib import Path; from serve.settings import Settings;"

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+NAMES = ("traceparent", "tracestate", "X-Request-ID")
 _match_traceparent = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
 _match_tracestate = re.compile(r"[ -~]{1,512}").fullmatch
 _match_request_id = re.compile(r"[!-~]{1,128}").fullmatch
@@ -32,5 +33,7 @@ class Correlation(NamedTuple):
 
     def headers(self) -> list[tuple[str, str]]:
         """Return the headers of the response."""
-        names = ("traceparent", "tracestate", "X-Request-ID")
-        return [(name, value) for name, value in zip(names, self, strict=True) if value]
+        return [(name, value) for name, value in zip(NAMES, self, strict=True) if value]
+
+
+NOTHING = Correlation()

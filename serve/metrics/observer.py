@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from serve.metrics import exposition
-from serve.metrics.correlation import Correlation
+from serve.metrics.correlation import NOTHING, Correlation
 from serve.metrics.counters import Tallies
 from serve.metrics.exposition import BUCKETS
 from serve.metrics.tracing import Tracer
 from serve.store.live import Loaded
 
 REFUSALS = ("400", "408", "413", "431", "503")  # by connections; counted from 0, so that an alert sees the first one
-NOTHING = Correlation()
 log = logging.getLogger("serve.request")
 
 

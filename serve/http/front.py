@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
+from heapq import heappop, heappush
+from itertools import count
 from typing import NamedTuple, Protocol
 
 from serve.http import wsgi
@@ -82,7 +84,8 @@ class Front:
         self._loop = asyncio.get_running_loop()
         self._put_off: deque[Callable[[], None]] = deque()
         self._is_turn_due = False
-        self._large_reads: deque[Callable[[], None]] = deque()
+        self._large_reads: list[tuple[int, int, Callable[[], None]]] = []  # a heap
+        self._reads = count()
         self._small = ThreadPoolExecutor(settings.threads, "small")
         # Large bodies, and encoded ones that may become large, have their own queue, so that small ones and health
         # checks do not wait for them.
@@ -162,14 +165,16 @@ class Front:
         if self._is_turn_due:
             self._loop.call_soon(self._take_turns)
 
-    def read_later(self, resume: Callable[[], None]) -> None:
-        """Call a function that lets a caller of large bodies send on: one of them in each turn of the loop."""
-        self._large_reads.append(resume)
+    def read_later(self, held: int, resume: Callable[[], None]) -> None:
+        """Call a function that lets a caller of large bodies send on: one in each turn of the loop, first the one that
+        has sent most, so that bodies become whole one after another and not all of them late.
+        """
+        heappush(self._large_reads, (-held, next(self._reads), resume))
         if len(self._large_reads) == 1:
             self._loop.call_soon(self._resume_one)
 
     def _resume_one(self) -> None:
-        self._large_reads.popleft()()
+        heappop(self._large_reads)[-1]()
         if self._large_reads:
             self._loop.call_soon(self._resume_one)
 

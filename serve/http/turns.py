@@ -81,7 +81,7 @@ class TurnReader(RequestReader):
         if not self._reads_later:
             self._reads_later = True
             self._transport.pause_reading()
-            self.front.read_later(self._read_on)
+            self.front.read_later(self.held, self._read_on)
 
     def _read_on(self) -> None:
         self._reads_later = False

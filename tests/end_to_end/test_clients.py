@@ -17,7 +17,6 @@ from tests.model_files import LOANS, MIXED, good_files
 from tests.server_process import Server, promote, running_server
 from tests.waiting import wait_until
 
-REQUESTS = int(os.environ.get("CLIENT_REQUESTS", "400"))
 DEADLINE = 300  # seconds
 # KServe's client asks by V1 and V2, in JSON and in binary, and by what the metadata say; it counts wrong answers.
 KSERVE = """
@@ -105,11 +104,14 @@ def run(python: Path, work: Path, *command: str | Path) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("requests", [300, pytest.param(10_000, marks=pytest.mark.hard)])
 def test_kserve_s_client_gets_every_answer_while_the_model_changes(
-    python: Path, server: Server, store: Store, tmp_path: Path
+    python: Path, server: Server, store: Store, tmp_path: Path, requests: int
 ) -> None:
-    command = [python, "-c", KSERVE, f"http://127.0.0.1:{server.port}", "loans.bank.example", str(REQUESTS)]
     files = [good_files()[name] for name in ("loans_strict", "loans")]
+    promote(store, files[1], version="first")
+    wait_until(lambda: answering(server) == "first")
+    command = [python, "-c", KSERVE, f"http://127.0.0.1:{server.port}", "loans.bank.example", str(requests)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, cwd=tmp_path, **pipes) as client:
         started = client.stdout.readline()

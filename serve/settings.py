@@ -13,6 +13,10 @@ from serve.errors import SettingsError
 
 PORTS = ("AIP_HTTP_PORT", "SAGEMAKER_BIND_TO_PORT", "PORT")  # variables, the first that is set counts
 BACKLOG = 2048  # connections that wait to be accepted
+# A browser writes an origin in lower case, and without its scheme's own port.
+_match_origin = re.compile(
+    r"(https://(?!.*:443$)|http://(?!.*:80$))([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?"
+).fullmatch
 LARGEST_FILE = 40_000_000  # bytes of a model file; a deep forest beyond that takes seconds and gigabytes to load
 
 
@@ -61,6 +65,13 @@ def _read_path(text: str) -> str:
     return text
 
 
+def _read_origins(text: str) -> tuple[str, ...]:
+    origins = tuple(each.strip() for each in text.split(","))
+    if not all(map(_match_origin, origins)):
+        raise ValueError("origins as browsers write them, such as https://bank.example, with commas between; no *")
+    return origins
+
+
 def _read_mode(text: str) -> str:
     if text not in ("drop", "required"):
         raise ValueError("drop or required")
@@ -80,6 +91,7 @@ class Settings:
     store: Path = _setting(Path("store/loan_approval_model"), Path, "folder of the model; by default store/NAME")
     host: str = _setting("127.0.0.1", str, "address to listen on")
     port: int = _number(8000, 0, 65_535, "port to listen on; the first that is set counts", *PORTS)
+    socket: Path | None = _setting(None, Path, "Unix socket to listen on instead of host and port")
     public_name: str | None = _setting(None, str, "another name that KServe's and Triton's clients may ask for")
     vertex_health: str | None = _setting(None, _read_path, "Vertex AI's path for health checks", "AIP_HEALTH_ROUTE")
     vertex_predict: str | None = _setting(None, _read_path, "Vertex AI's path for predictions", "AIP_PREDICT_ROUTE")
@@ -104,6 +116,7 @@ class Settings:
     registry_poll_seconds: float = _number(10.0, 0.05, 3600, "between two reads of the alias in MLflow")
     registry_timeout_seconds: float = _number(10.0, 0.05, 25, "limit for one response of MLflow")
     api_keys_file: Path | None = _setting(None, _read_file, "API keys, one name:sha256 a line; then one is required")
+    cors_origins: tuple[str, ...] | None = _setting(None, _read_origins, "origins whose pages may read responses")
     max_model_bytes: int = _number(LARGEST_FILE, 1, LARGEST_FILE, "largest model file that is loaded")
     public_key_file: Path | None = _setting(None, _read_file, "Ed25519 key in PEM; then models must be signed with it")
     prediction_log: Path | None = _setting(None, Path, "folder of the prediction log")
@@ -139,6 +152,10 @@ class Settings:
         settings = cls(**values, **_read_tracking(environment))
         if settings.tls_key and not settings.tls_certificate:
             raise SettingsError("SERVE_TLS_KEY: expected SERVE_TLS_CERTIFICATE beside it")
+        if settings.socket and settings.tls_certificate:
+            raise SettingsError(
+                "SERVE_SOCKET: expected no SERVE_TLS_CERTIFICATE beside it, a proxy speaks plain HTTP to it"
+            )
         if settings.shadow_alias == settings.model_alias:
             raise SettingsError("SERVE_SHADOW_ALIAS: expected another alias than SERVE_MODEL_ALIAS")
         return settings

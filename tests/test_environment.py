@@ -54,7 +54,14 @@ def test_peers_compute_with_the_same_libraries(lock: Path) -> None:
 
 @pytest.mark.parametrize(
     ("group", "lock"),
-    [("serve", "serve"), ("train", "dev"), ("xgboost", "dev"), ("dev", "dev"), *((p.stem, p.stem) for p in PEERS)],
+    [
+        ("serve", "serve"),
+        ("otel", "otel"),
+        ("train", "dev"),
+        ("xgboost", "dev"),
+        ("dev", "dev"),
+        *((p.stem, p.stem) for p in PEERS),
+    ],
 )
 def test_what_pyproject_asks_for_is_in_the_lock(group: str, lock: str) -> None:
     locked = pins(ROOT / f"locks/{lock}.txt")

@@ -80,13 +80,15 @@ class Front:
         self.heads: dict[bytes, KnownHead] = {}  # bytes that mean the same each time
         self.body_limit, self.rejected, self.admits = service.body_limit, service.rejected, service.admits
         self._application, self._short_cut, self._is_urgent = service.application, service.short_cut, service.is_urgent
+        self._server = ("localhost", 80) if settings.socket else (settings.host, settings.port)
         self._loop = asyncio.get_running_loop()
         self._put_off: deque[Callable[[], None]] = deque()
         self._is_turn_due = False
         self._large_reads: list[tuple[int, int, Callable[[], None]]] = []  # a heap
         self._reads = count()
         self._small = ThreadPoolExecutor(settings.threads, "small")
-        # Requests with large bodies have their own queue, so that small ones and health checks do not wait for them.
+        # Large bodies, and encoded ones that may become large, have their own queue, so that small ones and health
+        # checks do not wait for them.
         self._large = ThreadPoolExecutor(max(1, settings.threads // 2), "large")
         self.tick()
 
@@ -208,13 +210,14 @@ class Front:
         if self.in_flight >= most:
             return False
         self.in_flight += 1
-        pool = self._large if len(request.body) > self.settings.max_body_bytes else self._small
+        is_large = len(request.body) > self.settings.max_body_bytes or b"content-encoding" in request.headers
+        pool = self._large if is_large else self._small
         pool.submit(self._run, request, answered)
         return True
 
     def _run(self, request: Request, answered: Answered) -> None:
         try:
-            response = wsgi.call(self._application, request, (self.settings.host, self.settings.port))
+            response = wsgi.call(self._application, request, self._server)
         except Exception as err:  # noqa: BLE001 (Flask answers its own errors; any other must not end the thread)
             log.error("%s in the application", type(err).__name__)
             response = wsgi.make_error(*INTERNAL)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from serve.metrics.correlation import Correlation
 from serve.metrics.log_format import JSONFormatter
 from serve.metrics.observer import Observer, make_registry_reports
 from serve.store.live import LiveModel
@@ -211,7 +212,7 @@ def test_a_share_in_between_logs_some(caplog):
 def test_a_line_has_the_request_and_no_more(caplog):
     caplog.set_level(logging.INFO, logger="serve")
     observer = Observer(1.0)
-    observer.answered("/api/v2/predict", "POST", 200, 0.0012345, "an-id", TRACE, "7")
+    observer.answered("/api/v2/predict", "POST", 200, 0.0012345, "an-id", "7", Correlation(TRACE, "a=1", "lab-4711"))
     observer.answered("none", "other", 404, 0.001)
     first, second = ({k: v for k, v in line.items() if k not in ("time", "pid")} for line in log_lines(caplog))
     common = {"level": "info", "logger": "serve.request", "message": "request"}
@@ -224,5 +225,6 @@ def test_a_line_has_the_request_and_no_more(caplog):
         "model_version": "7",
         "trace_id": TRACE[3:35],
         "parent_id": TRACE[36:52],
+        "request_id": "lab-4711",
     }
     assert second == common | {"method": "other", "route": "none", "status": 404, "milliseconds": 1.0}

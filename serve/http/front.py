@@ -1,17 +1,14 @@
-"""What the connections of a worker share: limits, clock, counters, known heads, turns, and two ways to a response."""
+"""What the connections of a worker share: limits, clock, counters, known heads, and two ways to a response."""
 
 import asyncio
 import logging
-import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
-from heapq import heappop, heappush
-from itertools import count
 from typing import NamedTuple, Protocol
 
 from serve.http import wsgi
+from serve.http.share import Shares
 from serve.http.wsgi import Answer, Application, Request
 from serve.settings import Settings
 
@@ -20,7 +17,6 @@ QUIET_SECONDS = 2.0  # that a connection may be idle while the front is crowded
 LEAVING_SECONDS = 1.0  # likewise while it drains: a busy caller's next request comes before that
 KNOWN_HEADS = 256
 LONGEST_KNOWN = 1024  # bytes
-TURN_SECONDS = 0.0005  # for requests that were put off, in each turn of the loop
 MOST_UNREAD = 32 * 2**20  # bytes that all connections together keep for later turns
 URGENT_RESERVE = 16  # places in the queue that only urgent requests may take
 INTERNAL = (500, "internal error")
@@ -82,10 +78,7 @@ class Front:
         self._application, self._short_cut, self._is_urgent = service.application, service.short_cut, service.is_urgent
         self._server = ("localhost", 80) if settings.socket else (settings.host, settings.port)
         self._loop = asyncio.get_running_loop()
-        self._put_off: deque[Callable[[], None]] = deque()
-        self._is_turn_due = False
-        self._large_reads: list[tuple[int, int, Callable[[], None]]] = []  # a heap
-        self._reads = count()
+        self.shares = Shares(self._loop)
         self._small = ThreadPoolExecutor(settings.threads, "small")
         # Large bodies, and encoded ones that may become large, have their own queue, so that small ones and health
         # checks do not wait for them.
@@ -145,38 +138,6 @@ class Front:
             return False
         least.refuse_body()
         return True
-
-    # Turns.
-
-    def put_off(self, go_on: Callable[[], None]) -> None:
-        """Call a function in one of the next turns of the loop: those that wait share a bounded time of each turn."""
-        self._put_off.append(go_on)
-        if not self._is_turn_due:
-            self._is_turn_due = True
-            self._loop.call_soon(self._take_turns)
-
-    def _take_turns(self) -> None:
-        until = time.perf_counter() + TURN_SECONDS
-        for _ in range(len(self._put_off)):
-            self._put_off.popleft()()
-            if time.perf_counter() > until:
-                break
-        self._is_turn_due = bool(self._put_off)
-        if self._is_turn_due:
-            self._loop.call_soon(self._take_turns)
-
-    def read_later(self, held: int, resume: Callable[[], None]) -> None:
-        """Call a function that lets a caller of large bodies send on: one in each turn of the loop, first the one that
-        has sent most, so that bodies become whole one after another and not all of them late.
-        """
-        heappush(self._large_reads, (-held, next(self._reads), resume))
-        if len(self._large_reads) == 1:
-            self._loop.call_soon(self._resume_one)
-
-    def _resume_one(self) -> None:
-        heappop(self._large_reads)[-1]()
-        if self._large_reads:
-            self._loop.call_soon(self._resume_one)
 
     # Ways to a response.
 

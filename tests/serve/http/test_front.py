@@ -1,4 +1,3 @@
-import asyncio
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -143,18 +142,3 @@ def test_a_request_without_a_host_has_an_address_that_stands_in_a_url(settings, 
 
     with serving(lambda: Front(StubService(application), Settings(**settings))) as server:
         assert ask(server, b"GET / HTTP/1.0\r\n\r\n") == name
-
-
-def test_the_caller_that_has_sent_most_of_its_body_sends_on_first(gate):
-    read: list[int] = []
-
-    async def wait_for_reads() -> None:
-        front = Front(StubService(gate, LIMIT, lane), Settings())
-        for held in (1, 5, 3, 5):
-            front.read_later(held, lambda held=held: read.append(held))
-        for turn in range(1, 5):
-            await asyncio.sleep(0)
-            assert len(read) == turn  # one in each turn of the loop
-
-    asyncio.run(wait_for_reads())
-    assert read == [5, 5, 3, 1]

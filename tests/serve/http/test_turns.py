@@ -1,6 +1,5 @@
 """A caller that sends much is answered between the others, not before them."""
 
-import itertools
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -8,7 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from serve.http.connection import Connection
-from serve.http.front import TURN_SECONDS, Front
+from serve.http.front import Front
 from serve.http.turns import PIECES
 from serve.settings import Settings
 from tests.raw_http import connect, exchange, get, read_answer, read_answers
@@ -102,7 +101,7 @@ def test_of_large_bodies_one_is_read_in_each_turn(serve):
                 sender.data_received(HEAD + b"Content-Length: 500000\r\n\r\n" + bytes(100_000))
             reading = [sender._transport.is_reading() for sender in senders]
             for _ in senders:
-                server.front._resume_one()
+                server.front.shares._resume_one()
                 turns.append([each._transport.is_reading() for each in senders])
             return reading
 
@@ -112,33 +111,6 @@ def test_of_large_bodies_one_is_read_in_each_turn(serve):
         for client in clients:
             client.sendall(bytes(400_000))
             assert read_answer(client.makefile("rb")).body == b"POST /x 500000"
-
-
-def test_put_off_work_shares_a_bounded_time_of_each_turn(server, monkeypatch):
-    ticks = itertools.count()
-    monkeypatch.setattr("serve.http.front.time.perf_counter", lambda: next(ticks) * TURN_SECONDS / 2.5)
-    order = []
-
-    def begin() -> None:
-        for number in range(7):
-            server.front.put_off(lambda number=number: do(number))
-        server.loop.call_soon(mark)
-
-    def do(number: int) -> None:
-        order.append(number)
-        if number == 0:
-            server.front.put_off(lambda: do(7))  # work that puts off more is called no more often for it
-
-    def mark() -> None:
-        order.append("others")
-        if len(order) < 12:
-            server.loop.call_soon(mark)
-
-    server.on_loop(begin)
-    wait_until(lambda: 7 in order and order[-1] == "others")
-    turns = [len([*group]) for is_work, group in itertools.groupby(order, lambda each: each != "others") if is_work]
-    assert turns == [3, 3, 2]
-    assert [each for each in order if each != "others"] == [*range(8)]
 
 
 def test_what_all_callers_leave_unread_has_a_bound(serve, application, monkeypatch):

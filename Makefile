@@ -92,8 +92,13 @@ score: $(READY) ## decide every application of a file, a folder or s3://… (INP
 mlflow: $(READY) ## MLflow's UI on port 5000
 	$(RUN) mlflow
 
-test: $(READY) ## all tests but the long ones
-	$(VENV)/bin/python -m pytest -m "not hard" -n $(TEST_WORKERS) --dist loadfile
+# The serving side's tests run where its own requirements are and nothing else: that shows what it needs.
+test: $(READY) $(VENV)-serve-test/.ready ## all tests but the long ones
+	$(VENV)/bin/python -m tests.model_files $(MODEL_FILES)
+	TEST_MODEL_FILES=$(MODEL_FILES) $(VENV)-serve-test/bin/python -m pytest tests/serve $(TEST_OPTIONS)
+	$(VENV)/bin/python -m pytest --ignore tests/serve $(TEST_OPTIONS)
+MODEL_FILES = $(abspath $(VENV)-serve-test/model_files)
+TEST_OPTIONS = -m "not hard" -n $(TEST_WORKERS) --dist loadfile
 # One more than there are cores: a third of the time the tests wait for servers, kernels and deadlines.
 TEST_WORKERS = $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 

@@ -81,7 +81,7 @@ def test_a_bad_value_is_refused_with_its_variable_and_what_was_expected(variable
 
 @pytest.mark.parametrize("name", ["loans/v2", "loans:predict", "loans v2", "crédito", ".", "a" * 254])
 def test_a_public_name_that_no_path_could_hold_is_refused(name):
-    with pytest.raises(SettingsError, match="^SERVE_PUBLIC_NAME='.*': expected a name as in a URL"):
+    with pytest.raises(SettingsError, match=r"^SERVE_PUBLIC_NAME='.*': expected a name as in a URL"):
         Settings.from_environment({"SERVE_PUBLIC_NAME": name})
 
 

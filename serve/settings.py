@@ -59,6 +59,12 @@ def _read_address(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def _read_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}", text):
+        raise ValueError("a name as in a URL, of letters, digits, dots, hyphens and underscores")
+    return text
+
+
 def _read_path(text: str) -> str:
     if not re.fullmatch(r"/[A-Za-z0-9._~:@/-]{1,200}", text) or "//" in text:
         raise ValueError("a path such as /predict")
@@ -92,7 +98,7 @@ class Settings:
     host: str = _setting("127.0.0.1", str, "address to listen on")
     port: int = _number(8000, 0, 65_535, "port to listen on; the first that is set counts", *PORTS)
     socket: Path | None = _setting(None, Path, "Unix socket to listen on instead of host and port")
-    public_name: str | None = _setting(None, str, "another name that KServe's and Triton's clients may ask for")
+    public_name: str | None = _setting(None, _read_name, "another name that KServe's and Triton's clients may ask for")
     vertex_health: str | None = _setting(None, _read_path, "Vertex AI's path for health checks", "AIP_HEALTH_ROUTE")
     vertex_predict: str | None = _setting(None, _read_path, "Vertex AI's path for predictions", "AIP_PREDICT_ROUTE")
     workers: int = _number(1, 1, 256, "worker processes")

@@ -46,6 +46,7 @@ def test_the_store_follows_the_model_name():
         ("SERVE_PREDICTION_LOG_MODE", "required", "prediction_log_mode", "required"),
         ("SERVE_PREDICTION_LOG_BYTES", "4096", "prediction_log_bytes", 4096),
         ("SERVE_SHADOW_ALIAS", "challenger", "shadow_alias", "challenger"),
+        ("SERVE_PUBLIC_NAME", "loans.bank-1.example", "public_name", "loans.bank-1.example"),
         ("SERVE_REGISTRY_POLL_SECONDS", "0.05", "registry_poll_seconds", 0.05),
         ("SERVE_REGISTRY_TIMEOUT_SECONDS", "25", "registry_timeout_seconds", 25),
         ("MLFLOW_TRACKING_URI", "http://mlflow:5000/", "tracking_uri", "http://mlflow:5000"),
@@ -76,6 +77,12 @@ def test_a_variable_sets_its_field(variable, text, field, value):
 def test_a_bad_value_is_refused_with_its_variable_and_what_was_expected(variable, text):
     with pytest.raises(SettingsError, match=rf"{variable}='{text}': expected (int|float) from "):
         Settings.from_environment({variable: text})
+
+
+@pytest.mark.parametrize("name", ["loans/v2", "loans:predict", "loans v2", "crédito", ".", "a" * 254])
+def test_a_public_name_that_no_path_could_hold_is_refused(name):
+    with pytest.raises(SettingsError, match=r"^SERVE_PUBLIC_NAME='.*': expected a name as in a URL"):
+        Settings.from_environment({"SERVE_PUBLIC_NAME": name})
 
 
 def test_an_unknown_mode_is_refused_with_the_known_ones():

@@ -66,7 +66,7 @@ def judge_set(model_name: str, kind: str, number: int) -> Outcome:
 def _judge(recipe: Recipe, dataset: Dataset, kind: str, number: int, started: float) -> Outcome:
     X, y = dataset.rows("test")
     signal = signal_gate(cross_validate(recipe, dataset, progress=False), seed=number)
-    confirmation = confirmation_gate(y, score(fit(recipe, dataset), X), seed=number)
+    confirmation = confirmation_gate(y, score(fit(recipe, dataset), X), number, dataset.distinct("test"))
     return Outcome(
         recipe.model_name,
         kind,

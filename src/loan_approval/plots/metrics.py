@@ -46,7 +46,8 @@ def plot_roc(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], split: str) ->
     """Return ROC curves; `curves` maps a name to (n,) labels and probabilities."""
     figure, axes = make_axes(f"ROC, {split} rows")
     for name, (y, p) in curves.items():
-        axes.plot(*roc_curve(y, p)[:2], label=name)
+        if 0 < np.sum(y) < len(y):  # rows of a single label have no curve
+            axes.plot(*roc_curve(y, p)[:2], label=name)
     axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", label="chance")
     axes.set(xlabel="false approvals / all denied in the data", ylabel="right approvals / all approved")
     axes.legend(loc="lower right")

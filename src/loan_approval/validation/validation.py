@@ -84,7 +84,7 @@ def judge(
     pipeline = tracking.load_pipeline(candidate.version, trusted)
     return [
         gates.signal_gate(validation, seed),
-        gates.confirmation_gate(y_test, candidate.scorer.score(X_test), seed),
+        gates.confirmation_gate(y_test, candidate.scorer.score(X_test), seed, dataset.distinct("test")),
         compare_with_champion(candidate, champion, dataset, margins, seed),
         gates.parity_gate(prove_parity(candidate.data, pipeline, dataset.X, seed)),
     ]
@@ -121,7 +121,7 @@ def compare_on_test_rows(
         return None
     X, y = dataset.rows("test")
     new, old = ((p := scorer.score(X), scorer.decide(p)) for scorer in (candidate.scorer, champion.scorer))
-    return compare(y, new, old, Costs.of_rule(candidate.scorer.decision_rule), seed)
+    return compare(y, new, old, Costs.of_rule(candidate.scorer.decision_rule), seed, dataset.distinct("test"))
 
 
 def _basis_of_splits(contract: Contract) -> tuple[object, ...]:

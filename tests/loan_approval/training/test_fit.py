@@ -98,7 +98,7 @@ def test_calibrate_rows_change_the_calibration_but_not_the_ranking_model(loans):
 def test_a_split_needs_rows_of_either_label(loans, split, code):
     y = np.where(loans.splits == split, 1 - code, loans.y)
     label = loans.contract.label(code)
-    with pytest.raises(DataError, match=f"loans: 0 rows of split {split} are '{label}', expected at least 10"):
+    with pytest.raises(DataError, match=f"loans: 0 distinct rows of split {split} are '{label}', expected at least 10"):
         fit(LOGISTIC, replace(loans, y=y))
 
 

@@ -28,7 +28,7 @@ from serve.contract.feature import Fault
 BUILT_IN: dict[str, Generator] = {"loans": write_simulation, "boston": write_boston}
 LONGEST_SHOWN = 60  # characters of a cell
 SPLITS = ("train", "calibrate", "test")  # calibrate: also chooses the threshold
-_SHARES = (0.6, 0.2, 0.2)
+SHARES = (0.6, 0.2, 0.2)
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def assign_splits(X: np.ndarray, salt: str) -> np.ndarray:
     """Return (n,) splits for (n, F) rows: 60 % train, 20 % calibrate, 20 % test, by keyed hash of each row."""
     key = hashlib.sha256(salt.encode()).digest()
     u = [int.from_bytes(hashlib.blake2b(row, key=key, digest_size=8).digest()) / 2**64 for row in _row_bytes(X)]
-    return np.array(SPLITS, dtype=object)[np.searchsorted(np.cumsum(_SHARES)[:-1], u, side="right")]
+    return np.array(SPLITS, dtype=object)[np.searchsorted(np.cumsum(SHARES)[:-1], u, side="right")]
 
 
 def number_distinct(X: np.ndarray) -> np.ndarray:

@@ -17,10 +17,11 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from loan_approval.data.datasets import Dataset
+from loan_approval.data.shape import FEWEST_PER_LABEL, count_distinct
 from loan_approval.evaluation.intervals import Interval, rank_p_value
 from loan_approval.evaluation.metrics import fast_auc
-from loan_approval.training.fit import FEWEST_PER_LABEL, Recipe, check_fit
-from loan_approval.training.folds import assign_folds, count_distinct, labels_of_groups
+from loan_approval.training.fit import Recipe, check_fit
+from loan_approval.training.folds import assign_folds, labels_of_groups
 from serve.contract.contract import Contract
 
 FOLDS = 5

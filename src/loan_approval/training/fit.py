@@ -12,13 +12,12 @@ from sklearn.inspection import permutation_importance
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from loan_approval.data.datasets import SPLITS, Dataset
-from loan_approval.errors import DataError, FactoryError
+from loan_approval.data.datasets import Dataset
+from loan_approval.data.shape import check_labels
+from loan_approval.errors import FactoryError
 from loan_approval.training import calibration, factory
-from loan_approval.training.folds import count_distinct
 from serve.contract.contract import Contract
 
-FEWEST_PER_LABEL = 10  # distinct rows of each label a split must have, twice the folds of the cross-validation
 PERMUTATIONS, PERMUTED_ROWS = 5, 4000  # of a feature's importance
 
 
@@ -93,11 +92,7 @@ def check_fit(recipe: Recipe, dataset: Dataset) -> None:
 
     Raise FactoryError when the preprocessor's output has not one direction and one name a column.
     """
-    for split in SPLITS:
-        for code, count in enumerate(count_distinct(dataset.rows(split)[1], dataset.distinct(split))):
-            if count < FEWEST_PER_LABEL:
-                found = f"{count} distinct rows of split {split} are {dataset.contract.label(code)!r}"
-                raise DataError(f"{dataset.name}: {found}, expected at least {FEWEST_PER_LABEL}")
+    check_labels(dataset)
     X, _ = dataset.rows("train")
     columns = recipe.make_pipeline(dataset.contract).named_steps["preprocess"].fit_transform(X).shape[1]
     expected = len(factory.output_directions(dataset.contract))

@@ -32,8 +32,3 @@ def labels_of_groups(y: np.ndarray, groups: np.ndarray, fewest: int) -> np.ndarr
     holds_it = np.bincount(groups, y == rarer) > 0
     codes = np.where(holds_it, rarer, 1 - rarer)
     return codes if np.bincount(codes, minlength=2).min() >= fewest else np.zeros_like(codes)
-
-
-def count_distinct(y: np.ndarray, groups: np.ndarray) -> list[int]:
-    """Return how many distinct rows have label 0, and how many label 1."""
-    return [len(np.unique(groups[y == code])) for code in (0, 1)]

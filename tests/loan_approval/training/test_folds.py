@@ -3,7 +3,7 @@ import pytest
 from sklearn.model_selection import StratifiedKFold
 
 from loan_approval.errors import DataError
-from loan_approval.training.folds import assign_folds, count_distinct, labels_of_groups
+from loan_approval.training.folds import assign_folds, labels_of_groups
 
 
 def labels(rows=200, share=0.3, seed=0):
@@ -42,7 +42,3 @@ def test_a_label_that_too_few_distinct_rows_have_is_refused():
     y, groups = np.repeat([0, 1], [90, 30]), np.append(np.arange(90), np.repeat([90, 91, 92], 10))
     with pytest.raises(DataError, match="too few distinct rows of a label for 5 folds"):
         assign_folds(y, groups, 5, seed=1)
-
-
-def test_copies_are_counted_once():
-    assert count_distinct(np.array([0, 0, 1, 1, 1]), np.array([0, 0, 1, 1, 2])) == [1, 2]

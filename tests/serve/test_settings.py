@@ -28,6 +28,9 @@ def test_the_store_follows_the_model_name():
     [
         ("PORT", "9000", "port", 9000),
         ("SERVE_HOST", "0.0.0.0", "host", "0.0.0.0"),  # noqa: S104 -- only read here
+        ("SERVE_SOCKET", "/run/loan/serve.sock", "socket", Path("/run/loan/serve.sock")),
+        ("SERVE_CORS_ORIGINS", "https://a.example", "cors_origins", ("https://a.example",)),
+        ("SERVE_CORS_ORIGINS", "http://b:8080, http://[::1]", "cors_origins", ("http://b:8080", "http://[::1]")),
         ("SERVE_STORE", "/models", "store", Path("/models")),
         ("SERVE_MODEL_ALIAS", "challenger", "model_alias", "challenger"),
         ("SERVE_WORKERS", "256", "workers", 256),
@@ -146,3 +149,22 @@ def test_a_file_must_exist(tmp_path, variable, field):
 
 def test_by_default_there_is_no_file_of_keys():
     assert Settings().api_keys_file is None
+
+
+def test_a_unix_socket_has_no_tls(tmp_path):
+    (tmp_path / "certificate.pem").touch()
+    variables = {"SERVE_SOCKET": "serve.sock", "SERVE_TLS_CERTIFICATE": str(tmp_path / "certificate.pem")}
+    with pytest.raises(SettingsError, match=r"^SERVE_SOCKET: expected no SERVE_TLS_CERTIFICATE beside it"):
+        Settings.from_environment(variables)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("*", "https://a.example, *", "a.example", "https://a.example/", "https://A.example", "https://a.example:443"),
+        *("http://a:80", "null", "https://*.example", "https://u@a.example", "https://a.example,", "https://a:0"),
+    ],
+)
+def test_an_origin_that_no_browser_writes_is_refused(text):
+    with pytest.raises(SettingsError, match=r"^SERVE_CORS_ORIGINS='.*': expected origins as browsers write them"):
+        Settings.from_environment({"SERVE_CORS_ORIGINS": text})

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
 
+from loan_approval.data.shape import FEWEST_PER_LABEL
 from loan_approval.errors import DataError, FactoryError
 from loan_approval.training.factory import output_names
 from loan_approval.training.fit import (
-    FEWEST_PER_LABEL,
     Recipe,
     check_fit,
     choose_calibration,

@@ -57,9 +57,9 @@ def check_columns(
 
 
 def _by_name(names: Counter, contract: Contract, keep: Sequence[str], ignore: bool) -> Iterator[str]:
-    known = {feature.name for feature in contract.features}
+    known = {contract.target.name, *(feature.name for feature in contract.features)}
     for feature in contract.scored:
-        if feature.name not in names:
+        if feature.name not in names and not feature.missing:
             yield f"column {feature.name!r} is missing, expected {feature.expected}"
     yield from (f"column {name!r} is missing, which --keep asks for" for name in keep if name not in names)
     for name, times in names.items():

@@ -97,8 +97,8 @@ def _cut_out(batches: Iterator[pa.RecordBatch], skip: int, rows: int, where: str
 
 
 def judge_columns(contract: Contract, columns: Mapping[str, pa.Array], n: int) -> tuple[np.ndarray, dict[str, Faults]]:
-    """Return (n, F) float64 and the faults by field and row; `columns` has each scored feature's."""
-    X = np.empty((n, len(contract.scored)))
+    """Return (n, F) float64 and the faults by field and row; an absent column is missing."""
+    X = np.full((n, len(contract.scored)), np.nan)
     faults = {}
     for feature in contract.features:
         if feature.name in columns:

@@ -78,7 +78,7 @@ def _reason_to_leave_out(name: str, present: list[str], numbers: list[float]) ->
     if max(map(abs, numbers)) > LARGEST:
         return "numbers beyond 2**53"
     if all(number.is_integer() for number in numbers):
-        if len(numbers) >= FEWEST_RUNNING and np.ptp(np.diff(numbers)) == 0:
+        if len(numbers) >= FEWEST_RUNNING and np.all(np.abs(np.diff(numbers)) == 1) and distinct == len(numbers):
             return "a running number"
         if distinct == len(present) and not _IDS.isdisjoint(word.casefold() for word in split_words(name)):
             return "a different number in every row"

@@ -71,8 +71,8 @@ def draft_target(where: str, name: str, cells: list[str], answer: Answer) -> tup
     table = {"name": name, "meaning": meaning or guess[0], "positive": spelled[positive], "labels": texts}
     if chosen is None or meaning is None:
         table["question"] = (
-            f"A guess: {name} = {spelled[positive]} is {_KINDS[guess[0]][0]}, and the labels tell {_KINDS[guess[0]][1]} "
-            "(meaning: past_decision or repaid). Right? Then delete this line; if not, correct the lines above."
+            f"A guess: {name} = {spelled[positive]} is {_KINDS[guess[0]][0]}, and the labels tell {_KINDS[guess[0]][1]}"
+            " (meaning: past_decision or repaid). Right? Then delete this line; if not, correct the lines above."
             + (f" In some data sets such a {name} is 1 for a default." if is_vague else "")
         )
     return table, np.array([int(key == positive) for key in keys])

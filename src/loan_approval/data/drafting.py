@@ -41,32 +41,26 @@ def draft_data_set(folder: Path, path: Path, target: str, wishes: Wishes | None 
     if contract.exists() and not wishes.replace:
         raise DataError(f"{contract}: exists already and stays as it is; expected a folder without one, or --replace")
     reading = read_file(path, wishes.form)
-    target = target.strip()
-    if target not in reading.header:
+    if (target := target.strip()) not in reading.header:
         raise DataError(f"{path}: no column {target!r}, expected one of {', '.join(reading.header)}")
     notes = list(reading.notes)
-    rows = _drop_unlabelled(reading, target, notes)
+    rows, markers = _drop_unlabelled(reading, target, notes)
     columns = dict(zip(reading.header, map(list, zip(*rows, strict=True)), strict=True))
     target_table, y = draft_target(str(path), target, columns.pop(target), wishes.answer)
-    source = replace(reading.source, drop_unlabelled=len(rows) < len(reading.rows))
-    source, numbers, question = survey(source, columns, wishes, notes)
-    cleaned = list(clean_rows(iter([reading.header, *rows]), replace(source, names=()), numbers, target))
-    columns = dict(zip(cleaned[0], map(list, zip(*cleaned[1:], strict=True)), strict=True))
+    source, numbers, question = survey(reading.source, columns, wishes, notes)
+    header, *cleaned = clean_rows(iter([reading.header, *rows]), replace(source, names=()), numbers, target)
+    columns = dict(zip(header, map(list, zip(*cleaned, strict=True)), strict=True))
     spelled = {int(label == target_table["positive"]): label for label in target_table["labels"]}
     columns[target] = [spelled[code] for code in y]
     features, left_out = _draft_features(columns, target, y, wishes)
-    if unknown := set(wishes.answers) - wishes.used - set(columns):
-        raise DataError(f"--answer {min(unknown)}=…: no such question, expected {', '.join(wishes.used)} or a column")
-    if not any(feature.get("use", "score") == "score" for feature in features):
-        raise DataError(f"{path}: no column beside {target} that a model could use: {_in_words(left_out)}")
+    _check_use(path, target, features, left_out, wishes)
     if left_out:
         notes.append(f"left out of dataset.csv: {_in_words(left_out)}")
-    source = replace(source, left_out=left_out)
+    missing = {**source.missing, **({target: markers} if markers else {})}
+    source = replace(source, left_out=left_out, missing=missing, drop_unlabelled=len(rows) < len(reading.rows))
     data = _to_csv({name: cells for name, cells in columns.items() if name not in left_out})
     if dataset.exists() and not wishes.replace and dataset.read_bytes() != data:
-        raise DataError(
-            f"{dataset}: exists already with other content; keep the original outside {folder}, or --replace"
-        )
+        raise DataError(f"{dataset}: exists already with other content; expected another folder, or --replace")
     tables = {"target": target_table, "source": source.to_dict() | question, "feature": features}
     page = render(folder.resolve().name, path.name, f"{len(y):,} rows", notes, tables)
     try:
@@ -74,21 +68,38 @@ def draft_data_set(folder: Path, path: Path, target: str, wishes: Wishes | None 
         write_atomically(contract, page.encode())
     except OSError as err:
         raise DataError(f"{folder}: can't write: {err.strerror}") from err
-    asked = [(table.get("name", "source"), table) for table in (target_table, tables["source"], *features)]
-    questions = [f"{name}: {table['question']}" for name, table in asked if "question" in table]
-    return Draft(contract, dataset, len(y), tuple(questions), tuple(notes))
+    return Draft(contract, dataset, len(y), _questions(tables), tuple(notes))
 
 
-def _drop_unlabelled(reading: Reading, target: str, notes: list[str]) -> list[list[str]]:
+def _questions(tables: Mapping[str, Any]) -> tuple[str, ...]:
+    asked = [tables["target"], {"name": "source", **tables["source"]}, *tables["feature"]]
+    return tuple(f"{table['name']}: {table['question']}" for table in asked if "question" in table)
+
+
+def _drop_unlabelled(reading: Reading, target: str, notes: list[str]) -> tuple[list[list[str]], list[str]]:
+    """Return the rows that have a label, and the cells that mean none. Raises DataError when no row has one."""
     at = reading.header.index(target)
-    without = drop_unlabelled([row[at] for row in reading.rows])
+    without = set(drop_unlabelled([row[at] for row in reading.rows]))
     if without:
-        numbers = name_rows([row + 1 + (not reading.source.names) for row in without])
+        numbers = name_rows([row + 1 + (not reading.source.names) for row in sorted(without)])
         notes.append(f"{len(without):,} rows have no {target} and are left out: {numbers}")
     if len(without) == len(reading.rows):
-        raise DataError(f"no row has a {target}")
-    absent = set(without)
-    return [row for number, row in enumerate(reading.rows) if number not in absent]
+        raise DataError(f"no row has a {target}, expected one of two labels in each")
+    markers = {reading.rows[row][at] for row in without} - {""}
+    return [row for number, row in enumerate(reading.rows) if number not in without], sorted(markers)
+
+
+def _check_use(
+    path: Path, target: str, features: list[dict[str, Any]], left_out: Mapping[str, str], wishes: Wishes
+) -> None:
+    """Raise DataError for an answer to no question, and when no feature is scored."""
+    names = {feature["name"] for feature in features}
+    for name in set(wishes.answers) - wishes.used - names:
+        why = f"can't be used ({left_out[name]})" if name in left_out else "no such question"
+        expected = ", ".join(sorted({"positive", "meaning", "codes"} | names))
+        raise DataError(f"--answer {name}={wishes.answers[name]}: {why}, expected one to {expected}")
+    if not any(feature.get("use", "score") == "score" for feature in features):
+        raise DataError(f"{path}: no column beside {target} that a model could use: {_in_words(left_out)}")
 
 
 def _draft_features(

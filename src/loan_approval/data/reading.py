@@ -64,8 +64,6 @@ def read_file(path: Path, form: Form) -> Reading:
     if mark and mark not in SEPARATORS:
         raise DataError(f"--separator {form.separator!r}: expected one of {', '.join(SEPARATORS)}")
     separator = mark or find_separator(text)
-    if not separator and text.strip():
-        raise DataError(f"{path}: one column only; expected cells between {', '.join(SEPARATORS)}: --separator NAME")
     source = Source(encoding=encoding, separator=separator or "comma")
     stream = io.StringIO(text, newline="")
     try:
@@ -73,6 +71,8 @@ def read_file(path: Path, form: Form) -> Reading:
     except csv.Error as err:
         line = text.count("\n", 0, stream.tell()) + 1
         raise DataError(f"{path}: near line {line}: not a CSV: {err}") from err
+    if rows and not separator:
+        raise DataError(f"{path}: one column only; expected cells between {', '.join(SEPARATORS)}: --separator NAME")
     passed = len(text.splitlines()) - len(rows) if '"' not in text else 0
     notes = [f"read as {encoding}, separated by {source.separator}"]
     notes += [f"lines passed over, as they are empty or a comment: {passed}"] if passed else []

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -52,7 +53,7 @@ def read_file(path: Path, form: Form) -> Reading:
     except OSError as err:
         raise DataError(f"{path}: can't be read: {err.strerror or err}") from err
     if data.startswith(b"PK\x03\x04"):
-        rows, sheet = _read_excel(path)
+        rows, sheet = _read_excel(path, data)
         return _finish(path, rows, form, Source(), [f"read as Excel, sheet {sheet!r}"])
     if path.suffix.casefold() == ".xls":
         raise DataError(f"{path}: the old Excel format; save it as .xlsx or CSV")
@@ -117,19 +118,19 @@ def _is_number_or_marker(cell: str) -> bool:
     return is_finite_number(cell.replace(",", ".")) or cell.casefold() in MARKERS
 
 
-def _read_excel(path: Path) -> tuple[list[list[str]], str]:
+def _read_excel(path: Path, data: bytes) -> tuple[list[list[str]], str]:
     """Return the rows of the first sheet that has some, and the sheet's name. Raises DataError."""
     import openpyxl
 
     try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         for sheet in book.worksheets:
             rows = [[_text(value) for value in row] for row in sheet.iter_rows(values_only=True)]
             rows = [row for row in rows if any(row)]
             if rows:
                 width = max(i + 1 for row in rows for i, cell in enumerate(row) if cell)
                 return [(row + [""] * width)[:width] for row in rows], sheet.title
-    except (OSError, ValueError, KeyError) as err:
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as err:
         raise DataError(f"{path}: not an Excel file that can be read: {err}") from err
     raise DataError(f"{path}: no sheet has a row")
 

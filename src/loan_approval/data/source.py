@@ -167,8 +167,10 @@ def is_like_source(sample: bytes, contract: Contract) -> bool:
         return True
     clean = _begin(text, Source())
     names = {feature.name for feature in contract.features}
+    if source.names:
+        return names.isdisjoint(clean[0])
     try:
-        own = list(source.names) or name_columns(_begin(decode(sample, source.encoding)[0], source)[0])
+        own = name_columns(_begin(decode(sample, source.encoding)[0], source)[0])
     except DataError:
         own = []
     if len(names & set(own)) != len(names & set(clean[0])):

@@ -110,7 +110,7 @@ def judge_columns(contract: Contract, columns: Mapping[str, pa.Array], n: int) -
 
 def _read_csv(shard: Shard, contract: Contract, keep: Sequence[str]) -> Iterator[Rows]:
     start = shard.start
-    with open_file(shard.file.address) as source:
+    with open_file(shard.file.place) as source:
         for block in shard.blocks:
             text = attempt(shard.file.address, source.read_at, block.size, block.offset)
             arguments = (shard, text, start, contract, keep, block.rows)

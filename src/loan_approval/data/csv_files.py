@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from loan_approval.data.folders import summary
-from loan_approval.data.source import decode, is_like_source, rows_like_source
+from loan_approval.data.reading import is_excel, read_excel, read_parquet
+from loan_approval.data.source import Source, clean_like_source, decode, is_like_source, split_rows
 from loan_approval.errors import DataError
 from serve.contract.contract import Contract
 from serve.contract.feature import Fault, Feature
@@ -49,8 +50,14 @@ def read_cells(path: Path, contract: Contract | None = None) -> tuple[list[str],
 
 def _read_like_source(path: Path, data: bytes, contract: Contract) -> tuple[list[str], list[list[str]]]:
     try:
-        text, _ = decode(data, contract.source.get("encoding", "utf-8"))
-        header, *rows = rows_like_source(io.StringIO(text, newline=""), contract)
+        source = Source.of(contract) or Source()
+        if is_excel(data):
+            lines = iter(read_excel(data)[0])
+        elif path.suffix == ".parquet":
+            lines = iter(read_parquet(path))
+        else:
+            lines = split_rows(io.StringIO(decode(data, source.encoding)[0], newline=""), source)
+        header, *rows = clean_like_source(lines, contract, source)
     except (csv.Error, DataError) as err:
         raise DataError(f"{path}: can't be read as the contract's [source] says: {err}") from err
     return header, rows

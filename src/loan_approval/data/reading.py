@@ -3,7 +3,6 @@
 import csv
 import io
 import zipfile
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,22 +44,26 @@ class Reading:
 def read_file(path: Path, form: Form) -> Reading:
     """Read a file. Raises DataError when it is no table."""
     try:
-        if path.suffix.casefold() in (".parquet", ".pq"):
-            return _finish(path, _read_parquet(path), form, Source(), ["read as Parquet"])
-        data = path.read_bytes()
+        rows, source, notes = _read_rows(path, form)
+        return _finish(rows, form, source, notes)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except OSError as err:
         raise DataError(f"{path}: can't be read: {err.strerror or err}") from err
-    if data.startswith(b"PK\x03\x04"):
-        rows, sheet = _read_excel(path, data)
-        return _finish(path, rows, form, Source(), [f"read as Excel, sheet {sheet!r}"])
-    if path.suffix.casefold() == ".xls":
-        raise DataError(f"{path}: the old Excel format; save it as .xlsx or CSV")
-    try:
-        text, encoding = decode(data, form.encoding)
     except DataError as err:
-        raise DataError(f"{path}: {err}") from None
+        raise DataError(f"{path}: {err}") from err
+
+
+def _read_rows(path: Path, form: Form) -> tuple[list[list[str]], Source, list[str]]:
+    if path.suffix.casefold() in (".parquet", ".pq"):
+        return read_parquet(path), Source(), ["read as Parquet"]
+    data = path.read_bytes()
+    if is_excel(data):
+        rows, sheet = read_excel(data)
+        return rows, Source(), [f"read as Excel, sheet {sheet!r}"]
+    if path.suffix.casefold() == ".xls":
+        raise DataError("the old Excel format; save it as .xlsx or CSV")
+    text, encoding = decode(data, form.encoding)
     mark = {value: key for key, value in SEPARATORS.items()}.get(form.separator, form.separator)
     if mark and mark not in SEPARATORS:
         raise DataError(f"--separator {form.separator!r}: expected one of {', '.join(SEPARATORS)}")
@@ -70,21 +73,20 @@ def read_file(path: Path, form: Form) -> Reading:
     try:
         rows = list(split_rows(stream, source))
     except csv.Error as err:
-        line = text.count("\n", 0, stream.tell()) + 1
-        raise DataError(f"{path}: near line {line}: not a CSV: {err}") from err
+        raise DataError(f"near line {text.count(chr(10), 0, stream.tell()) + 1}: not a CSV: {err}") from err
     if rows and not separator:
-        raise DataError(f"{path}: one column only; expected cells between {', '.join(SEPARATORS)}: --separator NAME")
+        raise DataError(f"one column only; expected cells between {', '.join(SEPARATORS)}: --separator NAME")
     passed = len(text.splitlines()) - len(rows) if '"' not in text else 0
     notes = [f"read as {encoding}, separated by {source.separator}"]
     notes += [f"lines passed over, as they are empty or a comment: {passed}"] if passed else []
-    return _finish(path, rows, form, source, notes)
+    return rows, source, notes
 
 
-def _finish(path: Path, rows: list[list[str]], form: Form, source: Source, notes: list[str]) -> Reading:
+def _finish(rows: list[list[str]], form: Form, source: Source, notes: list[str]) -> Reading:
     """Name the columns and check the widths of the rows. Raises DataError with every problem."""
     if form.has_header and not form.names:
         if _looks_like_data(rows):
-            raise DataError(f"{path}: {NO_HEADER}")
+            raise DataError(NO_HEADER)
         header, rows = rows[0] if rows else [], rows[1:]
         names = name_columns(header)
         changed = [f"{old!r} is {new!r}" for old, new in zip(header, names, strict=True) if old != new]
@@ -100,7 +102,7 @@ def _finish(path: Path, rows: list[list[str]], form: Form, source: Source, notes
     if len(names) < 2 or not rows:
         problems.append("expected a header with at least two names, and rows below it")
     if problems:
-        raise DataError(f"{path}: {'; '.join(problems)} ({notes[0]})")
+        raise DataError(f"{'; '.join(problems)} ({notes[0]})")
     return Reading(names, rows, source, tuple(notes))
 
 
@@ -118,7 +120,12 @@ def _is_number_or_marker(cell: str) -> bool:
     return is_finite_number(cell.replace(",", ".")) or cell.casefold() in MARKERS
 
 
-def _read_excel(path: Path, data: bytes) -> tuple[list[list[str]], str]:
+def is_excel(data: bytes) -> bool:
+    """Return whether a file that begins so is an Excel workbook, a zip archive."""
+    return data.startswith(b"PK\x03\x04")
+
+
+def read_excel(data: bytes) -> tuple[list[list[str]], str]:
     """Return the rows of the first sheet that has some, and the sheet's name. Raises DataError."""
     import openpyxl
 
@@ -126,23 +133,23 @@ def _read_excel(path: Path, data: bytes) -> tuple[list[list[str]], str]:
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         for sheet in book.worksheets:
             rows = [[_text(value) for value in row] for row in sheet.iter_rows(values_only=True)]
-            rows = [row for row in rows if any(row)]
-            if rows:
+            if rows := [row for row in rows if any(row)]:
                 width = max(i + 1 for row in rows for i, cell in enumerate(row) if cell)
                 return [(row + [""] * width)[:width] for row in rows], sheet.title
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as err:
-        raise DataError(f"{path}: not an Excel file that can be read: {err}") from err
-    raise DataError(f"{path}: no sheet has a row")
+        raise DataError(f"not an Excel file that can be read: {err}") from err
+    raise DataError("no sheet has a row")
 
 
-def _read_parquet(path: Path) -> list[list[str]]:
+def read_parquet(path: Path) -> list[list[str]]:
+    """Return the column names and the rows of a Parquet file. Raises DataError."""
     import pyarrow as pa
     from pyarrow import parquet
 
     try:
         table = parquet.read_table(path)
     except pa.ArrowException as err:
-        raise DataError(f"{path}: not a Parquet file that can be read: {str(err).splitlines()[0]}") from err
+        raise DataError(f"not a Parquet file that can be read: {str(err).splitlines()[0]}") from err
     names = [name for name in table.column_names if not name.startswith("__index_level_")]
     columns: Iterator[tuple] = zip(*(map(_text, table.column(name).to_pylist()) for name in names), strict=True)
     return [names, *map(list, columns)]
@@ -161,8 +168,3 @@ def name_rows(rows: list[int]) -> str:
     """Return the first row numbers in words."""
     more = f" and {len(rows) - ROWS_NAMED:,} more" if len(rows) > ROWS_NAMED else ""
     return f"row{'' if len(rows) == 1 else 's'} {', '.join(map(str, rows[:ROWS_NAMED]))}{more}"
-
-
-def count_markers(cells: list[str]) -> Counter[str]:
-    """Return how often each marker for a missing value stands in a column."""
-    return Counter(cell for cell in cells if cell.casefold() in MARKERS)

@@ -148,11 +148,10 @@ def _plain(cell: str, comma: bool) -> str:
     return cell if number is None else number
 
 
-def rows_like_source(stream: Iterable[str], contract: Contract) -> Iterator[list[str]]:
-    """Yield the clean rows of a text that is written as the contract's source. Raises csv.Error."""
-    source = Source.of(contract) or Source()
+def clean_like_source(lines: Iterator[list[str]], contract: Contract, source: Source) -> Iterator[list[str]]:
+    """Yield the clean rows of a file that is written as a contract's source. lines: all its rows."""
     numbers = {feature.name for feature in contract.features if not feature.is_category}
-    return clean_rows(split_rows(stream, source), source, numbers, contract.target.name)
+    return clean_rows(lines, source, numbers, contract.target.name)
 
 
 def is_like_source(sample: bytes, contract: Contract) -> bool:

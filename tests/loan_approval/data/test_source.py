@@ -4,12 +4,12 @@ import pytest
 
 from loan_approval.data.source import (
     Source,
+    clean_like_source,
     clean_rows,
     decode,
     find_separator,
     is_like_source,
     name_columns,
-    rows_like_source,
     split_rows,
 )
 from loan_approval.errors import DataError
@@ -52,7 +52,8 @@ def test_a_contract_without_a_source_has_none(homes_contract):
 
 
 def test_a_file_like_the_source_is_cleaned_by_its_rules(contract):
-    assert list(rows_like_source(io.StringIO(TEXT, newline=""), contract(GERMAN))) == CLEAN
+    lines = split_rows(io.StringIO(TEXT, newline=""), GERMAN)
+    assert list(clean_like_source(lines, contract(GERMAN), GERMAN)) == CLEAN
 
 
 def test_clean_cells_stay_as_they_are():

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from serve.contract.tables import encode_columns, fill_absent
+from serve.contract.tables import encode_columns
 from serve.errors import ApplicationError
 from serve.model.reasons import reason_codes
 from serve.model.scorer import MODEL_FILE, Scorer, name_band
@@ -47,7 +47,7 @@ class Model:
         columns = {name: _read_column(frame[name]) for name in known}
         columns |= {name: [] for name in frame.columns if name not in columns}  # the contract names what it lacks
         try:
-            X = encode_columns(contract, fill_absent(contract, columns, len(frame)))
+            X = encode_columns(contract, columns)
         except ApplicationError as err:
             problems = "; ".join(f"{place}: {problem}" if place else problem for place, problem in err.fields.items())
             raise ValueError(f"the application breaks the contract: {problems}") from None

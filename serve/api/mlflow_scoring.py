@@ -22,7 +22,7 @@ from serve.api.body import CSV_MARKS, check_rows, read_batch, read_json_batch, r
 from serve.api.recording import loaded_model, name_decision, ready_model
 from serve.api.wish import Wish, decide_as_wished
 from serve.contract.contract import MOST_FIELDS_NAMED, Contract
-from serve.contract.tables import Monitored, encode_columns, encode_csv, encode_records, fill_absent
+from serve.contract.tables import Monitored, encode_columns, encode_csv, encode_records
 from serve.errors import RequestError
 
 VERSION = "3.17.2"  # of the MLflow whose protocol this is; MLflow itself answers the same
@@ -102,7 +102,7 @@ def _encode_split(contract: Contract, value: Any, where: str, monitored: Monitor
         raise RequestError(f"{where}.index: expected as many entries as data has rows")
     check_rows(len(data))
     named = {name: [row[i] for row in data] for i, name in enumerate(columns)}
-    return encode_columns(contract, fill_absent(contract, named, len(data)), monitored)
+    return encode_columns(contract, named, monitored)
 
 
 def _encode_frame_records(contract: Contract, value: Any, where: str, monitored: Monitored) -> np.ndarray:
@@ -125,7 +125,7 @@ def _encode_tensors(contract: Contract, value: Any, where: str, monitored: Monit
         raise RequestError(f"{where}: expected a list in each column, or in none")
     rows = max(map(len, value.values()))
     check_rows(rows)
-    return encode_columns(contract, fill_absent(contract, value, rows), monitored)
+    return encode_columns(contract, value, monitored)
 
 
 FORMATS: dict[str, Callable[[Contract, Any, str, Monitored], np.ndarray]] = {

@@ -13,7 +13,7 @@ import numpy as np
 from serve.api.binary import SIZE, Raw, read_values
 from serve.contract.contract import Contract
 from serve.contract.feature import Feature
-from serve.contract.tables import encode_columns, fill_absent
+from serve.contract.tables import encode_columns
 from serve.errors import RequestError
 
 MATRIX = "X"
@@ -77,7 +77,7 @@ def encode_tensors(contract: Contract, tensors: Sequence[Tensor]) -> np.ndarray:
             raise RequestError(f"{tensor.where}.shape: expected [N] or [N, 1]")
         _check_datatype(tensor, ("BYTES",) if feature.is_category else NUMBERS)
         columns[feature.name] = _as_numbers(tensor)
-    return encode_columns(contract, fill_absent(contract, columns, tensors[0].shape[0]))
+    return encode_columns(contract, columns)
 
 
 def refuse_extensions(document: Mapping[str, Any], where: str) -> None:

@@ -5,8 +5,7 @@ import json
 import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import filterfalse, islice
 from pathlib import Path
@@ -41,17 +40,31 @@ class Target:
     def encode(self, cell: str) -> float:
         """Return 1.0 for the positive label and 0.0 for the other. Raises Fault."""
         cell = cell.strip()
-        for known in self.labels:
-            with suppress(ValueError):  # one of them is no number
-                if cell == known or float(cell) == float(known):
+        for same in (str.__eq__, _is_same_number, _is_same_word):
+            for known in self.labels:
+                if same(cell, known):
                     return float(known == self.positive)
         expected = " or ".join(f"{known} ({label})" for known, label in self.labels.items())
         raise Fault("missing" if not cell else "neither label", expected)
 
 
+def _is_same_number(cell: str, known: str) -> bool:
+    try:
+        return float(cell) == float(known)
+    except ValueError:
+        return False
+
+
+def _is_same_word(cell: str, known: str) -> bool:
+    return cell.casefold() == known.casefold()
+
+
 @dataclass(frozen=True)
 class Contract:
-    """A data set's contract; `features` are in the order of the file, without the `refused` ones."""
+    """A data set's contract; `features` are in the order of the file, without the `refused` ones.
+
+    source: how the file was written that the data set was made from, {} where that is not recorded.
+    """
 
     model_name: str
     experiment: str
@@ -60,6 +73,7 @@ class Contract:
     features: tuple[Feature, ...]
     format: int = FORMAT
     refused: tuple[Feature, ...] = ()
+    source: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path) -> "Contract":
@@ -78,14 +92,17 @@ class Contract:
         target = Target(**dict(document["target"], positive=str(document["target"]["positive"])))
         declared = list(map(Feature.from_dict, document["feature"]))
         features, refused = (tuple(f for f in declared if (f.use == "refuse") == no) for no in (False, True))
-        return cls(target=target, features=features, refused=refused, **{key: document[key] for key in _TOP})
+        source = document.get("source") or {}
+        top = {key: document[key] for key in _TOP}
+        return cls(target=target, features=features, refused=refused, source=source, **top)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the document that `from_dict` reads, without defaults, so that it is short and stable."""
         default = asdict(Feature("", ""))
         declared = map(asdict, (*self.features, *self.refused))
         features = [{key: value for key, value in each.items() if value != default[key]} for each in declared]
-        return {key: getattr(self, key) for key in _TOP} | {"target": asdict(self.target), "feature": features}
+        document = {key: getattr(self, key) for key in _TOP} | {"target": asdict(self.target), "feature": features}
+        return document | ({"source": dict(self.source)} if self.source else {})
 
     @cached_property
     def fingerprint(self) -> str:

@@ -33,6 +33,7 @@ class Feature:
     """A feature as `contract.toml` declares it.
 
     min, max: the limits of a number or an integer, in `unit`.   values: of a category, encoded as its index.
+    other: the one of them that stands for any text which is none of them; without it such a text is refused.
     use: score, monitor (accepted and logged, never scored) or refuse (an application that has it is refused).
     direction: +1, -1 or 0, how the feature may move the score.   elderly_from: marks an age; from this value on
     Regulation B (12 CFR 1002.2(o): 62) calls an applicant elderly.
@@ -43,6 +44,7 @@ class Feature:
     min: float | None = None
     max: float | None = None
     values: tuple[str, ...] = ()
+    other: str | None = None
     unit: str = ""
     missing: bool = False
     use: str = "score"
@@ -82,7 +84,7 @@ class Feature:
     def expected(self) -> str:
         """The text that describes a right value."""
         if self.is_category:
-            text = "one of " + ", ".join(self.values)
+            text = "one of " + ", ".join(self.values) + (" or any other text" if self.other else "")
         else:
             kind = "a whole number" if self.type == "integer" else "a number"
             text = f"{kind} from {_in_digits(self.min)} to {_in_digits(self.max)}"
@@ -95,12 +97,9 @@ class Feature:
                 return NAN
             raise Fault("missing", self.expected)
         if self.is_category:
-            if not isinstance(value, str):
-                raise Fault("not text", self.expected)
-            try:
-                return float(self.values.index(value))
-            except ValueError:
-                raise Fault("unknown category", self.expected) from None
+            if value not in self.values:
+                value = self._name_of(value)
+            return float(self.values.index(value))
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise Fault("not a number", self.expected)
         # The int itself is compared: one of 400 digits has no float64.
@@ -111,6 +110,20 @@ class Feature:
         if self.type == "integer" and value != int(value):
             raise Fault("not a whole number", self.expected)
         return float(value)
+
+    def _name_of(self, value: object) -> str:
+        """Return the category that a value means: true and 1 stand for names that are written so. Raises Fault."""
+        if isinstance(value, bool):
+            value = next((name for name in self.values if name.casefold() == str(value).casefold()), value)
+        elif isinstance(value, int | float) and value == value and abs(value) < 2**53:
+            value = next((name for name in self.values if name in (str(value), f"{value:g}")), value)
+        if not isinstance(value, str):
+            raise Fault("not text", self.expected)
+        if value in self.values:
+            return value
+        if self.other is None or not value.strip():
+            raise Fault("unknown category", self.expected)
+        return self.other
 
     def decode(self, number: float) -> object:
         """Return the value that `encode` made this float64 from."""

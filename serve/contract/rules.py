@@ -12,6 +12,7 @@ USES = ("score", "monitor", "refuse")
 MEANINGS = ("past_decision", "repaid")
 LARGEST = 2.0**53 - 1  # beyond it float64 can't tell a whole number from its neighbour
 _REASON_CODE = re.compile(r"\w{1,100}")
+_UNWRITABLE = re.compile(r'["\\\x00-\x1f]')  # what msgspec can't write into a line of the prediction log
 _KINDS = {
     **{"text": str, "a whole number": int, "a number": (int, float), "true or false": bool, "a table": Mapping},
     **{"a list": (list, tuple), "text or a whole number": (str, int), "text or a number": (str, int, float)},
@@ -19,9 +20,13 @@ _KINDS = {
 # The kind of each key's value.
 _TOP = {"format": "a whole number", **dict.fromkeys(("model_name", "experiment", "split_salt"), "text")}
 _TOP |= {"target": "a table", "feature": "a list"}
+_SOURCE = {
+    **{"encoding": "text", "separator": "text", "names": "a list", "decimal_comma": "a list"},
+    **{"missing": "a table", "left_out": "a table", "drop_unlabelled": "true or false"},
+}
 _TARGET = {"name": "text", "meaning": "text", "positive": "text or a whole number", "labels": "a table"}
 _FEATURE = {
-    **dict.fromkeys(("name", "type", "unit", "use"), "text"),
+    **dict.fromkeys(("name", "type", "unit", "use", "other"), "text"),
     **dict.fromkeys(("min", "max", "elderly_from"), "a number"),
     **dict.fromkeys(("missing", "protected", "actionable"), "true or false"),
     **{"values": "a list", "reason": "a table", "direction": "a whole number", "example": "text or a number"},
@@ -32,8 +37,9 @@ def contract_problems(document: Any) -> list[str]:
     """Return the problems of a contract document, empty if there are none."""
     if not isinstance(document, Mapping):
         return ["expected a table"]
-    if problems := _shape_problems(document, _TOP, _TOP, ""):
+    if problems := _shape_problems(document, _TOP | {"source": "a table"}, _TOP, ""):
         return problems
+    problems += _source_problems(document.get("source") or {})
     if not 1 <= document["format"] <= FORMAT:
         problems.append(f"format {document['format']} is not known here, expected 1 to {FORMAT}")
     problems += _target_problems(document["target"])
@@ -55,6 +61,19 @@ def _shape_problems(table: Any, kinds: Mapping[str, str], required: Any, where: 
         if value is not None and (is_wrong_bool or not isinstance(value, _KINDS[kind])):
             problems.append(f"{where}{key}: expected {kind}")
     return problems
+
+
+def _source_problems(source: Any) -> list[str]:
+    problems = _shape_problems(source, _SOURCE, (), "source.")
+    texts = {key: source.get(key, []) for key in ("names", "decimal_comma")}
+    texts |= {f"missing.{name}": cells for name, cells in (source.get("missing") or {}).items()} if not problems else {}
+    return problems + [
+        f"source.{key}: expected a list of texts" for key, cells in texts.items() if not _are_texts(cells)
+    ]
+
+
+def _are_texts(values: Any) -> bool:
+    return isinstance(values, list | tuple) and all(isinstance(value, str) for value in values)
 
 
 def _target_problems(target: Any) -> list[str]:
@@ -80,6 +99,8 @@ def _feature_problems(feature: Any, number: int) -> list[str]:
     type_, reason = feature["type"], feature.get("reason") or {}
     if not feature["name"]:
         problems.append("name: expected a name")
+    elif _UNWRITABLE.search(feature["name"]):
+        problems.append("name: expected no double quote, backslash or control character")
     if feature.get("use", "score") not in USES:
         problems.append(f"use: expected {' or '.join(USES)}")
     if feature.get("direction", 0) not in (-1, 0, 1):
@@ -108,6 +129,8 @@ def _category_problems(feature: Mapping[str, Any]) -> list[str]:
         problems.append("values: a name stands twice")
     if feature.get("direction"):
         problems.append("direction: a category has none")
+    if feature.get("other") is not None and feature["other"] not in (values or ()):
+        problems.append("other: expected one of the values")
     limits = [key for key in ("min", "max", "elderly_from") if feature.get(key) is not None]
     return problems + [f"{key}: a category has none" for key in limits]
 
@@ -123,8 +146,7 @@ def _number_problems(feature: Mapping[str, Any]) -> list[str]:
         problems.append("min and max: expected whole numbers for an integer")
     if elderly_from is not None and not low < elderly_from <= high:
         problems.append("elderly_from: expected an age between min and max")
-    if feature.get("values"):
-        problems.append("values: only a category has them")
+    problems += [f"{key}: only a category has them" for key in ("values", "other") if feature.get(key)]
     return problems
 
 

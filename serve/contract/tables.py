@@ -50,7 +50,10 @@ def encode_records(contract: Contract, records: object, monitored: Monitored | N
 
 
 def encode_columns(contract: Contract, columns: object, monitored: Monitored | None = None) -> np.ndarray:
-    """Return (n, F) float64 for an object of equally long lists, one a scored feature. Raises ApplicationError."""
+    """Return (n, F) float64 for an object of equally long lists, one a feature. Raises ApplicationError.
+
+    An absent list is missing in each row; so is an absent column of a CSV below.
+    """
     if not isinstance(columns, Mapping):
         raise ApplicationError({"": "not an object, expected a list of values for each feature"})
     batch = _Batch(contract, monitored)
@@ -72,8 +75,8 @@ def encode_columns(contract: Contract, columns: object, monitored: Monitored | N
 
 
 def encode_csv(contract: Contract, body: bytes, monitored: Monitored | None = None) -> np.ndarray:
-    """Return (n, F) float64 for a CSV as `read_cells` reads it: a column for each scored feature, in any order, and an
-    empty cell for a missing value. Raises ApplicationError.
+    """Return (n, F) float64 for a CSV as `read_cells` reads it: a column for each feature, in any order, and an empty
+    cell for a missing value. A file of past applications may keep its target. Raises ApplicationError.
     """
     batch = _Batch(contract, monitored)
     blocks = read_blocks(body)
@@ -88,11 +91,6 @@ def encode_csv(contract: Contract, body: bytes, monitored: Monitored | None = No
         if batch.is_hopeless:
             break
     return batch.finish()
-
-
-def fill_absent(contract: Contract, columns: Mapping[str, Any], rows: int) -> dict[str, Any]:
-    """Return the columns, and a column of nulls for each absent scored feature that may be missing."""
-    return {feature.name: [None] * rows for feature in contract.scored if feature.missing} | dict(columns)
 
 
 class _Batch:
@@ -191,9 +189,9 @@ def _unknown_fields(contract: Contract, rows: Sequence[int], objects: list[Mappi
 def _header_problems(contract: Contract, header: Collection[str]) -> Iterator[Problem]:
     times = Counter(header) if isinstance(header, list) else {}  # an object has each name once
     names: Collection[str] = times or header
-    known = {feature.name for feature in contract.features}
+    known = {feature.name for feature in contract.features} | ({contract.target.name} if times else set())
     for feature in contract.scored:
-        if feature.name not in names:
+        if feature.name not in names and not feature.missing:
             yield _WHOLE, 0, feature.name, Fault("missing column", f"{feature.expected} in each row")
     for name in names:
         if name not in known:

@@ -1,10 +1,16 @@
 import hashlib
+import json
+import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from loan_approval import project
 from loan_approval.project import git_state, sha256_of
+
+PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -87,3 +93,64 @@ def test_without_git_the_commit_is_unknown(checkout, monkeypatch):
 def test_the_sha256_of_a_file_is_of_its_bytes(tmp_path):
     (tmp_path / "file").write_bytes(b"\r\n\xff")
     assert sha256_of(tmp_path / "file") == hashlib.sha256(b"\r\n\xff").hexdigest()
+
+
+def write_notebook(checkout, source="x = 1", tags=(), outputs=(), display_name="Python 3", name="01_explore.ipynb"):
+    cell = {"cell_type": "code", "metadata": {"tags": list(tags)}, "source": [source], "outputs": list(outputs)}
+    metadata = {"kernelspec": {"display_name": display_name, "name": "python3"}}
+    path = checkout / "notebooks" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"cells": [cell], "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}))
+    return path
+
+
+@pytest.fixture
+def notebook(checkout):
+    path = write_notebook(checkout)
+    git(checkout, "add", ".")
+    git(checkout, "commit", "--quiet", "-m", "a notebook")
+    return path
+
+
+def test_saved_outputs_and_the_kernels_name_are_no_change_of_the_code(checkout, notebook):
+    write_notebook(checkout, outputs=[{"output_type": "stream", "text": "1"}], display_name="Python 3 (ipykernel)")
+    assert git(checkout, "status", "--porcelain")
+    assert git_state()["changes"] == ""
+
+
+@pytest.mark.parametrize("change", [{"source": "x = 2"}, {"tags": ["parameters"]}, {"name": "06_new.ipynb"}])
+def test_the_text_of_a_cell_its_tags_and_a_new_notebook_are_changes(checkout, notebook, change):
+    write_notebook(checkout, **change)
+    first = git_state()["changes"]
+    write_notebook(checkout, **change, outputs=["later"])
+    assert first == git_state()["changes"] != ""
+
+
+def test_a_removed_notebook_and_one_that_cannot_be_read_are_changes(checkout, notebook):
+    notebook.write_text("{")
+    broken = git_state()["changes"]
+    notebook.unlink()
+    assert len({broken, git_state()["changes"], ""}) == 3
+
+
+def test_git_keeps_notebooks_as_they_are_committed_though_they_were_run_and_opened(checkout):
+    """The project's own notebooks, through the filter that `make setup` configures."""
+    shutil.copytree(PROJECT / "notebooks", checkout / "notebooks")
+    shutil.copy(PROJECT / ".gitattributes", checkout)
+    recipe = subprocess.run(
+        ["make", "-n", "-B", "setup"], cwd=PROJECT, check=True, capture_output=True, text=True
+    ).stdout
+    (line,) = [line for line in recipe.splitlines() if "filter.nbstripout.clean" in line]
+    line = line.replace("$PWD/.venv/bin/python", sys.executable)
+    subprocess.run(["sh", "-c", line], cwd=checkout, check=True)
+    git(checkout, "add", ".")
+    git(checkout, "commit", "--quiet", "-m", "notebooks")
+    path = checkout / "notebooks/02_train.ipynb"
+    document = json.loads(path.read_text())
+    for cell in document["cells"]:
+        if cell["cell_type"] == "code":
+            cell |= {"outputs": [{"output_type": "stream", "name": "stdout", "text": ["1"]}], "execution_count": 7}
+    document["metadata"]["language_info"] |= {"version": "3.12.1", "mimetype": "text/x-python"}
+    path.write_text(json.dumps(document, indent=1) + "\n")
+    assert git(checkout, "diff", "HEAD") == ""
+    assert git(checkout, "show", "HEAD:notebooks/02_train.ipynb") == (PROJECT / "notebooks/02_train.ipynb").read_text()

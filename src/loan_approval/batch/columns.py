@@ -47,7 +47,7 @@ def check_columns(
     """
     problems = [*_by_name(Counter(name for name, _ in columns), contract, keep, ignore)]
     features = {feature.name: feature for feature in contract.features}
-    for name, kind in columns if not where.endswith(".csv") else ():
+    for name, kind in columns if where.endswith(".parquet") else ():
         if name in features and not suits(features[name], kind):
             expected = "text" if features[name].is_category else "integers or floating-point numbers"
             problems.append(f"column {name!r} is {kind}, expected {expected}: {features[name].expected}")
@@ -57,9 +57,13 @@ def check_columns(
 
 
 def _by_name(names: Counter, contract: Contract, keep: Sequence[str], ignore: bool) -> Iterator[str]:
-    known = {feature.name for feature in contract.features}
+    known = {
+        contract.target.name,
+        *contract.source.get("left_out", ()),
+        *(feature.name for feature in contract.features),
+    }
     for feature in contract.scored:
-        if feature.name not in names:
+        if feature.name not in names and not feature.missing:
             yield f"column {feature.name!r} is missing, expected {feature.expected}"
     yield from (f"column {name!r} is missing, which --keep asks for" for name in keep if name not in names)
     for name, times in names.items():
@@ -78,6 +82,10 @@ def suits(feature: Feature, kind: pa.DataType) -> bool:
     if types.is_null(kind):
         return feature.missing or not feature.scored
     if feature.is_category:
+        if types.is_boolean(kind):
+            return {"true", "false"} <= {name.casefold() for name in feature.values}
+        if types.is_integer(kind):
+            return any(name.lstrip("-").isdigit() for name in feature.values)
         return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
     return types.is_integer(kind) or types.is_floating(kind)
 

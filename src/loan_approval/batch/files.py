@@ -19,24 +19,33 @@ from loan_approval.errors import BatchError
 from serve.files import write_atomically
 
 S3 = "s3://"
-SUFFIXES = (".csv", ".parquet")
+SUFFIXES = (".csv", ".parquet", ".tsv", ".txt", ".data", ".xlsx")  # all but the first two as a contract's source was
 _MARKS = ("_", ".")  # how the names of other programs' marker files begin
 S3_SECONDS = 20  # for a connection to S3, and for an answer
 
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file to score. name: below the input. version: an ETag or a time, which changes with the content."""
+    """A file to score. name: below the input. version: an ETag or a time, which changes with the content.
+
+    copy: the path of a clean copy, from which its rows are read.
+    """
 
     address: str
     name: str
     size: int
     version: str
+    copy: str = ""
 
     @property
     def is_csv(self) -> bool:
         """True for CSV, False for Parquet."""
-        return self.name.endswith(".csv")
+        return not self.name.endswith(".parquet")
+
+    @property
+    def place(self) -> str:
+        """The address that its rows are read from."""
+        return self.copy or self.address
 
 
 def absolute(address: str) -> str:
@@ -67,7 +76,7 @@ def list_inputs(address: str) -> list[InputFile]:
     others = [name for name in names if not name.endswith(SUFFIXES)]
     if others:
         raise BatchError(f"{address}: {others[0]}: expected a name that ends in .csv or .parquet")
-    if len({Path(name).suffix for name in names}) > 1:
+    if len({name.endswith(".parquet") for name in names}) > 1:
         raise BatchError(f"{address}: holds both CSV and Parquet, expected one of them")
     files = [look_up(f"{folder}/{name}", name) for name in names]
     seen: dict[str, InputFile] = {}

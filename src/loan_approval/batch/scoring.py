@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from loan_approval.batch.clean_copies import clean_copies
 from loan_approval.batch.columns import check_keep
 from loan_approval.batch.files import S3, InputFile, absolute, list_inputs, list_names, read_whole, write_whole
 from loan_approval.batch.part import DECISIONS, REJECTED, Counts, Task, read_counts, score_shard
@@ -47,13 +48,28 @@ class Batch:
 
 def score_batch(batch: Batch, data: bytes, report: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
     """Score a batch with a model file and return its summary. Raises BatchError, DataError, ModelFileError."""
-    workers, scorer = count_workers(batch.workers), Scorer(data)
+    count_workers(batch.workers)  # refuses what is no number of workers before it reads a file
+    scorer = Scorer(data)
     source, output = absolute(batch.input), absolute(batch.output)
     if output == source or output.startswith(f"{source}/"):
         raise BatchError(f"{output}: lies in the input, expected a folder of its own")
     check_keep(batch.keep, scorer.contract)
     files = list_inputs(source)
     job = _describe(batch, source, files, scorer)
+    with clean_copies(files, scorer.contract, batch.keep) as readable:
+        return _score(batch, data, scorer, job, output, readable, report)
+
+
+def _score(
+    batch: Batch,
+    data: bytes,
+    scorer: Scorer,
+    job: dict[str, Any],
+    output: str,
+    files: Sequence[InputFile],
+    report: Callable[[str], None],
+) -> dict[str, Any]:
+    workers = count_workers(batch.workers)
     shards = plan_shards(files, scorer.contract, batch.keep, batch.ignore_unknown)
     task = Task(output, job["id"], batch.keep, batch.reasons)
     with _open_output(output, job) as names:

@@ -64,8 +64,8 @@ def plan_shards(
 
 
 def _plan_csv(file: InputFile, number: int) -> tuple[list[tuple[str, pa.DataType]], list[Shard]]:
-    with open_file(file.address) as source:
-        header, blocks = attempt(file.address, find_blocks, source, file.size, file.address)
+    with open_file(file.place) as source:
+        header, blocks = attempt(file.address, find_blocks, source, source.size(), file.address)
     shards, start = [], 0
     for group in _group(blocks):
         rows = sum(block.rows for block in group)

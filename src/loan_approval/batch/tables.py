@@ -97,8 +97,8 @@ def _cut_out(batches: Iterator[pa.RecordBatch], skip: int, rows: int, where: str
 
 
 def judge_columns(contract: Contract, columns: Mapping[str, pa.Array], n: int) -> tuple[np.ndarray, dict[str, Faults]]:
-    """Return (n, F) float64 and the faults by field and row; `columns` has each scored feature's."""
-    X = np.empty((n, len(contract.scored)))
+    """Return (n, F) float64 and the faults by field and row; an absent column is missing."""
+    X = np.full((n, len(contract.scored)), np.nan)
     faults = {}
     for feature in contract.features:
         if feature.name in columns:
@@ -110,7 +110,7 @@ def judge_columns(contract: Contract, columns: Mapping[str, pa.Array], n: int) -
 
 def _read_csv(shard: Shard, contract: Contract, keep: Sequence[str]) -> Iterator[Rows]:
     start = shard.start
-    with open_file(shard.file.address) as source:
+    with open_file(shard.file.place) as source:
         for block in shard.blocks:
             text = attempt(shard.file.address, source.read_at, block.size, block.offset)
             arguments = (shard, text, start, contract, keep, block.rows)

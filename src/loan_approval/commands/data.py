@@ -1,19 +1,18 @@
 """Commands on data: init, simulate, boston, data."""
 
 import argparse
+import shlex
+import sys
 from pathlib import Path
 
 from loan_approval import project
-from loan_approval.commands.parsing import Adder, asks_mlflow
+from loan_approval.commands.parsing import Adder, asks_mlflow, name_value
 from loan_approval.errors import DataError
 
 
 def add_commands(add: Adder) -> None:
     """Add init, simulate, boston and data."""
-    init = add("init", _init, "draft a contract for your own CSV", dataset=False)
-    init.add_argument("folder", type=Path, help="the new data set's folder, such as data/mine")
-    init.add_argument("csv", type=Path)
-    init.add_argument("--target", required=True, help="the column that holds the decision")
+    _add_init(add)
     simulate = add("simulate", _simulate, "write simulated applications", dataset=False)
     simulate.add_argument("csv", type=Path)
     simulate.add_argument("--rows", type=int, help="(default: as many as the built-in data set has)")
@@ -27,13 +26,60 @@ def add_commands(add: Adder) -> None:
     data.add_argument("--to", type=Path, help="with --version: the file to write (default: the data set's, or beside)")
 
 
+def _add_init(add: Adder) -> None:
+    init = add("init", _init, "draft a contract for your own CSV, Excel or Parquet file", dataset=False)
+    init.add_argument("folder", type=Path, help="the new data set's folder, such as data/mine")
+    init.add_argument("file", type=Path, help="CSV in any form, .xlsx or .parquet")
+    init.add_argument("--target", required=True, help="the column that holds the decision")
+    init.add_argument("--positive", metavar="LABEL", help="the label of an approval, or of a repaid loan")
+    answer = "answer to a question: positive, meaning or codes; or a column's use: score, monitor, refuse or leave_out"
+    init.add_argument("--answer", action="append", default=[], metavar="NAME=VALUE", type=name_value, help=answer)
+    missing = "a cell that means a missing value in this column"
+    init.add_argument("--missing", action="append", default=[], metavar="COLUMN=CELL", type=name_value, help=missing)
+    init.add_argument("--no-ask", action="store_true", help="leave the questions in the contract")
+    init.add_argument("--replace", action="store_true", help="write over the folder's contract.toml and dataset.csv")
+    init.add_argument("--encoding", default="", help="such as latin-1 (default: found out)")
+    separator = "comma, semicolon, tab, bar or space, or the character (default: found out)"
+    init.add_argument("--separator", default="", help=separator)
+    init.add_argument("--decimal", default="", choices=(".", ","), help="decimal mark (default: found out by column)")
+    init.add_argument("--no-header", action="store_true", help="the first line is a row; columns get numbers for names")
+    init.add_argument("--names", default="", metavar="NAME,NAME", help="the columns' names, where the file has none")
+
+
 def _init(options: argparse.Namespace) -> None:
     from loan_approval.data.drafting import draft_data_set
+    from loan_approval.data.reading import Form
+    from loan_approval.data.wishes import Wishes
 
-    draft = draft_data_set(options.folder, options.csv, options.target)
+    names = tuple(name.strip() for name in options.names.split(",")) if options.names else ()
+    form = Form(options.encoding, options.separator, options.decimal, not (options.no_header or names), names)
+    answers = dict(options.answer) | ({"positive": options.positive} if options.positive is not None else {})
+    missing: dict[str, list[str]] = {}
+    for name, cell in options.missing:
+        missing.setdefault(name, []).append(cell)
+    ask = _ask if sys.stdin.isatty() and sys.stdout.isatty() and not options.no_ask else None
+    draft = draft_data_set(
+        options.folder, options.file, options.target, Wishes(form, answers, missing, ask, options.replace)
+    )
     print(f"{draft.dataset}: {draft.rows:,} rows", *draft.notes, sep="\n- ")
-    print(f"{draft.contract}: drafted; answer each question in it, then delete its line:", *draft.questions, sep="\n- ")
-    print(f"Keep this version of the data: dvc add {draft.dataset}, and commit {draft.dataset}.dvc")
+    if draft.questions:
+        words = "drafted; answer each question in it, then delete its line:"
+        print(f"{draft.contract}: {words}", *draft.questions, sep="\n- ")
+    else:
+        print(f"{draft.contract}: drafted, no question is open")
+    dataset = shlex.quote(str(draft.dataset))
+    print(f"Keep this version of the data: dvc add {dataset}, and commit {dataset}.dvc")
+    folder = options.folder.name if options.folder.parent == Path("data") else options.folder
+    print(f"Then: make run DATASET={shlex.quote(str(folder))}")
+
+
+def _ask(text: str, choices: tuple[str, ...]) -> str:
+    """Ask on the terminal; an empty line takes the guess."""
+    print(text)
+    while True:
+        given = input(f"  {' / '.join(choices)} [{choices[0]}]: ").strip() or choices[0]
+        if given.casefold() in (choice.casefold() for choice in choices):
+            return given
 
 
 def _simulate(options: argparse.Namespace) -> None:

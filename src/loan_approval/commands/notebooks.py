@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import structs
 
 from loan_approval import project
-from loan_approval.commands.parsing import Adder, add_time_limit, asks_mlflow, set_options
+from loan_approval.commands.parsing import Adder, add_time_limit, asks_mlflow, name_value, set_options
 from loan_approval.errors import DataError, SweepError
 from serve.settings import Settings
 
@@ -31,19 +31,12 @@ def add_commands(add: Adder) -> None:
         command.set_defaults(notebook=notebook)
     for command in (check, explore, train, validate):
         add_time_limit(command)
-        command.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", type=_name_value)
+        command.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", type=name_value)
     sweep = add("sweep", asks_mlflow(_sweep), "run a plan of trainings on Dask and rank them; exit 1 when one failed")
     sweep.add_argument("--plan", type=Path, help="a TOML file (default: sweep.toml beside the data set)")
     sweep.add_argument("--sample", type=_positive, help="run only so many of the plan, drawn at random")
     sweep.add_argument("--workers", type=_positive, help="processes on this machine (default: one a core)")
     add_time_limit(sweep, unit="seconds of a trial")
-
-
-def _name_value(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected NAME=VALUE")
-    return name, value
 
 
 def _positive(text: str) -> int:

@@ -35,6 +35,14 @@ def positive(text: str) -> float:
     return number
 
 
+def name_value(text: str) -> tuple[str, str]:
+    """Return the name and the value of NAME=VALUE. Raises ArgumentTypeError."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected NAME=VALUE")
+    return name, value
+
+
 def set_options(options: argparse.Namespace, *names: str) -> dict[str, str]:
     """Return the options of these names that the command has and that are set."""
     values = {name: getattr(options, name, None) for name in names}

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from loan_approval.data.folders import summary
+from loan_approval.data.reading import is_excel, read_excel, read_parquet
+from loan_approval.data.source import Source, clean_like_source, decode, is_like_source, split_rows
 from loan_approval.errors import DataError
 from serve.contract.contract import Contract
 from serve.contract.feature import Fault, Feature
@@ -21,7 +23,10 @@ def read_cells(path: Path, contract: Contract | None = None) -> tuple[list[str],
     Raises DataError when the file can't be read as a CSV, and under a contract when it is empty.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        data = path.read_bytes()
+        if contract and is_like_source(data, contract):
+            return _fill_absent(*_read_like_source(path, data, contract), contract)
+        text = data.decode("utf-8-sig")
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
         header, *rows = list(reader) or [[]]
     except FileNotFoundError:
@@ -40,7 +45,31 @@ def read_cells(path: Path, contract: Contract | None = None) -> tuple[list[str],
         raise DataError(summary(path, ["the header is one column, expected commas between the cells"]))
     while rows and not rows[-1]:
         rows.pop()  # only empty lines at the end are ignored, so that row numbers match the file
+    return _fill_absent(header, rows, contract) if contract else (header, rows)
+
+
+def _read_like_source(path: Path, data: bytes, contract: Contract) -> tuple[list[str], list[list[str]]]:
+    try:
+        source = Source.of(contract) or Source()
+        if is_excel(data):
+            lines = iter(read_excel(data)[0])
+        elif path.suffix == ".parquet":
+            lines = iter(read_parquet(path))
+        else:
+            lines = split_rows(io.StringIO(decode(data, source.encoding)[0], newline=""), source)
+        header, *rows = clean_like_source(lines, contract, source)
+    except (csv.Error, DataError) as err:
+        raise DataError(f"{path}: can't be read as the contract's [source] says: {err}") from err
     return header, rows
+
+
+def _fill_absent(header: list[str], rows: list[list[str]], contract: Contract) -> tuple[list[str], list[list[str]]]:
+    """Return a table with an empty column for each absent feature that may be missing, as the server reads it."""
+    absent = [feature.name for feature in contract.features if feature.missing and feature.name not in header]
+    known = not set(header).isdisjoint(contract_columns(contract))
+    if not absent or not known:
+        return header, rows
+    return header + absent, [row + [""] * len(absent) if len(row) == len(header) else row for row in rows]
 
 
 def contract_columns(contract: Contract) -> list[str]:

@@ -1,76 +1,117 @@
-"""Drafts one feature from its column, with the questions that the column raises."""
+"""Drafts one feature from its column: its table in the contract, with a comment or a question where one is due."""
 
 import math
-import re
 import statistics
 from collections import Counter
 from typing import Any
 
 import numpy as np
 
+from loan_approval.data.notation import is_code_text, is_date
+from loan_approval.data.protected import protected_attribute, split_words
 from loan_approval.evaluation.metrics import fast_auc
 from serve.contract.feature import Feature
 from serve.contract.rules import LARGEST
 
-MOST_VALUES = 30  # a text column with more, or with more than half as many as rows, is no category
+MOST_VALUES = 30  # of a category; rarer ones become OTHER
+OTHER = "(other)"
+FEWEST_OF_A_VALUE = 10  # rows, in a category with too many values
+LONGEST_WORDS = 4  # on average in a cell: more is free text
 LEAK_AUC = 0.95
 FEWEST = 10  # rows of either label that an AUC needs
-# Words in a column's name: attributes that credit laws forbid to score, and their proxies.
-PROTECTED = re.compile(
-    r"age|dob|birth.*|sex.*|gender.*|male|female|race|racial|colou?r|ethnic.*|black|white|asian|hispan.*|latin.*|minorit.*|"
-    r"religio.*|marital|marri.*|spouse|depend[ae]nt.*|famil.*|pregnan.*|child.*|national.*|origin|citizen.*|disab.*|"
-    r"zip.*|post.*|neighbo.*|idade|sexo|raça|cor|etnia|civil|casad.*|nasc.*|cep|bairro"
+FEWEST_RUNNING = 10  # rows whose numbers count up by one
+_IDS = frozenset(
+    {"id", "ids", "uuid", "guid", "key", "nr", "no", "num", "number", "index", "idx", "row", "rownum", "code", "codigo"}
+    | {"código", "cpf", "ssn", "nummer", "numero", "número", "unnamed", "column", "account", "ref", "reference"}
 )
-IS_PROTECTED = (
-    "Is this, or does it stand in for, what must not be scored: age, sex, race, religion, origin, marital or familial "
-    "status? If not: use = 'score' and protected = false."
-)
-IS_AGE = "Only an age may be protected and scored: with use = 'score' and elderly_from = 62, which a gate then proves."
+# An age that is scored needs both keys, and a gate proves them.
+AGE = {"direction": 1, "elderly_from": 62}
+IS_PROTECTED = "By its name: {}, so it is watched and not scored. If its name misleads, delete the next two lines"
+IS_AGE = "Only an age may be both: protected = true, use = 'score', direction = 1, elderly_from = 62; a gate proves it"
 IS_LEAK = (
     "This column alone tells the labels apart (AUC {:.2f}): was it known before the decision? If so: use = 'score'. "
-    "If not: leave it at 'monitor', or delete this table and the column in dataset.csv."
+    "If not: leave it at 'monitor', or init again with --answer '{}=leave_out'."
+)
+IS_GROUPED = (
+    f"{{}} values: the {{}} most frequent, and '{OTHER}' for any other, one never seen as well. Without `other`, an "
+    "unknown value is refused"
 )
 
 
 def draft_feature(name: str, cells: list[str], y: np.ndarray) -> dict[str, Any] | str:
-    """Return the feature's table in the contract, or the reason to leave it out."""
+    """Return the feature's table in the contract, or the reason to leave it out.
+
+    Beside the contract's keys it may have `comment`, and `question` where only a person can know.
+    """
     present = [cell for cell in cells if cell]
     parsed = list(map(parse_number, present))
     numbers = [] if None in parsed else parsed
     if reason := _reason_to_leave_out(name, present, numbers):
         return reason
-    kind = _number_keys(numbers) if numbers else {"type": "category", "values": sorted(set(present))}
-    words = _words(name)
-    is_protected = any(map(PROTECTED.fullmatch, words.casefold().split()))
-    auc = _largest_auc(cells, numbers, y)
-    questions = [IS_LEAK.format(auc)] * (auc >= LEAK_AUC) + [IS_PROTECTED] * is_protected
-    questions += [IS_AGE] * (is_protected and bool(numbers))
+    values = _values(present) if not numbers else []
+    if not numbers and not values:
+        return f"text with {len(set(present)):,} different values"
+    kind = _number_keys(numbers) if numbers else {"type": "category", "values": values}
+    attribute, comments = protected_attribute(name), []
     feature = {"name": name, **kind} | ({"missing": True} if len(present) < len(cells) else {})
-    feature |= {"use": "monitor" if questions else "score", "protected": is_protected}
-    feature |= {"direction": 0} if numbers else {}
+    if attribute:
+        feature |= {"use": "monitor", "protected": True}
+        comments = [IS_PROTECTED.format(attribute.replace("_", " "))] + [IS_AGE] * (
+            attribute == "age" and bool(numbers)
+        )
+    if OTHER in values:
+        feature["other"] = OTHER
+        comments.append(IS_GROUPED.format(f"{len(set(present)):,}", len(values) - 1))
     middle = statistics.median_low(numbers) if numbers else Counter(sorted(present)).most_common(1)[0][0]
-    feature |= {"example": middle, "reason": {"en": words.capitalize()}}
-    return feature | ({"question": " ".join(questions)} if questions else {})
+    feature |= {"example": middle, "reason": {"en": " ".join(split_words(name)).capitalize() or name}}
+    if (auc := _largest_auc(cells, numbers, y)) >= LEAK_AUC:
+        feature |= {"use": "monitor", "question": IS_LEAK.format(auc, name)}
+    return feature | ({"comment": ". ".join(comments) + "."} if comments else {})
 
 
 def _reason_to_leave_out(name: str, present: list[str], numbers: list[float]) -> str:
     distinct = len(set(numbers or present))
     if distinct < 2:
-        return "one value at most"
-    if not numbers and distinct > max(2, min(MOST_VALUES, len(present) // 2)):
-        return f"text with {distinct} different values"
-    if numbers and max(map(abs, numbers)) > LARGEST:
+        return "one value in all rows" if present else "no value at all"
+    if not numbers:
+        return _reason_of_text(present, distinct)
+    if max(map(abs, numbers)) > LARGEST:
         return "numbers beyond 2**53"
-    is_whole = all(number.is_integer() for number in numbers)
-    if numbers and is_whole and distinct == len(present) and "id" in _words(name).casefold().split():
-        return "a different number in every row"
+    if all(number.is_integer() for number in numbers):
+        if len(numbers) >= FEWEST_RUNNING and np.all(np.abs(np.diff(numbers)) == 1) and distinct == len(numbers):
+            return "a running number"
+        if distinct == len(present) and not _IDS.isdisjoint(word.casefold() for word in split_words(name)):
+            return "a different number in every row"
     return ""
+
+
+def _reason_of_text(present: list[str], distinct: int) -> str:
+    if all(map(is_date, present)):
+        return f"dates, such as {present[0]}; a model could use the days between two of them as a number"
+    if distinct <= max(2, min(MOST_VALUES, len(present) // 2)):
+        return ""
+    if sum(cell.count(" ") + 1 for cell in present) / len(present) >= LONGEST_WORDS:
+        return "free text"
+    if strange := sorted({cell for cell in present if parse_number(cell) is None}):
+        numbers = len(present) - sum(parse_number(cell) is None for cell in present)
+        if numbers > len(present) / 2:
+            return f"a number but for {len(present) - numbers:,} cells: {', '.join(strange[:5])}"
+    return f"text with {distinct:,} different values" if distinct > len(present) / 2 else ""
+
+
+def _values(present: list[str]) -> list[str]:
+    """Return the values of a category; of too many the most frequent, and OTHER; none where all are rare."""
+    counts = Counter(sorted(present))
+    if len(counts) <= MOST_VALUES:
+        return sorted(counts)
+    frequent = [value for value, n in counts.most_common(MOST_VALUES - 1) if n >= FEWEST_OF_A_VALUE and value != OTHER]
+    return [*sorted(frequent), OTHER] if frequent else []
 
 
 def parse_number(cell: str) -> float | None:
     """Return the number in a cell, None when it is none; a code such as 02139 is none."""
     number = Feature("", "number").parse(cell)
-    return number if isinstance(number, float) and math.isfinite(number) and not re.match(r"0\d", cell) else None
+    return number if isinstance(number, float) and math.isfinite(number) and not is_code_text(cell) else None
 
 
 def _number_keys(numbers: list[float]) -> dict[str, Any]:
@@ -108,7 +149,3 @@ def _auc(score: np.ndarray, y: np.ndarray) -> float:
         return 0.5
     auc = fast_auc(y, score)
     return max(auc, 1 - auc)
-
-
-def _words(name: str) -> str:
-    return " ".join(re.sub(r"(?<=[a-z])(?=[A-Z])|[\W_]+", " ", name).split()) or name

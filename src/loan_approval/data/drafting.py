@@ -2,35 +2,27 @@
 
 import csv
 import io
-import json
-import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from loan_approval.data.csv_files import read_cells
-from loan_approval.data.draft_feature import draft_feature, parse_number
+from loan_approval.data.contract_page import render
+from loan_approval.data.draft_feature import AGE, draft_feature
+from loan_approval.data.draft_target import draft_target, drop_unlabelled
+from loan_approval.data.reading import Reading, name_rows, read_file
+from loan_approval.data.source import clean_rows
+from loan_approval.data.survey import survey
+from loan_approval.data.wishes import USES, Wishes
 from loan_approval.errors import DataError
+from serve.contract.feature import Feature
 from serve.files import write_atomically
-
-MARKERS = frozenset({"na", "n/a", "null", "nan", "none", "?"})
-APPROVALS = re.compile("y(es)?|t(rue)?|approved?|accepted|granted|(re)?paid|good|s(im)?|aprovado")
-MEANING = "Do the labels tell what an underwriter decided ('past_decision') or whether the loan was 'repaid'?"
-POSITIVE = "Is positive the label of an approved (or repaid) loan, and do the labels read as clients should see them?"
-HEADER = """\
-# Drafted from the data, and refused while a `question` is left: correct the lines beside it, then delete it.
-# Worth adding to a feature: unit, direction (1 or -1 where the score may only rise or fall with it), actionable = true
-# where an applicant can change it, elderly_from = 62 on an age: nothing else may be protected and scored, and a gate
-# proves then that no older age scores lower. min and max are what was seen, widened: make them what is possible.
-"""
 
 
 @dataclass(frozen=True)
 class Draft:
-    """The written files, the open questions (each with its column), and notes on what was changed."""
+    """The written files, the open questions (each with its column), and notes on what was found and changed."""
 
     contract: Path
     dataset: Path
@@ -39,107 +31,121 @@ class Draft:
     notes: tuple[str, ...]
 
 
-def draft_data_set(folder: Path, path: Path, target: str) -> Draft:
-    """Write `dataset.csv` and a drafted `contract.toml` into a folder. path: the owner's CSV.
+def draft_data_set(folder: Path, path: Path, target: str, wishes: Wishes | None = None) -> Draft:
+    """Write `dataset.csv` and a drafted `contract.toml` into a folder. path: the owner's file.
 
-    Raises DataError and writes nothing when the CSV or its target can't be used or files would be overwritten.
+    Raises DataError and writes nothing when the file or its target can't be used or files would be overwritten.
     """
+    wishes = wishes or Wishes()
     contract, dataset = folder / "contract.toml", folder / "dataset.csv"
-    if contract.exists():
-        raise DataError(f"{contract}: exists already and stays as it is; expected a folder without one")
-    columns, target = _read(path), target.strip()
-    notes = _empty_marked_cells(columns)
-    target_table, y = _draft_target(path, target, columns)
-    drafts = {name: draft_feature(name, cells, y) for name, cells in columns.items() if name != target}
-    features = [draft for draft in drafts.values() if isinstance(draft, dict)]
-    left_out = {name: why for name, why in drafts.items() if isinstance(why, str)}
-    if not features:
-        raise DataError(f"{path}: no column beside {target} that a model could use")
+    if contract.exists() and not wishes.replace:
+        raise DataError(f"{contract}: exists already and stays as it is; expected a folder without one, or --replace")
+    reading = read_file(path, wishes.form)
+    if (target := target.strip()) not in reading.header:
+        raise DataError(f"{path}: no column {target!r}, expected one of {', '.join(reading.header)}")
+    notes = list(reading.notes)
+    rows, markers = _drop_unlabelled(reading, target, notes)
+    columns = dict(zip(reading.header, map(list, zip(*rows, strict=True)), strict=True))
+    target_table, y = draft_target(str(path), target, columns.pop(target), wishes.answer)
+    source, numbers, question = survey(reading.source, columns, wishes, notes)
+    header, *cleaned = clean_rows(iter([reading.header, *rows]), replace(source, names=()), numbers, target)
+    columns = dict(zip(header, map(list, zip(*cleaned, strict=True)), strict=True))
+    spelled = {int(label == target_table["positive"]): label for label in target_table["labels"]}
+    columns[target] = [spelled[code] for code in y]
+    features, left_out = _draft_features(columns, target, y, wishes)
+    _check_use(path, target, features, left_out, wishes)
     if left_out:
-        names = "; ".join(f"{name} ({why})" for name, why in left_out.items())
-        notes.append(f"left out of dataset.csv: {names}")
-        target_table["question"] += f" Are these columns rightly left out: {names}?"
+        notes.append(f"left out of dataset.csv: {_in_words(left_out)}")
+    missing = {**source.missing, **({target: markers} if markers else {})}
+    source = replace(source, left_out=left_out, missing=missing, drop_unlabelled=len(rows) < len(reading.rows))
     data = _to_csv({name: cells for name, cells in columns.items() if name not in left_out})
-    if dataset.exists() and dataset.read_bytes() != data:
-        raise DataError(f"{dataset}: exists already with other content; keep the original CSV outside {folder}")
+    if dataset.exists() and not wishes.replace and dataset.read_bytes() != data:
+        raise DataError(f"{dataset}: exists already with other content; expected another folder, or --replace")
+    tables = {"target": target_table, "source": source.to_dict() | question, "feature": features}
+    page = render(folder.resolve().name, path.name, f"{len(y):,} rows", notes, tables)
     try:
         write_atomically(dataset, data)
-        write_atomically(contract, _render(folder.resolve().name, target_table, features).encode())
+        write_atomically(contract, page.encode())
     except OSError as err:
         raise DataError(f"{folder}: can't write: {err.strerror}") from err
-    questions = [f"{table['name']}: {table['question']}" for table in (target_table, *features) if "question" in table]
-    return Draft(contract, dataset, len(y), tuple(questions), tuple(notes))
+    return Draft(contract, dataset, len(y), _questions(tables), tuple(notes))
 
 
-def _read(path: Path) -> dict[str, list[str]]:
-    first, others = read_cells(path)
-    header, *rows = [[cell.strip() for cell in row] for row in (first, *others) if row] or [[]]
-    problems = [f"column {number} has no name" for number, name in enumerate(header, 1) if not name]
-    problems += [f"column {name!r} stands {n} times" for name, n in Counter(header).items() if n > 1 and name]
-    ragged = [(number, len(row)) for number, row in enumerate(rows, 2) if len(row) != len(header)][:20]
-    problems += [f"row {number}: {width} cells, expected {len(header)}" for number, width in ragged]
-    if len(header) < 2 or not rows:
-        problems.append("expected a header with at least two comma-separated names, and rows below it")
-    if problems:
-        raise DataError(f"{path}: {'; '.join(problems)}")
-    return dict(zip(header, map(list, zip(*rows, strict=True)), strict=True))
+def _questions(tables: Mapping[str, Any]) -> tuple[str, ...]:
+    asked = [tables["target"], {"name": "source", **tables["source"]}, *tables["feature"]]
+    return tuple(f"{table['name']}: {table['question']}" for table in asked if "question" in table)
 
 
-def _empty_marked_cells(columns: dict[str, list[str]]) -> list[str]:
-    """Empty the cells that hold a marker for missing, and return a note on each column that had some."""
-    notes = []
+def _drop_unlabelled(reading: Reading, target: str, notes: list[str]) -> tuple[list[list[str]], list[str]]:
+    """Return the rows that have a label, and the cells that mean none. Raises DataError when no row has one."""
+    at = reading.header.index(target)
+    without = set(drop_unlabelled([row[at] for row in reading.rows]))
+    if without:
+        numbers = name_rows([row + 1 + (not reading.source.names) for row in sorted(without)])
+        notes.append(f"{len(without):,} rows have no {target} and are left out: {numbers}")
+    if len(without) == len(reading.rows):
+        raise DataError(f"no row has a {target}, expected one of two labels in each")
+    markers = {reading.rows[row][at] for row in without} - {""}
+    return [row for number, row in enumerate(reading.rows) if number not in without], sorted(markers)
+
+
+def _check_use(
+    path: Path, target: str, features: list[dict[str, Any]], left_out: Mapping[str, str], wishes: Wishes
+) -> None:
+    """Raise DataError for an answer to no question, and when no feature is scored."""
+    names = {feature["name"] for feature in features}
+    for name in set(wishes.answers) - wishes.used - names:
+        why = f"can't be used ({left_out[name]})" if name in left_out else "no such question"
+        expected = ", ".join(sorted({"positive", "meaning", "codes"} | names))
+        raise DataError(f"--answer {name}={wishes.answers[name]}: {why}, expected one to {expected}")
+    if not any(feature.get("use", "score") == "score" for feature in features):
+        raise DataError(f"{path}: no column beside {target} that a model could use: {_in_words(left_out)}")
+
+
+def _draft_features(
+    columns: Mapping[str, list[str]], target: str, y: Any, wishes: Wishes
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Return the features' tables, and the reason for each column that is left out."""
+    features, left_out, codes = [], {}, Counter()
     for name, cells in columns.items():
-        markers = Counter(cell for cell in cells if cell.casefold() in MARKERS)
-        if markers:
-            columns[name] = ["" if cell in markers else cell for cell in cells]
-            notes.append(f"{name}: {markers.total()} cells made empty ({', '.join(sorted(markers))})")
-    return notes
+        if name == target:
+            continue
+        draft = draft_feature(name, cells, y)
+        if isinstance(draft, dict) and ("question" in draft or name in wishes.answers):
+            draft = _apply_use(name, draft, wishes)
+        if isinstance(draft, str):
+            left_out[name] = draft
+            continue
+        code = Feature(name, draft["type"]).code
+        codes[code] += 1
+        if codes[code] > 1 or not code.strip("_"):
+            draft["reason"]["code"] = f"{code.strip('_') or 'COLUMN'}_{len(features) + 1}"
+        features.append(draft)
+    return features, left_out
 
 
-def _draft_target(path: Path, target: str, columns: dict[str, list[str]]) -> tuple[dict[str, Any], np.ndarray]:
-    if target not in columns:
-        raise DataError(f"{path}: no column {target!r}, expected one of {', '.join(columns)}")
-    numbers = map(parse_number, columns[target])  # 1 and 1.0 are one label
-    keys = [cell if number is None else number for cell, number in zip(columns[target], numbers, strict=True)]
-    spelled = dict(zip(reversed(keys), reversed(columns[target]), strict=True))  # the first spelling of each
-    if "" in spelled:
-        raise DataError(f"{path}: {keys.count('')} rows have no {target}; expected one of two labels in every row")
-    if len(spelled) != 2:
-        shown = ", ".join(sorted(spelled.values())[:5]) + (", ..." if len(spelled) > 5 else "")
-        raise DataError(f"{path}: {target} holds {len(spelled)} different labels ({shown}), expected two")
-    negative, positive = sorted(spelled, key=lambda k: k == 1 or bool(APPROVALS.fullmatch(spelled[k].casefold())))
-    labels = {spelled[key]: spelled[key] for key in (positive, negative)}
-    if {positive, negative} == {0.0, 1.0}:
-        labels = {spelled[positive]: "Approved", spelled[negative]: "Denied"}
-    table = {"name": target, "meaning": "past_decision", "positive": spelled[positive], "labels": labels}
-    return table | {"question": f"{MEANING} {POSITIVE}"}, np.array([int(key == positive) for key in keys])
+def _apply_use(name: str, draft: dict[str, Any], wishes: Wishes) -> dict[str, Any] | str:
+    text = draft.get("question", f"How is {name} used?")
+    use = wishes.answer(
+        name, text, (draft.get("use", "score"), *(use for use in USES if use != draft.get("use", "score")))
+    )
+    if use is None:
+        return draft
+    if use == "leave_out":
+        return "as its owner says"
+    draft = {key: value for key, value in draft.items() if key not in ("question", "comment", "use")}
+    if use != "score":
+        return draft | {"use": use}
+    if draft.get("protected") and draft["type"] != "category":
+        return draft | AGE
+    return {key: value for key, value in draft.items() if key != "protected"}
+
+
+def _in_words(left_out: Mapping[str, str]) -> str:
+    return "; ".join(f"{name} ({why})" for name, why in left_out.items())
 
 
 def _to_csv(columns: dict[str, list[str]]) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows([list(columns), *zip(*columns.values(), strict=True)])
     return text.getvalue().encode()
-
-
-def _render(folder_name: str, target: dict[str, Any], features: list[dict[str, Any]]) -> str:
-    slug = re.sub(r"\W+", "_", folder_name.casefold()).strip("_") or "data"
-    top = {"format": 1, "model_name": f"{slug}_model", "experiment": f"{slug}_v1", "split_salt": f"{slug}-1"}
-    tables = [("", top), ("\n[target]\n", target), *(("\n[[feature]]\n", feature) for feature in features)]
-    return HEADER + "".join(
-        title + "".join(f"{key} = {_toml(value)}\n" for key, value in table.items()) for title, table in tables
-    )
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_key(key)} = {_toml(item)}" for key, item in value.items()) + " }"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    # A JSON text is a TOML text, except for the one control character that JSON leaves unescaped.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)

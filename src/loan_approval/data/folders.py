@@ -28,7 +28,9 @@ def load_contract(folder: Path, draft: bool = False) -> Contract:
     path = folder / "contract.toml"
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-        for table in (document.get("target"), *document.get("feature", [])) if draft else ():
+        for table in (
+            (document.get("target"), document.get("source", {}), *document.get("feature", [])) if draft else ()
+        ):
             table.pop("question", None)
         return Contract.from_dict(document, where=str(path))
     except ContractError as err:

@@ -4,6 +4,7 @@ Reading the record and hashing the CSV takes milliseconds; DVC itself is loaded 
 """
 
 import re
+import shlex
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -119,14 +120,14 @@ def _can_be_restored(md5: str, generator: Generator | None) -> bool:
 
 def _describe_edit(csv: Path, present: str, record: Record, generator: Generator | None, replace: bool) -> str:
     name, folder = _shown(csv), csv.parent.name
-    keep = f"`dvc add {name}`, and commit {name}.dvc"
+    keep = f"`dvc add {shlex.quote(name)}`, and commit {name}.dvc"
     if generator is not None:
         keep = "make it a data set of your own (`python -m loan_approval init`): this one follows from code"
     away = "move it away and " if replace else ""
     return (
         f"{name}: md5 {present}, expected {record.md5} ({record.file}): it was edited, or is another commit's.\n"
         f"  To keep it: {keep}.\n"
-        f"  To go back: {away}`make data DATASET={folder}`."
+        f"  To go back: {away}`make data DATASET={shlex.quote(folder)}`."
     )
 
 

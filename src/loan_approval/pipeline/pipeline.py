@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from loan_approval.records.reading import prediction_log_folder
 from loan_approval.registry import tracking
 from loan_approval.registry.promotion import ALIAS, promote
 from loan_approval.registry.stores import model_and_store
-from loan_approval.registry.tracking_server import wait_until_ready
+from loan_approval.registry.tracking_server import free_port, wait_until_ready
 from loan_approval.training.factory import ModelFactory, PreprocessorFactory, find_factory
 from serve.files import write_atomically
 from serve.store.store import Store
@@ -99,6 +100,7 @@ def run_everything(dataset: str, texts: Mapping[str, str], folder: Path, port: i
     """Explore, train, validate, promote, serve, send one application, stop the server; print what to do next."""
     began = time.monotonic()
     check_port(port)
+    contract = load_contract(dataset_folder(dataset))  # an open question stops here, and not after the exploration
     _say(restore_dataset(dataset))
     chosen = {"dataset": dataset}
     run_step("01_explore", chosen, folder, 1800)
@@ -111,13 +113,13 @@ def run_everything(dataset: str, texts: Mapping[str, str], folder: Path, port: i
     version = promote(name, trained["version"], store)
     _say(f"promoted {name} version {version.number}")
     write_card(version, dataset, folder)
-    with served(name, store, port) as address:
-        ask(address, load_contract(dataset_folder(dataset)).example())
+    with served(name, store, port if is_free(port) else free_port()) as address:
+        ask(address, contract.example())
     _say(f"done in {time.monotonic() - began:.0f} s")
     print(f"Reports:            {folder / 'index.html'}")
     print("MLflow's UI:        make mlflow")
     port_setting = "" if port == 8000 else f" PORT={port}"
-    print(f"To keep serving:    make serve DATASET={dataset}{port_setting}", flush=True)
+    print(f"To keep serving:    make serve DATASET={shlex.quote(dataset)}{port_setting}", flush=True)
 
 
 @contextmanager
@@ -144,19 +146,30 @@ def served(name: str, store: Store, port: int, **settings: str) -> Iterator[str]
 
 def check_port(port: int) -> None:
     """Raise LoanApprovalError when another process listens on a port: its answers would be taken for our server's."""
+    if reason := _why_taken(port):
+        raise LoanApprovalError(f"port {port} can't be used ({reason}), expected a free one: PORT=…")
+
+
+def is_free(port: int) -> bool:
+    """Return whether a server can listen on a port."""
+    return not _why_taken(port)
+
+
+def _why_taken(port: int) -> str:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as err:
-            raise LoanApprovalError(f"port {port} can't be used ({err.strerror}), expected a free one: PORT=…") from err
+            return err.strerror or str(err)
+    return ""
 
 
 def ask(address: str, application: Mapping[str, Any]) -> None:
     """Send one application, and print the request as curl and its answer."""
     body = json.dumps(application, separators=(",", ":"), ensure_ascii=False)
     place = address.removeprefix("http://127.0.0.1:")
-    print(f"curl -X POST localhost:{place}/api/v2/predict -H 'Content-Type: application/json' -d '{body}'")
+    print(f"curl -X POST localhost:{place}/api/v2/predict -H 'Content-Type: application/json' -d {shlex.quote(body)}")
     request = Request(f"{address}/api/v2/predict", body.encode(), {"Content-Type": "application/json"})  # noqa: S310
     with urlopen(request, timeout=10) as answer:  # noqa: S310 (http, our own address)
         print(f"-> {answer.read().decode()}", flush=True)

@@ -53,10 +53,12 @@ def changed(**kinds: pa.DataType | None) -> list[tuple[str, pa.DataType]]:
     [
         RIGHT,
         RIGHT[:3],
+        changed(home=None, children=None),
+        changed(granted=pa.string()),
         changed(home=pa.null(), children=pa.null()),
         changed(home=pa.dictionary(pa.int8(), pa.string()), amount=pa.float16(), children=pa.uint64()),
     ],
-    ids=["all", "without the monitored one", "nulls", "other widths"],
+    ids=["all", "without the monitored one", "without what may be missing", "with the target", "nulls", "other widths"],
 )
 def test_columns_that_can_hold_right_values_are_taken(columns, contract):
     check_columns("batch.parquet", columns, contract, [], False)

@@ -16,7 +16,7 @@ def write_unusable(folder: Path, kind: str) -> None:
     if kind == "a mixed folder":
         (folder / "b.parquet").touch()
     elif kind == "another kind of file":
-        (folder / "notes.txt").touch()
+        (folder / "notes.md").touch()
     elif kind == "a link that leads nowhere":
         (folder / "b.csv").symlink_to(folder / "gone.csv")
     elif kind == "a link to a file beside it":
@@ -33,7 +33,7 @@ def write_unusable(folder: Path, kind: str) -> None:
     ("kind", "message"),
     [
         ("a mixed folder", "holds both CSV and Parquet"),
-        ("another kind of file", "notes.txt: expected a name that ends in .csv or .parquet"),
+        ("another kind of file", "notes.md: expected a name that ends in .csv or .parquet"),
         ("a link that leads nowhere", "b.csv: No such file"),
         ("a link to a file beside it", "b.csv: is the same file as a.csv; each row is"),
         ("a link back", "round: is there twice, by a link"),

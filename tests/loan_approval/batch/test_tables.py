@@ -88,6 +88,7 @@ def test_parquet_is_judged_by_the_cases_that_the_server_is_judged_by(tmp_path, l
     if columns is None:
         return
     path = write_parquet(tmp_path / "batch.parquet", columns)
+    columns.pop(loans_contract.target.name, None)  # a file of past applications may hold it
     features = {feature.name: feature for feature in loans_contract.features}
     kinds = [name in features and suits(features[name], column.type) for name, column in columns.items()]
     if not all(kinds) or len(columns) < len(features):  # whatever is in its rows, nothing in this column is right
@@ -96,8 +97,8 @@ def test_parquet_is_judged_by_the_cases_that_the_server_is_judged_by(tmp_path, l
             judge(path, loans_contract)
         return
     faults = {name: text for (_, name), text in judge(path, loans_contract)[1].items()}
-    assert set(faults) == set(case["fields"])
-    assert all(part in faults[name] for name, part in case["fields"].items())
+    assert set(faults) == set(case["fields"]) - {loans_contract.target.name}
+    assert all(case["fields"][name] in text for name, text in faults.items())
 
 
 def _names(contract: Contract) -> list[str]:

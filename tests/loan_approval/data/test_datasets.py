@@ -60,16 +60,20 @@ def test_a_fault_in_a_row_is_refused_with_row_column_value_and_expectation(read,
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("home,amount,region,granted\nown,10,north,yes\n", "column 'children' is missing"),
+        ("home,region,children,granted\nown,north,1,yes\n", "column 'amount' is missing"),
         (f"{HEADER},id\n{RIGHT},1\n", "column 'id' is not in the contract"),
         (f"{HEADER},home\n{RIGHT},own\n", "column 'home' stands twice"),
-        (HEADER.replace("home", "Home") + "\n" + RIGHT, "column 'home' is missing"),
+        (HEADER.replace("amount", "Amount") + "\n" + RIGHT, "column 'amount' is missing"),
         ("", "the file is empty, expected a header with home, amount, region, children, granted"),
         (f"{HEADER}\n", "no rows below the header"),
     ],
 )
 def test_what_is_no_table_of_the_contract_is_refused(read, content, message):
     assert message in refusal(read, content)
+
+
+def test_an_absent_column_of_what_may_be_missing_is_missing_in_each_row(read):
+    assert np.isnan(read("amount,region,granted\n10,north,yes\n20,south,no\n").X[:, [0, 2]]).all()
 
 
 def test_a_column_that_the_contract_refuses_is_refused_by_name(tmp_path, homes_contract):

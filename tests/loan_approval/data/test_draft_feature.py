@@ -45,7 +45,7 @@ def test_codes_with_leading_zeros_are_text():
         lambda row: row % 2 * 100 + row,
         lambda row: ("denied because", "fine")[row % 2],
         lambda row: (3, 1 + row // 2 % 2 * 6)[row % 2],
-        lambda row: ("", row)[row % 2],
+        lambda row: ("", row * 7)[row % 2],
     ],
     ids=["size", "category", "code", "presence"],
 )
@@ -56,17 +56,58 @@ def test_a_column_that_tells_the_target_is_monitored_and_asked_about(cell):
 
 
 @pytest.mark.parametrize("name", ["Age", "applicant_sex", "MaritalStatus", "Estado Civil", "Raça", "zip-code"])
-def test_a_protected_name_is_monitored_and_asked_about(name):
+def test_a_protected_name_is_monitored_and_said_without_a_question(name):
     feature = draft(lambda row: row // 2, name)
     assert (feature["use"], feature["protected"]) == ("monitor", True)
-    assert "question" in feature
+    assert "watched and not scored" in feature["comment"]
+    assert "question" not in feature
 
 
-def test_a_protected_number_is_asked_whether_it_is_an_age():
-    assert "elderly_from = 62" in draft(lambda row: 20 + row // 2, "Age")["question"]
-    assert "elderly_from" not in draft(lambda row: ("f", "m")[row % 2], "sex")["question"]
+def test_what_a_scored_age_needs_is_named_whole():
+    comment = draft(lambda row: 20 + row // 2, "Age")["comment"]
+    assert "direction = 1" in comment
+    assert "elderly_from = 62" in comment
+    assert "elderly_from" not in draft(lambda row: ("f", "m")[row // 2 % 2], "sex")["comment"]
 
 
 @pytest.mark.parametrize("name", ["mileage", "Loan_Amount", "stage", "Essex_Branch"])
 def test_a_name_that_only_contains_a_protected_word_is_scored(name):
-    assert draft(lambda row: row // 2, name)["use"] == "score"
+    assert draft(lambda row: row // 2, name).get("use", "score") == "score"
+
+
+def reason(cell, name="x"):
+    reason = draft_feature(name, [str(cell(row)) for row in range(ROWS)], np.arange(ROWS) % 2)
+    assert isinstance(reason, str)
+    return reason
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "expected"),
+    [
+        ("anything", lambda row: 7000 + row, "a running number"),
+        ("anything", lambda row: 900 - row, "a running number"),
+        ("customer number", lambda row: 1000 + row * 7919 % 10007, "a different number in every row"),
+        ("x", lambda row: f"person {row}", "text with 80 different values"),
+        ("x", lambda row: "same", "one value in all rows"),
+        ("x", lambda row: "", "no value at all"),
+        ("x", lambda row: 10**17 + row * row, "numbers beyond 2**53"),
+        ("when", lambda row: f"2025-08-{row % 28 + 1:02}", "dates, such as 2025-08-01"),
+        ("when", lambda row: ("Apr-2025", "May-2025")[row // 2 % 2], "dates, such as Apr-2025"),
+        ("when", lambda row: f"{row % 28 + 1}/12/1998", "dates, such as 1/12/1998"),
+        ("why", lambda row: f"to pay back the loan of my uncle {row}", "free text"),
+        ("x", lambda row: row * row if row % 9 else f"about {row}", "a number but for 9 cells: about 0, about 18"),
+    ],
+)
+def test_a_column_that_no_model_can_use_is_left_out_with_the_reason(name, cell, expected):
+    assert expected in reason(cell, name)
+
+
+def test_whole_numbers_that_all_differ_are_scored_unless_their_name_says_that_they_are_keys():
+    assert draft(lambda row: 1000 + row * 7919 % 10007, "income")["type"] == "integer"
+
+
+def test_the_frequent_ones_of_many_values_are_kept_and_the_others_are_grouped():
+    cells = [f"street {row % 2}" if row < 44 else f"street {row}" for row in range(ROWS)]
+    feature = draft_feature("x", cells, np.arange(ROWS) % 2)
+    assert (feature["values"], feature["other"]) == (["street 0", "street 1", "(other)"], "(other)")
+    assert "never seen" in feature["comment"]

@@ -5,6 +5,7 @@ import pytest
 
 from loan_approval.data.datasets import read_dataset
 from loan_approval.data.drafting import draft_data_set
+from loan_approval.data.wishes import Wishes
 from loan_approval.errors import DataError
 from serve.contract.contract import Contract
 from serve.errors import ContractError
@@ -16,9 +17,9 @@ ROWS = 80
 def draft(tmp_path):
     """Return a function that drafts from columns: the target alternates, a function of the row gives a column."""
 
-    def make(target="Approved", labels=("no", "yes"), **columns):
+    def make(target="Approved", labels=("no", "yes"), wishes=None, header=None, **columns):
         columns = columns or {"income": lambda row: 100 * (row // 2)}
-        return draft_text(tmp_path, csv_text(target, labels, columns), target)
+        return draft_text(tmp_path, csv_text(header or target, labels, columns), target, wishes)
 
     return make
 
@@ -31,13 +32,17 @@ def csv_text(target, labels, columns):
     return "\n".join(map(quoted, [[*columns, target], *rows]))
 
 
-def draft_text(tmp_path, text, target):
+def draft_text(tmp_path, text, target, wishes=None):
     (tmp_path / "my.csv").write_text(text, encoding="utf-8")
-    return draft_data_set(tmp_path / "mine", tmp_path / "my.csv", target)
+    return draft_data_set(tmp_path / "mine", tmp_path / "my.csv", target, wishes)
+
+
+def documents(draft):
+    return tomllib.loads(draft.contract.read_text("utf-8"))
 
 
 def features(draft):
-    return {table["name"]: table for table in tomllib.loads(draft.contract.read_text("utf-8"))["feature"]}
+    return {table["name"]: table for table in documents(draft)["feature"]}
 
 
 def answered(draft):
@@ -56,32 +61,7 @@ def test_a_draft_is_refused_until_its_questions_are_answered(draft):
 def test_meaning_and_positive_label_are_always_asked(draft):
     (question,) = draft().questions
     assert "past_decision" in question
-    assert "positive" in question
-
-
-@pytest.mark.parametrize(
-    ("labels", "positive", "approved"),
-    [
-        (("0", "1"), "1", "Approved"),
-        (("1.0", "0.0"), "1.0", "Approved"),
-        (("yes", "no"), "yes", "yes"),
-        (("Denied", "Approved"), "Approved", "Approved"),
-        (("Não Aprovado", "Aprovado"), "Aprovado", "Aprovado"),
-    ],
-)
-def test_a_target_of_two_labels_is_understood(draft, labels, positive, approved):
-    target = answered(draft(labels=labels)).target
-    assert (target.positive, target.approved) == (positive, approved)
-
-
-@pytest.mark.parametrize(
-    ("labels", "message"),
-    [(("a", "b", "c"), "3 different labels"), (("a",), "1 different"), (("a", "b", "NA", ""), "40 rows have no")],
-)
-def test_a_target_of_other_than_two_labels_is_refused(draft, tmp_path, labels, message):
-    with pytest.raises(DataError, match=message):
-        draft(labels=labels)
-    assert not (tmp_path / "mine").exists()
+    assert "yes is an approval" in question
 
 
 def test_a_target_that_is_no_column_is_refused(tmp_path):
@@ -107,57 +87,128 @@ def test_text_becomes_a_category_with_its_values(draft):
 
 
 @pytest.mark.parametrize(
-    "cell", [lambda row: f"person {row}", lambda row: "same", lambda row: "", lambda row: 10**17 + row]
+    ("name", "written"),
+    [
+        *[(name, name) for name in ("Renda média (R$)", "'", "x # y", "é\x7f", "😀", "a = b", "[x]")],
+        *[('a "quoted" name', "a 'quoted' name"), ("back\\slash", "back/slash"), ("two\nlines", "two lines")],
+    ],
 )
-def test_a_column_no_model_can_use_is_left_out_and_asked_about(draft, cell):
-    drafted = draft(loan_id=cell, income=lambda row: row // 2)
-    assert "rightly left out: loan_id" in drafted.questions[0]
+def test_odd_names_survive_or_are_renamed_with_a_word(draft, name, written):
+    drafted = draft(target=written + " T", header=name + " T", **{name: lambda row: row // 2})
+    contract = answered(drafted)
+    assert list(contract.example()) == [written]
+    assert contract.target.name == written + " T"
+    assert (name == written) == (not any("renamed" in note for note in drafted.notes))
+    assert read_dataset(drafted.dataset, contract, "mine").X.shape == (ROWS, 1)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"no\.csv: no such file"):
+        draft_data_set(tmp_path / "mine", tmp_path / "no.csv", "t")
+
+
+def test_rows_without_a_label_are_left_out_and_named(draft):
+    drafted = draft(labels=("yes", "no", "", "yes", "no", "NA"))
+    assert drafted.rows == 54
+    assert "26 rows have no Approved and are left out: rows 4, 7, 10" in drafted.notes[1]
+    assert drafted.notes[1].endswith("and 16 more")
+    source = documents(drafted)["source"]
+    assert (source["drop_unlabelled"], source["missing"]) == (True, {"Approved": ["NA"]})
+
+
+def test_labels_are_written_in_one_spelling(draft):
+    drafted = draft(labels=("Yes", "no", "YES", "No", "Yes", "No"))
+    assert {line.rpartition(",")[2] for line in drafted.dataset.read_text().splitlines()[1:]} == {"Yes", "No"}
+
+
+def test_columns_left_out_are_named_with_the_reason_in_the_note_and_the_contract(draft):
+    drafted = draft(loan_id=lambda row: row, income=lambda row: row // 2)
+    assert drafted.notes[-1] == "left out of dataset.csv: loan_id (a running number)"
+    assert documents(drafted)["source"]["left_out"] == {"loan_id": "a running number"}
     assert "loan_id" not in drafted.dataset.read_text()
     assert list(features(drafted)) == ["income"]
 
 
-@pytest.mark.parametrize("marker", ["NA", "N/A", "null", "NaN", "None", "?", " na "])
-def test_markers_for_missing_become_empty_cells_and_are_reported(draft, marker):
-    drafted = draft(x=lambda row: marker if row < 4 else row)
-    assert drafted.notes == (f"x: 4 cells made empty ({marker.strip()})",)
-    assert features(drafted)["x"]["missing"] is True
-    assert read_dataset(drafted.dataset, answered(drafted), "mine").frame["x"].isna().sum() == 4
+def test_a_file_without_a_usable_column_is_refused_with_the_reasons(draft):
+    with pytest.raises(DataError, match=r"that a model could use: loan_id \(a running number\)"):
+        draft(loan_id=lambda row: row)
+
+
+@pytest.mark.parametrize("names", [("Loan-Amount", "Loan Amount"), ("😀", "🎉"), ("a", "A")])
+def test_names_with_the_same_reason_code_get_one_each(draft, names):
+    drafted = draft(**{name: lambda row, n=n: row * (n + 3) % 41 for n, name in enumerate(names)})
+    assert len({feature.code for feature in answered(drafted).scored}) == 2
+
+
+def test_answers_leave_no_question_open(draft):
+    answers = {"positive": "no", "meaning": "repaid", "codes": "missing", "debt": "score"}
+    columns = {"debt": lambda row: row % 2, "months": lambda row: -1 if row % 20 < 2 else row * 7 % 60}
+    drafted = draft(wishes=Wishes(answers=answers), **columns)
+    assert drafted.questions == ()
+    contract = Contract.load(drafted.contract)
+    assert (contract.target.positive, contract.target.meaning) == ("no", "repaid")
+    assert [feature.name for feature in contract.scored] == ["debt", "months"]
+
+
+def test_a_person_is_asked_each_question_once_with_the_guess_first(draft):
+    asked = []
+
+    def ask(text, choices):
+        asked.append(choices)
+        return choices[0]
+
+    columns = {"Age": lambda row: row // 2, "leak": lambda row: row % 2, "income": lambda row: row * 13 % 97}
+    drafted = draft(wishes=Wishes(ask=ask), **columns)
+    assert asked == [("yes", "no"), ("past_decision", "repaid"), ("monitor", "score", "refuse", "leave_out")]
+    assert drafted.questions == ()
+
+
+def test_an_age_that_is_scored_gets_all_that_a_gate_asks_for(draft):
+    drafted = draft(wishes=Wishes(answers={"Age": "score"}), Age=lambda row: 20 + row // 2)
+    age = features(drafted)["Age"]
+    assert (age["direction"], age["elderly_from"], age["protected"]) == (1, 62, True)
+    assert answered(drafted).scored[0].name == "Age"
 
 
 @pytest.mark.parametrize(
-    "name", ['a "quoted" name', "Renda média (R$)", "back\\slash", "two\nlines", "'", "x # y", "é\x7f"]
-)
-def test_odd_names_survive(draft, name):
-    drafted = draft(target=name + " T", **{name: lambda row: row // 2})
-    contract = answered(drafted)
-    assert list(contract.example()) == [name]
-    assert contract.target.name == name + " T"
-    assert read_dataset(drafted.dataset, contract, "mine").X.shape == (ROWS, 1)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
+    ("answers", "message"),
     [
-        ("", "expected a header"),
-        ("a,t\n", "rows below it"),
-        ("a;t\n1;0\n", "expected commas"),
-        ("a,,t\n1,2,0\n", "column 2 has no name"),
-        ("a,a,t\n1,2,0\n", "column 'a' stands 2 times"),
-        ("a,t\n1,0\n1\n", "row 3: 1 cells, expected 2"),
-        ('a,t\n"1,0\n', "not a CSV"),
+        ({"positive": "maybe"}, "--answer positive=maybe: expected yes or no"),
+        ({"incme": "score"}, "--answer incme=score: no such question"),
+        ({"income": "ignore"}, "--answer income=ignore: expected score or monitor or refuse or leave_out"),
+        ({"key": "score"}, r"--answer key=score: can't be used \(a running number\)"),
+        ({"income": "leave_out"}, "no column beside Approved that a model could use"),
     ],
 )
-def test_what_is_no_table_is_refused(tmp_path, text, message):
+def test_an_answer_to_no_question_is_refused(draft, answers, message):
     with pytest.raises(DataError, match=message):
-        draft_text(tmp_path, text, "t")
+        draft(wishes=Wishes(answers=answers), income=lambda row: row // 2, key=lambda row: row)
 
 
-def test_other_encodings_than_utf_8_are_refused(tmp_path):
-    (tmp_path / "my.csv").write_bytes("razão,t\n1,0\n".encode("latin-1"))
-    with pytest.raises(DataError, match="byte 3 is not UTF-8"):
-        draft_data_set(tmp_path / "mine", tmp_path / "my.csv", "t")
+def test_codes_for_unknown_are_asked_about_once_and_emptied(draft):
+    columns = {name: lambda row, n=n: -9 if row % 10 == n else row * 7 % 50 for n, name in enumerate("abc")}
+    drafted = draft(**columns)
+    assert "a = -9 (8 rows); b = -9 (8 rows); c = -9 (8 rows)" in documents(drafted)["source"]["question"]
+    assert len(drafted.questions) == 2
+    assert features(drafted)["a"]["min"] >= 0
+    kept = draft(wishes=Wishes(answers={"codes": "value"}, replace=True), **columns)
+    assert features(kept)["a"]["min"] <= -9
 
 
-def test_a_missing_csv_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"no\.csv: no such file"):
-        draft_data_set(tmp_path / "mine", tmp_path / "no.csv", "t")
+def test_what_the_owner_calls_missing_is_missing(draft):
+    drafted = draft(wishes=Wishes(missing={"home": ["NA"]}), home=lambda row: ("own", "rent", "NA")[row // 2 % 3])
+    assert (features(drafted)["home"]["values"], features(drafted)["home"]["missing"]) == (["own", "rent"], True)
+
+
+def test_a_clean_file_asks_one_question(draft):
+    drafted = draft(Age=lambda row: 20 + row // 2, Sex=lambda row: "fm"[row // 2 % 2], income=lambda row: row * 13 % 97)
+    assert len(drafted.questions) == 1
+
+
+def test_what_is_drafted_loads_whole(draft):
+    drafted = draft(
+        income=lambda row: f"${row * 1337 % 90000:,}.00", zip=lambda row: f"0{row % 2}139", note=lambda row: f"x {row}"
+    )
+    dataset = read_dataset(drafted.dataset, answered(drafted), "mine")
+    assert dataset.frame["income"].max() == max(row * 1337 % 90000 for row in range(ROWS))
+    assert dataset.frame["zip"].unique().tolist() == ["00139", "01139"]

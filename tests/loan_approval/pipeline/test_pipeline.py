@@ -1,9 +1,12 @@
 """The end of the line: a served model, one question, one answer."""
 
+import json
+import shlex
 import shutil
 import socket
 import urllib.error
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -46,6 +49,48 @@ def test_a_port_in_use_is_refused_before_anything_else(tmp_path: Path) -> None:
         with pytest.raises(LoanApprovalError, match=f"port {port} can't be used"):
             pipeline.run_everything("loans", {}, tmp_path, port)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_question_that_is_open_stops_before_anything_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pipeline, "run_step", None)  # no notebook may run
+    text = (ROOT / "data/loans/contract.toml").read_text()
+    (tmp_path / "contract.toml").write_text(text.replace("[target]", '[target]\nquestion = "Right?"'))
+    with pytest.raises(DataError, match=r"target\.question: an open question is left: Right\?"):
+        pipeline.run_everything(str(tmp_path), {}, tmp_path / "reports", find_free_port())
+    assert capsys.readouterr().out == ""
+
+
+def test_a_port_that_was_taken_meanwhile_does_not_end_a_finished_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The steps before the server, and the taking of the port, are played; the server is real."""
+    store, port, taken = Store(tmp_path / "store"), find_free_port(), socket.socket()
+    promote(store, good_files()["loans"])
+
+    def run_step(notebook: str, texts: dict, folder: Path, time_limit: float) -> dict:
+        if notebook == "03_validate":
+            taken.bind(("127.0.0.1", port))
+            taken.listen()
+        return {"version": "1", "verdict": "passed"}
+
+    monkeypatch.setenv("SERVE_PREDICTION_LOG", str(tmp_path / "log"))
+    monkeypatch.setattr(pipeline, "run_step", run_step)
+    monkeypatch.setattr(pipeline, "restore_dataset", lambda name: "as it was")
+    monkeypatch.setattr(pipeline, "model_and_store", lambda name: ("loan_approval_model", store))
+    monkeypatch.setattr(pipeline, "promote", lambda *arguments: SimpleNamespace(number="1"))
+    monkeypatch.setattr(pipeline, "write_card", lambda *arguments: None)
+    with taken:
+        pipeline.run_everything("loans", {}, tmp_path / "reports", port)
+    assert '-> {"prediction":' in capfd.readouterr().out
+
+
+def test_a_printed_request_is_quoted_for_a_shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(urllib.error.URLError):
+        pipeline.ask(f"http://127.0.0.1:{find_free_port()}", {"a's": 1})
+    line = capsys.readouterr().out.strip()
+    assert json.loads(shlex.split(line)[-1]) == {"a's": 1}
 
 
 def test_a_data_set_that_breaks_its_contract_stops_before_a_report_could_hold_its_values(

@@ -32,13 +32,13 @@ def test_an_empty_cell_of_the_first_row_is_missing(client):
 def test_a_header_that_names_no_feature_is_still_a_header(client):
     response = send(client, "a,b,c,d,e,f,g\n" + ROWS_ALONE, "text/csv")
     assert response.status_code == 422
-    assert "Age" in response.json["fields"]
+    assert {"Loan_Amount", "a"} <= set(response.json["fields"])
 
 
 def test_a_first_row_of_another_width_is_a_header(client):
     response = send(client, "45,85000\n", "text/csv")
-    assert (response.status_code, response.json["fields"]["Age"]) == (422, response.json["fields"]["Age"])
-    assert response.json["fields"]["Age"].startswith("missing column")
+    assert response.status_code == 422
+    assert response.json["fields"]["Loan_Amount"].startswith("missing column")
 
 
 def test_a_value_that_breaks_the_contract_is_named_by_row_and_feature(client):

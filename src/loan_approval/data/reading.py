@@ -1,0 +1,170 @@
+"""Reads an owner's file, whatever its form, and says how it was read: a CSV, an Excel sheet or a Parquet file."""
+
+import csv
+import io
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from loan_approval.data.notation import MARKERS, is_finite_number
+from loan_approval.data.source import SEPARATORS, Source, decode, find_separator, name_columns, split_rows
+from loan_approval.errors import DataError
+
+ROWS_NAMED = 10
+JUDGED_ROWS = 50  # by which a header is told from a row
+NO_HEADER = (
+    "the first row looks like data, not like names; expected names in it. Say --no-header to call the columns "
+    "column_1, column_2, …, or --names NAME,NAME,… to name them"
+)
+
+
+@dataclass(frozen=True)
+class Form:
+    """What the owner says about a file; "" is found out. names: of its columns, where it has no header."""
+
+    encoding: str = ""
+    separator: str = ""
+    decimal: str = ""
+    has_header: bool = True
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A file's names and rows as text, its form, and notes on what was found and changed."""
+
+    header: list[str]
+    rows: list[list[str]]
+    source: Source
+    notes: tuple[str, ...]
+
+
+def read_file(path: Path, form: Form) -> Reading:
+    """Read a file. Raises DataError when it is no table."""
+    try:
+        rows, source, notes = _read_rows(path, form)
+        return _finish(rows, form, source, notes)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except OSError as err:
+        raise DataError(f"{path}: can't be read: {err.strerror or err}") from err
+    except DataError as err:
+        raise DataError(f"{path}: {err}") from err
+
+
+def _read_rows(path: Path, form: Form) -> tuple[list[list[str]], Source, list[str]]:
+    if path.suffix.casefold() in (".parquet", ".pq"):
+        return read_parquet(path), Source(), ["read as Parquet"]
+    data = path.read_bytes()
+    if is_excel(data):
+        rows, sheet = read_excel(data)
+        return rows, Source(), [f"read as Excel, sheet {sheet!r}"]
+    if path.suffix.casefold() == ".xls":
+        raise DataError("the old Excel format; save it as .xlsx or CSV")
+    text, encoding = decode(data, form.encoding)
+    mark = {value: key for key, value in SEPARATORS.items()}.get(form.separator, form.separator)
+    if mark and mark not in SEPARATORS:
+        raise DataError(f"--separator {form.separator!r}: expected one of {', '.join(SEPARATORS)}")
+    separator = mark or find_separator(text)
+    source = Source(encoding=encoding, separator=separator or "comma")
+    stream = io.StringIO(text, newline="")
+    try:
+        rows = list(split_rows(stream, source))
+    except csv.Error as err:
+        raise DataError(f"near line {text.count(chr(10), 0, stream.tell()) + 1}: not a CSV: {err}") from err
+    if rows and not separator:
+        raise DataError(f"one column only; expected cells between {', '.join(SEPARATORS)}: --separator NAME")
+    passed = len(text.splitlines()) - len(rows) if '"' not in text else 0
+    notes = [f"read as {encoding}, separated by {source.separator}"]
+    notes += [f"lines passed over, as they are empty or a comment: {passed}"] if passed else []
+    return rows, source, notes
+
+
+def _finish(rows: list[list[str]], form: Form, source: Source, notes: list[str]) -> Reading:
+    """Name the columns and check the widths of the rows. Raises DataError with every problem."""
+    if form.has_header and not form.names:
+        if _looks_like_data(rows):
+            raise DataError(NO_HEADER)
+        header, rows = rows[0] if rows else [], rows[1:]
+        names = name_columns(header)
+        changed = [f"{old!r} is {new!r}" for old, new in zip(header, names, strict=True) if old != new]
+        notes += [f"columns renamed: {', '.join(changed)}"] if changed else []
+    else:
+        names = name_columns(form.names or [""] * len(rows[0] if rows else []))
+        source = replace(source, names=tuple(names))
+        notes.append(f"no header: the columns are called {', '.join(names)}")
+    ragged = [(number, len(row)) for number, row in enumerate(rows, 2 - bool(source.names)) if len(row) != len(names)]
+    problems = [f"row {number}: {width} cells, expected {len(names)}" for number, width in ragged[:ROWS_NAMED]]
+    if len(ragged) > ROWS_NAMED:
+        problems.append(f"and {len(ragged) - ROWS_NAMED} more")
+    if len(names) < 2 or not rows:
+        problems.append("expected a header with at least two names, and rows below it")
+    if problems:
+        raise DataError(f"{'; '.join(problems)} ({notes[0]})")
+    return Reading(names, rows, source, tuple(notes))
+
+
+def _looks_like_data(rows: list[list[str]]) -> bool:
+    """Return whether the first row holds a number wherever the rows below do."""
+    if len(rows) < 2 or rows[0] == [str(i) for i in range(len(rows[0]))]:
+        return False
+    header, judged = rows[0], rows[1 : JUDGED_ROWS + 1]
+    columns = [[row[i] for row in judged if i < len(row) and row[i]] for i in range(len(header))]
+    numbers = [i for i, cells in enumerate(columns) if cells and all(map(_is_number_or_marker, cells))]
+    return bool(numbers) and all(is_finite_number(header[i].replace(",", ".")) for i in numbers)
+
+
+def _is_number_or_marker(cell: str) -> bool:
+    return is_finite_number(cell.replace(",", ".")) or cell.casefold() in MARKERS
+
+
+def is_excel(data: bytes) -> bool:
+    """Return whether a file that begins so is an Excel workbook, a zip archive."""
+    return data.startswith(b"PK\x03\x04")
+
+
+def read_excel(data: bytes) -> tuple[list[list[str]], str]:
+    """Return the rows of the first sheet that has some, and the sheet's name. Raises DataError."""
+    import openpyxl
+
+    try:
+        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+        for sheet in book.worksheets:
+            rows = [[_text(value) for value in row] for row in sheet.iter_rows(values_only=True)]
+            if rows := [row for row in rows if any(row)]:
+                width = max(i + 1 for row in rows for i, cell in enumerate(row) if cell)
+                return [(row + [""] * width)[:width] for row in rows], sheet.title
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as err:
+        raise DataError(f"not an Excel file that can be read: {err}") from err
+    raise DataError("no sheet has a row")
+
+
+def read_parquet(path: Path) -> list[list[str]]:
+    """Return the column names and the rows of a Parquet file. Raises DataError."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        table = parquet.read_table(path)
+    except pa.ArrowException as err:
+        raise DataError(f"not a Parquet file that can be read: {str(err).splitlines()[0]}") from err
+    names = [name for name in table.column_names if not name.startswith("__index_level_")]
+    columns: Iterator[tuple] = zip(*(map(_text, table.column(name).to_pylist()) for name in names), strict=True)
+    return [names, *map(list, columns)]
+
+
+def _text(value: Any) -> str:
+    """Return a cell as a CSV has it: nothing for a missing value, whole numbers without a point."""
+    if value is None or value != value:
+        return ""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
+    return value.isoformat() if hasattr(value, "isoformat") else str(value).strip()
+
+
+def name_rows(rows: list[int]) -> str:
+    """Return the first row numbers in words."""
+    more = f" and {len(rows) - ROWS_NAMED:,} more" if len(rows) > ROWS_NAMED else ""
+    return f"row{'' if len(rows) == 1 else 's'} {', '.join(map(str, rows[:ROWS_NAMED]))}{more}"

@@ -1,0 +1,189 @@
+"""How an owner's file is written, and its rows as clean text: commas, decimal points, empty cells where values miss.
+
+`init` finds the rules and records them as `[source]` of the contract. Later files like it are read by the same rules.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from loan_approval.data.notation import is_finite_number, read_number
+from loan_approval.errors import DataError
+from serve.contract.contract import Contract
+
+SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "space": " "}
+SAMPLE = 65_536  # characters, or bytes, by which the form of a file is judged
+_CUT = re.compile(r"[\x00-\x1f]+")
+
+
+@dataclass(frozen=True)
+class Source:
+    """The form of a file.
+
+    separator: a key of `SEPARATORS`; space stands for any run of blanks.   names: of a file without a header.
+    decimal_comma: columns whose numbers have one.   missing: the cells of each column that mean a missing value.
+    left_out: the reason for each column that is no part of the data set.   drop_unlabelled: rows without a target too.
+    """
+
+    encoding: str = "utf-8"
+    separator: str = "comma"
+    names: tuple[str, ...] = ()
+    decimal_comma: tuple[str, ...] = ()
+    missing: Mapping[str, Collection[str]] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    drop_unlabelled: bool = False
+
+    @classmethod
+    def of(cls, contract: Contract) -> "Source | None":
+        """Return the source that a contract records, None when it records none."""
+        return cls(**contract.source) if contract.source else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the table `[source]`; what is empty is left out, so that `of` reads the same."""
+        texts = {key: value for key, value in asdict(self).items() if value}
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in texts.items()}
+
+
+def decode(data: bytes, encoding: str = "") -> tuple[str, str]:
+    """Return a file's text and its encoding, found by its byte-order mark or bytes unless given. Raises DataError."""
+    guesses = [encoding] if encoding else _guess_encodings(data)
+    for guess in guesses:
+        try:
+            return data.decode("utf-8-sig" if guess == "utf-8" else guess), guess
+        except (UnicodeError, LookupError) as err:
+            reason = err
+    raise DataError(f"can't be read as {encoding}: {reason}")
+
+
+def _guess_encodings(data: bytes) -> list[str]:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return ["utf-16"]
+    sample = data[:SAMPLE]
+    if sample.count(0) > len(sample) / 4:
+        return ["utf-16-le" if sample[1::2].count(0) > sample[::2].count(0) else "utf-16-be"]
+    return ["utf-8", "cp1252", "latin-1"]
+
+
+def find_separator(text: str) -> str:
+    """Return the key of the separator at which most lines have as many cells as the header, "" when none splits it."""
+    if said := re.match(r'"?sep=(.)"?\s*[\r\n]', text[:12]):
+        return next((key for key, mark in SEPARATORS.items() if mark == said[1]), "")
+    sample = text[:SAMPLE].rpartition("\n")[0] if len(text) > SAMPLE else text
+    judged = {key: _judge_separator(sample, key) for key in SEPARATORS}
+    best = max(judged, key=lambda key: judged[key])
+    return best if judged[best][0] >= 0.5 else ""
+
+
+def _judge_separator(sample: str, key: str) -> tuple[float, bool, int]:
+    """Return the share of lines with as many cells as the header, whether it is no blank, and the number of cells."""
+    try:
+        header, *rows = [len(row) for row in split_rows(io.StringIO(sample, newline=""), Source(separator=key))]
+    except (csv.Error, ValueError):
+        return 0, False, 0
+    even = sum(width == header for width in rows) / len(rows) if rows else 1
+    return (round(even, 1) if header > 1 else 0), key != "space", header
+
+
+def split_rows(stream: Iterable[str], source: Source) -> Iterator[list[str]]:
+    """Yield the rows of a text, stripped cells, without empty lines, comments (#) and a first line `sep=`.
+
+    Raises csv.Error.
+    """
+    mark = SEPARATORS[source.separator]
+    if mark == " ":
+        stream = (line.expandtabs(1).strip(" \r\n") + "\n" for line in stream)
+    reader = csv.reader(stream, delimiter=mark, strict=True, skipinitialspace=True)
+    width = 0
+    for row in reader:
+        cells = [cell.strip() for cell in row]
+        if not any(cells) or (not width and re.fullmatch("sep=.?", mark.join(row).strip(), re.IGNORECASE)):
+            continue
+        if cells[0].startswith("#") and (len(cells) != width if width else len(cells) == 1 or cells[0][1:2] == " "):
+            continue
+        width = width or len(cells)
+        yield cells
+
+
+def name_columns(header: Iterable[str]) -> list[str]:
+    """Return names that a contract takes, each once: unnamed columns get their number, repeated names one of theirs."""
+    names: list[str] = []
+    for number, cell in enumerate(header, 1):
+        name = " ".join(_CUT.sub(" ", cell).replace('"', "'").replace("\\", "/").split()) or f"column_{number}"
+        repeated = (f"{name}_{n}" for n in range(2, len(names) + 3))
+        names.append(name if name not in names else next(each for each in repeated if each not in names))
+    return names
+
+
+def clean_rows(
+    lines: Iterator[list[str]], source: Source, numbers: Collection[str], target: str
+) -> Iterator[list[str]]:
+    """Yield the header and each row as the data set has them. numbers: the columns that hold some.
+
+    A row with another number of cells than the header is yielded as it is.
+    """
+    header = list(source.names) or name_columns(next(lines, []))
+    kept = [i for i, name in enumerate(header) if name not in source.left_out]
+    markers = [frozenset(source.missing.get(name, ())) for name in header]
+    commas = [name in source.decimal_comma for name in header]
+    is_number = [name in numbers for name in header]
+    at = header.index(target) if target in header and source.drop_unlabelled else None
+    yield [header[i] for i in kept]
+    for row in lines:
+        if len(row) != len(header):
+            yield row
+            continue
+        cells = ["" if row[i] in markers[i] else row[i] for i in range(len(row))]
+        if at is not None and not cells[at]:
+            continue
+        yield [_plain(cells[i], commas[i]) if is_number[i] else cells[i] for i in kept]
+
+
+def _plain(cell: str, comma: bool) -> str:
+    # With a decimal comma a plain 1234.5 is no number of the source, but 1.234 may be one thousand.
+    number = read_number(cell, comma) if comma or not is_finite_number(cell) else cell
+    return cell if number is None else number
+
+
+def clean_like_source(lines: Iterator[list[str]], contract: Contract, source: Source) -> Iterator[list[str]]:
+    """Yield the clean rows of a file that is written as a contract's source. lines: all its rows."""
+    numbers = {feature.name for feature in contract.features if not feature.is_category}
+    return clean_rows(lines, source, numbers, contract.target.name)
+
+
+def is_like_source(sample: bytes, contract: Contract) -> bool:
+    """Return whether a file that begins so is written as the contract's source, rather than as a clean data set."""
+    source = Source.of(contract)
+    if source is None:
+        return False
+    sample = sample.rpartition(b"\n")[0] if len(sample) >= SAMPLE else sample
+    try:
+        text = sample.decode("utf-8-sig")
+    except UnicodeError:
+        return True
+    clean = _begin(text, Source())
+    names = {feature.name for feature in contract.features}
+    if source.names:
+        return names.isdisjoint(clean[0])
+    try:
+        own = name_columns(_begin(decode(sample, source.encoding)[0], source)[0])
+    except DataError:
+        own = []
+    if len(names & set(own)) != len(names & set(clean[0])):
+        return len(names & set(own)) > len(names & set(clean[0]))
+    if not text.isascii() and source.encoding != "utf-8":
+        return False
+    commas = [i for i, name in enumerate(clean[0]) if name in source.decimal_comma]
+    # Without a decimal comma, what is clean means the same by the rules of the source.
+    return not commas or any("," in row[i] for row in clean for i in commas if i < len(row))
+
+
+def _begin(text: str, source: Source) -> list[list[str]]:
+    """Return the rows that can be read of the beginning of a file, at least an empty header."""
+    rows: list[list[str]] = []
+    with suppress(csv.Error):  # the end may cut a row off
+        rows.extend(split_rows(io.StringIO(text, newline=""), source))
+    return rows or [[]]

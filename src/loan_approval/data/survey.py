@@ -1,0 +1,97 @@
+"""Finds out of each column how its numbers are written, and which of its cells mean a missing value."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+
+from loan_approval.data.notation import MARKERS, TEXT_MARKERS, find_codes, is_code_text, judge_decimal_mark, read_number
+from loan_approval.data.source import Source
+from loan_approval.data.wishes import Wishes
+
+IS_CODES = "Do these numbers, apart from all others, mean that a value is unknown: {}?"
+LEFT = (
+    "They are missing values in dataset.csv. If that is right, delete this line; if not, init again with "
+    "--replace --answer codes=value"
+)
+_FEWEST_NUMBERS = 0.95  # share of a column's cells, for its few other texts to be markers
+_MOST_STRANGE = 3  # such texts
+_MANY = 30  # different cells: a column with fewer may be a category whose names are mostly numbers
+
+
+def survey(
+    source: Source, columns: Mapping[str, list[str]], wishes: Wishes, notes: list[str]
+) -> tuple[Source, list[str], dict[str, str]]:
+    """Return the source with decimal marks and markers, the columns of numbers, and the question of codes if open."""
+    missing = {name: set(wishes.missing.get(name, ())) for name in columns}
+    present = {name: {cell for cell in cells if cell} - missing[name] for name, cells in columns.items()}
+    marks = {name: judge_decimal_mark(cells) for name, cells in present.items()}
+    said = wishes.form.decimal
+    has_comma = "," in marks.values() or source.separator == "semicolon"
+    default = "," if has_comma and "." not in marks.values() else "."
+    numbers, commas, codes = [], [], {}
+    for name, cells in present.items():
+        is_comma = (said or marks[name] or default) == ","
+        strange = {cell for cell in cells if read_number(cell, is_comma) is None}
+        markers = {cell for cell in strange if cell.casefold() in MARKERS}
+        if _are_numbers(columns[name], cells, strange, markers):
+            missing[name] |= strange
+            numbers.append(name)
+            commas += [name] * (is_comma and any("," in cell or "." in cell for cell in cells - strange))
+            _note_numbers(name, cells - strange, is_comma, marks[name] or said, notes)
+            parsed = {cell: float(read_number(cell, is_comma) or 0) for cell in cells - strange}
+            found = find_codes([parsed[cell] for cell in columns[name] if cell in parsed])
+            if found:
+                codes[name] = {cell for cell, number in parsed.items() if number in found}
+        else:
+            missing[name] |= {cell for cell in markers if cell.casefold() in TEXT_MARKERS}
+            if kept := sorted(markers - missing[name]):
+                shown = ", ".join(f"{cell} ({columns[name].count(cell):,} cells)" for cell in kept)
+                notes.append(f"{name}: {shown} kept as a value; if it means missing: --missing '{name}={kept[0]}'")
+    question = _ask_codes(columns, codes, wishes, missing, notes)
+    for name, cells in missing.items():
+        counts = Counter(cell for cell in columns[name] if cell in cells)
+        if counts:
+            notes.append(f"{name}: {counts.total():,} cells made empty ({', '.join(sorted(counts))})")
+    recorded = {name: sorted(cells) for name, cells in missing.items() if cells}
+    return replace(source, decimal_comma=tuple(commas), missing=recorded), numbers, question
+
+
+def _are_numbers(column: list[str], cells: set[str], strange: set[str], markers: set[str]) -> bool:
+    """Return whether a column's cells are numbers, but for markers of missing values or few other texts."""
+    if len(cells) == len(strange) or any(map(is_code_text, cells)):
+        return False
+    others = strange - markers
+    if not others:
+        return True
+    share = sum(cell not in strange for cell in column if cell) / sum(map(bool, column))
+    has_digit = any(any(map(str.isdigit, cell)) for cell in others)
+    return share >= _FEWEST_NUMBERS and len(others) <= _MOST_STRANGE and not has_digit and len(cells) > _MANY
+
+
+def _note_numbers(name: str, cells: set[str], is_comma: bool, mark: str, notes: list[str]) -> None:
+    dressed = sorted(cell for cell in cells if read_number(cell, is_comma) != cell)
+    if dressed:
+        guess = "" if mark or not any("," in cell or "." in cell for cell in dressed) else " (a guess: --decimal)"
+        shown = max(dressed, key=len)
+        notes.append(f"{name}: numbers such as {shown} are read as {read_number(shown, is_comma)}{guess}")
+
+
+def _ask_codes(
+    columns: Mapping[str, list[str]],
+    codes: Mapping[str, set[str]],
+    wishes: Wishes,
+    missing: dict[str, set[str]],
+    notes: list[str],
+) -> dict[str, str]:
+    """Take codes for missing values unless the owner says otherwise; return the question while it is open."""
+    if not codes:
+        return {}
+    counts = {name: sum(cell in cells for cell in columns[name]) for name, cells in codes.items()}
+    shown = "; ".join(f"{name} = {', '.join(sorted(cells))} ({counts[name]:,} rows)" for name, cells in codes.items())
+    answer = wishes.answer("codes", IS_CODES.format(shown), ("missing", "value"))
+    if answer == "value":
+        notes.append(f"kept as numbers: {shown}")
+        return {}
+    for name, cells in codes.items():
+        missing[name] |= cells
+    return {} if answer else {"question": f"{IS_CODES.format(shown)} {LEFT}."}

@@ -1,0 +1,82 @@
+import pytest
+
+from loan_approval.data.draft_target import draft_target, drop_unlabelled
+from loan_approval.errors import DataError
+
+
+def draft(labels, name="Approved", answers=None):
+    def answer(question, text, choices):
+        return (answers or {}).get(question)
+
+    return draft_target("my.csv", name, list(labels) * 10, answer)
+
+
+@pytest.mark.parametrize(
+    ("labels", "positive", "texts"),
+    [
+        (("0", "1"), "1", {"1": "Approved", "0": "Denied"}),
+        (("1.0", "0.0"), "1.0", {"1.0": "Approved", "0.0": "Denied"}),
+        (("2", "1"), "1", {"1": "Approved", "2": "Denied"}),
+        (("-1", "1"), "1", {"1": "Approved", "-1": "Denied"}),
+        (("yes", "no"), "yes", {"yes": "yes", "no": "no"}),
+        (("N", "Y"), "Y", {"Y": "Y", "N": "N"}),
+        (("False", "True"), "True", {"True": "True", "False": "False"}),
+        (("good", "bad"), "good", {"good": "good", "bad": "bad"}),
+        (("sim", "não"), "sim", {"sim": "sim", "não": "não"}),
+        (("Denied", "Approved"), "Approved", {"Approved": "Approved", "Denied": "Denied"}),
+        (("Not approved", "Approved"), "Approved", {"Approved": "Approved", "Not approved": "Not approved"}),
+        (("Não Aprovado", "Aprovado"), "Aprovado", {"Aprovado": "Aprovado", "Não Aprovado": "Não Aprovado"}),
+        (("Charged Off", "Fully Paid"), "Fully Paid", {"Fully Paid": "Fully Paid", "Charged Off": "Charged Off"}),
+    ],
+)
+def test_a_target_of_two_labels_is_understood(labels, positive, texts):
+    table, y = draft(labels)
+    assert (table["positive"], table["labels"]) == (positive, texts)
+    assert y[:2].tolist() == [int(label == positive) for label in labels]
+
+
+@pytest.mark.parametrize("labels", [("Yes", "no", "YES", "No"), ("1", "0", "1.0", "0.0"), ("y ", "N", "Y", "n")])
+def test_the_spellings_of_a_label_are_one_label(labels):
+    _, y = draft([label.strip() for label in labels])
+    assert y[:4].tolist() == [1, 0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    "name", ["default", "BAD", "charged_off", "SeriousDlqin2yrs", "not.fully.paid", "loan_default", "inadimplente"]
+)
+def test_where_the_name_means_a_loss_one_is_not_the_approval(name):
+    table, y = draft(("1", "0"), name)
+    assert (table["positive"], table["meaning"]) == ("0", "repaid")
+    assert table["labels"] == {"0": "Repaid", "1": "Defaulted"}
+    assert y[:2].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("labels", [("yes", "no"), ("True", "False"), ("Y", "N")])
+def test_yes_to_a_loss_is_not_the_approval(labels):
+    assert draft(labels, "default")[0]["positive"] == labels[1]
+
+
+def test_a_loss_that_names_its_labels_is_read_by_them():
+    assert draft(("good", "bad"), "Risk")[0]["positive"] == "good"
+
+
+def test_a_name_that_is_used_both_ways_gets_a_pointed_question():
+    assert "1 for a default" in draft(("1", "0"), "loan_status")[0]["question"]
+
+
+def test_the_answers_decide_and_close_the_question():
+    table, y = draft(("1", "2"), answers={"positive": "2", "meaning": "repaid"})
+    assert (table["positive"], table["labels"], y[:2].tolist()) == ("2", {"2": "Repaid", "1": "Defaulted"}, [0, 1])
+    assert "question" not in table
+    assert "question" in draft(("1", "2"), answers={"positive": "2"})[0]
+
+
+@pytest.mark.parametrize(("labels", "message"), [(("a", "b", "c"), "3 different labels"), (("a",), "1 different")])
+def test_other_than_two_labels_are_refused_with_their_counts(labels, message):
+    with pytest.raises(DataError, match=rf"{message}.*a \(10\)"):
+        draft(labels)
+
+
+def test_empty_labels_and_markers_beside_two_others_are_missing():
+    assert drop_unlabelled(["yes", "", "no", "NA", "?"]) == [1, 3, 4]
+    assert drop_unlabelled(["yes", "none", "yes"]) == []

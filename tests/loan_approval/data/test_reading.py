@@ -1,0 +1,134 @@
+import pandas as pd
+import pytest
+
+from loan_approval.data.reading import Form, name_rows, read_file
+from loan_approval.errors import DataError
+
+TABLE = [["renda média", "score", "y"], ["10,5", "562", "sim"], ["20,25", "600", "não"], ["7,0", "700", "sim"]]
+ROWS = TABLE[1:]
+
+
+def text(separator=";", end="\n"):
+    return end.join(separator.join(row) for row in TABLE) + end
+
+
+def read(tmp_path, data, form=None, name="my.csv"):
+    (tmp_path / name).write_bytes(data.encode() if isinstance(data, str) else data)
+    return read_file(tmp_path / name, form or Form())
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "cp1252"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_the_encoding_and_the_line_ends_are_found(tmp_path, encoding, end):
+    reading = read(tmp_path, text(end=end).encode(encoding))
+    assert [reading.header, *reading.rows] == TABLE
+    found = {"utf-8-sig": "utf-8", "latin-1": "cp1252"}.get(encoding, encoding)
+    assert reading.source.encoding == found
+    assert reading.notes[0] == f"read as {found}, separated by semicolon"
+
+
+@pytest.mark.parametrize(("mark", "name"), [(";", "semicolon"), ("\t", "tab"), ("|", "bar"), (" ", "space")])
+def test_the_separator_is_found(tmp_path, mark, name):
+    data = text(mark).replace("renda média", "renda")
+    reading = read(tmp_path, data)
+    assert (reading.rows, reading.source.separator) == (ROWS, name)
+
+
+def test_runs_of_blanks_separate_as_one_does(tmp_path):
+    assert read(tmp_path, "a   b c\n 1  2\t3 \n4 5   6\n").rows == [["1", "2", "3"], ["4", "5", "6"]]
+
+
+def test_the_first_line_may_name_the_separator(tmp_path):
+    assert read(tmp_path, "sep=,\na,b\n1,2\n").rows == [["1", "2"]]
+    assert read(tmp_path, "sep=;\na;b\n1,5;2\n").rows == [["1,5", "2"]]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "\n\na,b\n1,2\n\n3,4\n",
+        "# made by hand\n# on a Monday, in March\na,b\n1,2\n3,4\n",
+        "a,b\n1,2\n# half of them\n3,4\n,\n",
+        'a,b\n"1",2\n3,"4"\n',
+        "a, b\n1 , 2\n3,4",
+    ],
+)
+def test_blank_lines_comments_quotes_and_blanks_round_cells_are_passed_over(tmp_path, data):
+    reading = read(tmp_path, data)
+    assert (reading.header, reading.rows) == (["a", "b"], [["1", "2"], ["3", "4"]])
+
+
+def test_lines_that_are_passed_over_are_counted(tmp_path):
+    assert "passed over, as they are empty or a comment: 2" in read(tmp_path, "# x\na,b\n1,2\n\n3,4\n").notes[1]
+
+
+def test_unnamed_and_repeated_columns_get_names_with_a_word(tmp_path):
+    reading = read(tmp_path, ',a,a,a_2,"b ""c"""\n0,1,2,3,x\n1,1,2,3,y\n')
+    assert reading.header == ["column_1", "a", "a_2", "a_2_2", "b 'c'"]
+    assert "'' is 'column_1', 'a' is 'a_2', 'a_2' is 'a_2_2'" in reading.notes[1]
+
+
+@pytest.mark.parametrize("first", ["54000.5,712,1", "A11,6,1", "-3,NA,0"])
+def test_a_first_row_of_data_is_noticed_and_names_are_asked_for(tmp_path, first):
+    kind = "A12" if first.startswith("A") else "86482.74"
+    with pytest.raises(DataError, match=r"--no-header.*or --names"):
+        read(tmp_path, f"{first}\n{kind},7,0\n{kind},357,0\n".replace("NA", "5"))
+
+
+@pytest.mark.parametrize("header", ["a,b,c", "2019,b,2021", "0,1,2", "x1,x2,3"])
+def test_names_of_digits_beside_others_are_names(tmp_path, header):
+    assert read(tmp_path, f"{header}\n1,2,3\n4,5,6\n").header == header.split(",")
+
+
+@pytest.mark.parametrize(
+    ("form", "names"),
+    [(Form(has_header=False), ["column_1", "column_2"]), (Form(has_header=False, names=("a", "b")), ["a", "b"])],
+)
+def test_a_file_without_a_header_gets_names_that_are_recorded(tmp_path, form, names):
+    reading = read(tmp_path, "1,2\n3,4\n", form)
+    assert (reading.header, reading.rows) == (names, [["1", "2"], ["3", "4"]])
+    assert reading.source.names == tuple(names)
+
+
+def test_what_the_owner_says_goes_before_what_is_found(tmp_path):
+    reading = read(tmp_path, b"a;b,c\n1;2,3\n", Form(encoding="latin-1", separator=";"))
+    assert (reading.header, reading.source.encoding) == (["a", "b,c"], "latin-1")
+
+
+@pytest.mark.parametrize(
+    ("data", "form", "message"),
+    [
+        ("", Form(), "expected a header with at least two names, and rows below it"),
+        ("a,t\n", Form(), "rows below it"),
+        ("a\n1\n2\n", Form(), "one column only; expected cells between comma, semicolon, tab, bar, space: --separator"),
+        ("a,t\n1,0\n1\n1,0\n", Form(), r"row 3: 1 cells, expected 2 \(read as utf-8, separated by comma\)"),
+        ('a,t\n"1,0\n', Form(), "near line .*: not a CSV"),
+        ("a,t\n1,2\n", Form(separator="x"), "--separator 'x': expected one of comma"),
+        ("a,t\n1,2\n", Form(encoding="klingon"), "can't be read as klingon"),
+        (b"a,t\n\xff,2\n", Form(encoding="utf-8"), "can't be read as utf-8"),
+        (b"PK\x03\x04 nothing", Form(), "not an Excel file"),
+    ],
+)
+def test_what_is_no_table_is_refused(tmp_path, data, form, message):
+    with pytest.raises(DataError, match=message):
+        read(tmp_path, data, form)
+
+
+@pytest.mark.parametrize("suffix", [".xlsx", ".parquet"])
+def test_excel_and_parquet_are_read_as_the_same_csv_would_be(tmp_path, suffix):
+    frame = pd.DataFrame({"n": [1.0, None, 2.5], "k": [1, 2, 3], "t": ["a", None, "NA"], "b": [True, False, True]})
+    path = tmp_path / f"my{suffix}"
+    frame.to_excel(path, index=False) if suffix == ".xlsx" else frame.to_parquet(path)
+    reading = read_file(path, Form())
+    assert reading.header == ["n", "k", "t", "b"]
+    assert reading.rows == [["1", "1", "a", "True"], ["", "2", "", "False"], ["2.5", "3", "NA", "True"]]
+
+
+def test_a_broken_parquet_file_is_refused(tmp_path):
+    with pytest.raises(DataError, match="not a Parquet file"):
+        read(tmp_path, b"PAR1", name="my.parquet")
+
+
+def test_ten_rows_are_named_and_the_others_counted():
+    assert name_rows([4]) == "row 4"
+    assert name_rows(list(range(2, 15))).endswith("11 and 3 more")

@@ -1,0 +1,117 @@
+import io
+
+import pytest
+
+from loan_approval.data.source import (
+    Source,
+    clean_like_source,
+    clean_rows,
+    decode,
+    find_separator,
+    is_like_source,
+    name_columns,
+    split_rows,
+)
+from loan_approval.errors import DataError
+from serve.contract.contract import Contract
+
+GERMAN = Source(
+    separator="semicolon",
+    encoding="cp1252",
+    decimal_comma=("amount",),
+    missing={"amount": ["k.A."], "granted": ["?"]},
+    left_out={"id": "a running number"},
+    drop_unlabelled=True,
+)
+TEXT = "id;amount;home;region;granted\n1;1.234,5;own;north;yes\n2;k.A.;rent;south;no\n3;7;own;north;?\n"
+CLEAN = [
+    ["amount", "home", "region", "granted"],
+    ["1234.5", "own", "north", "yes"],
+    ["", "rent", "south", "no"],
+]
+
+
+@pytest.fixture
+def contract(homes_contract):
+    def with_source(source):
+        return Contract.from_dict(homes_contract.to_dict() | {"source": source.to_dict()})
+
+    return with_source
+
+
+def test_a_source_is_recorded_without_what_is_empty_and_read_again(contract):
+    assert Source().to_dict() == {"encoding": "utf-8", "separator": "comma"}
+    recorded = Source.of(contract(GERMAN))
+    assert recorded is not None
+    assert recorded.to_dict() == GERMAN.to_dict()
+
+
+def test_a_contract_without_a_source_has_none(homes_contract):
+    assert Source.of(homes_contract) is None
+    assert not is_like_source(TEXT.encode(), homes_contract)
+
+
+def test_a_file_like_the_source_is_cleaned_by_its_rules(contract):
+    lines = split_rows(io.StringIO(TEXT, newline=""), GERMAN)
+    assert list(clean_like_source(lines, contract(GERMAN), GERMAN)) == CLEAN
+
+
+def test_clean_cells_stay_as_they_are():
+    rows = [["a", "b"], ["1.5", "1e3"], ["", "x"], ["1"]]
+    assert list(clean_rows(iter(rows), Source(), {"a", "b"}, "b")) == rows
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "like"),
+    [
+        (GERMAN, TEXT, True),
+        (GERMAN, "amount,home,region,granted\n1.234,own,north,yes\n", False),
+        (Source(), "amount,home\n$5,own\n", True),
+        (Source(names=("amount", "home")), "5,own\n", True),
+        (Source(names=("amount", "home")), "amount,home\n5,own\n", False),
+        (Source(decimal_comma=("amount",)), 'amount,home\n"1.234,5",own\n', True),
+        (Source(decimal_comma=("amount",)), "amount,home\n1.234,own\n", False),
+        (Source(separator="tab"), "amount\thome\n5\town\n", True),
+        (Source(encoding="cp1252"), "amount,home\n5,é\n", False),
+    ],
+)
+def test_a_clean_file_is_told_from_one_like_the_source(contract, source, text, like):
+    assert is_like_source(text.encode(), contract(source)) is like
+
+
+def test_a_file_in_the_encoding_of_the_source_is_like_it(contract):
+    source = Source(encoding="cp1252", decimal_comma=("amount",))
+    assert is_like_source("amount,home\n5,é\n".encode("cp1252"), contract(source))
+
+
+def test_a_sample_that_cuts_a_row_or_a_letter_off_is_judged_by_its_whole_rows(contract):
+    body = ("amount,home\n" + "5,own\n" * 20_000 + "5,é\n").encode()
+    cut = body[:65_536]
+    assert is_like_source(cut, contract(Source(separator="semicolon"))) is False
+
+
+def test_rows_of_another_width_are_left_to_whoever_judges_them():
+    source = Source(left_out={"a": "why"})
+    assert list(clean_rows(iter([["a", "b"], ["1", "2"], ["1"]]), source, (), "b")) == [["b"], ["2"], ["1"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "separator"),
+    [("a,b\n1,2", "comma"), ("a;b\n1,5;2", "semicolon"), ("a b\n1 2", "space"), ("Loan Amount\n5", ""), ("", "")],
+)
+def test_the_separator_is_where_most_lines_have_as_many_cells_as_the_header(text, separator):
+    assert find_separator(text) == separator
+
+
+def test_names_are_each_there_once():
+    assert name_columns(["", "a", "a", "a_2", "\tb\n c"]) == ["column_1", "a", "a_2", "a_2_2", "b c"]
+
+
+def test_rows_are_split_without_comments_and_blank_lines():
+    assert list(split_rows(io.StringIO("# x\na,b\n\n1, 2 \n"), Source())) == [["a", "b"], ["1", "2"]]
+
+
+def test_a_given_encoding_is_not_guessed():
+    assert decode("é".encode("latin-1"), "latin-1") == ("é", "latin-1")
+    with pytest.raises(DataError, match="can't be read as utf-8"):
+        decode(b"\xe9", "utf-8")

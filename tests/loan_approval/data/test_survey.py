@@ -1,0 +1,70 @@
+import pytest
+
+from loan_approval.data.reading import Form
+from loan_approval.data.source import Source
+from loan_approval.data.survey import survey
+from loan_approval.data.wishes import Wishes
+
+MANY = [str(number) for number in range(100, 160)]
+
+
+def look(wishes=None, separator="comma", **columns):
+    notes = []
+    source, numbers, question = survey(Source(separator=separator), columns, wishes or Wishes(), notes)
+    return source, numbers, notes, question
+
+
+@pytest.mark.parametrize("marker", ["NA", "#N/A", "-", "?", "unknown", "inf", "None", "k.A.", "sem informação"])
+def test_markers_among_numbers_are_missing_values(marker):
+    source, numbers, notes, _ = look(x=["1", "2", marker, marker, "5"])
+    assert (numbers, source.missing) == (["x"], {"x": [marker]})
+    assert f"x: 2 cells made empty ({marker})" in notes
+
+
+def test_few_other_texts_among_many_numbers_are_missing_values():
+    assert look(x=[*MANY, "not told"])[0].missing == {"x": ["not told"]}
+    assert look(x=[*MANY, "about 7"])[1] == []
+    assert look(x=["0", "1", "2", "3+"] * 20)[1] == []
+
+
+def test_na_and_none_in_text_are_values_and_said_to_be():
+    source, _, notes, _ = look(country=["ZA", "NA", "None", "BW", "?"])
+    assert source.missing == {"country": ["?"]}
+    assert "NA (1 cells), None (1 cells) kept as a value" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("cells", "commas"),
+    [
+        ({"x": ["1,5", "2,25"], "y": ["1,234", "5,678"]}, ("x", "y")),
+        ({"x": ["1.5", "2.25"], "y": ["1,234", "5,678"]}, ()),
+        ({"x": ["1,5", "2,25"], "y": ["1.5", "2.5"]}, ("x",)),
+        ({"y": ["1,234", "5,678"]}, ()),
+    ],
+)
+def test_a_column_that_proves_no_decimal_mark_follows_the_others(cells, commas):
+    assert look(**cells)[0].decimal_comma == commas
+
+
+def test_a_semicolon_speaks_for_a_decimal_comma():
+    source, _, notes, _ = look(separator="semicolon", y=["1,234", "5,678"])
+    assert source.decimal_comma == ("y",)
+    assert notes == ["y: numbers such as 1,234 are read as 1.234 (a guess: --decimal)"]
+
+
+def test_the_owners_decimal_mark_goes_before():
+    assert look(Wishes(Form(decimal=",")), y=["1,234", "5,678"])[0].decimal_comma == ("y",)
+
+
+def test_codes_of_digits_are_no_numbers():
+    assert look(zip=["02139", "02140"])[1] == []
+
+
+def test_codes_for_unknown_are_missing_until_the_owner_says_otherwise():
+    cells = ["1", "2", "3", "50", "999", "999"]
+    source, _, _, question = look(x=cells)
+    assert source.missing == {"x": ["999"]}
+    assert "x = 999 (2 rows)" in question["question"]
+    source, _, notes, question = look(Wishes(answers={"codes": "value"}), x=cells)
+    assert (source.missing, question) == ({}, {})
+    assert notes == ["kept as numbers: x = 999 (2 rows)"]

@@ -95,8 +95,13 @@ score: $(READY) ## decide every application of a file, a folder or s3://… (INP
 mlflow: $(READY) ## MLflow's UI on port 5000
 	$(RUN) mlflow
 
-test: $(READY) ## all tests but the long ones
-	$(VENV)/bin/python -m pytest -m "not hard" -n $(TEST_WORKERS) --dist loadfile
+# The serving side's tests run where its own requirements are and nothing else: that shows what it needs.
+test: $(READY) $(VENV)-serve-test/.ready ## all tests but the long ones
+	$(VENV)/bin/python -m tests.model_files $(MODEL_FILES)
+	TEST_MODEL_FILES=$(MODEL_FILES) $(VENV)-serve-test/bin/python -m pytest tests/serve $(TEST_OPTIONS)
+	$(VENV)/bin/python -m pytest --ignore tests/serve $(TEST_OPTIONS)
+MODEL_FILES = $(abspath $(VENV)-serve-test/model_files)
+TEST_OPTIONS = -m "not hard" -n $(TEST_WORKERS) --dist loadfile
 # One more than there are cores: a third of the time the tests wait for servers, kernels and deadlines.
 TEST_WORKERS = $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
@@ -152,7 +157,7 @@ format: $(READY) ## fix what the linter can fix
 
 lock: $(READY) ## make the lock files anew from pyproject.toml
 	$(VENV)/bin/python -m uv pip compile $(LOCK_OPTIONS) --group dev -o locks/dev.txt pyproject.toml
-	for group in mlflow pyfunc serve serve-test uv; do $(VENV)/bin/python -m uv pip compile $(LOCK_OPTIONS) --group $$group -c locks/dev.txt -o locks/$$group.txt pyproject.toml || exit 1; done
+	for group in mlflow otel pyfunc serve serve-test uv; do $(VENV)/bin/python -m uv pip compile $(LOCK_OPTIONS) --group $$group -c locks/dev.txt -o locks/$$group.txt pyproject.toml || exit 1; done
 LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
 image: $(READY) ## build the server's container image (MODEL_STORE=store/loan_approval_model bakes the model in), and list what is in it

@@ -7,5 +7,7 @@ lane or by Flask; `contract` and `model` decide; `store` says which model answer
 
 import os
 
+__version__ = "0.1.0"
+
 # onnxruntime reads this when it is imported; without it, it writes telemetry files below HOME.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

@@ -1,4 +1,4 @@
-"""`python -m serve`: bind the addresses, then keep the workers running."""
+"""`python -m serve`: bind the addresses, then keep the workers running. `--help` lists the settings."""
 
 import logging
 import os
@@ -14,9 +14,10 @@ from functools import partial
 from pathlib import Path
 from socket import socket
 
+from serve.command_line import read_arguments
 from serve.errors import ServeError
 from serve.files import sweep, try_lock
-from serve.http.listening import listen, make_context
+from serve.http.listening import listen, listen_on_path, make_context, remove_path, write_address
 from serve.http.supervisor import Child, Supervisor
 from serve.keys import Keys
 from serve.metrics.counters import forget_gauges
@@ -24,6 +25,7 @@ from serve.metrics.log_format import log_as_json
 from serve.records.applicant import check_log_folder
 from serve.settings import Settings
 from serve.store.signature import Verifier
+from serve.store.start import name_model, report_empty_store
 
 WATCHER = "registry watcher"
 log = logging.getLogger("serve")
@@ -31,26 +33,34 @@ log = logging.getLogger("serve")
 
 def main() -> None:
     """Serve until SIGTERM; exit 0 when every request in flight was answered."""
+    environment = read_arguments(sys.argv[1:], os.environ)
     log_as_json()
     try:
-        settings = Settings.from_environment(os.environ)
+        settings = Settings.from_environment(environment)
         make_context(settings)
         if settings.api_keys_file:
             Keys(settings.api_keys_file)  # each worker reads it itself; here a bad file stops the start
         if settings.public_key_file:
             Verifier(settings.public_key_file, settings.model_name)  # likewise
+        settings = name_model(settings)
         check_log_folder(settings)
-        public = listen(settings.host, settings.port)
         metrics = listen(*settings.metrics_address) if settings.metrics_address else None
+        public = listen_on_path(settings.socket) if settings.socket else listen(settings.host, settings.port)
     except ServeError as err:
         log.critical("serve: %s", err)
         sys.exit(1)
-    host, port = public.getsockname()[:2]
-    log.info("listening on %s://%s:%d", "https" if settings.tls_certificate else "http", host, port)
+    scheme = "https" if settings.tls_certificate else "http"
+    address = f"unix:{settings.socket}" if settings.socket else f"{scheme}://{write_address(*public.getsockname()[:2])}"
+    log.info("listening on %s", address)
+    report_empty_store(settings)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):  # some systems report an infinite limit and refuse to set it
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    sys.exit(supervise(settings, public, metrics))
+    code = supervise(settings, public, metrics)
+    if settings.socket:
+        public.close()
+        remove_path(settings.socket)
+    sys.exit(code)
 
 
 def supervise(settings: Settings, public: socket, metrics: socket | None) -> int:

@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from serve.contract.tables import encode_columns
 from serve.errors import ApplicationError
 from serve.model.reasons import reason_codes
@@ -19,6 +21,7 @@ from serve.model.shapley import Explainer
 # What this module imports of its package.
 PACKAGED = ("__init__.py", "contract", "errors.py", "json_pieces.py", "model", "pyfunc.py", "settings.py")
 PACKAGED += ("strict_json.py",)
+COLUMNS = ("code", "label", "probability", "band")  # of an answer
 
 
 class Model:
@@ -59,9 +62,13 @@ class Model:
 
 
 def _read_column(column: Any) -> list[Any]:
-    return column.astype(object).where(column.notna(), None).tolist()
+    values = column.astype(object).where(column.notna(), None).tolist()
+    # pandas' own types with gaps leave numpy's scalars, of which an int64 is no int to Python.
+    return [value.item() if isinstance(value, np.generic) else value for value in values]
 
 
 def _load_pyfunc(path: str, model_config: Mapping[str, str]) -> Model:
-    """Return the verified model of a version's folder. Raises ModelFileError."""
+    """Return the verified model of a version's folder. Raises ModelFileError, and ValueError for an unknown column."""
+    if model_config["column"] and model_config["column"] not in COLUMNS:
+        raise ValueError(f"column: unknown, expected {', '.join(COLUMNS)}, or nothing for all of them")
     return Model(Scorer((Path(path) / MODEL_FILE).read_bytes()), model_config["column"])

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from serve.files import write_atomically
+from serve.healthcheck import UnixConnection
 from serve.store.pointer import Pointer
 from serve.store.store import Store
 
@@ -43,12 +44,18 @@ class Server:
     port: int
     process: subprocess.Popen
     log: Path
+    host: str = "127.0.0.1"
 
     def request(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
         """Send one request; `body` is bytes, chunks, or a document that goes as JSON."""
         if isinstance(body, dict):
             body, headers = json.dumps(body).encode(), {"Content-Type": "application/json"}
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)) as connection:
+        if self.host.startswith("/"):
+            connection = UnixConnection(self.host)
+            connection.timeout = DEADLINE
+        else:
+            connection = http.client.HTTPConnection(self.host, self.port, timeout=DEADLINE)
+        with closing(connection):
             connection.request(method, path, body, dict(headers or {}))
             response = connection.getresponse()
             return Answer(response.status, response.headers, response.read())
@@ -60,8 +67,11 @@ class Server:
 
 
 @contextmanager
-def running_server(folder: Path, store: Path, **environment: str) -> Iterator[Server]:
-    """Run a server until the block ends, then kill what is left; HOME and working folder lie below `folder`."""
+def running_server(folder: Path, store: Path, host: str = "127.0.0.1", **environment: str) -> Iterator[Server]:
+    """Run a server until the block ends, then kill what is left; HOME and working folder lie below `folder`.
+
+    host: where it is asked; a path is that of a Unix socket.
+    """
     home, work = folder / "home", folder / "work"
     for path in (home, work):
         path.mkdir(parents=True, exist_ok=True)
@@ -80,7 +90,7 @@ def running_server(folder: Path, store: Path, **environment: str) -> Iterator[Se
             start_new_session=True,  # so that the workers die with it
         )
     try:
-        server = Server(port, process, log)
+        server = Server(port, process, log, host)
         wait_until_live(server)
         yield server
     finally:

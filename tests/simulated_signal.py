@@ -1,5 +1,6 @@
 """Simulated data sets of known signal: none at all, or a weak one; a number fixes a set."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -17,8 +18,10 @@ WEAK_ROWS = 2_000
 # average, each at its own, as one needs a stronger signal than the other.
 STRENGTHS = {"logistic_regression": 0.45, "hist_gradient_boosting": 0.47, "xgboost": 0.5, "random_forest": 0.41}
 GAUSSIAN_FEATURES = 10
+COPIES = 4
 # What the tests run of each kind; `make bench-gates` runs 200, of which at most 5 and at least 180 are to pass.
 SETS, MOST_NOISE, LEAST_WEAK = 20, 1, 18
+MOST_SIGNAL_ALONE = 3  # of noise through the signal gate, which lets more of it through than its level says
 
 
 def noise_set(number: int) -> Dataset:
@@ -30,6 +33,14 @@ def noise_set(number: int) -> Dataset:
         X = np.clip(rng.standard_normal((rows, GAUSSIAN_FEATURES)), -9, 9)
         return _dataset(f"noise {number}", gaussian_contract(), X, y)
     return _dataset(f"noise {number}", loans_contract(), _with_missing(make_applicants(rows, rng), rng).to_numpy(), y)
+
+
+def repeated_set(number: int) -> Dataset:
+    """Return 166 to 1,666 rows of noise, each of which stands four times."""
+    noise = noise_set(number)
+    rows = np.repeat(np.arange(len(noise.y) // 3), COPIES)
+    X, y, frame = noise.X[rows], noise.y[rows], noise.frame.iloc[rows].reset_index(drop=True)
+    return replace(noise, name=f"repeated noise {number}", X=X, y=y, frame=frame, splits=noise.splits[rows])
 
 
 def weak_set(number: int, strength: float) -> Dataset:

@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from serve import __version__
+from tests.manifests import image_environment
+
 ROOT = Path(__file__).parents[1]
 LOCKS = sorted((ROOT / "locks").glob("*.txt"))
 # What the benchmarks compare with. Theirs must be what decides how fast a model answers; the rest is their own affair.
 PEERS = [lock for lock in LOCKS if lock.stem.startswith("bench")]
+APART = [*PEERS, ROOT / "locks/clients.txt"]  # in environments of their own
 SHARED = ("numpy", "onnxruntime", "pandas", "scikit-learn")
 GROUPS = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
 
@@ -34,7 +38,7 @@ def test_every_pin_of_a_lock_has_a_hash_and_no_address(lock: Path) -> None:
     assert "index" not in text
 
 
-@pytest.mark.parametrize("lock", [lock for lock in LOCKS if lock not in PEERS], ids=lambda lock: lock.stem)
+@pytest.mark.parametrize("lock", [lock for lock in LOCKS if lock not in APART], ids=lambda lock: lock.stem)
 def test_locks_agree_on_every_version(lock: Path) -> None:
     every = pins(ROOT / "locks/dev.txt")
     assert {name: every.get(name) for name in pins(lock)} == pins(lock)
@@ -50,7 +54,14 @@ def test_peers_compute_with_the_same_libraries(lock: Path) -> None:
 
 @pytest.mark.parametrize(
     ("group", "lock"),
-    [("serve", "serve"), ("train", "dev"), ("xgboost", "dev"), ("dev", "dev"), *((p.stem, p.stem) for p in PEERS)],
+    [
+        ("serve", "serve"),
+        ("otel", "otel"),
+        ("train", "dev"),
+        ("xgboost", "dev"),
+        ("dev", "dev"),
+        *((p.stem, p.stem) for p in PEERS),
+    ],
 )
 def test_what_pyproject_asks_for_is_in_the_lock(group: str, lock: str) -> None:
     locked = pins(ROOT / f"locks/{lock}.txt")
@@ -90,6 +101,13 @@ def test_an_image_is_built_from_code_pages_locks_and_a_store_alone() -> None:
     code = {"serve/*.py", *packages, "serve/api/static/*", "serve/openapi/*.json"}
     assert allowed == {".dockerignore", "store/**", *code, "locks/serve.txt", "locks/mlflow.txt"}
     assert {"serve/**/.*", "store/**/.*"} <= set(rules[len(allowed) :])  # the last rule that fits counts
+
+
+def test_the_version_of_project_server_and_image_is_one_and_the_image_tells_the_server_its_commit() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert re.findall(r"^ARG VERSION=(\S+) REVISION=unknown$", dockerfile, re.MULTILINE) == [project] == [__version__]
+    assert image_environment()["SERVE_REVISION"] == "${REVISION}"
 
 
 def test_the_serving_lock_holds_no_training_library() -> None:

@@ -5,13 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from serve.api.app import create_app
-from serve.metrics.exposition import METRICS
 from serve.settings import Settings
 from serve.store.store import Store
-from tests.manifests import KUBERNETES, OVERLAYS, documents, image_environment, plain_secrets, render
+from tests.manifests import KUBERNETES, OVERLAYS, documents, image_environment, plain_secrets
 
 NAME = {"app.kubernetes.io/name": "loan-approval-api"}
 STORE = image_environment()["SERVE_STORE"]
@@ -83,17 +81,10 @@ def test_no_secret_stands_in_a_manifest(overlay: dict[str, Any], pod: dict[str, 
         assert plain_secrets(given) == []
 
 
-def test_more_replicas_come_before_a_core_is_full_and_one_goes_at_a_time(overlay: dict[str, Any]) -> None:
-    scaler, deployment = overlay["HorizontalPodAutoscaler"]["spec"], overlay["Deployment"]["spec"]
-    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": overlay["Deployment"]["metadata"]["name"]}
-    assert scaler["scaleTargetRef"] == target
-    assert deployment["replicas"] == scaler["minReplicas"] < scaler["maxReplicas"]
-    (metric,) = scaler["metrics"]
-    assert metric["resource"]["name"] == "cpu"
-    assert re.fullmatch(r"[1-9]\d{2}m", metric["resource"]["target"]["averageValue"])  # a worker has one core
+def test_no_pod_is_throttled_and_one_is_replaced_at_a_time(overlay: dict[str, Any]) -> None:
+    deployment = overlay["Deployment"]["spec"]
     assert "cpu" not in deployment["template"]["spec"]["containers"][0]["resources"]["limits"]
     assert deployment["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
-    assert overlay["PodDisruptionBudget"]["spec"]["minAvailable"] >= 1
 
 
 def test_replicas_are_spread_over_zones_and_nodes(pod: dict[str, Any]) -> None:
@@ -163,26 +154,3 @@ def test_in_production_the_model_is_copied_into_the_folder_that_is_served_and_no
     assert init["command"] == ["python", "-m", "serve.bake", STORE, "/target"]
     assert init["volumeMounts"] == [{"name": "store", "mountPath": "/target"}]
     assert made["ConfigMap"]["data"]["MLFLOW_TRACKING_URI"] == ""
-    assert made["HorizontalPodAutoscaler"]["spec"]["minReplicas"] == 3
-    assert made["PodDisruptionBudget"]["spec"]["minAvailable"] == 2
-
-
-def test_keda_takes_the_place_of_the_autoscaler_and_asks_for_what_is_exposed(tmp_path: Path) -> None:
-    folder = tmp_path / "overlay"
-    folder.mkdir()
-    (folder / "kustomization.yaml").write_text(
-        "resources: [../kubernetes/base]\ncomponents: [../kubernetes/components/keda]\n"
-    )
-    (tmp_path / "kubernetes").symlink_to(KUBERNETES)
-    made = {document["kind"]: document for document in yaml.safe_load_all(render(folder))}
-    assert "HorizontalPodAutoscaler" not in made
-    scaled = made["ScaledObject"]["spec"]
-    # KEDA's schema is not at hand: these are the names of its reference.
-    assert scaled.keys() == {"scaleTargetRef", "minReplicaCount", "maxReplicaCount", "cooldownPeriod", "triggers"}
-    assert scaled["scaleTargetRef"] == {"name": made["Deployment"]["metadata"]["name"]}
-    assert 2 <= scaled["minReplicaCount"] < scaled["maxReplicaCount"]
-    (trigger,) = scaled["triggers"]
-    assert trigger["metadata"].keys() == {"serverAddress", "query", "threshold"}
-    metric, job = re.search(r'(loan_\w+)_count\{job="([^"]+)"\}', trigger["metadata"]["query"]).groups()
-    assert metric in {each.name for each in METRICS}
-    assert f"job_name: {job}\n" in (KUBERNETES.parent / "prometheus.yml").read_text()

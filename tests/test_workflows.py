@@ -122,3 +122,10 @@ def test_what_is_deployed_is_the_image_that_was_pushed_with_the_model_that_was_n
 def test_nothing_is_deployed_without_a_model(tmp_path: Path) -> None:
     assert deploy(tmp_path, DIGEST="ghcr.io/a/api@sha256:1", MODEL_IMAGE="")[:2] != (0, "")
     assert not (tmp_path / "applied").exists()
+
+
+@pytest.mark.parametrize("wrong", [{"DIGEST": "ghcr.io/a/api:v1"}, {"MODEL_IMAGE": "ghcr.io/a/model:latest"}])
+def test_an_image_by_tag_is_not_deployed(tmp_path: Path, wrong: dict[str, str]) -> None:
+    images = {"DIGEST": "ghcr.io/a/api@sha256:1", "MODEL_IMAGE": "ghcr.io/a/model@sha256:2"}
+    assert deploy(tmp_path, **images | wrong)[0] == 1
+    assert not (tmp_path / "applied").exists()

@@ -4,10 +4,12 @@ import os
 from threading import Event
 from urllib.parse import urlsplit
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 
 from serve.api import batch, decision, mlflow_scoring, open_inference, status, v1
 from serve.api.body import share_room
+from serve.api.cors import allow_origins
+from serve.api.encoding import compress_responses
 from serve.api.faults import handle_errors
 from serve.api.hooks import (
     check_applicant_keys,
@@ -20,6 +22,7 @@ from serve.api.hooks import (
 from serve.api.pages import app_pages, docs_pages, documents
 from serve.keys import Keys
 from serve.metrics.observer import Observer
+from serve.metrics.tracing import make_tracer
 from serve.records.prediction_log import PredictionLog
 from serve.settings import Settings
 from serve.shadow.shadow import make_shadow
@@ -35,22 +38,16 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     model = LiveModel(open_store(settings))
-    observer = Observer(settings.request_log)
+    tracer = make_tracer(os.environ)
+    observer = Observer(settings.request_log, settings.revision, tracer)
     keys = Keys(settings.api_keys_file) if settings.api_keys_file else None
     prediction_log = PredictionLog(settings, observer.recorded) if settings.prediction_log else None
     shadow = make_shadow(settings, observer.tallies)
     model.on_swap = observer.swapped
     app.extensions |= {"settings": settings, "live_model": model, "observer": observer, "keys": keys}
-    app.extensions |= {"prediction_log": prediction_log, "shadow": shadow, "stopping": Event()}
+    app.extensions |= {"prediction_log": prediction_log, "shadow": shadow, "tracer": tracer, "stopping": Event()}
     share_room(app, ROOM_FACTOR * settings.max_batch_bytes)
-    observe(app, observer)
-    if keys:
-        require_keys(app, keys, observer)
-    if prediction_log:
-        record_refusals(app, prediction_log.refusals)
-    check_applicant_keys(app)
-    refuse_other_spellings(app)
-    refuse_long_headers(app)
+    _add_hooks(app, settings, observer, keys, prediction_log)
     app.url_map.converters["model"] = v1.ModelName
     for module in (status, decision, batch, open_inference, v1, mlflow_scoring):
         app.register_blueprint(module.blueprint)
@@ -67,9 +64,31 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
+def _add_hooks(
+    app: Flask, settings: Settings, observer: Observer, keys: Keys | None, prediction_log: PredictionLog | None
+) -> None:
+    """Add what runs before each request, in this order, and after it, in the reverse order."""
+    observe(app, observer)
+    if settings.cors_origins:
+        allow_origins(app, settings.cors_origins)  # before keys: browsers send none with a preflight
+    if keys:
+        require_keys(app, keys, observer)
+    if prediction_log:
+        record_refusals(app, prediction_log.refusals)
+    check_applicant_keys(app)
+    refuse_other_spellings(app)
+    refuse_long_headers(app)
+    compress_responses(app)
+
+
 def _make_redirect_relative(response: Response) -> Response:
-    """Drop scheme and host from a redirect: the router takes the host from the caller, and does not know of TLS."""
+    """Name the target of a redirect from where the request was sent to.
+
+    The router takes the host from the caller and does not know of TLS, nor of a path that a proxy has removed.
+    """
     if response.location:
-        response.location = urlsplit(response.location)._replace(scheme="", netloc="").geturl()
+        target = urlsplit(response.location)
+        path = "../" * (request.path.count("/") - 1) + target.path[1:]
+        response.location = target._replace(scheme="", netloc="", path=path).geturl()
         response.set_data(b"")
     return response

@@ -33,8 +33,6 @@ def predict_batch() -> Response:
     contract = loaded.scorer.contract
     if request.mimetype not in (JSON, CSV):
         raise UnsupportedMediaType(f"expected Content-Type: {JSON} or {CSV}")
-    if request.mimetype == CSV and request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
-        raise UnsupportedMediaType("expected a CSV in UTF-8")
     monitored: Monitored = {}
     X, render = (_encode_csv if request.mimetype == CSV else _encode_json)(contract, monitored)
     reasons = explain_rows(loaded, X) if with_reasons else None

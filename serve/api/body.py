@@ -8,6 +8,7 @@ from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from serve import strict_json
+from serve.api.encoding import check_charset, decompress, is_gzip
 from serve.api.room import Room, discard, weigh
 from serve.contract.contract import Contract
 from serve.errors import JSONError, RequestError
@@ -37,14 +38,17 @@ def read_json() -> Any:
 
 
 def read_batch(contract: Contract, marks: str = JSON_MARKS) -> bytes:
-    """Return this request's body, many rows. Raises RequestEntityTooLarge, JSONError.
+    """Return this request's body, many rows, decompressed where it is in gzip.
+
+    Raises UnsupportedMediaType, RequestEntityTooLarge, JSONError, RequestError.
 
     The items are counted before the body is parsed: two bytes of JSON may take seventy in memory, so a limit of bytes
     alone does not bound memory.
     """
     settings: Settings = current_app.extensions["settings"]
     request.max_content_length = settings.max_batch_bytes
-    body = _read_body()
+    g.has_many_rows = True
+    body = _read_body(takes_gzip=True)
     most = (settings.max_batch_rows + SPARE_ROWS) * _most_items(contract, marks)
     if len(body) > most and sum(count_byte(body, mark.encode()) for mark in marks) > most:
         check_rows(settings.max_batch_rows + 1)
@@ -92,7 +96,15 @@ def read_choice(name: str, chosen: str, otherwise: str) -> bool:
     return values[0] == chosen
 
 
-def _read_body() -> bytes:
+def _read_body(takes_gzip: bool = False) -> bytes:
+    """Return the decoded body: the one place where a route reads it."""
+    check_charset()
+    is_compressed = is_gzip(takes_gzip)
+    body = _receive_body()
+    return decompress(body, request.max_content_length) if is_compressed else body
+
+
+def _receive_body() -> bytes:
     held = request.environ.get("serve.body")
     if held is not None:  # this server's front has it whole: copying 16 MB would keep the interpreter for 10 ms
         if len(held) > request.max_content_length:

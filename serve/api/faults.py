@@ -52,7 +52,7 @@ def _unprocessable(err: ApplicationError) -> Response:
 def _http_error(err: HTTPException) -> Response:
     response = _answer(err.description or err.name, err.code or 500)
     for name, value in err.get_headers():
-        if name.lower() in ("allow", "retry-after", "location"):
+        if name.lower() in ("allow", "retry-after", "location", "accept-encoding"):
             response.headers[name] = value
     return response
 

@@ -1,9 +1,5 @@
-"""What runs before and after each request: API keys, metrics with trace context, counts of refusals.
+"""What runs before and after each request: API keys, metrics, trace context and request id, counts of refusals."""
 
-Source of the trace context: W3C Trace Context, section 3.2.
-"""
-
-import re
 import time
 from urllib.parse import quote
 
@@ -13,6 +9,7 @@ from werkzeug.exceptions import NotFound, UnsupportedMediaType
 from serve.api.body import respond
 from serve.errors import RequestError
 from serve.keys import Keys
+from serve.metrics.correlation import Correlation
 from serve.metrics.observer import Observer
 from serve.records.applicant import HEADER, LONGEST_KEY, is_key
 from serve.records.refusals import Refusals
@@ -33,7 +30,6 @@ DECISION_ENDPOINTS = frozenset(
 )
 LONGEST_QUERY, LONGEST_CONTENT_TYPE = 1000, 200  # characters
 REFUSAL_KINDS = {400: "malformed", 413: "too large", 415: "content type", 422: "shape"}  # of an error without faults
-_match_traceparent = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
 
 
 def require_keys(app: Flask, keys: Keys, observer: Observer) -> None:
@@ -85,7 +81,7 @@ def refuse_long_headers(app: Flask) -> None:
 
 
 def observe(app: Flask, observer: Observer) -> None:
-    """Report each response to the observer, and return a valid W3C `traceparent` to the caller."""
+    """Report each response to the observer, and return trace context and request id to the caller."""
 
     @app.before_request
     def begin() -> None:
@@ -96,11 +92,11 @@ def observe(app: Flask, observer: Observer) -> None:
         seconds = time.perf_counter() - g.begun if "begun" in g else 0.0
         route = request.url_rule.rule if request.url_rule else "none"
         method = request.method if request.method in METHODS else "other"
-        trace = valid_traceparent(request.headers.get("traceparent", ""))
-        if trace:
-            response.headers["traceparent"] = trace
+        sent = Correlation.read(lambda name: request.headers.get(name, ""))
+        for name, value in sent.headers():
+            response.headers[name] = value
         decision_id, version = (response.headers.get(name, "") for name in ("X-Decision-Id", "X-Model-Version"))
-        observer.answered(route, method, response.status_code, seconds, decision_id, trace, version)
+        observer.answered(route, method, response.status_code, seconds, decision_id, version, sent)
         return response
 
 
@@ -123,8 +119,3 @@ def record_refusals(app: Flask, refusals: Refusals) -> None:
         if kind and request.endpoint in DECISION_ENDPOINTS:
             refusals.count(request.url_rule.rule, g.get("faults") or {("", kind): 1}, time.time())
         return response
-
-
-def valid_traceparent(text: str) -> str:
-    """Return a valid `traceparent` unchanged, "" for anything else."""
-    return text if _match_traceparent(text) else ""

@@ -9,9 +9,9 @@ from functools import partial
 from time import perf_counter, time
 
 from serve import strict_json
-from serve.api.hooks import valid_traceparent
 from serve.contract.decoder import ApplicationDecoder
 from serve.keys import Keys
+from serve.metrics.correlation import NAMES, NOTHING, Correlation
 from serve.metrics.observer import Observer
 from serve.model.single_row import SingleRow
 from serve.records.applicant import HEADER, is_key
@@ -25,6 +25,7 @@ TARGET = ROUTE.encode()
 CONTENT_TYPES = frozenset(b"application/json" + end for end in (b"", b"; charset=utf-8", b"; charset=UTF-8"))
 NO_HEADERS: Mapping[bytes, bytes] = {}
 APPLICANT = HEADER.lower().encode()
+CORRELATION = frozenset(name.lower().encode() for name in NAMES)
 Answer = Callable[[bytes], bytes | None]  # from a body: headers and body of a 200 response, or None
 
 
@@ -38,8 +39,11 @@ class Lane:
         keys: Keys | None = None,
         log: PredictionLog | None = None,
         shadow: Shadow | None = None,
+        leaves_origins: bool = False,
     ) -> None:
+        """leaves_origins: requests of browsers for pages of other origins are Flask's, which marks their responses."""
         self._live, self._observer, self._keys, self._log, self._shadow = live, observer, keys, log, shadow
+        self._leaves_origins = leaves_origins
         self._unrecorded = log is None and shadow is None
         self._prepared: _Prepared | None = None
 
@@ -53,6 +57,7 @@ class Lane:
             or method != b"POST"
             or headers.get(b"content-type") not in CONTENT_TYPES
             or b"content-encoding" in headers
+            or (self._leaves_origins and b"origin" in headers)
         ):
             return None
         return self._prepare(headers)
@@ -66,10 +71,15 @@ class Lane:
         applicant = headers.get(APPLICANT)
         if applicant is not None and not is_key(applicant):
             return None
-        trace = valid_traceparent(headers.get(b"traceparent", b"").decode("latin-1"))
-        return partial(self._answer, headers, applicant, trace)
+        sent, returned = NOTHING, b""
+        if not CORRELATION.isdisjoint(headers):  # reading nothing would take as long as all the rest here
+            sent = Correlation.read(lambda name: headers.get(name.encode(), b"").decode("latin-1"))
+            returned = "".join(f"\r\n{name}: {value}" for name, value in sent.headers()).encode()
+        return partial(self._answer, headers, applicant, sent, returned)
 
-    def _answer(self, headers: Mapping[bytes, bytes], applicant: bytes | None, trace: str, body: bytes) -> bytes | None:
+    def _answer(
+        self, headers: Mapping[bytes, bytes], applicant: bytes | None, sent: Correlation, returned: bytes, body: bytes
+    ) -> bytes | None:
         loaded = self._live.current
         if loaded is None:
             return None
@@ -91,15 +101,13 @@ class Lane:
             if not self._record((time(), decision_id, ROUTE, loaded, row, p, code, seconds, applicant)):
                 return None
         before, after, end = prepared.answers[code]
-        if trace:
-            after += f"\r\ntraceparent: {trace}".encode()
         if key_name:
             self._observer.used_key(key_name)
         seconds = perf_counter() - begun
         prepared.count(code, seconds)
-        if self._observer.log_share:
-            self._observer.log(ROUTE, "POST", 200, seconds, decision_id, trace, loaded.pointer.version)
-        return b"".join((before, decision_id.encode(), after, end))
+        if self._observer.reports:
+            self._observer.report(ROUTE, "POST", 200, seconds, decision_id, loaded.pointer.version, sent)
+        return b"".join((before, decision_id.encode(), after, returned, end))
 
     def _record(self, row: Row) -> bool:
         """Pass a decision to the prediction log and to the shadow; return False when the log refuses it."""

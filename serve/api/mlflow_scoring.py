@@ -69,8 +69,7 @@ def invocations() -> Response:
 def _check_content_type() -> None:
     if request.mimetype not in ("application/json", "text/csv", *sagemaker.LINES):
         raise UnsupportedMediaType("expected Content-Type: application/json, text/csv or application/jsonlines")
-    parameters = request.mimetype_params
-    if set(parameters) - {"charset"} or parameters.get("charset", "utf-8").lower() != "utf-8":
+    if set(request.mimetype_params) - {"charset"}:
         raise UnsupportedMediaType("expected no parameter of the Content-Type but charset=utf-8")
 
 

@@ -13,10 +13,11 @@ and error shape are the specification's. This server decides what it leaves open
 - Unknown keys and parameters have no effect, as clients add their own. Those that ask for an extension which changes
   the meaning of data are refused. The binary tensor data extension is offered.
 - The parameter `details` of a request adds the decision id, `reasons` likewise and the output `reasons`: codes with
-  spaces between them.
+  spaces between them. So does the output by its name.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from serve.api.binary import HEADER, Raw, is_wanted, read_document, respond_in_b
 from serve.api.body import check_rows, respond
 from serve.api.recording import check_name, decide_rows, loaded_model, name_decision, public_name, ready_model
 from serve.api.tensors import MATRIX, encode_tensors, read_tensors, refuse_extensions, require_object
-from serve.api.wish import Wish, explain_rows
+from serve.api.wish import Reasons, Wish, explain_rows
 from serve.contract.contract import Contract
 from serve.contract.feature import Feature
 from serve.errors import RequestError
@@ -117,7 +118,7 @@ def infer(name: str, version: str | None = None) -> Response:
     tensors = read_tensors(document, raw)
     check_rows(tensors[0].shape[0])
     X = encode_tensors(contract, tensors)
-    wish = Wish(*((document.get("parameters") or {}).get(name) is True for name in ("details", REASONS)))
+    wish = _read_wish(document, names)
     reasons = explain_rows(loaded, X) if wish.reasons else None
     p, codes, decision_id = decide_rows(loaded, X, reasons=reasons)
     answer: dict[str, Any] = {"model_name": name, "model_version": loaded.pointer.version}
@@ -125,10 +126,7 @@ def infer(name: str, version: str | None = None) -> Response:
         answer["id"] = document["id"]
     if wish != Wish():
         answer["parameters"] = {"decision_id": decision_id}
-    answer["outputs"] = _make_outputs(names, loaded, p, codes)
-    if reasons is not None:
-        data = [" ".join(each) for each in reasons]
-        answer["outputs"].append({"name": REASONS, "datatype": "BYTES", "shape": [len(data)], "data": data})
+    answer["outputs"] = _make_outputs(names, loaded, p, codes, reasons)
     wanted = [is_wanted(document, output["name"]) for output in answer["outputs"]]
     response = respond_in_binary(answer, wanted) if any(wanted) else respond(answer)
     return name_decision(response, loaded, decision_id)
@@ -164,18 +162,32 @@ def _read_outputs(document: Mapping[str, Any]) -> list[str]:
         output = require_object(value, where)
         refuse_extensions(output, f"{where}.")
         name = output.get("name")
-        if not isinstance(name, str) or name not in OUTPUTS:
-            raise RequestError(f"{where}.name: unknown, expected {', '.join(OUTPUTS)}")
+        if not isinstance(name, str) or name not in (*OUTPUTS, REASONS):
+            raise RequestError(f"{where}.name: unknown, expected {', '.join((*OUTPUTS, REASONS))}")
         if name in names:
             raise RequestError(f"{where}.name: stands twice")
         names.append(name)
     return names or list(OUTPUTS)
 
 
-def _make_outputs(names: Sequence[str], loaded: Loaded, p: np.ndarray, codes: np.ndarray) -> list[dict[str, Any]]:
+def _read_wish(document: Mapping[str, Any], names: list[str]) -> Wish:
+    """Return what the parameters ask for, or the output `reasons`, and add that to the names where it is wished."""
+    names_of_wish = {each.name for each in fields(Wish)}
+    parameters = (document.get("parameters") or {}).items()
+    wish = Wish.read({name: value for name, value in parameters if name in names_of_wish}, "parameters")
+    if wish.reasons and REASONS not in names:
+        names.append(REASONS)
+    return replace(wish, reasons=REASONS in names)
+
+
+def _make_outputs(
+    names: Sequence[str], loaded: Loaded, p: np.ndarray, codes: np.ndarray, reasons: Reasons | None
+) -> list[dict[str, Any]]:
     contract, band = loaded.scorer.contract, loaded.scorer.review_band
     labels = (contract.label(0), contract.label(1))
     data: dict[str, list[Any]] = {"probability": p.tolist(), "prediction_code": codes.tolist()}
     data["prediction"] = [labels[code] for code in codes]
     data["band"] = [name_band(probability, *band) for probability in data["probability"]]
-    return [{"name": name, "datatype": OUTPUTS[name], "shape": [len(p)], "data": data[name]} for name in names]
+    data[REASONS] = [" ".join(each) for each in reasons or ()]
+    kinds = OUTPUTS | {REASONS: "BYTES"}
+    return [{"name": name, "datatype": kinds[name], "shape": [len(p)], "data": data[name]} for name in names]

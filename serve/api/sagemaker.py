@@ -16,8 +16,12 @@ from serve.api.wish import Wish
 from serve.contract.contract import Contract
 from serve.errors import JSONError
 
+BOM = b"\xef\xbb\xbf"
 LINES = ("application/jsonlines", "application/x-ndjson")
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+JSON = "application/json"
+CSVS = ("text/csv", "text/csv; charset=utf-8")  # a type with a parameter is another one to `Accept`
+LONGEST_ACCEPT = 500  # characters; each name in it is compared with each form
 LONGEST_HEADER = 65_536  # bytes of the first line that are looked at
 
 
@@ -32,7 +36,8 @@ def with_header(contract: Contract, body: bytes) -> bytes:
     It is a row if it has as many cells as there are scored features, names none of them, and one of its cells is a
     value of its feature.
     """
-    line = body[:LONGEST_HEADER].removeprefix(b"\xef\xbb\xbf").partition(b"\n")[0].rstrip(b"\r")
+    rows = body.removeprefix(BOM)
+    line = rows[:LONGEST_HEADER].partition(b"\n")[0].rstrip(b"\r")
     features = contract.scored
     try:
         cells = next(csv.reader([line.decode()], strict=True), [])
@@ -42,7 +47,7 @@ def with_header(contract: Contract, body: bytes) -> bytes:
         return body
     if all(feature.encode_cells([cell])[1] for feature, cell in zip(features, cells, strict=True)):
         return body
-    return _write_row([feature.name for feature in features]) + body
+    return _write_row([feature.name for feature in features]) + rows
 
 
 def read_lines(contract: Contract) -> list[Any]:
@@ -62,15 +67,26 @@ def read_lines(contract: Contract) -> list[Any]:
 
 
 def write(answers: list[Any]) -> Response | None:
-    """Return the answers as lines, if the caller accepts these; None: it takes MLflow's document."""
-    accepted = request.accept_mimetypes.best if request.headers.get("Accept") else None
-    if accepted in LINES or (accepted in (None, "*/*") and request.mimetype in LINES):
+    """Return the answers as lines or as a CSV, if the caller likes that best; None: it takes MLflow's document."""
+    form = _choose_form()
+    if form == JSON:
+        return None
+    if form in LINES:
         lines = [strict_json.dumps(answer) + b"\n" for answer in answers]
         return Response(b"".join(lines), mimetype=LINES[0])
-    if accepted != "text/csv":
-        return None
     rows = [list(answer.values()) if isinstance(answer, dict) else [answer] for answer in answers]
-    return Response(b"".join(map(_write_row, rows)), mimetype="text/csv")
+    return Response(b"".join(map(_write_row, rows)), mimetype=CSVS[0])
+
+
+def _choose_form() -> str:
+    """Return the form of the answer that `Accept` likes best; of two liked alike, the one it names first."""
+    usual = LINES[0] if request.mimetype in LINES else JSON
+    if len(request.headers.get("Accept", "")) > LONGEST_ACCEPT:
+        return usual
+    accepted = request.accept_mimetypes
+    forms = (usual, JSON, *LINES, *CSVS)
+    named = [form for form, _ in accepted if form in forms]
+    return accepted.best_match(dict.fromkeys((*named, *forms)), usual)
 
 
 def _write_row(cells: list[Any]) -> bytes:

@@ -24,7 +24,7 @@ class Service:
         parts = app.extensions
         self._settings, self._observer, self._log = settings, parts["observer"], parts["prediction_log"]
         self._keys: Keys | None = parts["keys"]
-        self._background = [part for part in (parts["prediction_log"], parts["shadow"]) if part]
+        self._background = [parts[name] for name in ("prediction_log", "shadow", "tracer") if parts[name]]
         if counts:
             self._observer.share(counts)
         self._has_many_rows, self._is_health = (
@@ -32,7 +32,8 @@ class Service:
             for paths, vertex in ((MANY_ROWS, settings.vertex_predict), (HEALTH, settings.vertex_health))
         )
         self.application = app.wsgi_app
-        self.short_cut = Lane(*(parts[name] for name in ("live_model", "observer", "keys", "prediction_log", "shadow")))
+        needed = ("live_model", "observer", "keys", "prediction_log", "shadow")
+        self.short_cut = Lane(*(parts[name] for name in needed), leaves_origins=bool(settings.cors_origins))
         # All workers' metrics on an address of their own: no lane, one limit for all bodies, nothing urgent.
         self.metrics = SimpleNamespace(
             application=self._observer.metrics_app,
@@ -65,6 +66,6 @@ class Service:
             self._log.refusals.count_early(status)
 
     def close(self) -> None:
-        """Write what the prediction log and the shadow still hold."""
+        """Write what the prediction log and the shadow still hold, and send the last spans."""
         for background in self._background:
             background.close()

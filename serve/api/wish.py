@@ -43,8 +43,12 @@ class Wish:
 
     @classmethod
     def read_header(cls, text: str, where: str) -> "Wish":
-        """Return the wish in `name=true,name=false`. Raises RequestError."""
-        pairs = [pair.strip().partition("=") for pair in text.split(",") if pair.strip()]
+        """Return the wish in `name=true,name=false`. A part without = is an id of the caller's own, unless it is a name
+        that was meant. Raises RequestError.
+        """
+        parts = [part.strip() for part in text.split(",")]
+        names = [each.name for each in fields(cls)]
+        pairs = [part.partition("=") for part in parts if "=" in part or part in names]
         return cls.read({name: {"true": True, "false": False}.get(value, value) for name, _, value in pairs}, where)
 
 

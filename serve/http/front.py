@@ -1,17 +1,14 @@
-"""What the connections of a worker share: limits, clock, counters, known heads, turns, and two ways to a response."""
+"""What the connections of a worker share: limits, clock, counters, known heads, and two ways to a response."""
 
 import asyncio
 import logging
-import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
-from heapq import heappop, heappush
-from itertools import count
 from typing import NamedTuple, Protocol
 
 from serve.http import wsgi
+from serve.http.share import Shares
 from serve.http.wsgi import Answer, Application, Request
 from serve.settings import Settings
 
@@ -20,7 +17,6 @@ QUIET_SECONDS = 2.0  # that a connection may be idle while the front is crowded
 LEAVING_SECONDS = 1.0  # likewise while it drains: a busy caller's next request comes before that
 KNOWN_HEADS = 256
 LONGEST_KNOWN = 1024  # bytes
-TURN_SECONDS = 0.0005  # for requests that were put off, in each turn of the loop
 MOST_UNREAD = 32 * 2**20  # bytes that all connections together keep for later turns
 URGENT_RESERVE = 16  # places in the queue that only urgent requests may take
 INTERNAL = (500, "internal error")
@@ -80,13 +76,12 @@ class Front:
         self.heads: dict[bytes, KnownHead] = {}  # bytes that mean the same each time
         self.body_limit, self.rejected, self.admits = service.body_limit, service.rejected, service.admits
         self._application, self._short_cut, self._is_urgent = service.application, service.short_cut, service.is_urgent
+        self._server = ("localhost", 80) if settings.socket else (settings.host, settings.port)
         self._loop = asyncio.get_running_loop()
-        self._put_off: deque[Callable[[], None]] = deque()
-        self._is_turn_due = False
-        self._large_reads: list[tuple[int, int, Callable[[], None]]] = []  # a heap
-        self._reads = count()
+        self.shares = Shares(self._loop)
         self._small = ThreadPoolExecutor(settings.threads, "small")
-        # Requests with large bodies have their own queue, so that small ones and health checks do not wait for them.
+        # Large bodies, and encoded ones that may become large, have their own queue, so that small ones and health
+        # checks do not wait for them.
         self._large = ThreadPoolExecutor(max(1, settings.threads // 2), "large")
         self.tick()
 
@@ -144,38 +139,6 @@ class Front:
         least.refuse_body()
         return True
 
-    # Turns.
-
-    def put_off(self, go_on: Callable[[], None]) -> None:
-        """Call a function in one of the next turns of the loop: those that wait share a bounded time of each turn."""
-        self._put_off.append(go_on)
-        if not self._is_turn_due:
-            self._is_turn_due = True
-            self._loop.call_soon(self._take_turns)
-
-    def _take_turns(self) -> None:
-        until = time.perf_counter() + TURN_SECONDS
-        for _ in range(len(self._put_off)):
-            self._put_off.popleft()()
-            if time.perf_counter() > until:
-                break
-        self._is_turn_due = bool(self._put_off)
-        if self._is_turn_due:
-            self._loop.call_soon(self._take_turns)
-
-    def read_later(self, held: int, resume: Callable[[], None]) -> None:
-        """Call a function that lets a caller of large bodies send on: one in each turn of the loop, first the one that
-        has sent most, so that bodies become whole one after another and not all of them late.
-        """
-        heappush(self._large_reads, (-held, next(self._reads), resume))
-        if len(self._large_reads) == 1:
-            self._loop.call_soon(self._resume_one)
-
-    def _resume_one(self) -> None:
-        heappop(self._large_reads)[-1]()
-        if self._large_reads:
-            self._loop.call_soon(self._resume_one)
-
     # Ways to a response.
 
     def prepare(self, method: bytes, target: bytes, headers: Mapping[bytes, bytes]) -> Answer | None:
@@ -208,13 +171,14 @@ class Front:
         if self.in_flight >= most:
             return False
         self.in_flight += 1
-        pool = self._large if len(request.body) > self.settings.max_body_bytes else self._small
+        is_large = len(request.body) > self.settings.max_body_bytes or b"content-encoding" in request.headers
+        pool = self._large if is_large else self._small
         pool.submit(self._run, request, answered)
         return True
 
     def _run(self, request: Request, answered: Answered) -> None:
         try:
-            response = wsgi.call(self._application, request, (self.settings.host, self.settings.port))
+            response = wsgi.call(self._application, request, self._server)
         except Exception as err:  # noqa: BLE001 (Flask answers its own errors; any other must not end the thread)
             log.error("%s in the application", type(err).__name__)
             response = wsgi.make_error(*INTERNAL)

@@ -52,7 +52,7 @@ class TurnReader(RequestReader):
             self._refuse(*self.fault)
         elif waiting and not self._has_turn:
             self._has_turn = True
-            self.front.put_off(self._go_on)
+            self.front.shares.put_off(self._go_on)
         elif self._ended and not waiting:
             self._refuse(*CUT_SHORT) if self.in_request else self._end()
         elif self.in_request and not waiting:
@@ -81,7 +81,7 @@ class TurnReader(RequestReader):
         if not self._reads_later:
             self._reads_later = True
             self._transport.pause_reading()
-            self.front.read_later(self.held, self._read_on)
+            self.front.shares.read_later(self.held, self._read_on)
 
     def _read_on(self) -> None:
         self._reads_later = False

@@ -50,6 +50,11 @@ async def work(
     context = make_context(settings)
     if context:
         listener = TLSListener(front, context, public)
+    elif public.family == socket.AF_UNIX:
+        # Its path is not this worker's to remove: others listen on it too.
+        listener = await loop.create_unix_server(
+            partial(Connection, front), sock=public, backlog=BACKLOG, cleanup_socket=False
+        )
     else:
         listener = await loop.create_server(partial(Connection, front), sock=public, backlog=BACKLOG)
     if metrics:

@@ -1,17 +1,22 @@
 """The metrics by name, and their text for Prometheus."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from types import SimpleNamespace
 
+import onnxruntime
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily
 from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.openmetrics import exposition as openmetrics
 
+from serve import __version__
 from serve.metrics.counters import Key
+from serve.metrics.processes import collect_processes
 
-CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+Encode = Callable[[SimpleNamespace], bytes]
 BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds
 DIFFERENCES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)  # of probabilities
 
@@ -30,6 +35,7 @@ class Metric:
 
 SECONDS, REJECTED, DECISIONS = "loan_request_seconds", "loan_rejected", "loan_decisions"
 SWAPS, KEY_USES, STARTS = "loan_model_swaps", "loan_key_uses", "loan_worker_starts"
+PROCESS = "process"  # the number of a process by its name: not shown, but read for what it takes
 LOG_RECORDS = "loan_prediction_log_records"
 WORKERS, CONNECTIONS, IN_FLIGHT = "loan_workers", "loan_connections", "loan_requests_in_flight"
 MODEL_WORKERS, LOADED_AT = "loan_model_workers", "loan_model_loaded_timestamp_seconds"
@@ -74,9 +80,28 @@ METRICS = (
 )
 
 
-def expose(sums: Mapping[Key, Sequence[float]]) -> bytes:
-    """Return what `Tallies.together` returns in Prometheus' text format."""
-    return generate_latest(SimpleNamespace(collect=lambda: (_make_family(metric, sums) for metric in METRICS)))
+def choose_format(accept: str) -> tuple[Encode, str]:
+    """Return how to write the metrics for a scraper that accepts this, and their content type.
+
+    That is OpenMetrics if it is named, with whatever weight, else Prometheus' text format.
+    """
+    media_types = [each.partition(";")[0].strip().lower() for each in accept.split(",")]
+    if "application/openmetrics-text" in media_types:
+        return openmetrics.generate_latest, openmetrics.CONTENT_TYPE_LATEST
+    return generate_latest, CONTENT_TYPE_PLAIN_0_0_4
+
+
+def expose(sums: Mapping[Key, Sequence[float]], revision: str = "", encode: Encode = generate_latest) -> bytes:
+    """Return the text of what `Tallies.together` returns, of the processes named in it, and of this build."""
+
+    def collect() -> Iterator[Family]:
+        yield from (_make_family(metric, sums) for metric in METRICS)
+        yield from collect_processes({key[1]: int(pids[0]) for key, pids in sums.items() if key[0] == PROCESS})
+        versions = {"version": __version__, "revision": revision, "python": platform.python_version()}
+        versions["onnxruntime"] = onnxruntime.__version__
+        yield InfoMetricFamily("loan_approval_build", "What this server was built from", versions)
+
+    return encode(SimpleNamespace(collect=collect))
 
 
 def _make_family(metric: Metric, sums: Mapping[Key, Sequence[float]]) -> Family:

@@ -1,6 +1,7 @@
-"""Counts events for Prometheus and logs requests as JSON lines. No applicant's value gets into either."""
+"""Counts events for Prometheus, logs requests as JSON lines, makes their spans. No applicant's value gets into any."""
 
 import logging
+import os
 import random
 import time
 from bisect import bisect_left
@@ -10,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from serve.metrics import exposition
+from serve.metrics.correlation import NOTHING, Correlation
 from serve.metrics.counters import Tallies
 from serve.metrics.exposition import BUCKETS
+from serve.metrics.processes import PARENT
+from serve.metrics.tracing import Tracer
 from serve.store.live import Loaded
 
 REFUSALS = ("400", "408", "413", "431", "503")  # by connections; counted from 0, so that an alert sees the first one
@@ -21,9 +25,10 @@ log = logging.getLogger("serve.request")
 class Observer:
     """Counts and logs the events of one worker; `tallies` may be shared with other workers through a folder."""
 
-    def __init__(self, log_share: float = 0.0) -> None:
-        """log_share: the share of requests that are logged, 0 to 1."""
-        self.log_share = log_share
+    def __init__(self, log_share: float = 0.0, revision: str = "", tracer: Tracer | None = None) -> None:
+        """log_share: the share of requests that are logged, 0 to 1.   revision: the commit of this build."""
+        self._log_share, self._revision, self._tracer = log_share, revision, tracer
+        self.reports = log_share > 0 or tracer is not None  # whether `report` does anything
         self.tallies = tallies = Tallies()
         self._lock = tallies.lock
         self._answers: dict[tuple[str, str, int], list[float]] = {}
@@ -38,6 +43,8 @@ class Observer:
     def share(self, path: Path) -> None:
         """Publish the tallies from now on; `path` is this worker's own, in the folder of all workers."""
         self.tallies.add((exposition.STARTS,))
+        pids = {PARENT: os.getppid(), path.name: os.getpid()}
+        self.tallies.set({(exposition.PROCESS, name): pid for name, pid in pids.items()})
         self.tallies.share(path)
 
     def answered(
@@ -47,17 +54,17 @@ class Observer:
         status: int,
         seconds: float,
         decision_id: str = "",
-        traceparent: str = "",
         version: str = "",
+        sent: Correlation = NOTHING,
     ) -> None:
-        """Count one response of a route, and log a random share of them."""
+        """Count one response of a route, and report it."""
         row = self._answer_row(route, method, status)
         bucket = bisect_left(BUCKETS, seconds)
         with self._lock:
             row[bucket] += 1
             row[-1] += seconds
-        if self.log_share:
-            self.log(route, method, status, seconds, decision_id, traceparent, version)
+        if self.reports:
+            self.report(route, method, status, seconds, decision_id, version, sent)
 
     def _answer_row(self, route: str, method: str, status: int) -> list[float]:
         row = self._answers.get((route, method, status))
@@ -66,16 +73,20 @@ class Observer:
             row = self._answers[route, method, status] = self.tallies.row(key, len(BUCKETS) + 2)
         return row
 
-    def log(
-        self, route: str, method: str, status: int, seconds: float, decision_id: str, traceparent: str, version: str
+    def report(
+        self, route: str, method: str, status: int, seconds: float, decision_id: str, version: str, sent: Correlation
     ) -> None:
-        """Log one response, if it is among the random share."""
-        if random.random() < self.log_share:
+        """Log one response, if it is among the random share, and make its span."""
+        if random.random() < self._log_share:
             fields = {"method": method, "route": route, "status": status, "milliseconds": round(seconds * 1000, 3)}
             fields |= {"decision_id": decision_id} if decision_id else {}
             fields |= {"model_version": version} if version else {}
-            fields |= {"trace_id": traceparent[3:35], "parent_id": traceparent[36:52]} if traceparent else {}
+            trace = sent.traceparent
+            fields |= {"trace_id": trace[3:35], "parent_id": trace[36:52]} if trace else {}
+            fields |= {"request_id": sent.request_id} if sent.request_id else {}
             log.info("request", extra={"fields": fields})
+        if self._tracer:
+            self._tracer.record(route, method, status, seconds, decision_id, version, sent)
 
     def count_decisions(self, route: str, loaded: Loaded) -> Callable[[int, float], None]:
         """Return a function that counts a decision of one model (code, seconds) and its response, 200 to a POST."""
@@ -131,17 +142,19 @@ class Observer:
         self.tallies.set({(exposition.CONNECTIONS,): connections, (exposition.IN_FLIGHT,): in_flight})
         self.tallies.publish()
 
-    def expose(self) -> bytes:
-        """Return the metrics of all workers in Prometheus' text format."""
-        return exposition.expose(self.tallies.together())
+    def expose(self, accept: str = "") -> bytes:
+        """Return the metrics of all workers in the format that a scraper accepts: see `choose_format`."""
+        encode, _ = exposition.choose_format(accept)
+        return exposition.expose(self.tallies.together(), self._revision, encode)
 
     def metrics_app(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         """Answer `GET /metrics`: a WSGI application of its own, for an address of its own."""
         if environ["PATH_INFO"] != "/metrics" or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             start_response("404 Not Found", [("Content-Type", "application/json")])
             return [b'{"error":"expected GET /metrics"}']
-        start_response("200 OK", [("Content-Type", exposition.CONTENT_TYPE)])
-        return [self.expose()]
+        accept = environ.get("HTTP_ACCEPT", "")
+        start_response("200 OK", [("Content-Type", exposition.choose_format(accept)[1])])
+        return [self.expose(accept)]
 
 
 def make_registry_reports(path: Path) -> dict[str, Callable[[Any], None]]:
@@ -151,6 +164,7 @@ def make_registry_reports(path: Path) -> dict[str, Callable[[Any], None]]:
     """
     tallies = Tallies()
     tallies.share(path)
+    tallies.set({(exposition.PROCESS, path.name): os.getpid()})
 
     def publish(success: str, failures: str, status: Any) -> None:
         tallies.set({(success,): status.last_success, (failures,): status.failures})

@@ -8,9 +8,9 @@ from serve import strict_json
 from serve.errors import JSONError, StoreError
 from serve.files import read_regular
 from serve.store.documents import reason_of
+from serve.store.start import LARGEST_POINTER
 
 TRUSTED_VERDICTS = ("passed", "forced")
-LARGEST_POINTER = 65_536  # bytes
 LONGEST = {"name": 256, "alias": 256, "version": 64, "run": 64}  # characters; MLflow's own limit of names is 256
 
 
@@ -39,8 +39,11 @@ class Pointer:
             raise StoreError(f"the verdict is {self.verdict!r}, expected {' or '.join(TRUSTED_VERDICTS)}")
 
 
-def read_pointer(path: Path, alias: str) -> Pointer | None:
-    """Return the pointer of an alias in a file, None if there is no file. Raises StoreError if it can't be read."""
+def read_pointer(path: Path, alias: str, name: str | None = None) -> Pointer | None:
+    """Return the pointer of an alias in a file, None if there is no file.
+
+    name: of the registered model that it must be of, if it must.   Raises StoreError if it can't be used.
+    """
     try:
         document = strict_json.loads(read_regular(path, LARGEST_POINTER))
     except FileNotFoundError:
@@ -53,4 +56,6 @@ def read_pointer(path: Path, alias: str) -> Pointer | None:
     pointer = Pointer(**document)
     if pointer.alias != alias:
         raise StoreError(f"{path.name}: it is of the alias {pointer.alias!r}, not {alias!r}")
+    if name not in (None, pointer.name):
+        raise StoreError(f"{path.name}: it is of the model {pointer.name!r}, not {name!r}")
     return pointer

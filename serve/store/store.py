@@ -26,18 +26,26 @@ from serve.settings import LARGEST_FILE, Settings
 from serve.store.documents import dump, dump_metadata, read_metadata, reason_of
 from serve.store.pointer import Pointer, read_pointer
 from serve.store.signature import LARGEST_SIGNATURE, Verifier
+from serve.store.start import pointer_paths
 
 
 class Store:
     """A folder of model files and the pointer of one alias."""
 
     def __init__(
-        self, path: Path, alias: str = "production", largest: int = LARGEST_FILE, verifier: Verifier | None = None
+        self,
+        path: Path,
+        alias: str = "production",
+        largest: int = LARGEST_FILE,
+        verifier: Verifier | None = None,
+        name: str | None = None,
     ) -> None:
-        """largest: bytes of a model file.   verifier: checks its signature; None where no signature is required."""
-        self.path, self._alias = path, alias
-        self.pointer_path = path / f"{alias}.json"
-        self._last_good_path = path / f".{alias}.last-good.json"
+        """largest: bytes of a model file.   verifier: checks its signature; None where no signature is required.
+
+        name: of the registered model whose pointers are taken; None: of any.
+        """
+        self.path, self._alias, self._name = path, alias, name
+        self.pointer_path, self._last_good_path = pointer_paths(path, alias)
         self._largest = largest
         self._verifier = verifier
 
@@ -111,12 +119,12 @@ class Store:
     def last_good(self) -> Pointer | None:
         """Return the last pointer whose file was loaded, None if none is known."""
         with suppress(StoreError):
-            return read_pointer(self._last_good_path, self._alias)
+            return read_pointer(self._last_good_path, self._alias, self._name)
         return None
 
     def pointer(self) -> Pointer | None:
         """Return the pointer, None if there is none. Raises StoreError if it can't be read."""
-        return read_pointer(self.pointer_path, self._alias)
+        return read_pointer(self.pointer_path, self._alias, self._name)
 
     def file(self, sha256: str) -> bytes | None:
         """Return the bytes of an installed file, None if it is absent or damaged."""
@@ -196,4 +204,5 @@ def open_store(settings: Settings) -> Store:
     """Return the store that the settings name. Raises SettingsError if its public key can't be used."""
     key = settings.public_key_file
     verifier = Verifier(key, settings.model_name) if key else None
-    return Store(settings.store, settings.model_alias, settings.max_model_bytes, verifier)
+    name = settings.model_name if settings.is_named else None
+    return Store(settings.store, settings.model_alias, settings.max_model_bytes, verifier, name)

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from loan_approval.data.datasets import Dataset, load_dataset
 from loan_approval.data.simulate import simulate
 from loan_approval.drift.drift import compare, verdict
-from loan_approval.evaluation.metrics import wilson_interval
+from loan_approval.evaluation.intervals import wilson_interval
 from serve.contract.feature import Feature
 
 SHIFT = 0.3  # standard deviations

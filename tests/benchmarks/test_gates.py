@@ -7,12 +7,25 @@ import pytest
 
 from loan_approval.evaluation.metrics import fast_auc
 from tests.benchmarks.gates import Outcome, judge_set, judge_sets, row_of
-from tests.simulated_signal import LEAST_WEAK, MOST_NOISE, SETS, noise_set, weak_set
+from tests.simulated_signal import LEAST_WEAK, MOST_NOISE, MOST_SIGNAL_ALONE, SETS, noise_set, weak_set
 
 
 def test_noise_hardly_ever_passes():
     outcomes = judge_sets("logistic_regression", "noise", SETS)
     assert sum(outcome.passed for outcome in outcomes) <= MOST_NOISE
+
+
+def test_noise_whose_rows_stand_four_times_passes_no_more_often():
+    outcomes = judge_sets("logistic_regression", "repeated", SETS)
+    assert sum(outcome.passed for outcome in outcomes) <= MOST_NOISE
+    assert sum(outcome.signal for outcome in outcomes) <= MOST_SIGNAL_ALONE
+    assert sum(outcome.refused for outcome in outcomes) < SETS / 4
+
+
+def test_boosting_learns_no_copies_by_heart():
+    outcome = judge_set("hist_gradient_boosting", "repeated", 1)
+    assert not outcome.signal
+    assert outcome.auc == pytest.approx(0.5, abs=0.06)
 
 
 def test_weak_signal_nearly_always_passes():

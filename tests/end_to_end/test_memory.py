@@ -1,5 +1,6 @@
 """The worst bodies that the limits allow, on every route at once, against the real process and the manifests' limit."""
 
+import gzip
 import json
 import re
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ LIMIT = min(int(re.findall(r"memory: (\d+)Mi", (ROOT / name).read_text())[-1]) f
 BATCH, INVOCATIONS, INFER = "/api/v2/predict/batch", "/invocations", "/v2/models/loan_approval_model/infer"
 JSON, CSV = "application/json", "text/csv"
 NAMES, VALUES = list(EXAMPLE), list(EXAMPLE.values())
+GZIP = b"\x1f\x8b"  # how its bodies begin
 ROWS, LARGEST = Settings.max_batch_rows, Settings.max_batch_bytes
 
 
@@ -89,17 +91,23 @@ def peak(pid: int) -> float:
 def test_the_worst_bodies_of_all_routes_at_once_stay_within_the_memory_that_the_manifests_give(server):
     bodies = worst_bodies()
     assert all(len(body) <= LARGEST for _, _, body in bodies.values())
+    for name in ("records", "tensors", "texts"):  # a small body in gzip becomes a large one
+        path, kind, content = bodies[name]
+        bodies[f"{name} in gzip"] = (path, kind, gzip.compress(content, 1))
     workers = worker_pids(server.process.pid)
 
     def send(body: tuple[str, str, bytes]) -> int:
         """Send a body again and again until it is answered with anything but 503: there is too much to do."""
         path, kind, content = body
-        ask = partial(server.request, "POST", path, content, {"Content-Type": kind})
+        encoding = "gzip" if content.startswith(GZIP) else "identity"
+        headers = {"Content-Type": kind, "Content-Encoding": encoding, "Accept-Encoding": "gzip"}
+        ask = partial(server.request, "POST", path, content, headers)
         return wait_until(lambda: (answer := ask()).status != 503 and answer.status, seconds=240)
 
     with ThreadPoolExecutor(len(bodies)) as pool:
         answers = dict(zip(bodies, pool.map(send, bodies.values()), strict=True))
     legal = {"records", "records with escapes", "columns", "csv", "csv with quotes", "split", "tensors", "matrix"}
+    legal |= {"records in gzip", "tensors in gzip"}
     assert {name for name, status in answers.items() if status == 200} == legal
     assert {status for name, status in answers.items() if name not in legal} <= {400, 413, 422}
     assert worker_pids(server.process.pid) == workers  # none was killed

@@ -215,6 +215,18 @@ def test_a_frame_of_whole_numbers_and_one_of_floats_are_both_taken(registered: R
     assert all(answer == answers[0] for answer in answers)
 
 
+@pytest.mark.parametrize("kind", ["Int64", "Float64"])
+def test_a_column_of_pandas_own_numbers_with_a_gap_is_that_of_floats_with_one(
+    registered: Registered, kind: str
+) -> None:
+    model = mlflow.pyfunc.load_model(registered.uri)
+    example = pd.DataFrame([registered.contract.example()] * 2)
+    optional = next(f.name for f in registered.contract.scored if f.missing and f.type == "integer")
+    value = example[optional][0]
+    floats = model.predict(example.assign(**{optional: [np.nan, float(value)]}))
+    assert model.predict(example.assign(**{optional: pd.array([None, value], dtype=kind)})).equals(floats)
+
+
 def test_its_onnx_flavor_is_the_graph_of_the_unchanged_file(registered: Registered) -> None:
     assert tracking.load_model_file(registered.version) == registered.data
     assert (registered.folder / "model.onnx").read_bytes() == registered.data

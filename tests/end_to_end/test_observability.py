@@ -2,10 +2,12 @@ import os
 import signal
 import subprocess
 import urllib.error
+import urllib.request
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from serve.contract.contract import Contract
 from serve.store.store import Store
@@ -59,6 +61,28 @@ def test_the_sums_over_the_workers_are_what_was_sent(two_workers):
     buckets = two_workers.series("loan_request_seconds_bucket", *labels)
     assert buckets[PREDICT, "POST", "200", "+Inf"] == 60
     assert two_workers.series("loan_model_workers", "version", "sha256").popitem()[1] == 2
+
+
+def test_each_process_is_told_by_its_name_and_a_new_worker_by_its_own_number(two_workers):
+    names = {("parent",), ("worker 1",), ("worker 2",)}
+    two_workers.wait_until(lambda: two_workers.series("process_start_time_seconds", "process").keys() == names)
+    begun = two_workers.series("process_start_time_seconds", "process")
+    for pid in worker_pids(two_workers):
+        os.kill(pid, signal.SIGKILL)
+    two_workers.wait_until(lambda: two_workers.series("loan_worker_starts_total") == {(): 4})
+    two_workers.wait_until(lambda: two_workers.series("process_start_time_seconds", "process").keys() == names)
+    again = two_workers.series("process_start_time_seconds", "process")
+    assert {name for name in names if again[name] > begun[name]} == {("worker 1",), ("worker 2",)}
+    assert again["parent",] == begun["parent",]
+
+
+def test_prometheus_gets_openmetrics_when_it_asks_for_it(two_workers):
+    address = f"http://127.0.0.1:{two_workers.metrics_port}/metrics"
+    asked = urllib.request.Request(address, headers={"Accept": "application/openmetrics-text;version=1.0.0;q=0.6,*/*"})
+    with urllib.request.urlopen(asked, timeout=30) as answer:
+        assert answer.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
+        families = [family.name for family in text_string_to_metric_families(answer.read().decode())]
+    assert "loan_decisions" in families
 
 
 def test_of_killed_workers_the_counts_stay_and_nothing_piles_up(two_workers):

@@ -11,5 +11,10 @@ PATH = Path(__file__).parents[2] / "notebooks" / "01_explore.ipynb"
 def test_only_missing_cells_are_shown_of_all_rows() -> None:
     cells = [cell for cell in nbformat.read(PATH, as_version=4).cells if cell.cell_type == "code"]
     lines = "\n".join(cell.source for cell in cells).splitlines()
-    users = [ast.unparse(ast.parse(line)) for line in lines if "data.frame" in line]
-    assert users == ["with_labels = data.frame[data.splits != 'test']", "plot_missing(data.frame)"]
+    users = [ast.unparse(ast.parse(line)) for line in lines if "data.frame" in line or "shown.frame" in line]
+    assert users == [
+        "with_labels = data.frame[data.splits != 'test']",
+        "plot_missing(data.frame)",
+        "print(describe_sample(shown.frame, data.frame, 'the best by themselves'))",  # counts rows and columns
+        "plot_distributions(shown.frame[shown.splits != 'test'], data.contract.target.name, labels)",
+    ]

@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from serve import pyfunc
 
 
@@ -22,3 +24,15 @@ def test_what_is_packaged_is_all_that_it_imports(tmp_path):
 
 def test_each_packaged_name_is_there():
     assert all((Path(pyfunc.__file__).parent / name).exists() for name in pyfunc.PACKAGED)
+
+
+def test_a_column_that_no_answer_has_is_refused_when_the_model_is_loaded(tmp_path, model_file):
+    (tmp_path / "model.onnx").write_bytes(model_file("loans"))
+    with pytest.raises(ValueError, match=r"^column: unknown, expected code, label, probability, band, "):
+        pyfunc._load_pyfunc(str(tmp_path), {"column": "score"})
+
+
+@pytest.mark.parametrize("nothing", ["", None])
+def test_without_a_column_the_model_is_loaded(tmp_path, model_file, nothing):
+    (tmp_path / "model.onnx").write_bytes(model_file("loans"))
+    assert pyfunc._load_pyfunc(str(tmp_path), {"column": nothing})

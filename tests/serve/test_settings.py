@@ -28,6 +28,9 @@ def test_the_store_follows_the_model_name():
     [
         ("PORT", "9000", "port", 9000),
         ("SERVE_HOST", "0.0.0.0", "host", "0.0.0.0"),  # noqa: S104 -- only read here
+        ("SERVE_SOCKET", "/run/loan/serve.sock", "socket", Path("/run/loan/serve.sock")),
+        ("SERVE_CORS_ORIGINS", "https://a.example", "cors_origins", ("https://a.example",)),
+        ("SERVE_CORS_ORIGINS", "http://b:8080, http://[::1]", "cors_origins", ("http://b:8080", "http://[::1]")),
         ("SERVE_STORE", "/models", "store", Path("/models")),
         ("SERVE_MODEL_ALIAS", "challenger", "model_alias", "challenger"),
         ("SERVE_WORKERS", "256", "workers", 256),
@@ -43,6 +46,7 @@ def test_the_store_follows_the_model_name():
         ("SERVE_PREDICTION_LOG_MODE", "required", "prediction_log_mode", "required"),
         ("SERVE_PREDICTION_LOG_BYTES", "4096", "prediction_log_bytes", 4096),
         ("SERVE_SHADOW_ALIAS", "challenger", "shadow_alias", "challenger"),
+        ("SERVE_PUBLIC_NAME", "loans.bank-1.example", "public_name", "loans.bank-1.example"),
         ("SERVE_REGISTRY_POLL_SECONDS", "0.05", "registry_poll_seconds", 0.05),
         ("SERVE_REGISTRY_TIMEOUT_SECONDS", "25", "registry_timeout_seconds", 25),
         ("MLFLOW_TRACKING_URI", "http://mlflow:5000/", "tracking_uri", "http://mlflow:5000"),
@@ -73,6 +77,12 @@ def test_a_variable_sets_its_field(variable, text, field, value):
 def test_a_bad_value_is_refused_with_its_variable_and_what_was_expected(variable, text):
     with pytest.raises(SettingsError, match=rf"{variable}='{text}': expected (int|float) from "):
         Settings.from_environment({variable: text})
+
+
+@pytest.mark.parametrize("name", ["loans/v2", "loans:predict", "loans v2", "crédito", ".", "a" * 254])
+def test_a_public_name_that_no_path_could_hold_is_refused(name):
+    with pytest.raises(SettingsError, match=r"^SERVE_PUBLIC_NAME='.*': expected a name as in a URL"):
+        Settings.from_environment({"SERVE_PUBLIC_NAME": name})
 
 
 def test_an_unknown_mode_is_refused_with_the_known_ones():
@@ -146,3 +156,22 @@ def test_a_file_must_exist(tmp_path, variable, field):
 
 def test_by_default_there_is_no_file_of_keys():
     assert Settings().api_keys_file is None
+
+
+def test_a_unix_socket_has_no_tls(tmp_path):
+    (tmp_path / "certificate.pem").touch()
+    variables = {"SERVE_SOCKET": "serve.sock", "SERVE_TLS_CERTIFICATE": str(tmp_path / "certificate.pem")}
+    with pytest.raises(SettingsError, match=r"^SERVE_SOCKET: expected no SERVE_TLS_CERTIFICATE beside it"):
+        Settings.from_environment(variables)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("*", "https://a.example, *", "a.example", "https://a.example/", "https://A.example", "https://a.example:443"),
+        *("http://a:80", "null", "https://*.example", "https://u@a.example", "https://a.example,", "https://a:0"),
+    ],
+)
+def test_an_origin_that_no_browser_writes_is_refused(text):
+    with pytest.raises(SettingsError, match=r"^SERVE_CORS_ORIGINS='.*': expected origins as browsers write them"):
+        Settings.from_environment({"SERVE_CORS_ORIGINS": text})

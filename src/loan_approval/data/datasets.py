@@ -5,7 +5,9 @@ agree on the test rows, and equal rows share a split.
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from serve.contract.feature import Fault
 BUILT_IN: dict[str, Generator] = {"loans": write_simulation, "boston": write_boston}
 LONGEST_SHOWN = 60  # characters of a cell
 SPLITS = ("train", "calibrate", "test")  # calibrate: also chooses the threshold
-_SHARES = (0.6, 0.2, 0.2)
+SHARES = (0.6, 0.2, 0.2)
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,17 @@ class Dataset:
         """Return X and y of the rows with this split."""
         chosen = self.splits == split
         return self.X[chosen], self.y[chosen]
+
+    def distinct(self, split: str) -> np.ndarray:
+        """Return, for the rows with this split, what `number_distinct` returns.
+
+        Folds, permutations and bootstraps keep equal rows together: a copy is no further evidence.
+        """
+        return pd.factorize(self._distinct[self.splits == split])[0]
+
+    @cached_property
+    def _distinct(self) -> np.ndarray:
+        return number_distinct(self.X)
 
 
 def load_dataset(name: str, draft: bool = False) -> Dataset:
@@ -112,10 +125,20 @@ def read_dataset(path: Path, contract: Contract, name: str) -> Dataset:
 def assign_splits(X: np.ndarray, salt: str) -> np.ndarray:
     """Return (n,) splits for (n, F) rows: 60 % train, 20 % calibrate, 20 % test, by keyed hash of each row."""
     key = hashlib.sha256(salt.encode()).digest()
-    # One NaN and one zero: equal rows have equal bytes.
-    canonical = np.where(np.isnan(X), np.nan, X + 0.0).astype("<f8")
-    u = [int.from_bytes(hashlib.blake2b(row.tobytes(), key=key, digest_size=8).digest()) / 2**64 for row in canonical]
-    return np.array(SPLITS, dtype=object)[np.searchsorted(np.cumsum(_SHARES)[:-1], u, side="right")]
+    u = [int.from_bytes(hashlib.blake2b(row, key=key, digest_size=8).digest()) / 2**64 for row in _row_bytes(X)]
+    return np.array(SPLITS, dtype=object)[np.searchsorted(np.cumsum(SHARES)[:-1], u, side="right")]
+
+
+def number_distinct(X: np.ndarray) -> np.ndarray:
+    """Return (n,) numbers of (n, F) rows, equal for equal rows, from 0 in the order in which each first stands."""
+    rows = np.empty(len(X), dtype=object)
+    rows[:] = list(_row_bytes(X))
+    return pd.factorize(rows)[0]
+
+
+def _row_bytes(X: np.ndarray) -> Iterator[bytes]:
+    """Yield the bytes of each row, with one NaN and one zero: equal rows have equal bytes."""
+    return (row.tobytes() for row in np.where(np.isnan(X), np.nan, X + 0.0).astype("<f8"))
 
 
 def describe_data(dataset: Dataset, name: str) -> dict[str, Any]:

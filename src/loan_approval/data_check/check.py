@@ -37,7 +37,7 @@ class Limits:
 def check(current: Table, reference: Table, contract: Contract, limits: Limits) -> list[Finding]:
     """Return the findings on new data against the reference, the worst first, "ok" ones included.
 
-    A column that breaks the contract in either table is reported and not compared.
+    What breaks the contract in either table is reported, and the rows and columns that keep it are compared.
     """
     findings = [*current.broken, _check_rows(current.frame, reference.frame, limits)]
     if not current.frame.empty and not reference.frame.empty:
@@ -65,7 +65,9 @@ def _check_rows(now: pd.DataFrame, before: pd.DataFrame, limits: Limits) -> Find
     rows, old = len(now), len(before)
     level = "severe" if rows < limits.least_rows else "warning" if rows < limits.fewer_rows * old else "ok"
     expected = {"severe": f"at least {limits.least_rows:,}", "warning": f"{limits.fewer_rows:.0%}"}.get(level)
-    words = f"{rows:,} rows, the reference has {old:,}" + (f"; expected {expected}" if expected else "")
+    words = f"{rows:,} rows that keep the contract, the reference has {old:,}" + (
+        f"; expected {expected}" if expected else ""
+    )
     return Finding("rows", "rows", level, words, {"before": old, "now": rows})
 
 

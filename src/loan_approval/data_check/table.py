@@ -15,6 +15,7 @@ from serve.contract.contract import Contract
 from serve.contract.feature import Fault
 
 ROWS_NAMED = 10
+MOST_FAULTY = 0.5  # share of a column's cells
 LONGEST_NAME = 60  # characters of a column's name, which may be anything in the file's first line
 
 
@@ -22,8 +23,9 @@ LONGEST_NAME = 60  # characters of a column's name, which may be anything in the
 class Table:
     """A CSV of n rows under a contract.
 
-    frame: (n, k) the k columns that satisfy the contract, in its order: numbers, category names, the target as code 1
-    or 0; NaN or None where missing.   broken: a severe finding for each kind of violation.
+    frame: (n, k) the rows and columns that satisfy the contract, in its order: numbers, category names, the target as
+    code 1 or 0; NaN or None where missing. A column is left out when more than `MOST_FAULTY` of its cells break the
+    contract, else the rows of these cells are.   broken: a severe finding for each kind of violation.
     """
 
     frame: pd.DataFrame
@@ -86,15 +88,15 @@ def read_table(path: Path, contract: Contract) -> Table:
         words = f"expected {len(header)} cells a row as in the header: {_name_rows(ragged)}"
         broken.append(Finding("contract", "rows", "severe", words, {"rows": len(ragged)}))
     columns = dict(zip(header, zip(*(row for _, row in numbered), strict=True), strict=False))
-    frame = pd.DataFrame(index=range(len(numbered)))
+    frame, faulty = pd.DataFrame(index=range(len(numbered))), set()
     for name in names:
         if name in header and name not in dict(problems):
             column, faults = _read_column(name, columns.get(name, ()), contract)
-            if faults:
-                broken += _describe_faults(name, {numbered[row][0]: fault for row, fault in faults.items()})
-            else:
+            broken += _describe_faults(name, {numbered[row][0]: fault for row, fault in faults.items()})
+            if len(faults) <= MOST_FAULTY * len(numbered):
                 frame[name] = column
-    return Table(frame, broken, sha256_of(path))
+                faulty.update(faults)
+    return Table(frame.drop(index=sorted(faulty)).reset_index(drop=True), broken, sha256_of(path))
 
 
 def _read_column(name: str, cells: Sequence[str], contract: Contract) -> tuple[object, dict[int, Fault]]:
@@ -104,7 +106,7 @@ def _read_column(name: str, cells: Sequence[str], contract: Contract) -> tuple[o
         codes, faults = encode_target(cells, contract)
         return codes.astype(float), faults
     encoded, faults = feature.encode_column(list(map(feature.parse, cells)))
-    return (encoded if faults else decode_column(feature, encoded)), faults
+    return decode_column(feature, encoded), faults
 
 
 def _describe_faults(name: str, faults: dict[int, Fault]) -> list[Finding]:

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from loan_approval.evaluation.metrics import Interval, bootstrap, bootstrap_mean, fast_auc
+from loan_approval.evaluation.intervals import Interval, bootstrap_mean
+from loan_approval.evaluation.metrics import auc_gain
 from loan_approval.evaluation.thresholds import review_bands, total_costs
 
 CURVE = np.linspace(0.05, 0.95, 19)  # thresholds of the curve that the evidence keeps
@@ -75,12 +76,18 @@ def referral_curve(
 
 
 def describe_costs(
-    rule: Mapping[str, Any], band: tuple[float, float], meaning: str, y: np.ndarray, p: np.ndarray, seed: int
+    rule: Mapping[str, Any],
+    band: tuple[float, float],
+    meaning: str,
+    y: np.ndarray,
+    p: np.ndarray,
+    seed: int,
+    groups: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Return a decision rule and its costs on (n,) rows as a JSON document, for the model card.
 
     `cost`: all rows decided by the threshold. `cost_with_review`: the band referred, at the rule's cost of a review,
-    else at no cost. Both are means an application, with 95 % intervals.
+    else at no cost. Both are means an application, with 95 % intervals over `groups` of equal rows.
     """
     costs, threshold = Costs.of_rule(rule), float(rule["threshold"])
     decided = costs.of_rows(y, p, threshold, (threshold, threshold))
@@ -93,8 +100,8 @@ def describe_costs(
         "review_width": rule.get("review_width"),
         "costs": asdict(costs),
         "words": {name: text for name, text in asdict(name_errors(meaning)).items() if name != "right"},
-        "cost": asdict(bootstrap_mean(decided, seed)),
-        "cost_with_review": asdict(bootstrap_mean(referred, seed)),
+        "cost": asdict(bootstrap_mean(decided, seed, groups)),
+        "cost_with_review": asdict(bootstrap_mean(referred, seed, groups)),
         "approval_rate": float(np.mean(p >= threshold)),
         "share_referred": float(np.mean(review_bands(p, *band) == 1)),
         "curve": [{"threshold": round(t, 2), "cost": c, "approval_rate": a} for t, c, a in steps],
@@ -115,14 +122,17 @@ class Comparison:
     flips: dict[str, int]
 
 
-def compare(y: np.ndarray, challenger: Answers, champion: Answers, costs: Costs, seed: int) -> Comparison:
+def compare(
+    y: np.ndarray, challenger: Answers, champion: Answers, costs: Costs, seed: int, groups: np.ndarray | None = None
+) -> Comparison:
     """Compare two models on (n,) labels of rows that neither was trained on.
 
-    Each draw takes the same rows for both, so that what makes a row hard for both cancels out.
+    Each draw takes the same rows for both, so that what makes a row hard for both cancels out, and `groups` of equal
+    rows together. Raises DataError when y holds a single label.
     """
     (p_new, new), (p_old, old) = challenger, champion
-    auc = bootstrap(lambda rows: fast_auc(y[rows], p_new[rows]) - fast_auc(y[rows], p_old[rows]), len(y), seed)
-    cost = bootstrap_mean(costs.of_decisions(y, old) - costs.of_decisions(y, new), seed)
+    auc = auc_gain(y, p_new, p_old, seed, groups)
+    cost = bootstrap_mean(costs.of_decisions(y, old) - costs.of_decisions(y, new), seed, groups)
     flips = {
         "approved now, denied before": int(np.sum((new == 1) & (old == 0))),
         "denied now, approved before": int(np.sum((new == 0) & (old == 1))),
@@ -130,7 +140,9 @@ def compare(y: np.ndarray, challenger: Answers, champion: Answers, costs: Costs,
     return Comparison(len(y), auc, cost, flips)
 
 
-def compare_with_baseline(y: np.ndarray, decided: np.ndarray, costs: Costs, seed: int) -> dict[str, Any]:
+def compare_with_baseline(
+    y: np.ndarray, decided: np.ndarray, costs: Costs, seed: int, groups: np.ndarray | None = None
+) -> dict[str, Any]:
     """Return how (n,) decided codes fare against the constant baseline, as a JSON document.
 
     The baseline decides all rows alike. `accuracy` and `cost` (expected, an application) are {model, baseline};
@@ -142,9 +154,9 @@ def compare_with_baseline(y: np.ndarray, decided: np.ndarray, costs: Costs, seed
     model = costs.of_decisions(y, decided)
     compared = {
         "accuracy": {"model": float(np.mean(decided == y)), "baseline": float(np.mean(y == common))},
-        "accuracy_gained": asdict(bootstrap_mean((decided == y).astype(float) - (y == common), seed)),
+        "accuracy_gained": asdict(bootstrap_mean((decided == y).astype(float) - (y == common), seed, groups)),
         "cost": {"model": float(np.mean(model)), "baseline": float(np.mean(constant))},
-        "cost_saved": asdict(bootstrap_mean(constant - model, seed)),
+        "cost_saved": asdict(bootstrap_mean(constant - model, seed, groups)),
     }
     accuracy, cost = compared["accuracy"], compared["cost"]
     words = (

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from fairlearn.metrics import MetricFrame, selection_rate
 
-from loan_approval.evaluation.metrics import MISSING_BAND, Interval, bootstrap, quantile_bands
+from loan_approval.evaluation.intervals import Interval, bootstrap
+from loan_approval.evaluation.metrics import MISSING_BAND, quantile_bands
 from serve.contract.contract import Contract
 from serve.contract.feature import Feature
 
@@ -24,18 +25,26 @@ _ERROR_RATES = {"true_positive_rate": 1, "false_positive_rate": 0}  # and the la
 
 
 def measure_fairness(
-    contract: Contract, frame: pd.DataFrame, y: np.ndarray, p: np.ndarray, decided: np.ndarray, seed: int
+    contract: Contract,
+    frame: pd.DataFrame,
+    y: np.ndarray,
+    p: np.ndarray,
+    decided: np.ndarray,
+    seed: int,
+    equal: np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
     """Return a JSON document for each attribute that the contract protects or monitors.
 
     frame: (n, k) columns of the contract, of the same rows as the (n,) labels, probabilities and decided codes.
+    equal: (n,) the number of the distinct row that each row is, None where all are distinct: equal rows are drawn
+    together for the intervals.
     Each document has `attribute`, `use`, `protected`, and `groups` (a rate of no rows is null). `ratio` is the lowest
     approval rate over the highest, with its 95 % interval, among the groups of at least `FEWEST_ROWS` rows whose
     attribute is known; null for fewer than two, or when nobody in them is approved. `gaps` are the largest differences
     in true and in false positive rate, likewise, among groups with that many rows of the label.
     """
     watched = [feature for feature in contract.features if feature.protected or not feature.scored]
-    return [_measure(feature, frame[feature.name], y, p, decided, seed) for feature in watched]
+    return [_measure(feature, frame[feature.name], y, p, decided, seed, equal) for feature in watched]
 
 
 def fairness_table(fairness: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -60,7 +69,13 @@ def group_rows(feature: Feature, column: pd.Series) -> dict[str, np.ndarray]:
 
 
 def _measure(
-    feature: Feature, column: pd.Series, y: np.ndarray, p: np.ndarray, decided: np.ndarray, seed: int
+    feature: Feature,
+    column: pd.Series,
+    y: np.ndarray,
+    p: np.ndarray,
+    decided: np.ndarray,
+    seed: int,
+    equal: np.ndarray | None,
 ) -> dict[str, Any]:
     groups = group_rows(feature, column)
     names, codes = list(groups), np.argmax([*groups.values()], axis=0)
@@ -79,9 +94,11 @@ def _measure(
     measured = measured.where(measured.notna(), None)
     counts = np.bincount(codes, minlength=len(names))
     compared = [k for k, name in enumerate(names) if name != MISSING_BAND and counts[k] >= FEWEST_ROWS]
-    ratio = approval_ratio(codes, decided, compared, seed)
+    equal = np.arange(len(y)) if equal is None else equal
+    ratio = approval_ratio(codes, decided, compared, seed, equal)
     gaps = {
-        kind: rate_gap(codes[y == label], decided[y == label], compared, seed) for kind, label in _ERROR_RATES.items()
+        kind: rate_gap(codes[y == label], decided[y == label], compared, seed, equal[y == label])
+        for kind, label in _ERROR_RATES.items()
     }
     return {
         "attribute": feature.name,
@@ -96,17 +113,24 @@ def _measure(
     }
 
 
-def approval_ratio(codes: np.ndarray, decided: np.ndarray, compared: Sequence[int], seed: int) -> Interval | None:
+def approval_ratio(
+    codes: np.ndarray, decided: np.ndarray, compared: Sequence[int], seed: int, equal: np.ndarray | None = None
+) -> Interval | None:
     """Return the lowest approval rate over the highest among the compared groups, with its 95 % interval.
 
-    codes: (n,) the group of each row.   None for fewer than two groups, or when nobody in them is approved.
+    codes: (n,) the group of each row.   equal: as in `measure_fairness`.   None for fewer than two groups, or when
+    nobody in them is approved.
     """
-    return _compare_rates(
-        codes, decided, compared, lambda rates: float(rates.min() / rates.max()) if rates.any() else float("nan"), seed
-    )
+
+    def ratio(rates: np.ndarray) -> float:
+        return float(rates.min() / rates.max()) if rates.any() else float("nan")
+
+    return _compare_rates(codes, decided, compared, ratio, seed, equal)
 
 
-def rate_gap(codes: np.ndarray, decided: np.ndarray, compared: Sequence[int], seed: int) -> Interval | None:
+def rate_gap(
+    codes: np.ndarray, decided: np.ndarray, compared: Sequence[int], seed: int, equal: np.ndarray | None = None
+) -> Interval | None:
     """Return the highest approval rate less the lowest among the compared groups, with its 95 % interval.
 
     codes, decided: (n,) of the rows with one label.   Groups with fewer than `FEWEST_ROWS` of them are left out; None
@@ -114,11 +138,16 @@ def rate_gap(codes: np.ndarray, decided: np.ndarray, compared: Sequence[int], se
     """
     counts = np.bincount(codes, minlength=max(compared, default=0) + 1)
     kept = [k for k in compared if counts[k] >= FEWEST_ROWS]
-    return _compare_rates(codes, decided, kept, lambda rates: float(rates.max() - rates.min()), seed)
+    return _compare_rates(codes, decided, kept, lambda rates: float(rates.max() - rates.min()), seed, equal)
 
 
 def _compare_rates(
-    codes: np.ndarray, decided: np.ndarray, compared: Sequence[int], statistic: Statistic, seed: int
+    codes: np.ndarray,
+    decided: np.ndarray,
+    compared: Sequence[int],
+    statistic: Statistic,
+    seed: int,
+    equal: np.ndarray | None,
 ) -> Interval | None:
     """Return statistic(approval rates of the compared groups) with its interval over rows drawn regardless of group."""
     if len(compared) < 2:
@@ -130,7 +159,7 @@ def _compare_rates(
         rates = np.bincount(codes[rows], decided[rows], minlength=size)[groups] / np.maximum(count, 1)
         return statistic(rates) if count.all() else float("nan")
 
-    return None if np.isnan(of_rows(np.arange(len(codes)))) else bootstrap(of_rows, len(codes), seed)
+    return bootstrap(of_rows, len(codes), seed, equal)
 
 
 def _approved_of(label: int) -> Callable[[np.ndarray, np.ndarray], float]:

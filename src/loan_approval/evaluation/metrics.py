@@ -1,28 +1,18 @@
-"""Metrics of probabilities and decisions, with intervals, and the errors by slice."""
+"""Metrics of probabilities and decisions, with intervals, and the errors by slice. `groups`: as in `intervals`."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest, rankdata
+from scipy.stats import rankdata
 from sklearn import metrics as sklearn_metrics
 
-BOOTSTRAP_DRAWS = 1000
+from loan_approval.errors import DataError
+from loan_approval.evaluation.intervals import Interval, RowDraws, bootstrap
+
 MISSING_BAND = "(missing)"
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate with a two-sided interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
 def evaluate(y: np.ndarray, p: np.ndarray, decided: np.ndarray) -> dict[str, float]:
@@ -58,56 +48,46 @@ def fast_auc(y: np.ndarray, p: np.ndarray) -> float:
     return float((np.sum(rankdata(p)[y == 1]) - positives * (positives + 1) / 2) / (positives * negatives))
 
 
-def bootstrap(statistic: Callable[[np.ndarray], float], rows: int, seed: int) -> Interval:
-    """Return statistic(all row numbers) with the 95 % percentile interval over rows drawn with replacement.
-
-    Draws in which the statistic is NaN (a single class) are left out. Source: Efron, "Bootstrap methods", 1979.
-    """
-    rng = np.random.default_rng(seed)
-    drawn = np.array([statistic(rng.integers(0, rows, rows)) for _ in range(BOOTSTRAP_DRAWS)])
-    low, high = np.nanquantile(drawn, [(1 - 0.95) / 2, (1 + 0.95) / 2])
-    return Interval(statistic(np.arange(rows)), float(low), float(high))
+def auc_interval(y: np.ndarray, p: np.ndarray, seed: int, groups: np.ndarray | None = None) -> Interval:
+    """Return the AUC with its 95 % interval. Raises DataError when y holds a single label."""
+    return _bootstrap_labels(lambda rows: fast_auc(y[rows], p[rows]), y, seed, groups)
 
 
-def bootstrap_mean(values: np.ndarray, seed: int) -> Interval:
-    """Return the mean of (n,) values with its 95 % interval."""
-    return bootstrap(lambda rows: float(np.mean(values[rows])), len(values), seed)
+def auc_gain(
+    y: np.ndarray, p_new: np.ndarray, p_old: np.ndarray, seed: int, groups: np.ndarray | None = None
+) -> Interval:
+    """Return the AUC of p_new less that of p_old, drawn in pairs, likewise."""
+
+    def gain(rows: np.ndarray) -> float:
+        return fast_auc(y[rows], p_new[rows]) - fast_auc(y[rows], p_old[rows])
+
+    return _bootstrap_labels(gain, y, seed, groups)
 
 
-def auc_interval(y: np.ndarray, p: np.ndarray, seed: int) -> Interval:
-    """Return the AUC with its 95 % interval."""
-    return bootstrap(lambda rows: fast_auc(y[rows], p[rows]), len(y), seed)
+def _bootstrap_labels(
+    statistic: Callable[[np.ndarray], float], y: np.ndarray, seed: int, groups: np.ndarray | None
+) -> Interval:
+    found = bootstrap(statistic, len(y), seed, groups)
+    if found is None:
+        raise DataError(f"{len(y):,} rows without both labels have no AUC, expected rows of each")
+    return found
 
 
-def wilson_interval(count: int, rows: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share; of no rows, 0 to 1. Source: Wilson, "Probable inference", 1927."""
-    return tuple(map(float, binomtest(count, rows).proportion_ci(method="wilson"))) if rows else (0.0, 1.0)
-
-
-def rank_p_value(y: np.ndarray, ranks: np.ndarray, seed: int, permutations: int = 2000) -> float:
-    """Return the one-sided p-value of the sum of the positive rows' (n,) ranks under permuted labels.
-
-    With ranks of probabilities, this is the p-value of their AUC. Nothing is refitted.
-    Source: Phipson and Smyth, "Permutation P-values should never be zero", 2010.
-    """
-    rng, positives = np.random.default_rng(seed), int(np.sum(y))
-    observed = np.sum(ranks[y == 1]) - 1e-9 * len(ranks)  # sums of equal ranks differ by their order
-    as_good = sum(np.sum(rng.permutation(ranks)[:positives]) >= observed for _ in range(permutations))
-    return (1 + int(as_good)) / (1 + permutations)
-
-
-def metric_intervals(y: np.ndarray, p: np.ndarray, decided: np.ndarray, seed: int, draws: int = 300) -> dict[str, Any]:
+def metric_intervals(
+    y: np.ndarray, p: np.ndarray, decided: np.ndarray, seed: int, groups: np.ndarray | None = None, draws: int = 300
+) -> dict[str, Any]:
     """Return each metric of `evaluate` with its 95 % interval, as a JSON document: {metric: {value, low, high}}.
 
-    y, p, decided: (n,).   All metrics are taken of the same draws; those that hold a single label are left out.
+    y, p, decided: (n,), y of both labels.   All metrics are taken of the same draws; those that hold a single label are
+    left out.
     """
-    rng = np.random.default_rng(seed)
-    drawn = [rng.integers(0, len(y), len(y)) for _ in range(draws)]
+    rng, row_draws = np.random.default_rng(seed), RowDraws(len(y), groups)
+    drawn = [row_draws.draw(rng) for _ in range(draws)]
     values = [evaluate(y[rows], p[rows], decided[rows]) for rows in drawn if 0 < y[rows].sum() < len(rows)]
     intervals = {}
     for name, value in evaluate(y, p, decided).items():
-        low, high = np.quantile([each[name] for each in values], [0.025, 0.975])
-        intervals[name] = {"value": value, "low": float(low), "high": float(high)}
+        low, high = np.quantile([each[name] for each in values] or [value], [0.025, 0.975])
+        intervals[name] = asdict(Interval(value, float(low), float(high)))
     return intervals
 
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from loan_approval.evaluation.metrics import BOOTSTRAP_DRAWS, Interval, wilson_interval
+from loan_approval.errors import DataError
+from loan_approval.evaluation.intervals import BOOTSTRAP_DRAWS, Interval, RowDraws, effective_rows, wilson_interval
 
 BINS = 10
 
@@ -32,28 +33,35 @@ class Reliability:
         return f"ECE {self.ece}; {self.ece_by_chance:.3f} is to be expected by chance alone"
 
 
-def measure_reliability(y: np.ndarray, p: np.ndarray, seed: int, bins: int = BINS) -> Reliability:
+def measure_reliability(
+    y: np.ndarray, p: np.ndarray, seed: int, groups: np.ndarray | None = None, bins: int = BINS
+) -> Reliability:
     """Return bins of equal mass and the expected calibration error (ECE) with a 95 % interval.
 
     ECE = sum over bins of |mean probability - observed share|, weighted by rows; equal scores share a bin. Chance alone
     biases it upwards: `ece_by_chance` is the ECE of labels drawn from these p. Resampling adds the bias again, so the
     lower bound is 0 where chance explains the ECE (97.5 %), else the basic bootstrap's; the upper one is the ECE plus
-    the draws' spread above their own mean.
+    the draws' spread above their own mean. Groups of equal rows have one label by chance, and are drawn together.
+    Raises DataError for no rows.
     Sources: Naeini et al., "Obtaining well calibrated probabilities using Bayesian binning", 2015; Bröcker and Smith,
     "Increasing the reliability of reliability diagrams", 2007; Davison and Hinkley, "Bootstrap methods", 1997, 5.2;
     on the bias Kumar et al., "Verified uncertainty calibration", 2019.
     """
-    rng = np.random.default_rng(seed)
+    if not len(y):
+        raise DataError("no rows, expected at least one to measure the calibration on")
+    groups = np.arange(len(y)) if groups is None else groups
+    rng, row_draws = np.random.default_rng(seed), RowDraws(len(y), groups)
     edges = np.unique(np.quantile(p, np.arange(1, bins) / bins))
     of_bin, residuals = np.searchsorted(edges, p, side="left"), y - p  # bins stay as they are in all draws
     ece = _ece(of_bin, residuals)
-    draws = (rng.integers(0, len(y), len(y)) for _ in range(BOOTSTRAP_DRAWS))
+    draws = (row_draws.draw(rng) for _ in range(BOOTSTRAP_DRAWS))
     drawn = np.array([_ece(of_bin[rows], residuals[rows]) for rows in draws])
-    by_chance = np.array([_ece(of_bin, (rng.random(len(p)) < p) - p) for _ in range(BOOTSTRAP_DRAWS)])
+    chances = (rng.random(groups.max() + 1)[groups] for _ in range(BOOTSTRAP_DRAWS))
+    by_chance = np.array([_ece(of_bin, (u < p) - p) for u in chances])
     most = float(np.quantile(drawn, 0.975))
     low = 0.0 if ece <= np.quantile(by_chance, 0.975) else max(0.0, 2 * ece - most)
-    interval = Interval(ece, min(ece, low), max(ece, ece + most - float(np.mean(drawn))))
-    shown = [_describe(y[of_bin == k], p[of_bin == k]) for k in np.unique(of_bin)]
+    interval = Interval(ece, low, ece + most - float(np.mean(drawn)))
+    shown = [_describe(y[of_bin == k], p[of_bin == k], groups[of_bin == k]) for k in np.unique(of_bin)]
     return Reliability(shown, interval, float(np.mean(by_chance)))
 
 
@@ -61,5 +69,7 @@ def _ece(of_bin: np.ndarray, residuals: np.ndarray) -> float:
     return float(np.sum(np.abs(np.bincount(of_bin, residuals))) / len(residuals))
 
 
-def _describe(y: np.ndarray, p: np.ndarray) -> Bin:
-    return Bin(float(np.mean(p)), float(np.mean(y)), len(y), *wilson_interval(int(np.sum(y)), len(y)))
+def _describe(y: np.ndarray, p: np.ndarray, groups: np.ndarray) -> Bin:
+    observed, rows = float(np.mean(y)), effective_rows(groups)
+    low, high = wilson_interval(observed * rows, rows)
+    return Bin(float(np.mean(p)), observed, len(y), min(low, observed), max(high, observed))

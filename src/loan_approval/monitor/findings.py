@@ -14,7 +14,8 @@ from loan_approval.drift.drift import LEVEL, LEVELS, Finding, compare
 from loan_approval.drift.measures import FEWEST_ROWS, Share, grade
 from loan_approval.drift.statistics import correct_p_values
 from loan_approval.evaluation.fairness import group_rows
-from loan_approval.evaluation.metrics import MISSING_BAND, wilson_interval
+from loan_approval.evaluation.intervals import wilson_interval
+from loan_approval.evaluation.metrics import MISSING_BAND
 from loan_approval.monitor.window import EARLIER, Window, window_scores
 from loan_approval.records.reading import DECISIONS
 

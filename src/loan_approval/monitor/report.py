@@ -14,13 +14,13 @@ import pandas as pd
 from loan_approval.drift.drift import LEVELS, Finding, verdict
 from loan_approval.errors import DataError
 from loan_approval.evaluation.costs import Costs, name_errors
-from loan_approval.evaluation.metrics import Interval, auc_interval, bootstrap, wilson_interval
+from loan_approval.evaluation.intervals import Interval, Z, bootstrap_mean, wilson_interval
+from loan_approval.evaluation.metrics import auc_interval
 from loan_approval.monitor.window import Window
 from loan_approval.records.reading import read_shadow
 
 MOST_PERIODS = 60
 FEW_FLIPS = 10  # with fewer, the interval of their cost is unreliable
-_Z = 1.959964  # of 95 %
 _NEEDED = ["probability", "code", "champion_probability", "champion_code"]
 _PERIODS = ("1min", "1h", "1D", "7D", "30D")
 _OUTCOMES = ["decision_id", "outcome"]
@@ -136,7 +136,7 @@ def _mean(values: np.ndarray, most: float) -> Interval:
     mean = float(np.mean(values))
     if len(values) < 2:
         return Interval(mean, -most, most)
-    half = _Z * float(np.std(values, ddof=1)) / np.sqrt(len(values))
+    half = Z * float(np.std(values, ddof=1)) / np.sqrt(len(values))
     return Interval(mean, mean - half, mean + half)
 
 
@@ -183,7 +183,7 @@ def performance_over_time(outcomes: pd.DataFrame, seed: int) -> pd.DataFrame:
             low, high = wilson_interval(int(y.sum()), len(y))
             row["repaid"] = f"{y.mean():.3f} [{low:.3f}, {high:.3f}]"
             row["AUC"] = str(auc_interval(y, p, seed)) if 0 < y.sum() < len(y) else "a single outcome"
-            row["Brier"] = str(bootstrap(lambda drawn, e=(p - y) ** 2: float(np.mean(e[drawn])), len(y), seed))
+            row["Brier"] = str(bootstrap_mean((p - y) ** 2, seed))
         rows.append(row)
     return pd.DataFrame(rows)
 

@@ -15,7 +15,7 @@ from loan_approval.drift.drift import Finding
 from loan_approval.drift.measures import PSI_SEVERE, PSI_WARNING
 from loan_approval.evaluation.costs import Costs, cost_curve, referral_curve
 from loan_approval.evaluation.fairness import FOUR_FIFTHS
-from loan_approval.plots.metrics import BLUE, GREY, ORANGE, Figure, make_axes
+from loan_approval.plots.metrics import BLUE, GREY, ORANGE, Figure, make_axes, shares
 
 Rows = Mapping[str, tuple[np.ndarray, np.ndarray]]  # name -> (n,) labels and probabilities
 _THRESHOLDS = np.linspace(0.005, 0.995, 199)
@@ -153,8 +153,10 @@ def plot_score_drift(scores: dict[str, tuple[np.ndarray, np.ndarray]]) -> Figure
     bins = np.linspace(0, 1, 41)
     for number, (name, (before, now)) in enumerate(scores.items()):
         colour = f"C{number}"
-        axes.hist(before, bins, density=True, alpha=0.3, color=colour, label=f"{name}, reference")
-        axes.hist(now, bins, density=True, histtype="step", linewidth=1.5, color=colour, label=f"{name}, decisions")
+        axes.hist(before, bins, weights=shares(before), alpha=0.3, color=colour, label=f"{name}, reference")
+        axes.hist(
+            now, bins, weights=shares(now), histtype="step", linewidth=1.5, color=colour, label=f"{name}, decisions"
+        )
     axes.set(xlabel="probability of approval", yticks=[])
     axes.legend(fontsize=7)
     return figure

@@ -32,6 +32,11 @@ def make_axes(title: str, width: float = 5.5, height: float = 4.0) -> tuple[Figu
     return figure, axes
 
 
+def shares(values: np.ndarray | pd.Series) -> np.ndarray:
+    """Return the weight of each of (n,) values in a histogram of shares; a density of no values is not defined."""
+    return np.full(len(values), 1 / max(len(values), 1))
+
+
 def plot_confusion(y: np.ndarray, decided: np.ndarray, labels: Sequence[str], split: str) -> Figure:
     """Return the confusion matrix; `labels` of codes 0 and 1."""
     figure, axes = make_axes(f"Confusion matrix, {split} rows", 4.5)
@@ -46,7 +51,8 @@ def plot_roc(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], split: str) ->
     """Return ROC curves; `curves` maps a name to (n,) labels and probabilities."""
     figure, axes = make_axes(f"ROC, {split} rows")
     for name, (y, p) in curves.items():
-        axes.plot(*roc_curve(y, p)[:2], label=name)
+        if 0 < np.sum(y) < len(y):  # rows of a single label have no curve
+            axes.plot(*roc_curve(y, p)[:2], label=name)
     axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", label="chance")
     axes.set(xlabel="false approvals / all denied in the data", ylabel="right approvals / all approved")
     axes.legend(loc="lower right")
@@ -129,7 +135,8 @@ def _draw_distribution(axes: Axes, frame: pd.DataFrame, name: str, target: str, 
     low, high = (column.quantile([0.005, 0.995])) if column.nunique() > 20 else (column.min(), column.max())
     bins = np.linspace(low, high if high > low else low + 1, 25)
     for code, colour in ((0, ORANGE), (1, BLUE)):
-        axes.hist(column[frame[target] == code], bins, density=True, alpha=0.55, color=colour, label=labels[code])
+        shown = column[frame[target] == code]
+        axes.hist(shown, bins, weights=shares(shown), alpha=0.55, color=colour, label=labels[code])
     axes.set_title(name, fontsize=9)
     axes.tick_params(labelsize=7)
     axes.set_yticks([])

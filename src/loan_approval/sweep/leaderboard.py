@@ -12,7 +12,7 @@ from typing import Any
 
 from jinja2 import StrictUndefined
 
-from loan_approval.evaluation.metrics import Interval
+from loan_approval.evaluation.intervals import Interval
 from loan_approval.registry.card import render_page
 from loan_approval.sweep.plan import SEED, Trial, describe_parameters, train_command
 from loan_approval.sweep.trial import SECONDS, Finished

@@ -6,10 +6,10 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import StratifiedKFold
 
 from loan_approval.errors import FactoryError
 from loan_approval.evaluation.metrics import log_losses
+from loan_approval.training.folds import assign_folds
 
 CHOICES = ("sigmoid", "none")  # of the calibration
 AUTO = "auto"
@@ -54,21 +54,27 @@ def fit_sigmoid(model: BaseEstimator, X: np.ndarray, y: np.ndarray) -> Calibrate
     return calibrator
 
 
-def compare_calibrations(model: BaseEstimator, X: np.ndarray, y: np.ndarray, seed: int) -> CalibrationComparison:
+def compare_calibrations(
+    model: BaseEstimator, X: np.ndarray, y: np.ndarray, seed: int, groups: np.ndarray | None = None
+) -> CalibrationComparison:
     """Return the better calibration for a fitted model, on (n, k) preprocessed rows it was not fitted on.
 
     Each row's log loss under a sigmoid fitted on the other folds is compared with its log loss under the model's own
     probability. The sigmoid is taken when it gains more than one standard error of the paired difference, and always
     when the model's own probability was 0 or 1 and wrong, as its log loss is then infinite.
+    groups: (n,) the number of the distinct row that each row is, None where all are distinct: equal rows share a fold,
+    and count once in the standard error.
     Source: the one-standard-error rule, Breiman et al., "Classification and Regression Trees", 1984, section 3.4.3.
     """
-    calibrated = np.empty(len(y))
-    for learn, held_out in StratifiedKFold(CALIBRATION_FOLDS, shuffle=True, random_state=seed).split(X, y):
-        calibrated[held_out] = fit_sigmoid(model, X[learn], y[learn]).predict_proba(X[held_out])[:, 1]
+    groups = np.arange(len(y)) if groups is None else groups
+    calibrated, fold = np.empty(len(y)), assign_folds(y, groups, CALIBRATION_FOLDS, seed)
+    for held_out in (fold == number for number in range(CALIBRATION_FOLDS)):
+        calibrated[held_out] = fit_sigmoid(model, X[~held_out], y[~held_out]).predict_proba(X[held_out])[:, 1]
     own = model.predict_proba(X)[:, 1].astype(np.float64)
     certain_and_wrong = bool(np.any(own == 1 - y))
     raw, sigmoid = log_losses(y, own), log_losses(y, calibrated)
     gain = float(np.mean(raw - sigmoid))
-    standard_error = float(np.std(raw - sigmoid, ddof=1) / np.sqrt(len(y)))
+    sums = np.bincount(groups, raw - sigmoid - gain)
+    standard_error = float(np.sqrt(np.sum(sums**2) * len(sums) / (len(sums) - 1)) / len(y))
     chosen = "sigmoid" if certain_and_wrong or gain > standard_error else "none"
     return CalibrationComparison(chosen, len(y), float(np.mean(raw)), float(np.mean(sigmoid)), gain, standard_error)

@@ -11,14 +11,17 @@ from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata, t
-from sklearn.model_selection import StratifiedKFold, train_test_split
+from sklearn.model_selection import train_test_split
 from sklearn.utils.parallel import Parallel, delayed
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from loan_approval.data.datasets import Dataset
-from loan_approval.evaluation.metrics import Interval, fast_auc, rank_p_value
-from loan_approval.training.fit import FEWEST_PER_LABEL, Recipe, check_fit
+from loan_approval.data.shape import FEWEST_PER_LABEL, count_distinct
+from loan_approval.evaluation.intervals import Interval, rank_p_value
+from loan_approval.evaluation.metrics import fast_auc
+from loan_approval.training.fit import Recipe, check_fit
+from loan_approval.training.folds import assign_folds, labels_of_groups
 from serve.contract.contract import Contract
 
 FOLDS = 5
@@ -32,11 +35,13 @@ class CrossValidation:
     """Out-of-fold scores of n train rows, from R repeats of K folds.
 
     y: (n,) codes.   p, fold: (R, n) uncalibrated probabilities, and the number of the fold that held the row out.
+    groups: (n,) the number of the distinct row that each row is; equal rows share their folds.
     """
 
     y: np.ndarray
     p: np.ndarray
     fold: np.ndarray
+    groups: np.ndarray
 
     def fold_aucs(self) -> np.ndarray:
         """Return (R, K) AUCs, each of one model on the rows it never saw."""
@@ -67,7 +72,7 @@ class CrossValidation:
         for p, fold, ranked in zip(self.p, self.fold, ranks, strict=True):
             for held_out in (fold == number for number in np.unique(fold)):
                 ranked[held_out] = (rankdata(p[held_out]) - 0.5) / held_out.sum()
-        return rank_p_value(self.y, ranks.mean(axis=0), seed, permutations)
+        return rank_p_value(self.y, ranks.mean(axis=0), seed, self.groups, permutations)
 
 
 @dataclass(frozen=True)
@@ -84,17 +89,13 @@ def cross_validate(
 ) -> CrossValidation:
     """Score each train row once a repeat by a model that never saw it. Raises DataError, FactoryError."""
     check_fit(recipe, dataset)
-    X, y = dataset.rows("train")
-    fold = np.empty((repeats, len(y)), dtype=np.int64)
-    for repeat in range(repeats):
-        splitter = StratifiedKFold(folds, shuffle=True, random_state=recipe.seed + repeat)
-        for number, (_, held_out) in enumerate(splitter.split(X, y)):
-            fold[repeat, held_out] = number
+    (_, y), groups = dataset.rows("train"), dataset.distinct("train")
+    fold = np.array([assign_folds(y, groups, folds, recipe.seed + repeat) for repeat in range(repeats)])
     parts = [(numbers != k, numbers == k) for numbers in fold for k in range(folds)]
     p = np.empty(fold.shape)
     for i, scores in enumerate(_scores(recipe, dataset, parts, "cross-validation" if progress else None)):
         p[i // folds, parts[i][1]] = scores
-    return CrossValidation(y, p, fold)
+    return CrossValidation(y, p, fold, groups)
 
 
 def learning_curve(
@@ -104,19 +105,28 @@ def learning_curve(
 
     A fold in which a share leaves too few rows of a label is left out.
     """
-    y, fold_aucs = whole.y, whole.fold_aucs()
+    y, groups, fold_aucs = whole.y, whole.groups, whole.fold_aucs()
+    labels = labels_of_groups(y, groups, FEWEST_PER_LABEL)
     parts, share_of_part = [], []
     for share, number in product(shares, range(fold_aucs.shape[1])):
         learn, held_out = np.flatnonzero(whole.fold[0] != number), np.flatnonzero(whole.fold[0] == number)
-        if share * min(np.bincount(y[learn], minlength=2)) >= FEWEST_PER_LABEL:
-            chosen, _ = train_test_split(learn, train_size=share, random_state=recipe.seed, stratify=y[learn])
-            parts.append((chosen, held_out))
+        if share * min(count_distinct(y[learn], groups[learn])) >= FEWEST_PER_LABEL:
+            distinct = np.unique(groups[learn])
+            kept, _ = train_test_split(distinct, train_size=share, random_state=recipe.seed, stratify=labels[distinct])
+            parts.append((_rows_of(kept, groups), held_out))
             share_of_part.append(share)
     scored = zip(parts, _scores(recipe, dataset, parts, "learning curve"), strict=True)
     aucs = np.array([fast_auc(y[held_out], scores) for (_, held_out), scores in scored])
     rows, of_part = np.array([len(chosen) for chosen, _ in parts]), np.array(share_of_part)
     points = [_point(rows[of_part == share], aucs[of_part == share]) for share in dict.fromkeys(share_of_part)]
     return [*points, _point(np.array(len(y) * (1 - 1 / fold_aucs.shape[1])), fold_aucs)]
+
+
+def _rows_of(chosen: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Return the row numbers of the chosen groups, in their order."""
+    order = np.argsort(groups, kind="stable")
+    first, last = (np.searchsorted(groups[order], chosen, side) for side in ("left", "right"))
+    return np.concatenate([order[begin:end] for begin, end in zip(first, last, strict=True)])
 
 
 def _point(rows: np.ndarray, aucs: np.ndarray) -> CurvePoint:

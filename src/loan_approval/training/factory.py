@@ -27,6 +27,8 @@ class ModelFactory(ABC):
     name: ClassVar[str]
     # Trees compare in float32 in the graph: they must learn on what the graph will see.
     learns_on_float32: ClassVar[bool] = False
+    # Whether it can be held to the contract's directions while it learns.
+    keeps_directions: ClassVar[bool] = True
     # Types of this model that skops may load, beyond those it knows.
     trusted_types: ClassVar[tuple[str, ...]] = ()
 

@@ -12,12 +12,12 @@ from sklearn.inspection import permutation_importance
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from loan_approval.data.datasets import SPLITS, Dataset
-from loan_approval.errors import DataError, FactoryError
+from loan_approval.data.datasets import Dataset
+from loan_approval.data.shape import check_labels
+from loan_approval.errors import FactoryError
 from loan_approval.training import calibration, factory
 from serve.contract.contract import Contract
 
-FEWEST_PER_LABEL = 10  # rows of each label a split must have, twice the folds of the cross-validation
 PERMUTATIONS, PERMUTED_ROWS = 5, 4000  # of a feature's importance
 
 
@@ -72,7 +72,9 @@ def choose_calibration(
     pipeline = _fit_uncalibrated(recipe, dataset)
     X, y = dataset.rows("calibrate")
     with threadpool_limits(1):
-        compared = calibration.compare_calibrations(pipeline[-1], pipeline[:-1].transform(X), y, recipe.seed)
+        compared = calibration.compare_calibrations(
+            pipeline[-1], pipeline[:-1].transform(X), y, recipe.seed, dataset.distinct("calibrate")
+        )
     return replace(recipe, calibration=compared.chosen if choice == calibration.AUTO else choice), compared
 
 
@@ -86,15 +88,11 @@ def _fit_uncalibrated(recipe: Recipe, dataset: Dataset) -> Pipeline:
 
 
 def check_fit(recipe: Recipe, dataset: Dataset) -> None:
-    """Raise DataError when a split has too few rows of a label to learn from.
+    """Raise DataError when a split has too few distinct rows of a label to learn from.
 
     Raise FactoryError when the preprocessor's output has not one direction and one name a column.
     """
-    for split in SPLITS:
-        for code, count in enumerate(np.bincount(dataset.rows(split)[1], minlength=2)):
-            if count < FEWEST_PER_LABEL:
-                found = f"{count} rows of split {split} are {dataset.contract.label(code)!r}"
-                raise DataError(f"{dataset.name}: {found}, expected at least {FEWEST_PER_LABEL}")
+    check_labels(dataset)
     X, _ = dataset.rows("train")
     columns = recipe.make_pipeline(dataset.contract).named_steps["preprocess"].fit_transform(X).shape[1]
     expected = len(factory.output_directions(dataset.contract))

@@ -8,7 +8,8 @@ import numpy as np
 from scipy.stats import rankdata
 
 from loan_approval.evaluation.costs import Comparison
-from loan_approval.evaluation.metrics import Interval, fast_auc, rank_p_value
+from loan_approval.evaluation.intervals import Interval, rank_p_value
+from loan_approval.evaluation.metrics import fast_auc
 from loan_approval.training.cross_validation import CrossValidation
 from loan_approval.validation.parity import ParityReport
 from serve.model.reasons import NOTHING
@@ -60,14 +61,15 @@ def signal_gate(validation: CrossValidation, seed: int) -> Gate:
     return Gate("signal", passed, words, numbers)
 
 
-def confirmation_gate(y: np.ndarray, p: np.ndarray, seed: int) -> Gate:
+def confirmation_gate(y: np.ndarray, p: np.ndarray, seed: int, groups: np.ndarray | None = None) -> Gate:
     """Pass when the file ranks rows it never saw better than chance.
 
-    y, p: (n,) labels and the file's probabilities of the test rows.   The one-sided level of 10 % is exact: the model
+    y, p: (n,) labels and the file's probabilities of the test rows.   groups: (n,) the number of the distinct row that
+    each row is, None where all are distinct.   The one-sided level of 10 % is exact: the model
     does not depend on these labels. Out-of-fold scores depend on the labels of other folds, so that noise passes the
     signal gate more often than its level says.
     """
-    auc, p_value = fast_auc(y, p), rank_p_value(y, rankdata(p), seed)
+    auc, p_value = fast_auc(y, p), rank_p_value(y, rankdata(p), seed, groups)
     passed = p_value <= CONFIRMATION_LEVEL
     verdict = "ranks better than chance" if passed else "cannot be told from chance"
     numbers = f"AUC {auc:.3f}, p-value {p_value:.4f} (at most {CONFIRMATION_LEVEL} required)"

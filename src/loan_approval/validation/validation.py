@@ -84,7 +84,7 @@ def judge(
     pipeline = tracking.load_pipeline(candidate.version, trusted)
     return [
         gates.signal_gate(validation, seed),
-        gates.confirmation_gate(y_test, candidate.scorer.score(X_test), seed),
+        gates.confirmation_gate(y_test, candidate.scorer.score(X_test), seed, dataset.distinct("test")),
         compare_with_champion(candidate, champion, dataset, margins, seed),
         gates.parity_gate(prove_parity(candidate.data, pipeline, dataset.X, seed)),
     ]
@@ -117,14 +117,14 @@ def compare_on_test_rows(
 
     None where the splits differ, as the champion may have been trained on these test rows.
     """
-    if champion is None or _basis_of_splits(champion.scorer.contract) != _basis_of_splits(dataset.contract):
+    if champion is None or basis_of_splits(champion.scorer.contract) != basis_of_splits(dataset.contract):
         return None
     X, y = dataset.rows("test")
     new, old = ((p := scorer.score(X), scorer.decide(p)) for scorer in (candidate.scorer, champion.scorer))
-    return compare(y, new, old, Costs.of_rule(candidate.scorer.decision_rule), seed)
+    return compare(y, new, old, Costs.of_rule(candidate.scorer.decision_rule), seed, dataset.distinct("test"))
 
 
-def _basis_of_splits(contract: Contract) -> tuple[object, ...]:
+def basis_of_splits(contract: Contract) -> tuple[object, ...]:
     """Return what determines the splits: the salt and the encoding of the scored features."""
     return contract.split_salt, [(feature.name, feature.type, feature.values) for feature in contract.scored]
 

@@ -154,8 +154,22 @@ def test_what_is_broken_is_named_by_row_kind_and_expectation_and_never_by_value(
     assert [finding.numbers for finding in findings] == [{"rows": 1}, {"rows": 12}]
 
 
-def test_a_broken_column_is_compared_no_further_and_the_others_are(found):
-    findings = found(lambda frame: put("home", "castle")(scale_amounts(0.3)(frame)))
+def test_one_bad_cell_hides_no_jump_in_missing_values_of_its_column(found):
+    jump = put("children", "", slice(0, 500))
+    findings = found(lambda frame: put("children", "many", slice(600, 601))(jump(frame)))
+    assert {("contract", "children"), ("missing", "children")} <= above_ok(findings, "severe")
+
+
+def test_bad_cells_are_named_and_the_other_rows_are_like_the_reference(found):
+    findings = found(put("home", "castle", slice(0, 20)))
+    assert above_ok(findings, "severe") == {("contract", "home")}
+    assert above_ok(findings, "warning") == set()
+    (rows,) = [finding for finding in findings if finding.kind == "rows"]
+    assert rows.numbers == {"before": 1500, "now": 1480}
+
+
+def test_a_column_broken_in_most_rows_is_compared_no_further_and_the_others_are(found):
+    findings = found(lambda frame: put("home", "castle", slice(0, 800))(scale_amounts(0.3)(frame)))
     assert {finding.kind for finding in findings if finding.subject == "home"} == {"contract"}
     assert ("distribution", "amount") in above_ok(findings, "severe")
 

@@ -142,7 +142,7 @@ def test_data_like_the_old_pass_the_command_with_both_reports(make_folder, repor
     write_simulation(tmp_path / "new.csv", rows=500, seed=4)
     cli.main(["check-data", "--dataset", str(folder), "--csv", str(tmp_path / "new.csv"), "-p", "fewer_rows=0.9"])
     shown = capsys.readouterr().out
-    assert "warning  rows: rows: 500 rows, the reference has 600; expected 90%" in shown
+    assert "warning  rows: rows: 500 rows that keep the contract, the reference has 600; expected 90%" in shown
     assert "compared with mine/dataset.csv itself" in shown
     assert shown.endswith(f"{folder}: sound with warnings\n")
     index = (reports / "index.html").read_text()

@@ -1,22 +1,17 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 
+from loan_approval.evaluation.intervals import Interval
 from loan_approval.evaluation.metrics import (
-    Interval,
     auc_interval,
-    bootstrap,
-    bootstrap_mean,
     comparable,
     evaluate,
     fast_auc,
     metric_intervals,
     quantile_bands,
-    rank_p_value,
     slice_errors,
-    wilson_interval,
     worst_decisions,
 )
 
@@ -52,59 +47,9 @@ def test_metrics_are_of_the_given_decisions():
     assert set(map(type, metrics.values())) == {float}
 
 
-def auc_p_value(y, p, seed, permutations=2000):
-    return rank_p_value(y, rankdata(p), seed, permutations)
-
-
-def test_the_p_value_is_small_where_there_is_signal():
-    assert auc_p_value(*drawn(), seed=1, permutations=200) == pytest.approx(1 / 201)
-
-
-def test_the_p_value_is_uniform_where_there_is_none():
-    p_values = [auc_p_value(*drawn(60, 0, seed), seed, permutations=99) for seed in range(100)]
-    assert np.mean(p_values) == pytest.approx(0.5, abs=0.1)
-    assert np.mean(np.array(p_values) <= 0.2) == pytest.approx(0.2, abs=0.12)
-
-
-def test_the_p_value_follows_from_the_seed():
-    assert auc_p_value(*drawn(30, 0.1), seed=1) == auc_p_value(*drawn(30, 0.1), seed=1)
-
-
-def test_the_interval_holds_the_estimate_and_nineteen_of_twenty_draws():
-    y, p = drawn()
-    statistics = []
-
-    def auc(rows):
-        statistics.append(fast_auc(y[rows], p[rows]))
-        return statistics[-1]
-
-    interval = bootstrap(auc, len(y), 1)
-    assert interval.low < interval.value < interval.high
-    assert interval.value == statistics.pop() == fast_auc(y, p)
-    assert np.mean([interval.low <= each <= interval.high for each in statistics]) == pytest.approx(0.95, abs=0.005)
-
-
-def test_the_interval_of_a_mean_is_that_of_a_sample_mean():
-    values = np.random.default_rng(0).normal(3, 2, 400)
-    interval = bootstrap_mean(values, seed=1)
-    assert interval.value == np.mean(values)
-    assert (interval.high - interval.low) / 2 == pytest.approx(1.96 * values.std() / 20, rel=0.1)
-
-
-@pytest.mark.parametrize(
-    ("count", "rows", "low", "high"), [(2, 10, 0.0567, 0.5098), (0, 4, 0, 0.4899), (4, 4, 0.5101, 1), (0, 0, 0, 1)]
-)
-def test_the_interval_of_a_share_is_wilsons(count, rows, low, high):
-    assert wilson_interval(count, rows) == pytest.approx((low, high), abs=1e-4)
-
-
 def test_draws_of_a_single_class_are_left_out():
     interval = auc_interval(np.array([0, 0, 0, 1]), np.array([0.1, 0.2, 0.3, 0.4]), seed=1)
     assert interval == Interval(1.0, 1.0, 1.0)
-
-
-def test_an_interval_reads_as_estimate_and_bounds():
-    assert str(Interval(0.87654, 0.85, 0.9)) == "0.877 [0.850, 0.900]"
 
 
 def sliced(rows=300):

@@ -4,7 +4,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from loan_approval.evaluation.metrics import Interval
+from loan_approval.evaluation.intervals import Interval
 from loan_approval.evaluation.reliability import measure_reliability
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from loan_approval.drift.drift import Finding
 from loan_approval.evaluation.costs import Costs
+from loan_approval.monitor.report import approvals_over_time
 from loan_approval.plots import decisions
 from loan_approval.plots.decisions import plot_approvals, plot_score_drift
 
@@ -121,3 +122,19 @@ def test_score_drift_names_reference_and_decisions_of_each_version():
     (axes,) = plot_score_drift({"version 1": (p, p / 2)}).axes
     names = [text.get_text() for text in axes.get_legend().get_texts()]
     assert names == ["version 1, reference", "version 1, decisions"]
+
+
+@pytest.mark.parametrize("rows", [1, 10, 37])
+@pytest.mark.parametrize("code", [0, 1])
+def test_approvals_of_one_kind_within_a_minute_are_shown(rows, code, tmp_path):
+    times = pd.to_datetime(["2026-11-01T12:00:00Z"] * rows)
+    made = pd.DataFrame({"time": times, "code": code, "band": ""})
+    plot_approvals(approvals_over_time(made)).savefig(tmp_path / "figure.png")
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_curves_of_a_single_label_are_shown(label, tmp_path):
+    rows = {"calibrate rows": (np.full(10, label), np.full(10, 0.7))}
+    decisions.plot_cost_curve(rows, COSTS, 0.66, "expected cost").savefig(tmp_path / "cost.png")
+    decisions.plot_approval_rate(rows, COSTS, 0.66, (0.6, 0.7)).savefig(tmp_path / "rate.png")
+    decisions.plot_review_band(*rows["calibrate rows"], COSTS, 0.66, (0.6, 0.7)).savefig(tmp_path / "band.png")

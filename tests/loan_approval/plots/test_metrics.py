@@ -111,3 +111,18 @@ def test_missing_shows_the_percentage_of_each_column():
 def test_there_is_one_distribution_a_feature_and_none_of_the_target():
     axes = [axes for axes in FIGURES["distributions"]().axes if axes.get_visible()]
     assert [each.get_title() for each in axes] == ["income", "home", "nothing", "same"]
+
+
+@pytest.mark.parametrize("rows", [1, 10, 200])
+@pytest.mark.parametrize("label", [0, 1])
+def test_plots_show_rows_of_a_single_label_with_equal_scores(rows, label, tmp_path):
+    y, p = np.full(rows, label), np.full(rows, 0.7)
+    frame = pd.DataFrame({"income": RNG.random(rows), "nothing": np.full(rows, np.nan), "granted": y})
+    for figure in (
+        metrics.plot_calibration(measure_reliability(y, p, seed=1), "test"),
+        metrics.plot_confusion(y, p >= 0.5, LABELS, "test"),
+        metrics.plot_roc({"one": (y, p)}, "test"),
+        metrics.plot_scores(y, p, 0.45, LABELS, "test"),
+        metrics.plot_distributions(frame, "granted", LABELS),
+    ):
+        figure.savefig(tmp_path / "figure.png")

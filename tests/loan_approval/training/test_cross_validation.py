@@ -24,7 +24,7 @@ def made(scores, rows=200, folds=4, seed=0):
     rng = np.random.default_rng(seed)
     y = rng.permutation(np.arange(rows) % 2)
     fold = np.array([rng.permutation(np.arange(rows) % folds) for _ in range(3)])
-    return CrossValidation(y, np.array([scores(y, rng) for _ in range(3)]), fold)
+    return CrossValidation(y, np.array([scores(y, rng) for _ in range(3)]), fold, np.arange(rows))
 
 
 def test_each_train_row_is_scored_once_a_repeat_by_a_model_that_never_saw_it(loans, validated):
@@ -102,8 +102,8 @@ def test_the_p_value_is_uniform_for_scores_that_know_nothing():
 def test_more_repeats_of_the_same_scores_do_not_lower_the_p_value():
     p = np.random.default_rng(4).random(200)
     three = made(lambda y, rng: p + 0.1 * y)
-    one = CrossValidation(three.y, three.p[:1], three.fold[:1])
-    many = CrossValidation(three.y, np.repeat(three.p[:1], 9, axis=0), np.repeat(three.fold[:1], 9, axis=0))
+    one = replace(three, p=three.p[:1], fold=three.fold[:1])
+    many = replace(three, p=np.repeat(three.p[:1], 9, axis=0), fold=np.repeat(three.fold[:1], 9, axis=0))
     assert 0.001 < one.p_value(1) < 0.2
     assert many.p_value(1) == one.p_value(1)
 
@@ -133,7 +133,7 @@ def test_the_description_is_a_json_document(loans, validated):
 @pytest.mark.parametrize("code", [0, 1])
 def test_a_split_needs_rows_of_either_label(loans, split, code):
     y = np.where(loans.splits == split, 1 - code, loans.y)
-    with pytest.raises(DataError, match=f"0 rows of split {split} are"):
+    with pytest.raises(DataError, match=f"0 distinct rows of split {split} are"):
         cross_validate(LOGISTIC, replace(loans, y=y))
 
 

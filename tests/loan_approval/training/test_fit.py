@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
 
+from loan_approval.data.shape import FEWEST_PER_LABEL
 from loan_approval.errors import DataError, FactoryError
 from loan_approval.training.factory import output_names
 from loan_approval.training.fit import (
-    FEWEST_PER_LABEL,
     Recipe,
     check_fit,
     choose_calibration,
@@ -98,7 +98,7 @@ def test_calibrate_rows_change_the_calibration_but_not_the_ranking_model(loans):
 def test_a_split_needs_rows_of_either_label(loans, split, code):
     y = np.where(loans.splits == split, 1 - code, loans.y)
     label = loans.contract.label(code)
-    with pytest.raises(DataError, match=f"loans: 0 rows of split {split} are '{label}', expected at least 10"):
+    with pytest.raises(DataError, match=f"loans: 0 distinct rows of split {split} are '{label}', expected at least 10"):
         fit(LOGISTIC, replace(loans, y=y))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from loan_approval.evaluation.costs import Comparison
-from loan_approval.evaluation.metrics import Interval
+from loan_approval.evaluation.intervals import Interval
 from loan_approval.training.cross_validation import CrossValidation, cross_validate
 from loan_approval.training.factory import ModelFactory, factory_names
 from loan_approval.training.fit import Recipe
@@ -42,7 +42,7 @@ def validated(signal, rows=400, seed=5):
     rng = np.random.default_rng(seed)
     y = rng.permutation(np.arange(rows) % 2)
     p = np.array([signal * y + rng.normal(size=rows) for _ in range(3)])
-    return CrossValidation(y, p, np.array([rng.permutation(np.arange(rows) % 5) for _ in range(3)]))
+    return CrossValidation(y, p, np.array([rng.permutation(np.arange(rows) % 5) for _ in range(3)]), np.arange(rows))
 
 
 def test_a_model_of_real_signal_passes(loans):
@@ -72,7 +72,7 @@ def test_signal_needs_a_small_p_value_and_an_interval_above_chance(monkeypatch, 
 
 def test_the_scale_of_uncalibrated_scores_does_not_matter():
     given = validated(1)
-    overconfident = CrossValidation(given.y, 1 / (1 + np.exp(-50 * given.p)).round(12), given.fold)
+    overconfident = replace(given, p=1 / (1 + np.exp(-50 * given.p)).round(12))
     assert signal_gate(given, seed=7).passed
     assert signal_gate(overconfident, seed=7).passed
 

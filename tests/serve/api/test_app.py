@@ -3,6 +3,7 @@ import re
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from urllib.parse import urljoin
 
 import pytest
 
@@ -61,13 +62,18 @@ def test_a_body_may_be_as_large_as_the_settings_say(shelf, make_app, size, statu
     assert client.post("/api/v2/predict", data=body, content_type="application/json").status_code == status
 
 
-@pytest.mark.parametrize(
-    ("path", "there"),
-    [("/docs", "/docs/"), ("/docs?a=b", "/docs/?a=b")],
-)
-def test_a_redirect_names_no_host_and_no_scheme(make_app, path, there):
+@pytest.mark.parametrize(("path", "there"), [("/docs", "docs/"), ("/docs?a=b", "docs/?a=b")])
+def test_a_redirect_names_no_host_no_scheme_and_no_path_that_a_proxy_may_have_changed(make_app, path, there):
     response = make_app().test_client().get(path, headers={"Host": "elsewhere"})
     assert (response.status_code, response.headers["Location"], response.data) == (308, there, b"")
+    assert urljoin(f"https://bank.example/loans{path}", there) == f"https://bank.example/loans/{there}"
+
+
+def test_a_redirect_of_a_deeper_path_is_relative_to_it(make_app):
+    app = make_app()
+    app.add_url_rule("/a/b/", view_func=lambda: "")
+    there = app.test_client().get("/a/b").headers["Location"]
+    assert urljoin("https://bank.example/loans/a/b", there) == "https://bank.example/loans/a/b/"
 
 
 def test_the_application_follows_the_pointer_on_a_thread_that_ends_with_the_process(make_app):

@@ -178,8 +178,16 @@ REQUESTS = {
     "two content types": post(LOANS, "Content-Type: application/json\r\nContent-Type: application/json"),
     "no content type": post(LOANS, "Content-Type: "),
     "a trace": post(LOANS, TRACE),
+    "a trace with a state": post(LOANS, TRACE, "tracestate: a=1", "tracestate: b=2"),
+    "a state without a trace": post(LOANS, "tracestate: a=1"),
+    "a request id": post(LOANS, "X-Request-ID: lab-4711"),
+    "a request id with a space": post(LOANS, "X-Request-ID: lab 4711"),
+    "two request ids": post(LOANS, "X-Request-ID: a", "X-Request-ID: b"),
+    "all of these": post(LOANS, "x-request-id: a", "tracestate: a=1", TRACE),
     "a trace that is none": post(LOANS, "traceparent: 00-0-0-0"),
     "gzip": post(LOANS, "Content-Encoding: gzip"),
+    "an unknown encoding": post(LOANS, "Content-Encoding: br"),
+    "an answer in gzip": post(LOANS, "Accept-Encoding: gzip"),
     "identity": post(LOANS, "Content-Encoding: identity"),
     "expectation": post(LOANS, "Expect: 100-continue"),
     "an unknown expectation": post(LOANS, "Expect: the-moon"),
@@ -235,6 +243,13 @@ def test_the_lane_leaves_every_other_request_to_flask(apps, method, target, head
     lane = lane_of(apps["loans"])
     assert lane(b"POST", b"/api/v2/predict", JSON)(LOANS) is not None
     assert lane(method, target, headers) is None
+
+
+def test_the_lane_returns_what_a_caller_finds_its_request_by(apps):
+    sent = {b"traceparent": TRACE.split()[1].encode(), b"tracestate": b"a=1", b"x-request-id": b"lab-4711"}
+    answer = lane_of(apps["loans"])(b"POST", b"/api/v2/predict", JSON | sent)(LOANS)
+    for name, value in sent.items():
+        assert re.search(rb"(?i)\r\n%b: %b\r\n" % (name, re.escape(value)), answer)
 
 
 def test_without_a_model_the_lane_answers_nothing(tmp_path):

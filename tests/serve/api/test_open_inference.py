@@ -164,6 +164,20 @@ def test_decision_id_and_reasons_are_in_the_answer_on_request(client):
     assert reasons == {"name": "reasons", "datatype": "BYTES", "shape": [1], "data": [" ".join(batch[0]["reasons"])]}
 
 
+@pytest.mark.parametrize("parameters", [None, {"reasons": False}, {"reasons": True}])
+def test_reasons_are_an_output_that_may_be_asked_for_by_name(client, parameters):
+    explained = infer(client, matrix(ROW), parameters={"reasons": True}).json["outputs"][-1]
+    wanted = [{"name": "reasons"}, {"name": "band"}]
+    response = infer(client, matrix(ROW), outputs=wanted, parameters=parameters).json
+    assert response["outputs"] == [explained, {"name": "band", "datatype": "BYTES", "shape": [1], "data": ["approve"]}]
+
+
+@pytest.mark.parametrize(("name", "value"), [("details", "true"), ("reasons", 1), ("reasons", None)])
+def test_a_known_parameter_that_is_no_boolean_is_400(client, name, value):
+    response = infer(client, matrix(ROW), parameters={name: value})
+    assert (response.status_code, response.json["error"]) == (400, f"parameters.{name}: expected true or false")
+
+
 def test_the_first_fault_stands_in_the_one_text_that_clients_print(client):
     response = infer(client, matrix([17, *ROW[1:]]))
     assert response.status_code == 422

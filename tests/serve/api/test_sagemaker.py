@@ -22,8 +22,7 @@ def test_a_csv_without_a_header_is_in_contract_order(client, end, mark):
     body = mark + ROWS_ALONE.replace("\n", end)
     expected = invoke(client, CSV, "text/csv").json
     assert send(client, mark + CSV, "text/csv").json == expected
-    if not mark:
-        assert send(client, body, "text/csv").json == expected == {"predictions": [1, 0, 1]}
+    assert send(client, body, "text/csv").json == expected == {"predictions": [1, 0, 1]}
 
 
 def test_an_empty_cell_of_the_first_row_is_missing(client):
@@ -65,6 +64,29 @@ def test_what_is_accepted_decides_the_form_of_the_answer(client):
     assert send(client, CSV, "text/csv", accept="*/*").json == {"predictions": [1, 0, 1]}
 
 
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        ("text/csv;q=0.5, application/json;q=0.9", "application/json"),
+        ("application/json;q=0.5, application/jsonlines", "application/jsonlines"),
+        ("application/jsonlines;q=0.1, */*", "application/json"),
+        ("text/csv, */*;q=0.1", "text/csv"),
+        ("text/csv, application/json", "text/csv"),
+        ("text/csv; charset=utf-8", "text/csv"),
+        ("text/*", "text/csv"),
+        ("text/csv;q=0", "application/json"),
+        ("application/x-ndjson", "application/jsonlines"),
+        ("image/png", "application/json"),
+    ],
+)
+def test_the_form_accepted_most_is_answered(client, accept, form):
+    assert send(client, CSV, "text/csv", accept=accept).mimetype == form
+
+
+def test_lines_stay_lines_where_anything_is_accepted(client):
+    assert send(client, LINES, "application/jsonlines", accept="text/html, */*;q=0.8").text == "1\n0\n1\n"
+
+
 def test_custom_attributes_ask_for_more(client):
     response = send(client, LINES, "application/jsonlines", attributes="details=true, reasons=true")
     documents = [json.loads(line) for line in response.text.splitlines()]
@@ -82,6 +104,13 @@ def test_custom_attributes_ask_for_more(client):
         },
     )
     assert [each["code"] for each in params.json["predictions"]] == [0, 1]
+
+
+@pytest.mark.parametrize("attributes", ["c000b4f9-df62-4c85-a0bf-7c525f9104a4", "request 7"])
+def test_an_id_of_the_caller_s_own_asks_for_nothing(client, attributes):
+    assert send(client, CSV, "text/csv", attributes=attributes).json == {"predictions": [1, 0, 1]}
+    both = send(client, LINES, "application/jsonlines", attributes=f"{attributes}, details=true")
+    assert "decision_id" in json.loads(both.text.splitlines()[0])
 
 
 @pytest.mark.parametrize("attributes", ["details", "details=yes", "more=true", "details=true;reasons=true"])

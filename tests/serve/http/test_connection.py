@@ -10,6 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from serve.http.connection import Connection
+from serve.http.listening import has_arrived
 from tests.raw_http import connect, exchange, get, post, read_answer, read_answers
 from tests.serve.http.front_server import BIG, HEAD, FrontServer, is_empty, refused
 from tests.waiting import wait_until
@@ -328,6 +329,21 @@ def test_a_draining_front_closes_idle_connections_and_answers_the_rest(serve, ap
                 (answer,) = read_answers(stream)
                 assert (answer.status, answer.header("connection")) == (200, "close")
     wait_until(lambda: is_empty(server))
+
+
+def test_a_connection_is_not_idle_while_the_system_holds_a_request_that_was_not_read(server):
+    with connect(server.port) as client:
+        wait_until(lambda: len(server.front.connections) == 1)
+        (connection,) = server.front.connections
+        server.on_loop(connection._transport.pause_reading)
+        client.sendall(get("/late"))
+        wait_until(lambda: server.on_loop(lambda: has_arrived(connection._transport)))
+        server.on_loop(lambda: connection.close_if_idle(-1.0))
+        server.on_loop(connection._transport.resume_reading)
+        with client.makefile("rb") as stream:
+            assert read_answer(stream).body == b"GET /late 0"
+        server.on_loop(lambda: connection.close_if_idle(-1.0))
+        assert client.recv(1) == b""
 
 
 def test_a_crowded_front_closes_idle_connections_only(serve, application, monkeypatch):

@@ -1,9 +1,11 @@
-import asyncio
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
+from werkzeug.wsgi import get_current_url
 
 from serve.http.front import Front
 from serve.settings import Settings
@@ -119,16 +121,24 @@ def test_every_target_has_the_limit_of_the_service(server):
     assert server.front.body_limit(b"/anything") == LIMIT
 
 
-def test_the_caller_that_has_sent_most_of_its_body_sends_on_first(gate):
-    read: list[int] = []
+def test_encoded_bodies_which_may_become_large_do_not_keep_small_ones_waiting(gate):
+    settings = Settings(max_queue=10, threads=2, max_body_bytes=LIMIT)
+    with serving(lambda: Front(StubService(gate, LIMIT), settings)) as server, ExitStack() as callers:
+        for _ in range(2):  # as many as there are threads for small bodies
+            callers.enter_context(connect(server.port)).sendall(post(b"{}", "Content-Encoding: gzip"))
+        wait_until(lambda: server.front.in_flight == 2)
+        assert ask(server, get("/urgent")) == b"answered"
+        gate.open.set()
 
-    async def wait_for_reads() -> None:
-        front = Front(StubService(gate, LIMIT, lane), Settings())
-        for held in (1, 5, 3, 5):
-            front.read_later(held, lambda held=held: read.append(held))
-        for turn in range(1, 5):
-            await asyncio.sleep(0)
-            assert len(read) == turn  # one in each turn of the loop
 
-    asyncio.run(wait_for_reads())
-    assert read == [5, 5, 3, 1]
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [({"host": "::", "port": 8000}, b"http://[::]:8000/"), ({"socket": Path("serve.sock")}, b"http://localhost/")],
+)
+def test_a_request_without_a_host_has_an_address_that_stands_in_a_url(settings, name):
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        start_response("200 OK", [])
+        return [get_current_url(environ).encode()]
+
+    with serving(lambda: Front(StubService(application), Settings(**settings))) as server:
+        assert ask(server, b"GET / HTTP/1.0\r\n\r\n") == name

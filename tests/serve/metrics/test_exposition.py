@@ -1,10 +1,16 @@
+import os
+import platform
 import re
 
+import onnxruntime
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
+from prometheus_client.parser import text_string_to_metric_families as text_families
 
+import serve
 from serve.metrics import exposition
 from serve.metrics.counters import Key
-from serve.metrics.exposition import BUCKETS, DIFFERENCES, METRICS, expose
+from serve.metrics.exposition import BUCKETS, DIFFERENCES, METRICS, choose_format, expose
 from tests.exposition import read_series
 
 
@@ -40,5 +46,53 @@ def test_the_buckets_of_a_histogram_are_cumulative(name, bounds):
 
 def test_every_metric_is_described_once_even_before_it_is_counted():
     helps = re.findall(r"^# HELP (\w+) .", expose({}).decode(), re.MULTILINE)
-    assert [name.removesuffix("_total") for name in helps] == [metric.name for metric in METRICS]
+    names = [metric.name for metric in METRICS]
+    assert [name.removesuffix("_total") for name in helps] == [*names, "loan_approval_build_info"]
     assert len(set(helps)) == len(helps)
+
+
+def test_the_build_is_told_by_its_versions():
+    labels = ("version", "revision", "python", "onnxruntime")
+    text = expose({}, revision="abc123").decode()
+    versions = (serve.__version__, "abc123", platform.python_version(), onnxruntime.__version__)
+    assert read_series(text, "loan_approval_build_info", *labels) == {versions: 1}
+
+
+def test_the_processes_are_those_that_were_named():
+    sums = {(exposition.PROCESS, "worker 1"): [os.getpid()], (exposition.PROCESS, "parent"): [os.getppid()] * 2}
+    assert series(sums, "process_open_fds", "process").keys() == {("worker 1",), ("parent",)}
+    assert series(sums, "process", "process") == {}  # the numbers themselves are nobody's business
+
+
+OPEN = "application/openmetrics-text"
+OPENMETRICS = f"{OPEN}; version=1.0.0; charset=utf-8"
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+PROMETHEUS = f"{OPEN};version=1.0.0;q=0.6,{OPEN};version=0.0.1;q=0.5,text/plain;version=1.0.0;q=0.4,*/*;q=0.1"
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        *[(accept, OPENMETRICS) for accept in (OPEN, PROMETHEUS, f"text/html, {OPEN.upper()}", f"{OPEN};version=abc")],
+        *[(accept, TEXT) for accept in ("", "*/*", "text/plain", "text/plain;version=abc", "application/openmetrics")],
+    ],
+)
+def test_a_scraper_gets_the_format_that_it_names(accept, content_type):
+    assert choose_format(accept)[1] == content_type
+
+
+def test_openmetrics_has_the_same_numbers_and_says_where_it_ends():
+    sums = {
+        (exposition.KEY_USES, "lab"): [2],
+        (exposition.SECONDS, "/", "GET", "200"): [1] * (len(BUCKETS) + 2),
+        (exposition.PROCESS, "worker 1"): [os.getpid()],
+    }
+    plain, text = expose(sums).decode(), expose(sums, encode=choose_format(OPEN)[0]).decode()
+    assert text.endswith("# EOF\n")
+    families = {family.name: family for family in openmetrics_families(text)}
+    assert {sample.name for sample in families["loan_key_uses"].samples} == {"loan_key_uses_total"}
+    assert families["process_cpu_seconds"].type == "counter"
+    numbers = [(sample.name, sample.labels, sample.value) for each in families.values() for sample in each.samples]
+    same = [(sample.name, sample.labels, sample.value) for each in text_families(plain) for sample in each.samples]
+    measured = ("process_cpu_seconds_total", "process_open_fds", "process_resident_memory_bytes")
+    assert [each for each in numbers if each[0] not in measured] == [each for each in same if each[0] not in measured]

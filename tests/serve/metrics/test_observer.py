@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from serve.metrics.correlation import Correlation
 from serve.metrics.log_format import JSONFormatter
 from serve.metrics.observer import Observer, make_registry_reports
 from serve.store.live import LiveModel
@@ -27,6 +28,23 @@ LABELS = {
 
 def read(observer: Observer, name: str) -> dict[tuple[str, ...], float]:
     return read_series(observer.expose().decode(), name, *LABELS.get(name, ()))
+
+
+def test_a_shared_observer_names_its_process_and_its_parent_and_an_unshared_one_none(tmp_path):
+    observer = Observer(revision="abc")
+    assert "process_open_fds" not in observer.expose().decode()
+    observer.share(tmp_path / "worker 1")
+    processes = read_series(observer.expose().decode(), "process_open_fds", "process")
+    assert processes.keys() == {("worker 1",), ("parent",)}
+    assert 'revision="abc"' in observer.expose().decode()
+
+
+def test_metrics_come_in_the_format_that_the_scraper_accepts():
+    observer, started = Observer(), []
+    environ = {"PATH_INFO": "/metrics", "REQUEST_METHOD": "GET", "HTTP_ACCEPT": "application/openmetrics-text"}
+    (text,) = observer.metrics_app(environ, lambda *head: started.append(head))
+    assert text.endswith(b"# EOF\n")
+    assert started == [("200 OK", [("Content-Type", "application/openmetrics-text; version=1.0.0; charset=utf-8")])]
 
 
 @pytest.fixture
@@ -146,6 +164,8 @@ def test_the_state_of_the_registry_watcher_is_shown_beside_the_workers(tmp_path)
     assert read(observer, "loan_registry_last_success_timestamp_seconds") == {(): 1_700_000_000.5}
     assert read(observer, "loan_registry_failures") == {(): 3}
     assert read(observer, "loan_workers") == {(): 1}
+    processes = read_series(observer.expose().decode(), "process_open_fds", "process")
+    assert ("registry",) in processes
     assert read(observer, "loan_shadow_registry_failures") == {}
     reports["report_shadow"](FollowerStatus(1_700_000_001.5, 4))
     assert read(observer, "loan_shadow_registry_last_success_timestamp_seconds") == {(): 1_700_000_001.5}
@@ -192,7 +212,7 @@ def test_a_share_in_between_logs_some(caplog):
 def test_a_line_has_the_request_and_no_more(caplog):
     caplog.set_level(logging.INFO, logger="serve")
     observer = Observer(1.0)
-    observer.answered("/api/v2/predict", "POST", 200, 0.0012345, "an-id", TRACE, "7")
+    observer.answered("/api/v2/predict", "POST", 200, 0.0012345, "an-id", "7", Correlation(TRACE, "a=1", "lab-4711"))
     observer.answered("none", "other", 404, 0.001)
     first, second = ({k: v for k, v in line.items() if k not in ("time", "pid")} for line in log_lines(caplog))
     common = {"level": "info", "logger": "serve.request", "message": "request"}
@@ -205,5 +225,6 @@ def test_a_line_has_the_request_and_no_more(caplog):
         "model_version": "7",
         "trace_id": TRACE[3:35],
         "parent_id": TRACE[36:52],
+        "request_id": "lab-4711",
     }
     assert second == common | {"method": "other", "route": "none", "status": 404, "milliseconds": 1.0}

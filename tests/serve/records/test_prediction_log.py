@@ -237,8 +237,9 @@ def test_what_cannot_be_an_applicants_key_is_refused_without_repeating_it(
     assert [line["kind"] for line in logged_by(app, "refusals")] == ["malformed"]
 
 
-def test_without_a_log_the_key_is_not_looked_at(client: FlaskClient, application: dict[str, Any]) -> None:
-    assert client.post(ROUTE, json=application, headers={"X-Applicant-Key": "k" * 257}).status_code == 200
+def test_a_key_is_judged_without_a_log_too(client: FlaskClient, application: dict[str, Any]) -> None:
+    for key, status in (("k" * 256, 200), ("k" * 257, 400)):
+        assert client.post(ROUTE, json=application, headers={"X-Applicant-Key": key}).status_code == status
 
 
 @pytest.mark.parametrize("way", ["lane", "flask"])

@@ -11,6 +11,7 @@ import pytest
 
 from serve.store.store import Store
 from tests.fake_registry import FakeRegistry, fake_registry
+from tests.server_process import promote
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -80,3 +81,11 @@ def test_the_process_does_not_start_without_an_http_address(environment):
     refused = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, timeout=DEADLINE, check=False)
     assert refused.returncode == 1
     assert "MLFLOW_TRACKING_URI names no http or https address" in refused.stderr
+
+
+def test_the_process_does_not_start_on_a_store_of_another_model(environment, model_file):
+    pointer = promote(Store(Path(environment["SERVE_STORE"])), model_file("mixed"))
+    environment["SERVE_MODEL_NAME"] = "loan_approval_model"
+    refused = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, timeout=DEADLINE, check=False)
+    assert refused.returncode == 1
+    assert f"holds the model '{pointer.name}'" in refused.stderr

@@ -8,7 +8,9 @@ import pytest
 
 from serve.model.shapley import Explainer
 from serve.model.verify import verify
+from serve.settings import Settings
 from serve.store.live import LiveModel
+from serve.store.store import open_store
 from tests.serve.store.conftest import LARGEST, NAME, SignedStore
 from tests.signing_keys import make_keys
 from tests.waiting import wait_until
@@ -45,6 +47,16 @@ def test_a_new_pointer_swaps_the_model_and_a_rollback_swaps_it_back(live, shelf,
         live.refresh()
         codes.append(live.current.scorer.answer(application).code)
     assert codes == [1, 0, 1]
+
+
+def test_a_pointer_of_another_model_than_the_given_one_is_refused_and_the_old_one_goes_on(shelf, caplog):
+    pointer = shelf.promote("loans")
+    live = LiveModel(open_store(Settings(store=shelf.store.path, model_name=pointer.name, is_named=True)))
+    live.refresh()
+    shelf.promote("mixed")
+    live.refresh()
+    assert live.current.pointer == pointer
+    assert "it is of the model 'mixed_model', not 'loan_approval_model'" in caplog.text
 
 
 def test_the_same_pointer_loads_nothing_again(live, shelf):

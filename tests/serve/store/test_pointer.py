@@ -52,3 +52,11 @@ def test_a_document_with_other_keys_is_no_pointer(document, tmp_path):
     path.write_text(json.dumps(document))
     with pytest.raises(StoreError, match=r"^production\.json: not a pointer: expected an object with the keys sha256"):
         read_pointer(path, "production")
+
+
+def test_a_pointer_of_another_model_than_the_given_one_is_refused(tmp_path):
+    path = tmp_path / "production.json"
+    path.write_text(json.dumps(asdict(POINTER)))
+    assert read_pointer(path, "production", POINTER.name) == POINTER
+    with pytest.raises(StoreError, match=r"^production\.json: it is of the model 'loan_approval_model', not 'boston'$"):
+        read_pointer(path, "production", "boston")

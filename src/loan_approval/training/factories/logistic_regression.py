@@ -12,7 +12,8 @@ class LogisticRegression(ModelFactory):
     """L2-regularised logistic regression."""
 
     name = "logistic_regression"
+    keeps_directions = False
 
     def make_estimator(self, directions: Sequence[int], seed: int) -> BaseEstimator:
-        """Return the estimator; it can't be held to directions while it learns."""
+        """Return the estimator."""
         return Estimator(C=1.0, max_iter=10_000, random_state=seed)

@@ -1,0 +1,41 @@
+"""Samples of rows and columns for pages and figures that take too long, or too much memory, for a whole data set."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from loan_approval.data.datasets import Dataset
+
+MOST_ROWS, MOST_COLUMNS = 20_000, 40  # of a sweetviz page, whose time grows faster than its columns
+
+
+def sample_frame(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Return at most `MOST_ROWS` rows of a table, drawn by a fixed seed, in their order, with these columns."""
+    return frame.iloc[_draw(len(frame))][list(columns)]
+
+
+def sample_dataset(dataset: Dataset, ranked: Sequence[str]) -> Dataset:
+    """Return at most `MOST_ROWS` rows of a data set, and in its frame the first `MOST_COLUMNS` of the ranked features.
+
+    The columns stay in contract order, the target last.   X keeps all scored features.
+    """
+    rows, kept = _draw(len(dataset.y)), set(ranked[:MOST_COLUMNS]) | {dataset.contract.target.name}
+    frame = dataset.frame.iloc[rows][[name for name in dataset.frame if name in kept]].reset_index(drop=True)
+    return replace(dataset, frame=frame, X=dataset.X[rows], y=dataset.y[rows], splits=dataset.splits[rows])
+
+
+def describe_sample(shown: pd.DataFrame, whole: pd.DataFrame, chosen_by: str) -> str:
+    """Return in words which part of a table is shown; chosen_by: how the columns were chosen."""
+    rows, columns = (f"{part:,} of {all_:,}" for part, all_ in zip(shown.shape, whole.shape, strict=True))
+    if shown.shape == whole.shape:
+        return "Shown: all rows and columns."
+    return f"Shown: a sample, {rows} rows (drawn by chance) and {columns} columns ({chosen_by})."
+
+
+def _draw(rows: int) -> np.ndarray:
+    """Return the numbers of the rows drawn, ascending; all where they are few enough."""
+    if rows <= MOST_ROWS:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(0).choice(rows, MOST_ROWS, replace=False))

@@ -1,0 +1,66 @@
+"""What the gates will demand of contract, data and production, asked before a model is trained."""
+
+from loan_approval.data.datasets import Dataset
+from loan_approval.data.exploration import leakage_hints
+from loan_approval.data.shape import check_labels, describe_shape
+from loan_approval.errors import DataError
+from loan_approval.registry import tracking
+from loan_approval.registry.promotion import ALIAS
+from loan_approval.training.fit import Recipe
+from loan_approval.validation.validation import basis_of_splits
+from serve.contract.contract import Contract
+from serve.errors import ModelFileError
+from serve.model.scorer import Scorer
+from serve.model.verify import verify
+
+
+def check_preconditions(recipe: Recipe, dataset: Dataset) -> list[str]:
+    """Return remarks on what a gate may turn down. Raise DataError for what one is bound to, with what to do.
+
+    Raises FactoryError for an unknown model.
+    """
+    check_labels(dataset)
+    check_age(dataset.contract)
+    remarks = [*describe_shape(dataset), *leakage_hints(dataset)]
+    return [*remarks, *_unheld_directions(recipe, dataset.contract), *_production(dataset.contract)]
+
+
+def check_age(contract: Contract) -> None:
+    """Raise DataError when a scored age marked with `elderly_from` is not held to rise: the gate `age` would fail."""
+    for feature in contract.scored:
+        if feature.elderly_from is not None and feature.direction != 1:
+            raise DataError(
+                f"contract.toml: {feature.name}: direction is {feature.direction}, expected 1: with "
+                f"elderly_from = {feature.elderly_from:g} the gate `age` demands that no applicant from that age on "
+                "scores lower than a younger one, which a model keeps to when it is held to rise with age "
+                '(or use = "monitor", without elderly_from)'
+            )
+
+
+def _unheld_directions(recipe: Recipe, contract: Contract) -> list[str]:
+    directed = [feature.name for feature in contract.scored if feature.direction]
+    if recipe.model_factory().keeps_directions or not directed:
+        return []
+    return [
+        f"{recipe.model_name} can't be held to the contract's directions ({', '.join(directed)}) while it learns: the "
+        "gate `monotone` fails where the data lead it the other way."
+    ]
+
+
+def _production(contract: Contract) -> list[str]:
+    version = tracking.version_of_alias(contract.model_name, ALIAS)
+    if version is None:
+        return []
+    which = f"version {version.number}, in production,"
+    try:
+        data = tracking.load_model_file(version)
+        verify(data, version.sha256)
+        production = Scorer(data, version.sha256).contract
+    except ModelFileError as err:
+        return [f"The gate `not_worse` will fail: the file of {which} is refused here ({err})."]
+    if basis_of_splits(production) == basis_of_splits(contract):
+        return []
+    return [
+        f"The gate `not_worse` will fail: {which} has another split_salt or other scored features, so that its "
+        "training rows may be among these test rows. A person may promote by force, with a reason."
+    ]

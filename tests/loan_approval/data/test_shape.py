@@ -1,0 +1,101 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from loan_approval.data.datasets import SPLITS, Dataset, assign_splits
+from loan_approval.data.shape import (
+    check_labels,
+    count_by_split,
+    count_distinct,
+    describe_shape,
+    describe_splits,
+    find_salt,
+)
+from loan_approval.errors import DataError
+
+
+def made(loans: Dataset, rows: np.ndarray, y: np.ndarray | None = None) -> Dataset:
+    """Return these rows of the loans, some perhaps several times, with these labels."""
+    labels = loans.y[rows] if y is None else y
+    frame = loans.frame.iloc[rows].reset_index(drop=True).assign(Loan_Approval=labels)
+    return replace(loans, X=loans.X[rows], y=labels, frame=frame, splits=loans.splits[rows])
+
+
+def rare(loans: Dataset, ones: int, split_of_row: str = "") -> Dataset:
+    """Return the loans with `ones` approved rows, the first or the first of a split."""
+    y = np.zeros_like(loans.y)
+    y[np.flatnonzero(loans.splits == split_of_row if split_of_row else loans.y >= 0)[:ones]] = 1
+    return made(loans, np.arange(len(y)), y)
+
+
+def test_copies_are_counted_once() -> None:
+    assert count_distinct(np.array([0, 0, 1, 1, 1]), np.array([0, 0, 1, 1, 2])) == [1, 2]
+
+
+def test_the_splits_are_counted_by_label(loans: Dataset) -> None:
+    counts = count_by_split(made(loans, np.repeat(np.arange(len(loans.y)), 3)))
+    assert {split: sum(each) for split, each in counts.items()} == {
+        split: int(np.sum(loans.splits == split)) for split in SPLITS
+    }
+    words = describe_splits(loans)
+    assert words.startswith("Distinct rows Approved and Não Aprovado: train ")
+    assert f"test {counts['test'][1]:,} and {counts['test'][0]:,}." in words
+
+
+def test_a_single_class_stops_and_says_that_there_is_nothing_to_learn(loans: Dataset) -> None:
+    with pytest.raises(DataError, match="no row at all is 'Approved': there is nothing to learn"):
+        check_labels(rare(loans, 0))
+
+
+def test_thirty_rows_stop_and_say_how_many_would_do(loans: Dataset) -> None:
+    with pytest.raises(DataError, match=r"there are \d+ of them in all: add rows until there are about 75"):
+        check_labels(made(loans, np.arange(30)))
+
+
+def test_forty_copies_of_five_rows_are_five_rows(loans: Dataset) -> None:
+    with pytest.raises(DataError, match=r"expected at least 10; there are \d of them in all"):
+        check_labels(made(loans, np.repeat(np.arange(5), 40)))
+
+
+def test_a_rare_label_that_the_hash_splits_unevenly_gets_a_salt_that_splits_it_evenly(loans: Dataset) -> None:
+    uneven = rare(loans, 100, "train")
+    with pytest.raises(DataError) as caught:
+        check_labels(uneven)
+    assert "0 distinct rows of split calibrate are 'Approved'" in str(caught.value)
+    salt = str(caught.value).split('split_salt = "')[1].split('"')[0]
+    mended = replace(uneven, splits=assign_splits(uneven.X, salt))
+    check_labels(mended)
+    assert [ones for _, ones in count_by_split(mended).values()] == pytest.approx([60, 20, 20], abs=5)
+
+
+def test_a_salt_gives_each_row_the_same_split_whatever_rows_are_added(loans: Dataset) -> None:
+    few = loans.X[:60]
+    salt, counts = find_salt(few, "mine-1")
+    assert salt.startswith("mine-")
+    assert sum(counts) == 60
+    np.testing.assert_array_equal(assign_splits(loans.X, salt)[:60], assign_splits(few, salt))
+
+
+def test_what_is_usual_is_only_counted(loans: Dataset) -> None:
+    assert describe_shape(loans) == [describe_splits(loans)]
+
+
+def test_a_class_of_one_percent_is_told_what_accuracy_is_worth_and_what_to_do(loans: Dataset) -> None:
+    _, *words = describe_shape(rare(loans, 15))
+    text = " ".join(words)
+    assert "with fewer than 30, calibration, threshold and test results move a lot by chance" in text
+    assert "1.0% of the rows are Approved: calling all of them Não Aprovado is right about 99.0%" in text
+    assert "cost_wrong_denial" in text
+    assert "the gate `reasons`" in text
+    y = 1 - rare(loans, 15).y
+    assert "the gate `reasons`" not in " ".join(describe_shape(made(loans, np.arange(len(y)), y)))
+
+
+def test_copies_and_contradictions_are_counted(loans: Dataset) -> None:
+    rows = np.append(np.arange(len(loans.y)), [0, 0, 1])
+    y = loans.y[rows].copy()
+    y[-1] = 1 - y[-1]
+    (_, words) = describe_shape(made(loans, rows, y))
+    assert words.startswith("3 of 1,503 rows equal an earlier one in all scored features")
+    assert "2 rows have equals with the other label" in words

@@ -1,0 +1,90 @@
+"""What a gate is bound to turn down stops before anything is trained; what it may turn down is said."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from loan_approval.data.datasets import Dataset
+from loan_approval.errors import DataError, FactoryError
+from loan_approval.registry import tracking
+from loan_approval.training.fit import Recipe
+from loan_approval.validation.preconditions import check_age, check_preconditions
+from serve.contract.contract import Contract
+from tests.model_files import LOANS, LOANS_SCALING, make_file
+from tests.registered import new_name
+
+pytestmark = pytest.mark.usefixtures("mlflow_folder")
+BOOSTING = Recipe("hist_gradient_boosting", "median_imputer_with_scaler", 7)
+LOGISTIC = replace(BOOSTING, model_name="logistic_regression")
+
+
+def with_age(contract: Contract, **changed: object) -> Contract:
+    """Return a contract whose feature `Age` differs."""
+    features = tuple(replace(f, **changed) if f.name == "Age" else f for f in contract.features)
+    return replace(contract, features=features)
+
+
+@pytest.fixture
+def mine(loans: Dataset) -> Dataset:
+    """Return the loans under a model name of which nothing is registered."""
+    return replace(loans, contract=replace(loans.contract, model_name=new_name()))
+
+
+@pytest.mark.parametrize("direction", [0, -1])
+def test_an_age_that_is_scored_and_marked_must_be_held_to_rise(mine: Dataset, direction: int) -> None:
+    contract = with_age(mine.contract, elderly_from=62, direction=direction)
+    with pytest.raises(DataError) as caught:
+        check_preconditions(BOOSTING, replace(mine, contract=contract))
+    for told in ("Age", f"direction is {direction}, expected 1", "elderly_from = 62", "gate `age`"):
+        assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("changed", [{"direction": 1}, {"use": "monitor", "direction": 0}])
+def test_an_age_that_rises_or_is_not_scored_is_fine(loans_contract: Contract, changed: dict) -> None:
+    check_age(with_age(loans_contract, elderly_from=62, **changed))
+
+
+def test_the_built_in_loans_meet_what_the_gates_demand_and_are_only_counted(mine: Dataset) -> None:
+    (words,) = check_preconditions(BOOSTING, mine)
+    assert words.startswith("Distinct rows Approved and")
+
+
+def test_too_few_rows_of_a_label_stop(mine: Dataset) -> None:
+    with pytest.raises(DataError, match="nothing to learn"):
+        check_preconditions(BOOSTING, replace(mine, y=np.ones_like(mine.y)))
+
+
+def test_an_unknown_model_is_refused(mine: Dataset) -> None:
+    with pytest.raises(FactoryError):
+        check_preconditions(replace(BOOSTING, model_name="none"), mine)
+
+
+def test_a_column_that_gives_the_target_away_is_named(mine: Dataset) -> None:
+    frame = mine.frame.assign(Credit_Score=mine.y * 100.0 + 500)
+    *_, words = check_preconditions(BOOSTING, replace(mine, frame=frame))
+    assert words.startswith("Credit_Score alone ranks with AUC 1.000")
+
+
+def test_a_model_that_cannot_be_held_to_directions_is_named(mine: Dataset) -> None:
+    *_, words = check_preconditions(LOGISTIC, mine)
+    assert words.startswith("logistic_regression can't be held to the contract's directions (Age, ")
+    assert "gate `monotone`" in words
+
+
+def promoted(scored_like: dict) -> str:
+    """Register a version with the contract of `scored_like` and make it production; return its model's name."""
+    name = new_name()
+    with tracking.start_run(name, "made by hand") as run:
+        pass
+    version = tracking.register(name, run, make_file(scored_like, LOANS_SCALING), Contract.from_dict(scored_like))
+    tracking.set_alias(name, "production", version.number)
+    return name
+
+
+def test_a_production_version_of_other_splits_is_named_before_training(mine: Dataset) -> None:
+    same, other = (promoted(LOANS | {"split_salt": salt}) for salt in (mine.contract.split_salt, "other-1"))
+    contracts = [replace(Contract.from_dict(LOANS), model_name=name, split_salt="loans-1") for name in (same, other)]
+    alike, differing = (check_preconditions(BOOSTING, replace(mine, contract=contract)) for contract in contracts)
+    assert not any("not_worse" in words for words in alike)
+    assert differing[-1].startswith("The gate `not_worse` will fail: version 1, in production, has another split_salt")

@@ -94,8 +94,18 @@ def _judge_separator(sample: str, key: str) -> tuple[float, bool, int]:
 def split_rows(stream: Iterable[str], source: Source) -> Iterator[list[str]]:
     """Yield the rows of a text, stripped cells, without empty lines, comments (#) and a first line `sep=`.
 
+    A header with one name less than the first row has cells gets an empty one in front: R writes the names of rows so.
     Raises csv.Error.
     """
+    rows = _split(stream, source)
+    header, first = next(rows, None), next(rows, None)
+    if header and first and 1 < len(header) == len(first) - 1 and first[-1] and not any(map(is_finite_number, header)):
+        header = ["", *header]
+    yield from (row for row in (header, first) if row is not None)
+    yield from rows
+
+
+def _split(stream: Iterable[str], source: Source) -> Iterator[list[str]]:
     mark = SEPARATORS[source.separator]
     if mark == " ":
         stream = (line.expandtabs(1).strip(" \r\n") + "\n" for line in stream)

@@ -9,8 +9,9 @@ from flask import Flask, Response, request
 
 ALLOWED = (
     "Content-Type, Content-Encoding, Authorization, X-API-Key, X-Applicant-Key, traceparent, tracestate, X-Request-ID"
+    ", Inference-Header-Content-Length"
 )
-EXPOSED = "X-Decision-Id, X-Model-Version, X-Model-Sha256, X-Request-ID"
+EXPOSED = "X-Decision-Id, X-Model-Version, X-Model-Sha256, X-Request-ID, Inference-Header-Content-Length"
 PREFLIGHT_SECONDS = "600"  # for which a browser remembers the answer; Chromium takes at most two hours
 
 

@@ -12,7 +12,7 @@ from tests.raw_http import connect, post, read_answer
 from tests.serve.http.front_server import FrontServer, serving
 
 OURS, OTHER = "https://bank.example", "https://evil.example"
-EXPOSED = "X-Decision-Id, X-Model-Version, X-Model-Sha256, X-Request-ID"
+EXPOSED = "X-Decision-Id, X-Model-Version, X-Model-Sha256, X-Request-ID, Inference-Header-Content-Length"
 PREFLIGHT = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type,x-api-key"}
 KEY = "lab-key-4711"
 PREDICT = "/api/v2/predict"

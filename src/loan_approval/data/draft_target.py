@@ -41,14 +41,16 @@ TEXTS = {"past_decision": ("Approved", "Denied"), "repaid": ("Repaid", "Defaulte
 
 def drop_unlabelled(cells: list[str]) -> list[int]:
     """Return the rows whose target is missing: empty, or a marker beside two other labels."""
-    labels = {_key(cell) for cell in cells if cell}
+    labels = {_key(cell) for cell in set(cells) if cell}
     markers = {label for label in labels if isinstance(label, str) and label in MARKERS} if len(labels) > 2 else set()
-    return [row for row, cell in enumerate(cells) if not cell or _key(cell) in markers]
+    without = {cell for cell in set(cells) if not cell or _key(cell) in markers}
+    return [row for row, cell in enumerate(cells) if cell in without] if without else []
 
 
 def draft_target(where: str, name: str, cells: list[str], answer: Answer) -> tuple[dict[str, Any], np.ndarray]:
     """Return the target's table in the contract, and (n,) codes. Raises DataError unless there are two labels."""
-    keys = [_key(cell) for cell in cells]
+    key_of = {cell: _key(cell) for cell in set(cells)}
+    keys = [key_of[cell] for cell in cells]
     # The most frequent spelling of each label stands for it.
     spelled = {key: cell for cell, _ in reversed(Counter(cells).most_common()) for key in (_key(cell),)}
     if len(spelled) != 2:

@@ -2,7 +2,10 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable
+
+import numpy as np
 
 # Cells that mean a missing value in a column of numbers. In a column of text most are left as they are: NA is Namibia's
 # code, and None may be one of the answers.
@@ -96,11 +99,9 @@ def judge_decimal_mark(cells: Iterable[str]) -> str:
     return "." if pointed > comma else "," if comma > pointed else ""
 
 
-def find_codes(numbers: Collection[float]) -> list[float]:
+def find_codes(numbers: Collection[float] | np.ndarray) -> list[float]:
     """Return the numbers that look like codes for "unknown": 999 or -1, apart from all others, in two rows or more."""
-    counts: dict[float, int] = {}
-    for number in numbers:
-        counts[number] = counts.get(number, 0) + 1
+    counts = Counter(numbers.tolist() if isinstance(numbers, np.ndarray) else numbers)
     likely = {number for number in _CODES & counts.keys() if counts[number] >= FEWEST_CODES}
     others = [number for number in counts if number not in likely]
     if len(others) < 3:  # a flag or a grade

@@ -6,16 +6,19 @@
 import csv
 import io
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from itertools import compress, groupby, islice
 from typing import Any
 
 from loan_approval.data.notation import is_finite_number, read_number
 from loan_approval.errors import DataError
 from serve.contract.contract import Contract
+from serve.contract.csv_cells import read_decimals
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "space": " "}
+BLOCK_ROWS = 8192  # cleaned in one go
 SAMPLE = 65_536  # characters, or bytes, by which the form of a file is judged
 _CUT = re.compile(r"[\x00-\x1f]+")
 
@@ -91,8 +94,18 @@ def _judge_separator(sample: str, key: str) -> tuple[float, bool, int]:
 def split_rows(stream: Iterable[str], source: Source) -> Iterator[list[str]]:
     """Yield the rows of a text, stripped cells, without empty lines, comments (#) and a first line `sep=`.
 
+    A header with one name less than the first row has cells gets an empty one in front: R writes the names of rows so.
     Raises csv.Error.
     """
+    rows = _split(stream, source)
+    header, first = next(rows, None), next(rows, None)
+    if header and first and 1 < len(header) == len(first) - 1 and first[-1] and not any(map(is_finite_number, header)):
+        header = ["", *header]
+    yield from (row for row in (header, first) if row is not None)
+    yield from rows
+
+
+def _split(stream: Iterable[str], source: Source) -> Iterator[list[str]]:
     mark = SEPARATORS[source.separator]
     if mark == " ":
         stream = (line.expandtabs(1).strip(" \r\n") + "\n" for line in stream)
@@ -132,14 +145,27 @@ def clean_rows(
     is_number = [name in numbers for name in header]
     at = header.index(target) if target in header and source.drop_unlabelled else None
     yield [header[i] for i in kept]
-    for row in lines:
-        if len(row) != len(header):
-            yield row
-            continue
-        cells = ["" if row[i] in markers[i] else row[i] for i in range(len(row))]
-        if at is not None and not cells[at]:
-            continue
-        yield [_plain(cells[i], commas[i]) if is_number[i] else cells[i] for i in kept]
+    while block := list(islice(lines, BLOCK_ROWS)):
+        for is_even, rows in groupby(block, lambda row: len(row) == len(header)):
+            if not is_even:
+                yield from rows
+                continue
+            columns = [_empty(column, markers[i]) for i, column in enumerate(zip(*rows, strict=True))]
+            cleaned = [_in_plain_digits(columns[i], commas[i]) if is_number[i] else columns[i] for i in kept]
+            labels = columns[at] if at is not None else ()
+            made = map(list, zip(*cleaned, strict=True))
+            yield from compress(made, labels) if at is not None else made
+
+
+def _empty(cells: Sequence[str], markers: Collection[str]) -> Sequence[str]:
+    return ["" if cell in markers else cell for cell in cells] if markers else cells
+
+
+def _in_plain_digits(cells: Sequence[str], comma: bool) -> Sequence[str]:
+    # A column whose cells are all plain decimals is read in one step.
+    if not comma and read_decimals(cells) is not None:
+        return cells
+    return [_plain(cell, comma) if cell else cell for cell in cells]
 
 
 def _plain(cell: str, comma: bool) -> str:

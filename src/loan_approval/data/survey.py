@@ -1,12 +1,16 @@
 """Finds out of each column how its numbers are written, and which of its cells mean a missing value."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
+
 from loan_approval.data.notation import MARKERS, TEXT_MARKERS, find_codes, is_code_text, judge_decimal_mark, read_number
 from loan_approval.data.source import Source
 from loan_approval.data.wishes import Wishes
+from serve.contract.csv_cells import read_decimals
 
 IS_CODES = "Do these numbers, apart from all others, mean that a value is unknown: {}?"
 LEFT = (
@@ -24,12 +28,19 @@ def survey(
     """Return the source with decimal marks and markers, the columns of numbers, and the question of codes if open."""
     missing = {name: set(wishes.missing.get(name, ())) for name in columns}
     present = {name: {cell for cell in cells if cell} - missing[name] for name, cells in columns.items()}
-    marks = {name: judge_decimal_mark(cells) for name, cells in present.items()}
+    # A column whose cells are all plain decimals proves its mark at once, if any cell has one.
+    plain = {name: array for name, cells in columns.items() if (array := _read_plain(cells, missing[name])) is not None}
+    marks = {name: _mark(cells, name in plain) for name, cells in present.items()}
     said = wishes.form.decimal
     has_comma = "," in marks.values() or source.separator == "semicolon"
     default = "," if has_comma and "." not in marks.values() else "."
     numbers, commas, codes = [], [], {}
     for name, cells in present.items():
+        if name in plain:
+            numbers.append(name)
+            if found := find_codes(plain[name]):
+                codes[name] = {cell for cell in cells if float(cell) in found}
+            continue
         is_comma = (said or marks[name] or default) == ","
         strange = {cell for cell in cells if read_number(cell, is_comma) is None}
         markers = {cell for cell in strange if cell.casefold() in MARKERS}
@@ -48,12 +59,28 @@ def survey(
                 shown = ", ".join(f"{cell} ({columns[name].count(cell):,} cells)" for cell in kept)
                 notes.append(f"{name}: {shown} kept as a value; if it means missing: --missing '{name}={kept[0]}'")
     question = _ask_codes(columns, codes, wishes, missing, notes)
-    for name, cells in missing.items():
+    for name, cells in ((name, cells) for name, cells in missing.items() if cells):
         counts = Counter(cell for cell in columns[name] if cell in cells)
         if counts:
             notes.append(f"{name}: {counts.total():,} cells made empty ({', '.join(sorted(counts))})")
     recorded = {name: sorted(cells) for name, cells in missing.items() if cells}
     return replace(source, decimal_comma=tuple(commas), missing=recorded), numbers, question
+
+
+def _read_plain(cells: list[str], missing: set[str]) -> np.ndarray | None:
+    """Return the numbers of a column whose cells are plain decimals or empty, None of any other column."""
+    numbers = None if missing else read_decimals(cells)
+    if numbers is None or not np.isfinite(numbers).any():
+        return None
+    # 1.234 may be one thousand.
+    is_grouped = all(re.fullmatch(r"-?\d{1,3}(\.\d{3})?", cell) for cell in cells if cell)
+    return None if is_grouped and any("." in cell for cell in cells) else numbers[np.isfinite(numbers)]
+
+
+def _mark(cells: set[str], is_plain: bool) -> str:
+    if is_plain:
+        return "." if any("." in cell for cell in cells) else ""
+    return judge_decimal_mark(cells)
 
 
 def _are_numbers(column: list[str], cells: set[str], strange: set[str], markers: set[str]) -> bool:

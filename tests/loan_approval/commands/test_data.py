@@ -1,10 +1,13 @@
 """`init`, `simulate`, `boston` and `data`: what they write, and what they refuse."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from loan_approval import cli
+from serve.contract.contract import Contract
+from serve.errors import ContractError
 
 
 def test_simulate_writes_the_rows_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,3 +64,63 @@ def test_a_data_set_that_cannot_be_brought_to_its_version_does_not_stop_the_othe
     with pytest.raises(SystemExit, match="DataError: a: not the recorded data"):
         cli.main(["data"])
     assert capsys.readouterr().out == "b: as recorded\n"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    rows = [f"{1000 + row * 37 % 900},5;NA;{row % 2 + 1}" for row in range(60)]
+    path = tmp_path / "my data.csv"
+    path.write_text("\n".join(["income;region;class", *rows]))
+    return path
+
+
+def test_init_answers_by_options_and_says_the_next_commands_quoted(
+    tmp_path: Path, source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--positive", "2", "--answer", "meaning=repaid", "--missing", "region=NA"]
+    cli.main(["init", str(tmp_path / "a b"), str(source), "--target", "class", *options])
+    shown = capsys.readouterr().out
+    assert "drafted, no question is open" in shown
+    assert "left out of dataset.csv: region (no value at all)" in shown
+    assert f"dvc add '{tmp_path}/a b/dataset.csv'" in shown
+    assert f"make run DATASET='{tmp_path}/a b'" in shown
+    contract = Contract.load(tmp_path / "a b/contract.toml")
+    assert (contract.target.positive, contract.target.meaning) == ("2", "repaid")
+
+
+def test_init_asks_on_a_terminal_and_an_empty_line_takes_the_guess(
+    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = iter(["three", "2", ""])
+    monkeypatch.setattr("builtins.input", lambda prompt: next(given))
+    for stream in (sys.stdin, sys.stdout):
+        monkeypatch.setattr(stream, "isatty", lambda: True)
+    cli.main(["init", str(tmp_path / "mine"), str(source), "--target", "class", "--missing", "region=NA"])
+    contract = Contract.load(tmp_path / "mine/contract.toml")
+    assert (contract.target.positive, contract.target.meaning) == ("2", "past_decision")
+
+
+def test_init_leaves_questions_open_when_nobody_can_be_asked(
+    tmp_path: Path, source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--separator", ";", "--decimal", ",", "--encoding", "utf-8"]
+    cli.main(["init", str(tmp_path / "mine"), str(source), "--target", "class", "--missing", "region=NA", *options])
+    assert "answer each question in it" in capsys.readouterr().out
+    with pytest.raises(ContractError, match="open question"):
+        Contract.load(tmp_path / "mine/contract.toml")
+
+
+def test_init_names_columns_without_a_header(tmp_path: Path) -> None:
+    (tmp_path / "my.csv").write_text("\n".join(f"{row * 37 % 90}.5,{row % 2}" for row in range(60)))
+    cli.main(["init", str(tmp_path / "mine"), str(tmp_path / "my.csv"), "--target", "y", "--names", "x, y"])
+    assert (tmp_path / "mine/dataset.csv").read_text().startswith("x,y\n")
+    cli.main(["init", str(tmp_path / "no"), str(tmp_path / "my.csv"), "--target", "column_2", "--no-header"])
+    assert (tmp_path / "no/dataset.csv").read_text().startswith("column_1,column_2\n")
+
+
+def test_init_writes_over_a_draft_only_when_told_to(tmp_path: Path, source: Path) -> None:
+    arguments = ["init", str(tmp_path / "mine"), str(source), "--target", "class"]
+    cli.main(arguments)
+    with pytest.raises(SystemExit, match="exists already"):
+        cli.main(arguments)
+    cli.main([*arguments, "--replace"])

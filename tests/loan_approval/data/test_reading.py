@@ -58,6 +58,13 @@ def test_blank_lines_comments_quotes_and_blanks_round_cells_are_passed_over(tmp_
     assert (reading.header, reading.rows) == (["a", "b"], [["1", "2"], ["3", "4"]])
 
 
+def test_a_header_without_a_name_for_the_names_of_rows_gets_one(tmp_path):
+    reading = read(tmp_path, '"a" "b c"\n"1" 5 "x y"\n"2" 6 "z"\n')
+    assert (reading.header, reading.rows) == (["column_1", "a", "b c"], [["1", "5", "x y"], ["2", "6", "z"]])
+    with pytest.raises(DataError, match=r"cells, expected \d"):
+        read(tmp_path, "1,2\n3,4,5\n6,7\n", Form(has_header=False))
+
+
 def test_lines_that_are_passed_over_are_counted(tmp_path):
     assert "passed over, as they are empty or a comment: 2" in read(tmp_path, "# x\na,b\n1,2\n\n3,4\n").notes[1]
 

@@ -242,3 +242,39 @@ def test_a_code_is_declared_or_made_from_the_name(name, reason, code):
 def test_null_in_a_document_means_not_declared():
     nulls = dict.fromkeys(("values", "unit", "missing", "reason"))
     assert Feature.from_dict({"name": "age", "type": "integer"} | nulls) == Feature("age", "integer")
+
+
+FLAG = Feature("owns", "category", values=("False", "True"), example="True")
+GRADE = Feature("grade", "category", values=("1", "2", "02"), example="1")
+ZIP = Feature("zip", "category", values=("02139", "(other)"), other="(other)", missing=True, example="02139")
+
+
+@pytest.mark.parametrize(
+    ("feature", "value", "encoded"),
+    [
+        *[(FLAG, value, code) for value, code in ((True, 1), (False, 0), ("True", 1))],
+        *[(GRADE, value, code) for value, code in ((1, 0), (2, 1), (2.0, 1), ("02", 2))],
+        *[(ZIP, value, code) for value, code in (("02139", 0), ("99999", 1), ("(other)", 1))],
+    ],
+)
+def test_a_category_takes_the_types_of_json_that_its_names_are_written_in(feature, value, encoded):
+    assert feature.encode(value) == encoded
+    X, faults = feature.encode_column([value, value])
+    assert (X.tolist(), faults) == ([encoded, encoded], {})
+
+
+@pytest.mark.parametrize(
+    ("feature", "value", "kind"),
+    [
+        *[(FLAG, value, "not text") for value in (1, 0, 1.0, [True])],
+        *[(GRADE, value, "not text") for value in (3, 1.5, True, float("nan"), 10**400)],
+        (FLAG, "true", "unknown category"),
+        *[
+            (ZIP, value, kind)
+            for value, kind in ((2139, "not text"), (" ", "unknown category"), ("", "unknown category"))
+        ],
+    ],
+)
+def test_a_category_takes_nothing_else(feature, value, kind):
+    with pytest.raises(Fault, match=kind):
+        feature.encode(value)

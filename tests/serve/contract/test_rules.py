@@ -131,3 +131,36 @@ def test_all_problems_are_named_at_once():
 
 def test_features_that_are_only_monitored_need_no_code_of_their_own():
     assert problems_with("home", name="AGE", use="monitor") == []
+
+
+@pytest.mark.parametrize("name", ['a "b"', "a\\b", "a\nb", "a\x00"])
+def test_a_name_that_the_prediction_log_can_not_write_is_refused(name):
+    feature = {"name": name, "type": "integer", "min": 0, "max": 1, "example": 1}
+    (problem,) = contract_problems(RIGHT | {"feature": [feature]})
+    assert "expected no double quote, backslash or control character" in problem
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ({"encoding": 1}, "source.encoding: expected text"),
+        ({"color": "red"}, "source.color: unknown key"),
+        ({"names": [1]}, "source.names: expected a list of texts"),
+        ({"missing": {"x": "NA"}}, "source.missing.x: expected a list of texts"),
+        ({"question": "Right?"}, "source.question: an open question is left: Right?"),
+    ],
+)
+def test_a_source_is_held_to_its_keys(source, problem):
+    (found,) = contract_problems(RIGHT | {"source": source})
+    assert found.startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        ({"type": "category", "values": ["a"], "other": "b", "example": "a"}, "x.other: expected one of the values"),
+        ({"type": "integer", "min": 0, "max": 1, "other": "b", "example": 1}, "x.other: only a category has them"),
+    ],
+)
+def test_other_is_one_of_the_values(keys, problem):
+    assert contract_problems(RIGHT | {"feature": [{"name": "x", **keys}]}) == [problem]

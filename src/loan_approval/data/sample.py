@@ -8,7 +8,7 @@ import pandas as pd
 
 from loan_approval.data.datasets import Dataset
 
-MOST_ROWS, MOST_COLUMNS = 20_000, 40  # of a sweetviz page, whose time grows faster than its columns
+MOST_ROWS, MOST_COLUMNS = 20_000, 30  # of a sweetviz page, whose time grows faster than its columns
 
 
 def sample_frame(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

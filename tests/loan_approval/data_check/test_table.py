@@ -1,6 +1,8 @@
 import pytest
 
 from loan_approval.data.datasets import read_dataset
+from loan_approval.data.drafting import draft_data_set
+from loan_approval.data.folders import load_contract
 from loan_approval.data_check.table import read_table
 from loan_approval.errors import DataError
 from tests.loan_approval.data_check.test_check import CONTRACT_BROKEN, HARMLESS, REFERENCE
@@ -44,3 +46,14 @@ def test_a_file_that_is_no_table_is_refused(tmp_path, homes_contract, content, w
     (tmp_path / "new.csv").write_bytes(content)
     with pytest.raises(DataError, match=words):
         read_table(tmp_path / "new.csv", homes_contract)
+
+
+def test_a_column_that_the_draft_left_out_breaks_nothing(tmp_path):
+    owners = REFERENCE.assign(customer_id=range(5001, 6501), remark=[f"text {row}" for row in range(1500)])
+    owners.to_csv(tmp_path / "owners.csv", index=False)
+    draft_data_set(tmp_path / "mine", tmp_path / "owners.csv", "granted")
+    contract = load_contract(tmp_path / "mine", draft=True)
+    assert {"customer_id", "remark"}.isdisjoint(feature.name for feature in contract.features)
+    table = read_table(tmp_path / "owners.csv", contract)
+    assert table.broken == []
+    assert len(table.frame) == 1500

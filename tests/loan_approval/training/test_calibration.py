@@ -51,3 +51,15 @@ def test_comparing_leaves_the_model_as_it_was_and_follows_from_the_seed():
     one, other = (compare_calibrations(model, *drawn(200), seed=7) for _ in range(2))
     assert one == other
     assert (model.coef_[0, 0], model.intercept_[0]) == (2.0, 0.0)
+
+
+@pytest.mark.parametrize("stretch", [1.0, 1.5])
+def test_copies_of_rows_are_no_further_evidence_for_a_sigmoid(stretch):
+    X, y = drawn(300)
+    again = np.repeat(np.arange(300), 4)
+    once = compare_calibrations(fitted(stretch), X, y, seed=7)
+    copied = compare_calibrations(fitted(stretch), X[again], y[again], seed=7, groups=again)
+    assert copied.standard_error == pytest.approx(once.standard_error, rel=0.2)  # Platt's targets count rows
+    assert copied.chosen == once.chosen
+    blind = compare_calibrations(fitted(stretch), X[again], y[again], seed=7)
+    assert blind.standard_error < 0.6 * once.standard_error

@@ -47,8 +47,10 @@ def _add_init(add: Adder) -> None:
 
 
 def _init(options: argparse.Namespace) -> None:
+    from loan_approval.data.datasets import load_dataset
     from loan_approval.data.drafting import draft_data_set
     from loan_approval.data.reading import Form
+    from loan_approval.data.shape import describe_shape
     from loan_approval.data.wishes import Wishes
 
     names = tuple(name.strip() for name in options.names.split(",")) if options.names else ()
@@ -61,7 +63,8 @@ def _init(options: argparse.Namespace) -> None:
     draft = draft_data_set(
         options.folder, options.file, options.target, Wishes(form, answers, missing, ask, options.replace)
     )
-    print(f"{draft.dataset}: {draft.rows:,} rows", *draft.notes, sep="\n- ")
+    shape = describe_shape(load_dataset(str(options.folder.resolve()), draft=True))
+    print(f"{draft.dataset}: {draft.rows:,} rows", *draft.notes, *shape, sep="\n- ")
     if draft.questions:
         words = "drafted; answer each question in it, then delete its line:"
         print(f"{draft.contract}: {words}", *draft.questions, sep="\n- ")

@@ -80,14 +80,9 @@ def describe_shape(dataset: Dataset) -> list[str]:
 
 def _few_rows(dataset: Dataset) -> list[str]:
     counts = count_by_split(dataset)
-    few = [
-        f"{n} distinct rows of split {split} are {dataset.contract.label(code)}"
-        for split in SPLITS
-        for code, n in enumerate(counts[split])
-        if n < FEW_PER_LABEL
-    ]
+    few = [split for split in SPLITS if min(counts[split]) < FEW_PER_LABEL]
     advice = f"with fewer than {FEW_PER_LABEL}, calibration, threshold and test results move a lot by chance"
-    return [f"{', '.join(few)}: {advice}. More rows help."] if few else []
+    return [f"Few distinct rows of a label in {', '.join(few)}: {advice}. More rows help."] if few else []
 
 
 def _rare_label(dataset: Dataset) -> list[str]:

@@ -148,7 +148,7 @@ def test_the_server_takes_the_settings_listens_where_the_host_asks_and_answers(h
         ("kserve", "containerPort: 8000", "containerPort: 8080", AssertionError),
         ("kserve", "8000", "8080", "the server listens on 8000, the host asks at 8080"),
         ("kserve", "SERVE_PUBLIC_NAME", "SERVE_PUBLIC_NAMES", "SERVE_PUBLIC_NAMES is no setting"),
-        ("kserve", "{{.Name}}", "{{.name}}", "POST /v2/models/loans/infer is 404"),
+        ("kserve", "{{.Name}}", "{{.name}}", "SERVE_PUBLIC_NAME='{{.name}}': expected"),
         ("kserve", "/health/ready", "/health/readiness", "GET /health/readiness is not 200"),
         ("kserve", "value: loan_approval_model", "value: loans", "SERVE_MODEL_NAME='loans': the store"),
         ("sagemaker", "text/csv", "text/tsv", "POST /invocations is 415"),

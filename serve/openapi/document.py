@@ -80,14 +80,16 @@ def _describe_features(schemas: dict[str, Any], contract: Contract) -> None:
     """Add the contract's features and labels to the schemas."""
     scored = [feature.name for feature in contract.scored]
     properties = {feature.name: _property(feature) for feature in contract.features}
+    required = [feature.name for feature in contract.scored if not feature.missing]
     schemas["Application"] |= {
         "properties": properties,
-        "required": [feature.name for feature in contract.scored if not feature.missing],
+        "required": required,
         "additionalProperties": False,
     }
     schemas["Columns"] |= {
         "properties": {name: {"type": "array", "items": items, "minItems": 1} for name, items in properties.items()},
-        "required": scored,
+        "required": required,
+        "minProperties": 1,
         "additionalProperties": False,
         "description": "lists of one length, a value for each row",
     }

@@ -89,8 +89,8 @@ def test_a_documented_batch_is_answered_as_documented(client, shape):
         assert response.text.startswith(answer["content"]["text/csv"]["example"])
 
 
-def test_a_batch_of_columns_requires_a_list_for_every_scored_feature(mixed):
-    assert mixed["Columns"]["required"] == ["amount", "home"]
+def test_a_batch_of_columns_requires_a_list_for_every_feature_that_may_not_be_missing(mixed):
+    assert mixed["Columns"]["required"] == ["amount"]
     assert mixed["Columns"]["additionalProperties"] is False
     assert mixed["Columns"]["properties"]["home"]["items"] == mixed["Application"]["properties"]["home"]
     assert mixed["PredictionColumns"]["properties"]["prediction"]["items"]["enum"] == ["Granted", "Denied"]

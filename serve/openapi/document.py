@@ -137,9 +137,11 @@ def _property(feature: Feature) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": feature.type, "minimum": feature.min, "maximum": feature.max}
     if feature.is_category:
         schema = {"type": "string", "enum": list(feature.values)}
+    if feature.other:
+        schema = {"type": "string", "pattern": r"\S", "description": feature.expected}
     if feature.missing or not feature.scored:
         schema["type"] = [schema["type"], "null"]
-        if feature.is_category:
+        if "enum" in schema:
             schema["enum"].append(None)
     if feature.unit:
         schema["description"] = feature.unit

@@ -1,10 +1,11 @@
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from serve.api.tensors import NUMBERS
-from serve.contract.feature import LANGUAGES
+from serve.contract.feature import LANGUAGES, Feature
 from serve.model.scorer import Scorer
 from serve.openapi.document import FILE, make_document
 from serve.records.applicant import is_key
@@ -109,6 +110,16 @@ def test_only_operations_that_decide_document_the_applicant_key(client):
     for key in ("a", "person 7", "~!+-", "x" * 256, "", " a", "a,b", "é", "x" * 257):
         fits = len(key) <= schema["maxLength"] and re.fullmatch(schema["pattern"], key)
         assert bool(fits) == (is_key(key.encode()) and key == key.strip()), key
+
+
+def test_a_category_that_takes_any_other_text_lists_no_values(loans):
+    home = Feature("home", "category", values=("own", "rent", "else"), other="else", missing=True, example="own")
+    document = make_document(replace(loans, features=(*loans.features, home)))
+    schema = document["components"]["schemas"]["Application"]["properties"]["home"]
+    assert schema == {
+        **{"type": ["string", "null"], "pattern": r"\S", "examples": ["own"]},
+        "description": "one of own, rent, else or any other text or null",
+    }
 
 
 def test_the_application_schema_says_what_the_contract_says(client):

@@ -12,6 +12,7 @@ import pytest
 
 from serve.settings import Settings
 from serve.store.store import Store
+from tests.cgroups import limited
 from tests.load import EXAMPLE, worker_pids
 from tests.model_files import good_files
 from tests.server_process import ROOT, Server, promote, running_server
@@ -104,8 +105,10 @@ def test_the_worst_bodies_of_all_routes_at_once_stay_within_the_memory_that_the_
         ask = partial(server.request, "POST", path, content, headers)
         return wait_until(lambda: (answer := ask()).status != 503 and answer.status, seconds=240)
 
-    with ThreadPoolExecutor(len(bodies)) as pool:
+    with limited([server.process.pid, *workers], LIMIT) as peak_of_all, ThreadPoolExecutor(len(bodies)) as pool:
         answers = dict(zip(bodies, pool.map(send, bodies.values()), strict=True))
+        if peak_of_all:
+            print(f"peak {int(peak_of_all.read_text()) / 2**20:.0f} MiB of {LIMIT}")
     legal = {"records", "records with escapes", "columns", "csv", "csv with quotes", "split", "tensors", "matrix"}
     legal |= {"records in gzip", "tensors in gzip"}
     assert {name for name, status in answers.items() if status == 200} == legal

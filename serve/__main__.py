@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from socket import socket
 
-from serve.command_line import read_arguments
+from serve.command_line import find_unknown, read_arguments
 from serve.errors import ServeError
 from serve.files import sweep, try_lock
 from serve.http.listening import listen, listen_on_path, make_context, remove_path, write_address
@@ -35,6 +35,8 @@ def main() -> None:
     """Serve until SIGTERM; exit 0 when every request in flight was answered."""
     environment = read_arguments(sys.argv[1:], os.environ)
     log_as_json()
+    for sentence in find_unknown(environment):
+        log.warning(sentence)
     try:
         settings = Settings.from_environment(environment)
         make_context(settings)

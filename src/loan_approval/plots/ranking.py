@@ -61,6 +61,6 @@ def plot_ks(y: np.ndarray, p: np.ndarray, labels: list[str], split: str) -> Figu
         axes.plot(score, 1 - true_rate, color=BLUE, label=labels[1])
         ends = [float(1 - np.mean(p[y == code] >= at)) for code in (0, 1)]
         axes.plot([at, at], ends, color="k", linestyle="--", label=f"KS {distance:.3f} at {at:.3f}")
+        axes.legend(loc="upper left", fontsize=8)
     axes.set(xlabel="probability of approval", ylabel="share of rows with a lower score", xlim=(0, 1), ylim=(0, 1.02))
-    axes.legend(loc="upper left", fontsize=8)
     return figure

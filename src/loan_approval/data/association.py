@@ -38,6 +38,18 @@ def missing_patterns(frame: pd.DataFrame, most: int = MISSING_PATTERNS) -> pd.Da
     )
 
 
+def describe_patterns(patterns: pd.DataFrame) -> str:
+    """Return in one sentence whether cells are missing alone or together, of `missing_patterns`."""
+    gaps = patterns[patterns["missing"] != ""]
+    if gaps.empty:
+        return "No row has an empty cell."
+    together = gaps[gaps["missing"].str.contains(", ")]
+    if together.empty:
+        return "No two columns are ever empty in the same row."
+    most, rows = together.iloc[0], int(together["rows"].sum())
+    return f"{rows:,} rows lack several columns at once, most often {most['missing']} ({most['rows']:,} rows)."
+
+
 def describe_associations(matrix: pd.DataFrame, strong: float = 0.8) -> str:
     """Return in one sentence which pairs of columns say nearly the same."""
     pairs = [(matrix.loc[a, b], a, b) for a, b in combinations(matrix.columns, 2) if matrix.loc[a, b] >= strong]

@@ -6,8 +6,9 @@ import pytest
 
 from loan_approval.data import sample
 from loan_approval.data.datasets import Dataset
-from loan_approval.data.exploration import target_association, write_sweetviz
+from loan_approval.data.exploration import target_association
 from loan_approval.data.sample import describe_sample, sample_dataset, sample_frame
+from loan_approval.data.sweetviz_pages import write_sweetviz
 
 
 @pytest.fixture

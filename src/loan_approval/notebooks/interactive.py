@@ -3,6 +3,7 @@
 Bokeh, as its script is a third of plotly's and needs no `eval`, which the pages' Content-Security-Policy forbids.
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,10 +33,11 @@ def library() -> str:
     return Path(bokeh.__file__).with_name("server").joinpath("static/js/bokeh.min.js").read_text(encoding="utf-8")
 
 
-def draw(figure: Figure) -> dict[str, Any] | None:
-    """Return the JSON document from which BokehJS draws a figure; None for a figure that it would show incompletely.
+def draw(figure: Figure) -> str | None:
+    """Return the JSON from which BokehJS draws a figure; None for a figure that it would show incompletely.
 
-    Drawn are lines, error bars, bars, bands and notes of a figure that has one pair of axes.
+    As text, because its order matters, and notebooks are written with their keys sorted. Drawn are lines, error bars,
+    bars, bands and notes of a figure that has one pair of axes.
     """
     if len(figure.axes) != 1 or not _is_understood(figure.axes[0]):
         return None
@@ -70,7 +72,7 @@ def draw(figure: Figure) -> dict[str, Any] | None:
         _draw_line(plot, axes, line)
     _add_notes(plot, axes)
     _finish(plot)
-    return json_item(plot)
+    return json.dumps(json_item(plot), separators=(",", ":"))
 
 
 def _is_understood(axes: Axes) -> bool:

@@ -1,7 +1,6 @@
 """Reports: executed notebooks as HTML that opens without a network."""
 
 import html
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from loan_approval.notebooks.frame import render_page
-from loan_approval.notebooks.summary import FAILED, FIGURE_MIME, HEADER_MIME, summarize, write_summary
+from loan_approval.notebooks.summary import FAILED, FIGURE_MIME, HEADER_MIME, RESULT_MIME, summarize, write_summary
 from serve.files import write_atomically
 
 # No JavaScript, widget or mermaid output: all need a script from elsewhere, and each has a plain form beside it.
@@ -18,7 +17,8 @@ _SHOWN = ["text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpe
 _EXTERNAL = re.compile(r"\s*([a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
 _EXTERNAL_IN_CSS = re.compile(r"""(@import\s+|url\(\s*)(["']?)([a-z][a-z0-9+.-]*:)?//[^)"';]*""", re.IGNORECASE)
 _LOADING = {"action", "background", "data", "formaction", "href", "ping", "poster", "src", "srcset", "xlink:href"}
-_PROGRESS = re.compile(r"\d+%\|.*\d+/\d+ \[|\d+it \[\d")  # a bar of tqdm, with its total and without
+# Bars of tqdm, with a total and without, and what libraries log by the way.
+_NOISE = re.compile(r"\d+%\|.*\d+/\d+ \[|\d+it \[\d|^\d{4}[/-]\d\d[/-]\d\d [\d:,]+ INFO ")
 
 
 def write_html(notebook: Path, path: Path, unfinished: str = "") -> None:
@@ -56,20 +56,20 @@ def write_html(notebook: Path, path: Path, unfinished: str = "") -> None:
 
 
 def _prepare(document: Any) -> bool:
-    """Leave out what the header shows and bars of progress, place the plots; return whether there are any."""
+    """Leave out what the header shows, results and bars of progress, place the plots; return whether there are any."""
     interactive = False
     for cell in document.cells:
         kept = []
         for output in cell.get("outputs", []):
             data = output.get("data", {})
-            if HEADER_MIME in data:
+            if HEADER_MIME in data or RESULT_MIME in data:
                 continue
             if output.output_type == "stream" and output.name == "stderr":
-                output.text = _without_progress(output.text)
+                output.text = _without_noise(output.text)
                 if not output.text.strip():
                     continue
             if plot := data.get(FIGURE_MIME, {}).get("plot"):
-                place = f'<div class="plot" data-plot="{html.escape(json.dumps(plot))}"></div>'
+                place = f'<div class="plot" data-plot="{html.escape(plot)}"></div>'
                 data["text/html"] = data["text/html"].replace("<img ", f"{place}<img ", 1)
                 interactive = True
             kept.append(output)
@@ -78,9 +78,9 @@ def _prepare(document: Any) -> bool:
     return interactive
 
 
-def _without_progress(text: str) -> str:
+def _without_noise(text: str) -> str:
     lines = [line.rsplit("\r", 1)[-1] for line in text.split("\n")]
-    return "\n".join(line for line in lines if not _PROGRESS.search(line))
+    return "\n".join(line for line in lines if not _NOISE.search(line))
 
 
 def _export(document: Any, folder: Path) -> str:

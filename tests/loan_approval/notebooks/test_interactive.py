@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 from loan_approval.evaluation.costs import Costs
@@ -38,12 +39,16 @@ def named(document: object, name: str) -> list[dict[str, Any]]:
     return found
 
 
+def drawn(figure: Figure) -> dict[str, Any]:
+    return json.loads(draw(figure))
+
+
 def legend(document: object) -> list[str]:
     return [item["label"]["value"] for item in named(document, "LegendItem")]
 
 
 def test_roc_and_chance_are_lines_under_their_names() -> None:
-    document = draw(plot_roc({"model": (Y, P)}, "test"))
+    document = drawn(plot_roc({"model": (Y, P)}, "test"))
 
     assert legend(document) == ["model", "chance"]
     assert len(named(document, "Line")) >= 2
@@ -51,13 +56,13 @@ def test_roc_and_chance_are_lines_under_their_names() -> None:
 
 
 def test_the_threshold_is_an_upright_line_over_the_whole_height() -> None:
-    document = draw(plot_cost_curve({"calibrate": (Y, P)}, Costs(1, 2), 0.4, "cost"))
+    document = drawn(plot_cost_curve({"calibrate": (Y, P)}, Costs(1, 2), 0.4, "cost"))
 
     assert legend(document) == ["calibrate", "chosen 0.400"]
 
 
 def test_a_band_is_drawn_and_named() -> None:
-    document = draw(plot_approval_rate({"calibrate": (Y, P)}, Costs(1, 2), 0.4, (0.3, 0.5)))
+    document = drawn(plot_approval_rate({"calibrate": (Y, P)}, Costs(1, 2), 0.4, (0.3, 0.5)))
 
     # The zoom's own box has no edges yet.
     assert (0.3, 0.5) in [(band.get("left"), band.get("right")) for band in named(document, "BoxAnnotation")]
@@ -65,21 +70,21 @@ def test_a_band_is_drawn_and_named() -> None:
 
 
 def test_intervals_and_notes_are_kept() -> None:
-    document = draw(plot_calibration(measure_reliability(Y, P, 7), "test"))
+    document = drawn(plot_calibration(measure_reliability(Y, P, 7), "test"))
 
     assert named(document, "Segment")
     assert len(named(document, "Label")) == 10
 
 
 def test_bars_of_one_call_share_a_source() -> None:
-    document = draw(plot_scores(Y, P, 0.5, ["denied", "approved"], "test"))
+    document = drawn(plot_scores(Y, P, 0.5, ["denied", "approved"], "test"))
 
     assert len(json.dumps(document)) < 40_000
     assert {"denied", "approved", "threshold 0.500"} <= set(legend(document))
 
 
 def test_names_stand_beside_their_bars() -> None:
-    document = draw(plot_importance(pd.Series({"Age": 0.1, "Income": -0.2}), "Importance"))
+    document = drawn(plot_importance(pd.Series({"Age": 0.1, "Income": -0.2}), "Importance"))
 
     assert "Income" in json.dumps(document)
 
@@ -88,7 +93,7 @@ def test_a_long_line_is_thinned() -> None:
     figure, axes = make_axes("long")
     axes.plot(np.arange(100_000), np.arange(100_000))
 
-    assert len(json.dumps(draw(figure))) < 10_000 + 16 * 2 * MOST_POINTS
+    assert len(json.dumps(drawn(figure))) < 10_000 + 16 * 2 * MOST_POINTS
 
 
 @pytest.mark.parametrize("kind", ["two axes", "a picture", "a circle", "no axes"])

@@ -1,5 +1,6 @@
 """What notebooks show: the same HTML for JupyterLab and for the report, and plain text."""
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -102,7 +103,7 @@ def test_a_figure_has_its_still_its_plot_and_what_it_says() -> None:
     assert shown["text/plain"] == "ROC, test rows\nAUC 0.750."
     assert 'alt="ROC, test rows"' in shown["text/html"]
     assert f"base64,{shown[FIGURE_MIME]['picture']}" in shown["text/html"]
-    assert shown[FIGURE_MIME]["plot"]["doc"]["roots"]
+    assert json.loads(shown[FIGURE_MIME]["plot"])["doc"]["roots"]
 
 
 def test_only_a_figure_for_the_front_page_keeps_its_picture_twice() -> None:

@@ -14,8 +14,8 @@ def on_confusion(y: np.ndarray, decided: np.ndarray, words: CostWords) -> str:
     """Say how many rows are decided wrongly, and in which way."""
     rows, approvals, denials = len(y), int(np.sum(decided > y)), int(np.sum(decided < y))
     return (
-        f"Of {rows:,} rows, {approvals:,} ({approvals / rows:.1%}) are {words.wrong_approval}, and {denials:,} "
-        f"({denials / rows:.1%}) {words.wrong_denial}."
+        f"Of {rows:,} rows, {approvals:,} ({approvals / rows:.1%}) are wrong approvals ({words.wrong_approval}) and "
+        f"{denials:,} ({denials / rows:.1%}) wrong denials ({words.wrong_denial})."
     )
 
 

@@ -133,7 +133,8 @@ def shown(value: object, form: str = "") -> str:
             whole = value.is_integer() and abs(value) < 1e15
             return f"{value:,.0f}" if whole or abs(value) >= 1e4 else f"{value:.4g}"
         case Mapping():
-            return "; ".join(f"{key.replace('_', ' ')} {shown(each, form)}" for key, each in value.items())
+            pairs = (f"{key.replace('_', ' ')} {shown(each, form)}" for key, each in value.items())
+            return "; ".join(pairs) or "none"
         case list() | tuple():
             return ", ".join(shown(each, form) for each in value) or "none"
     return str(value)

@@ -19,7 +19,7 @@ Y, DECIDED = np.array([0, 0, 1, 1]), np.array([1, 0, 1, 0])
 def test_errors_are_named_by_what_the_target_means(meaning: str, words: str) -> None:
     said = sentences.on_confusion(Y, DECIDED, name_errors(meaning))
 
-    assert said.startswith(f"Of 4 rows, 1 (25.0%) are {words}, and 1 (25.0%) ")
+    assert said.startswith(f"Of 4 rows, 1 (25.0%) are wrong approvals ({words}) and 1 (25.0%) wrong denials (")
 
 
 def test_an_auc_is_said_as_the_chance_that_it_is() -> None:

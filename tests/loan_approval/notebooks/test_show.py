@@ -53,6 +53,7 @@ def test_a_header_says_verdict_and_gates_in_words_and_sign_and_escapes_them() ->
         ({"wrong_approval": 1.0, "review": None}, "wrong approval 1; review –"),
         ([0.5, 0.25], "0.5, 0.25"),
         ((), "none"),
+        ({}, "none"),
         ("text", "text"),
     ],
 )

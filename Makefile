@@ -31,8 +31,10 @@ setup: $(READY) ## make the virtual environment (the others do it by themselves)
 run: $(READY) ## everything: explore, train, validate, promote, serve, ask (DATASET=boston for the real data)
 	$(RUN) run --dataset "$$DATASET" --model-name "$$MODEL" --preprocessor-name "$$PREPROCESSOR"
 
-lab: $(READY) ## JupyterLab on the notebooks (LAB_OPTIONS=…)
-	$(VENV)/bin/jupyter lab --notebook-dir=. $(LAB_OPTIONS)
+lab: $(READY) ## JupyterLab, opened at notebooks/01_explore.ipynb (LAB_OPTIONS=…)
+	@test -z "$(AS_ROOT)" || echo "make lab: JupyterLab runs as root: who has its token can do anything on this machine" >&2
+	$(VENV)/bin/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/01_explore.ipynb $(AS_ROOT) $(LAB_OPTIONS)
+AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 
 # All data sets unless one is named; a version only by name here, as other tools leave a VERSION in the environment.
 data: $(READY) ## bring data to what dvc.lock says, or get the data of a model version (DATASET=… VERSION=3)

@@ -24,7 +24,7 @@ TOKEN = uuid.uuid4().hex
 def lab(tmp_path: Path) -> Iterator[str]:
     """Start `make lab`; return its address once it answers."""
     port = find_free_port()
-    options = f"--no-browser --port={port} --ServerApp.port_retries=0 --IdentityProvider.token={TOKEN} --allow-root"
+    options = f"--no-browser --port={port} --ServerApp.port_retries=0 --IdentityProvider.token={TOKEN}"
     ready = f"{sys.prefix}/.ready"  # this very environment is set up already
     command = ["make", "-o", ready, "lab", f"VENV={sys.prefix}", f"LAB_OPTIONS={options}"]
     environment = os.environ | {"HOME": str(tmp_path), "JUPYTER_CONFIG_DIR": str(tmp_path / "config")}
@@ -68,6 +68,11 @@ def run_cell(channels: websocket.WebSocket, source: str) -> dict:
         reply = json.loads(channels.recv())
         if reply["parent_header"].get("msg_id") == identity and reply["msg_type"] == "execute_reply":
             return reply["content"]
+
+
+def test_jupyterlab_opens_where_one_starts(lab: str) -> None:
+    with urlopen(Request(f"http://{lab}/", headers={"Authorization": f"token {TOKEN}"}), timeout=DEADLINE) as answer:
+        assert answer.url == f"http://{lab}/lab/tree/notebooks/01_explore.ipynb"
 
 
 def test_the_explore_notebook_runs_in_jupyterlab(

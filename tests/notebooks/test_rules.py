@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-MOST_CELLS, MOST_LINES = 28, 15
+MOST_CELLS, MOST_LINES = 30, 15
 
 pytestmark = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -45,13 +45,32 @@ def test_code_is_thin(path: Path) -> None:
     cells = code_cells(path)
     assert len(cells) <= MOST_CELLS
     for cell in cells:
-        assert len(cell.source.splitlines()) <= MOST_LINES, cell.source
         nodes = list(ast.walk(ast.parse(cell.source)))
+        assert len(cell.source.splitlines()) <= MOST_LINES or imports_alone(cell), cell.source
         assert not [n for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef | ast.Lambda | ast.Try)]
         assert not re.search(r"^\s*[%!]", cell.source, re.MULTILINE)
 
 
+def imports_alone(cell: nbformat.NotebookNode) -> bool:
+    return all(isinstance(statement, ast.Import | ast.ImportFrom) for statement in ast.parse(cell.source).body)
+
+
+def test_what_the_story_is_told_with_stands_in_one_cell_of_imports(path: Path) -> None:
+    importing = [cell for cell in code_cells(path) if re.search(r"^(import|from) ", cell.source, re.MULTILINE)]
+    assert len(importing) == 1 or path.stem == "04_monitor"
+
+
+def test_no_value_is_shown_as_python_writes_it(path: Path) -> None:
+    """The last expression of a cell is displayed: it is a call (a table, a figure, sentences), and no bare name."""
+    if path.stem not in ("02_train", "03_validate"):
+        pytest.skip("not told with `show` yet")
+    shown = [ast.parse(cell.source).body[-1] for cell in code_cells(path)]
+    assert [
+        ast.unparse(last) for last in shown if isinstance(last, ast.Expr) and not isinstance(last.value, ast.Call)
+    ] == []
+
+
 def test_the_last_cell_says_the_answer_and_publishes_it(path: Path) -> None:
     last = code_cells(path)[-1].source
-    assert "print(" in last
+    assert re.search(r"\b(print|say)\(", last)
     assert "publish(" in last

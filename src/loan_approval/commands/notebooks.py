@@ -93,7 +93,7 @@ def _from_root(text: str) -> str:
 
 def _sweep(options: argparse.Namespace) -> None:
     from loan_approval.data.datasets import dataset_folder
-    from loan_approval.notebooks.reports import write_index
+    from loan_approval.notebooks.index import write_index
     from loan_approval.sweep.leaderboard import print_board
     from loan_approval.sweep.plan import read_plan
     from loan_approval.sweep.running import run_sweep

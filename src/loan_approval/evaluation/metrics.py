@@ -125,14 +125,18 @@ def quantile_bands(column: pd.Series, bands: int) -> Mapping[str, np.ndarray]:
     """Return the (n,) bool rows of each band: a value where there are few, else a quantile range; missing is one."""
     missing = column.isna()
     if column.dtype == object or column.nunique() <= bands:
-        names = column.astype(object).map(lambda value: f"{value:g}" if isinstance(value, float) else str(value))
+        names = column.astype(object).map(lambda value: _number(value) if isinstance(value, float) else str(value))
     else:
         # By the values that are there: a person reads "18 to 25", not "(17.999, 25.25]".
         within = column.groupby(pd.qcut(column, bands, duplicates="drop"), observed=True)
         low, high = within.transform("min"), within.transform("max")
-        names = low.map("{:g}".format) + " to " + high.map("{:g}".format)
+        names = low.map(_number) + (" to " + high.map(_number)).mask(low == high, "")
     names = names.mask(missing, MISSING_BAND)
     return {str(name): (names == name).to_numpy() for name in dict.fromkeys(names)}
+
+
+def _number(value: float) -> str:
+    return f"{value:,.10g}" if abs(value) >= 1e4 else f"{value:g}"
 
 
 def worst_decisions(y: np.ndarray, p: np.ndarray, decided: np.ndarray, wrong: int, most: int = 10) -> np.ndarray:

@@ -1,11 +1,14 @@
-"""Reports: notebooks as HTML that opens without a network, and the page that links them all."""
+"""Reports: executed notebooks as HTML that opens without a network."""
 
+import html
 import re
-from datetime import UTC, datetime
-from itertools import groupby
 from pathlib import Path
-from urllib.parse import quote
+from typing import Any
 
+from markupsafe import Markup
+
+from loan_approval.notebooks.frame import render_page
+from loan_approval.notebooks.summary import FAILED, FIGURE_MIME, HEADER_MIME, RESULT_MIME, summarize, write_summary
 from serve.files import write_atomically
 
 # No JavaScript, widget or mermaid output: all need a script from elsewhere, and each has a plain form beside it.
@@ -14,70 +17,98 @@ _SHOWN = ["text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpe
 _EXTERNAL = re.compile(r"\s*([a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
 _EXTERNAL_IN_CSS = re.compile(r"""(@import\s+|url\(\s*)(["']?)([a-z][a-z0-9+.-]*:)?//[^)"';]*""", re.IGNORECASE)
 _LOADING = {"action", "background", "data", "formaction", "href", "ping", "poster", "src", "srcset", "xlink:href"}
+# Bars of tqdm, with a total and without, and what libraries log by the way.
+_NOISE = re.compile(r"\d+%\|.*\d+/\d+ \[|\d+it \[\d|^\d{4}[/-]\d\d[/-]\d\d [\d:,]+ INFO ")
 
 
-def write_html(notebook: Path, path: Path) -> None:
-    """Write a notebook as one HTML file that loads nothing: its code folded, its first heading as title.
+def write_html(notebook: Path, path: Path, unfinished: str = "") -> None:
+    """Write an executed notebook as one HTML file that loads nothing, and its summary beside it.
 
-    The template's Content-Security-Policy guarantees that, whatever a cell's output holds; references to other places
-    are removed as well. Formulas stay TeX, because typesetting them takes a script from elsewhere.
+    A header stands above everything, contents beside it; code is hidden until it is asked for. The page's policy
+    admits its own scripts alone, whatever a cell's output holds; references to other places are removed as well.
+    Formulas stay TeX, because typesetting them takes a script from elsewhere.
+    unfinished: where the run stopped, "" when it finished.
     """
-    import nbformat  # these are slow to import, and most commands write no report
+    import nbformat  # slow to import, and most commands write no report
+
+    document = nbformat.read(notebook, as_version=4)
+    summary = summarize(document, notebook.stem, unfinished)
+    interactive = _prepare(document)
+    body, contents = _clean(_export(document, notebook.parent))
+    scripts = []
+    if interactive:
+        from loan_approval.notebooks.interactive import library
+
+        scripts = [library()]
+    page = render_page(
+        "report.html.j2",
+        scripts,
+        title=summary["title"],
+        header=summary,
+        body=Markup(body),  # noqa: S704 (a notebook's cells, cleaned)
+        contents=contents,
+        unfinished=unfinished,
+        finished=path.name.replace(FAILED, ""),
+        to_index="../index.html",
+    )
+    write_atomically(path, page.encode())
+    write_summary(summary, path)
+
+
+def _prepare(document: Any) -> bool:
+    """Leave out what the header shows, results and bars of progress, place the plots; return whether there are any."""
+    interactive = False
+    for cell in document.cells:
+        kept = []
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if HEADER_MIME in data or RESULT_MIME in data:
+                continue
+            if output.output_type == "stream" and output.name == "stderr":
+                output.text = _without_noise(output.text)
+                if not output.text.strip():
+                    continue
+            if plot := data.get(FIGURE_MIME, {}).get("plot"):
+                place = f'<div class="plot" data-plot="{html.escape(plot)}"></div>'
+                data["text/html"] = data["text/html"].replace("<img ", f"{place}<img ", 1)
+                interactive = True
+            kept.append(output)
+        if "outputs" in cell:
+            cell.outputs = kept
+    return interactive
+
+
+def _without_noise(text: str) -> str:
+    lines = [line.rsplit("\r", 1)[-1] for line in text.split("\n")]
+    return "\n".join(line for line in lines if not _NOISE.search(line))
+
+
+def _export(document: Any, folder: Path) -> str:
     from jinja2 import PackageLoader
     from nbconvert import HTMLExporter
 
-    document = nbformat.read(notebook, as_version=4)
-    document.metadata["title"] = _heading(document.cells) or notebook.stem
     document.metadata.pop("widgets", None)
     loaders = [PackageLoader("loan_approval.notebooks", "")]
-    exporter = HTMLExporter(extra_loaders=loaders, template_file="report.html.j2", embed_images=True)
+    exporter = HTMLExporter(extra_loaders=loaders, template_file="cells.html.j2", embed_images=True)
     exporter.config.NbConvertBase.display_data_priority = _SHOWN
-    # A progress bar overwrites itself: show what a terminal shows in the end.
+    # Pieces of one stream are one block.
     exporter.register_preprocessor("nbconvert.preprocessors.CoalesceStreamsPreprocessor", enabled=True)
-    page, _ = exporter.from_notebook_node(document, {"metadata": {"path": str(notebook.parent)}})
-    write_atomically(path, _strip_external(page).encode())
+    body, _ = exporter.from_notebook_node(document, {"metadata": {"path": str(folder)}})
+    return body
 
 
-def write_index(reports: Path) -> Path:
-    """Write `index.html`, which links every HTML file below a folder by sub-folder and name; return its path."""
-    from jinja2 import Environment, PackageLoader  # slow to import
-
-    index = reports / "index.html"
-    pages = [page.relative_to(reports) for page in reports.rglob("*.html") if page != index]
-    pages = [page for page in pages if not any(part.startswith(".") for part in page.parts)]
-    pages.sort(key=lambda page: (page.parent, page.name))
-    folders = [
-        (folder.as_posix(), [_describe_page(reports, page) for page in members])
-        for folder, members in groupby(pages, lambda page: page.parent)
-    ]
-    loader = PackageLoader("loan_approval.notebooks", "")
-    environment = Environment(loader=loader, autoescape=True, trim_blocks=True, keep_trailing_newline=True)
-    text = environment.get_template("reports_index.html.j2").render(folders=folders)
-    write_atomically(index, text.encode())
-    return index
-
-
-def _describe_page(reports: Path, page: Path) -> dict[str, str]:
-    time = datetime.fromtimestamp((reports / page).stat().st_mtime, UTC)
-    return {"link": quote(page.as_posix()), "name": page.with_suffix("").name, "time": f"{time:%Y-%m-%d %H:%M}"}
-
-
-def _heading(cells: list) -> str | None:
-    for cell in cells:
-        heading = re.search(r"^#{1,6}\s+(.+?)\s*#*$", cell.source, re.MULTILINE)
-        if cell.cell_type == "markdown" and heading:
-            return re.sub(r"[*`]", "", heading[1])
-    return None
-
-
-def _strip_external(page: str) -> str:
+def _clean(body: str) -> tuple[str, list[dict[str, str]]]:
+    """Return the cells without references to other places, and their headings for the contents."""
     from bs4 import BeautifulSoup  # slow to import too
 
-    soup = BeautifulSoup(page, "html.parser")
-    for tag in soup.find_all(["script", "link", "base"]):
-        if _EXTERNAL.match(tag.get("src") or tag.get("href") or ""):
-            tag.decompose()
+    soup = BeautifulSoup(body, "html.parser")
+    for tag in soup.find_all(["script", "link", "base", "meta"]):
+        tag.decompose()
+    for tag in soup.select("style[data-shown], h1"):  # the page has the style and the title
+        tag.decompose()
     for tag in soup.find_all(True):
+        for name in [name for name in tag.attrs if name.lower().startswith("on")]:  # the policy stops them anyway
+            del tag[name]
         for name in _LOADING & set(tag.attrs):
             is_hyperlink = tag.name in ("a", "area") and name.endswith("href")
             if not is_hyperlink and (name == "srcset" or _EXTERNAL.match(tag[name])):
@@ -86,4 +117,5 @@ def _strip_external(page: str) -> str:
             tag["style"] = _EXTERNAL_IN_CSS.sub(r"\1\2data:,", tag["style"])
         if tag.name == "style" and tag.string:
             tag.string.replace_with(_EXTERNAL_IN_CSS.sub(r"\1\2data:,", tag.string))
-    return str(soup)
+    headings = soup.select(".text_cell h2[id]")
+    return str(soup), [{"id": each["id"], "text": each.get_text().rstrip("¶")} for each in headings]

@@ -14,16 +14,16 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from loan_approval.errors import DataError, NotebookFailedError, NotebookTimeoutError
 from loan_approval.notebooks.parameters import check_parameters
 from loan_approval.notebooks.reports import write_html
+from loan_approval.notebooks.summary import RESULT_MIME, failed_page, published, remove_page
 from loan_approval.project import ROOT
 from serve.files import write_atomically
-
-RESULT_MIME = "application/vnd.loan-approval.result+json"
 
 
 def execute(
@@ -112,7 +112,7 @@ class NotebookRun:
 
 
 def publish(**result: object) -> None:
-    """Show a notebook's result in its last cell, as an output that `read_result` finds in the executed notebook.
+    """Show a notebook's result in its last cell, as an output that `published` finds in the executed notebook.
 
     Raises DataError for a value that JSON can't hold, such as NaN or a numpy number.
     """
@@ -127,15 +127,6 @@ def publish(**result: object) -> None:
     display({RESULT_MIME: document, "text/plain": f"published: {', '.join(document)}"}, raw=True)
 
 
-def read_result(notebook_path: Path) -> dict[str, object]:
-    """Return what an executed notebook published last. Raises DataError when it published nothing."""
-    for cell in reversed(_cells(notebook_path)):
-        for output in reversed(cell.get("outputs", [])):
-            if RESULT_MIME in output.get("data", {}):
-                return output["data"][RESULT_MIME]
-    raise DataError(f"{notebook_path}: no result, expected a call of publish() in the last cell")
-
-
 def run_notebook(
     notebook: Path,
     parameters: Mapping[str, object],
@@ -145,41 +136,50 @@ def run_notebook(
     environment: Mapping[str, str] | None = None,
     progress: bool = True,
 ) -> NotebookRun:
-    """Run a notebook in a process of its own; keep `<report_name>.ipynb` and `.html` in `reports`, however it ends.
+    """Run a notebook in a process of its own; keep `<report_name>.ipynb` and `.html` in `reports`.
 
-    The report shows the parameters: never pass a secret; notebooks read those from environment variables.
+    What a run that does not finish has left is kept as `<report_name>.failed.…`, beside the last good report, until
+    one finishes again. The report shows the parameters: never pass a secret; notebooks read those from environment
+    variables.
     time_limit: seconds, after which the kernel and all it started are killed.   environment: variables of the kernel
     in addition to this process's own.   progress: whether to show a bar of its cells.
     Raises ParameterError before anything is started, NotebookFailedError, NotebookTimeoutError, and DataError when
     the notebook published no result.
     """
     check_parameters(notebook, parameters)
-    name = report_name or notebook.stem
-    ipynb, html = reports / f"{name}.ipynb", reports / f"{name}.html"
-    began = time.monotonic()
+    html = reports / f"{report_name or notebook.stem}.html"
+    broken, began, finished = failed_page(html), time.monotonic(), False
     with tempfile.TemporaryDirectory(prefix="notebook-") as folder:
-        executed = Path(folder, "executed", ipynb.name)
+        executed = Path(folder, "executed", f"{html.stem}.ipynb")
         try:
             status = execute(notebook, parameters, executed, time_limit, environment or {}, progress)
+            if status:
+                where, error = _stopped_at(executed)
+                raise NotebookFailedError(f"{notebook}, {where}: {error}; kept: {broken}")
+            result = published(_read(executed), notebook)
+            finished = True
         except subprocess.TimeoutExpired as err:
             where, _ = _stopped_at(executed)
-            raise NotebookTimeoutError(f"{notebook}, {where}: ended after {time_limit:g} s; kept: {html}") from err
+            raise NotebookTimeoutError(f"{notebook}, {where}: ended after {time_limit:g} s; kept: {broken}") from err
         finally:
-            # Absent if papermill did not reach the first cell, and incomplete if it was killed while writing.
-            with contextlib.suppress(FileNotFoundError, ValueError):
-                json.loads(executed.read_bytes())
-                write_atomically(ipynb, executed.read_bytes())
-                write_html(ipynb, html)
-        if status:
-            where, error = _stopped_at(executed)
-            raise NotebookFailedError(f"{notebook}, {where}: {error}; kept: {html}")
-    return NotebookRun(read_result(ipynb), html, ipynb, time.monotonic() - began)
+            _keep(executed, html if finished else broken, "" if finished else _stopped_at(executed)[0])
+    remove_page(broken)
+    return NotebookRun(result, html, html.with_suffix(".ipynb"), time.monotonic() - began)
+
+
+def _keep(executed: Path, html: Path, unfinished: str) -> None:
+    # Absent if papermill did not reach the first cell, and incomplete if it was killed while writing.
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        json.loads(executed.read_bytes())
+        ipynb = html.with_suffix(".ipynb")
+        write_atomically(ipynb, executed.read_bytes())
+        write_html(ipynb, html, unfinished)
 
 
 def _stopped_at(executed: Path) -> tuple[str, str]:
     """Return the cell, counted as in the source notebook, that raised or was running, and its error."""
     try:
-        cells = _cells(executed)
+        cells = _read(executed).cells
     except (FileNotFoundError, ValueError):
         cells = []
     added = {"injected-parameters", "papermill-error-cell-tag"}
@@ -192,7 +192,7 @@ def _stopped_at(executed: Path) -> tuple[str, str]:
     return f"cell {begun[-1]} of {len(source)}", error
 
 
-def _cells(notebook: Path) -> list:
+def _read(notebook: Path) -> Any:
     import nbformat  # slow to import, and most commands need no notebook
 
-    return nbformat.read(notebook, as_version=4).cells
+    return nbformat.read(notebook, as_version=4)

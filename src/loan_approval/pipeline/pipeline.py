@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -19,12 +20,14 @@ from loan_approval.data_check.table import read_tables
 from loan_approval.errors import LoanApprovalError, PromotionError
 from loan_approval.monitor.report import describe_outcomes
 from loan_approval.monitor.window import compare_with, load_window, log_folder
-from loan_approval.notebooks import reports
+from loan_approval.notebooks.index import write_index
 from loan_approval.notebooks.parameters import parse_parameters
 from loan_approval.notebooks.run import NotebookRun, run_notebook
+from loan_approval.notebooks.summary import time_words, write_summary
 from loan_approval.project import ROOT
 from loan_approval.records.reading import prediction_log_folder
-from loan_approval.registry import tracking
+from loan_approval.registry import history, tracking
+from loan_approval.registry.card import standing
 from loan_approval.registry.promotion import ALIAS, promote
 from loan_approval.registry.stores import model_and_store
 from loan_approval.registry.tracking_server import free_port, wait_until_ready
@@ -32,6 +35,8 @@ from loan_approval.training.factory import ModelFactory, PreprocessorFactory, fi
 from serve.files import write_atomically
 from serve.store.store import Store
 
+MOST_EVENTS = 10  # of the record of promotions, on the front page
+HISTORY = ("at", "event", "version", "by", "reason")
 START_LIMIT = 60  # seconds a server may take until it is ready
 
 
@@ -52,7 +57,7 @@ def run_step(notebook: str, texts: Mapping[str, str], folder: Path, time_limit: 
         if notebook == "03_validate":
             write_card(tracking.find_version(run.result["name"], run.result["version"]), dataset, folder)
     finally:
-        index = reports.write_index(folder)
+        index = write_index(folder)
     _log_report(run)
     _say(f"{notebook} took {run.seconds:.0f} s; report: {run.html}, all reports: {index}")
     return run.result
@@ -89,11 +94,26 @@ def _log_report(run: NotebookRun) -> None:
 
 
 def write_card(version: tracking.Version, dataset: str, folder: Path) -> None:
-    """Write a version's model card, if it has one, as `card.html` among the reports."""
+    """Write a version's model card, if it has one, as `card.html` among the reports, and its summary beside it."""
     text = tracking.load_metadata(version).get("card")
     if text is not None:
-        write_atomically(folder / dataset_folder(dataset).name / "card.html", text.encode())
-        reports.write_index(folder)
+        page = folder / dataset_folder(dataset).name / "card.html"
+        write_atomically(page, text.encode())
+        write_summary(_summarize_card(version), page)
+        write_index(folder)
+
+
+def _summarize_card(version: tracking.Version) -> dict[str, Any]:
+    events = history.read(version.name)
+    record = standing(version.number, events)
+    words = {"current": "In production", "former": "No longer in production", "never": "Never in production"}
+    sentence = f"{words[record['state']]} by the record"
+    if event := record["event"]:
+        sentence += f": {event['event']} at {event['at']} by {event['by']}"
+    facts = {"version": version.number, "verdict": version.verdict, "time": time_words(datetime.now(UTC))}
+    shown = [{key: event.get(key) or "–" for key in HISTORY} for event in reversed(events[-MOST_EVENTS:])]
+    title = f"Model card of version {version.number}"
+    return {"title": title, "facts": facts, "standing": f"Version {version.number}: {sentence}.", "history": shown}
 
 
 def run_everything(dataset: str, texts: Mapping[str, str], folder: Path, port: int) -> None:

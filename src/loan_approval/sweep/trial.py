@@ -19,6 +19,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from loan_approval.data.datasets import dataset_folder, load_dataset
 from loan_approval.errors import NotebookFailedError, NotebookTimeoutError, SweepError
 from loan_approval.notebooks.run import NotebookRun, end_family, run_notebook
+from loan_approval.notebooks.summary import failed_page
 from loan_approval.sweep.plan import NOTEBOOK, find_surroundings
 
 KEY, SWEEP, ROLE, SECONDS = "sweep.key", "sweep.id", "sweep.role", "trial_seconds"
@@ -58,10 +59,11 @@ def run_trial(setting: Setting, key: str, parameters: Mapping[str, Any]) -> str:
                 NOTEBOOK, parameters, Path(folder), setting.time_limit, html.stem, environment, progress=False
             )
         except (NotebookFailedError, NotebookTimeoutError) as err:
-            if not html.is_file():
+            broken = failed_page(html)
+            if not broken.is_file():
                 raise
-            client.log_artifact(setting.parent, str(html), "failed")
-            raise type(err)(str(err).replace(str(html), f"failed/{html.name} of run {setting.parent}")) from err
+            client.log_artifact(setting.parent, str(broken), "failed")
+            raise type(err)(str(err).replace(str(broken), f"failed/{broken.name} of run {setting.parent}")) from err
         return record_trial(client, run, family_tags(setting.parent, setting.sweep), key)
 
 

@@ -142,3 +142,23 @@ def test_a_band_of_numbers_is_named_by_the_values_in_it() -> None:
         "26.5 to 33",
         "40 to 70",
     ]
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ([1.0, 2.0, 3.0, 4.0, 7.0, 7.0, 7.0, 7.0, 8.0, 9.0, 10.0, 11.0], ["1 to 4", "7", "8 to 11"]),
+        (
+            [1.0, 2.0, 3.0, 34_300.0, 57_200.5, 60_000.0, 5e6, 6e6, 7e6],
+            ["1 to 3", "34,300 to 60,000", "5,000,000 to 7,000,000"],
+        ),
+    ],
+)
+def test_a_band_of_one_value_is_that_value_and_large_numbers_keep_their_digits(
+    values: list[float], names: list[str]
+) -> None:
+    assert sorted(quantile_bands(pd.Series(values), 3)) == sorted(names)
+
+
+def test_few_large_values_keep_their_digits_too() -> None:
+    assert list(quantile_bands(pd.Series([5e6, 1_234_567.0]), 3)) == ["5,000,000", "1,234,567"]

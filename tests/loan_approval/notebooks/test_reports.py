@@ -1,15 +1,19 @@
 """Reports open without a network: judged by reading the HTML and by a real browser that is watched."""
 
-import os
 import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 
-from loan_approval.notebooks.reports import write_html, write_index
+from loan_approval.notebooks import show
+from loan_approval.notebooks.index import write_index
+from loan_approval.notebooks.interactive import library
+from loan_approval.notebooks.reports import write_html
+from loan_approval.plots.metrics import plot_roc
 
 EXTERNAL = re.compile(r"""(?:(?:@import\s+|url\()\s*["']?)(?:https?:)?//""", re.IGNORECASE)
 HOSTILE = """
@@ -89,10 +93,8 @@ def test_a_report_is_titled_by_the_first_heading(report: Path) -> None:
     assert "<title>What sells &amp; why</title>" in report.read_text()
 
 
-def test_code_is_folded_unless_it_failed(report: Path) -> None:
-    details = re.findall(r'<details class="source"[^>]*>', report.read_text())
-
-    assert [("open" in each) for each in details] == [False, True]
+def test_code_is_hidden_unless_it_failed(report: Path) -> None:
+    assert re.findall(r'<div class="(source[^"]*)">', report.read_text()) == ["source", "source failed"]
 
 
 def test_a_browser_asks_nobody_for_a_report_or_the_index(report: Path) -> None:
@@ -118,50 +120,58 @@ def test_a_browser_asks_nobody_for_a_report_or_the_index(report: Path) -> None:
     assert {url for url in sent if not url.startswith("data:")} == {report.as_uri(), index.as_uri()}
 
 
-def write_page(path: Path, made: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()
-    os.utime(path, (made, made))
+def test_of_progress_and_of_what_libraries_log_nothing_is_shown(tmp_path: Path) -> None:
+    noise = ["\rfolds:   0%|          | 0/25 [00:00<?, ?fit/s]", "\rfolds: 100%|██████████| 25/25 [00:12<00:00]", "\n"]
+    noise += ["7it [00:01,  5.20it/s]\n", "2026/11/28 05:52:28 INFO mlflow.models: validating\n"]
+    cells = [nbformat.v4.new_code_cell("work()"), nbformat.v4.new_code_cell("warn()")]
+    cells[0].outputs = [nbformat.v4.new_output("stream", name="stderr", text=text) for text in noise]
+    texts = [*noise, "100% of 3 rows are odd\n", "\r"]
+    cells[1].outputs = [nbformat.v4.new_output("stream", name="stderr", text=text) for text in texts]
+
+    page = write(tmp_path, *cells)
+
+    assert page.count('<div class="output_area">') == 1
+    assert "100% of 3 rows are odd" in page
+    assert "folds" not in page
+    assert "INFO" not in page
 
 
-def test_the_index_links_every_report_by_folder_in_the_notebooks_order(tmp_path: Path) -> None:
-    write_page(tmp_path / "loans" / "02_train.html", 1_700_000_000)
-    write_page(tmp_path / "loans" / "01_explore.html", 1_800_000_000)
-    write_page(tmp_path / "boston" / "01_explore.html", 1_750_000_000)
-    write_page(tmp_path / "overview.html", 1_750_000_000)
-    write_page(tmp_path / "loans" / ".half.html.1a2b.html", 1_750_000_000)
+def test_a_run_that_stopped_says_where_and_names_the_last_good_report(tmp_path: Path) -> None:
+    nbformat.write(nbformat.v4.new_notebook(), tmp_path / "02_train.failed.ipynb")
+    write_html(tmp_path / "02_train.failed.ipynb", tmp_path / "02_train.failed.html", "cell 4 of 9")
 
-    page = write_index(tmp_path).read_text()
-    again = write_index(tmp_path).read_text()
+    page = (tmp_path / "02_train.failed.html").read_text()
 
-    links = ["overview.html", "boston/01_explore.html", "loans/01_explore.html", "loans/02_train.html"]
-    assert re.findall(r'href="([^"]*)"', page) == links
-    assert re.findall(r"<h2>(.*)</h2>", page) == ["boston", "loans"]
-    assert "2023-11-14 22:13 UTC" in page
-    assert again == page
-    assert loads(page) == []
+    assert "did not finish: cell 4 of 9" in page
+    assert 'href="02_train.html"' in page
 
 
-def test_the_index_escapes_names(tmp_path: Path) -> None:
-    write_page(tmp_path / "a&b" / "<i>{x}:#1?.html", 1_700_000_000)
+def test_the_library_stands_once_in_a_page_with_figures_and_not_in_others(tmp_path: Path) -> None:
+    y, p = np.array([0, 1]), np.array([0.1, 0.9])
+    data = show.figure(plot_roc({"model": (y, p)}, "test"))._repr_mimebundle_()
+    figures = [nbformat.v4.new_output("display_data", data=data) for _ in range(2)]
 
-    page = write_index(tmp_path).read_text()
+    with_figures = write(tmp_path, nbformat.v4.new_code_cell("", outputs=figures))
+    without = write(tmp_path, nbformat.v4.new_code_cell(""))
 
-    assert '<a href="a%26b/%3Ci%3E%7Bx%7D%3A%231%3F.html">&lt;i&gt;{x}:#1?</a>' in page
-    assert "<h2>a&amp;b</h2>" in page
-
-
-def test_an_index_of_nothing_says_so(tmp_path: Path) -> None:
-    assert "no reports yet" in write_index(tmp_path / "reports").read_text()
+    assert with_figures.count('class="plot"') == 2
+    assert with_figures.count(library()) == 1
+    assert len(without) < 30_000
 
 
-def test_of_a_progress_bar_only_its_end_is_shown(tmp_path: Path) -> None:
-    cell = nbformat.v4.new_code_cell("work()")
-    texts = ["\rfolds 0%", "\rfolds 50%", "\rfolds 100%\n", "done\n"]
-    cell.outputs = [nbformat.v4.new_output("stream", name="stderr", text=text) for text in texts]
-    notebook = tmp_path / "bar.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), notebook)
-    write_html(notebook, tmp_path / "bar.html")
-    page = (tmp_path / "bar.html").read_text()
-    assert "folds 100%\ndone" in page
-    assert "50%" not in page.replace("width: 50%", "").split("<body")[1]
+def test_a_header_stands_once_and_above_what_the_cells_show(tmp_path: Path) -> None:
+    header = show.header("loans", [("AUC", "0.86")], ["It may be promoted."])._repr_mimebundle_()
+    outputs = [nbformat.v4.new_output("stream", name="stdout", text="from a cell\n")]
+    outputs.append(nbformat.v4.new_output("display_data", data=header))
+
+    page = write(tmp_path, nbformat.v4.new_code_cell("", outputs=outputs))
+
+    assert page.count("It may be promoted.") == 1
+    assert page.index("It may be promoted.") < page.index("from a cell")
+    assert page.count("<style") == 1
+
+
+def write(folder: Path, *cells: nbformat.NotebookNode) -> str:
+    nbformat.write(nbformat.v4.new_notebook(cells=list(cells)), folder / "x.ipynb")
+    write_html(folder / "x.ipynb", folder / "x.html")
+    return (folder / "x.html").read_text()

@@ -8,10 +8,12 @@ import psutil
 import pytest
 
 from loan_approval.errors import DataError, NotebookFailedError, NotebookTimeoutError, ParameterError
-from loan_approval.notebooks.run import NotebookRun, execute, publish, read_result, run_notebook
+from loan_approval.notebooks.run import NotebookRun, execute, publish, run_notebook
+from loan_approval.notebooks.summary import read_summary
 from loan_approval.project import ROOT
 from tests.notebook_runs import DEADLINE, is_running, write_hanging_notebook, write_notebook
 
+ENDS = (".ipynb", ".html", ".summary.json")
 PARAMETERS = 'seed = 7\nrate = 0.5\ncolumns = ["Age"]'
 
 
@@ -47,7 +49,6 @@ def test_the_last_published_result_comes_back_with_the_given_parameters(run: Not
 
     assert {name: run.result[name] for name in expected} == expected
     assert "draft" not in run.result
-    assert read_result(run.ipynb) == run.result
     assert run.seconds > 0
 
 
@@ -59,7 +60,7 @@ def test_both_files_are_kept_under_the_notebooks_name(run: NotebookRun, root: Pa
     folder = root / "reports" / "loans"
 
     assert (run.ipynb, run.html) == (folder / "01_tiny.ipynb", folder / "01_tiny.html")
-    assert {path.name for path in folder.iterdir()} == {"01_tiny.ipynb", "01_tiny.html"}
+    assert {path.name for path in folder.iterdir()} == {f"01_tiny{end}" for end in ENDS}
     assert "<title>Tiny</title>" in run.html.read_text()
 
 
@@ -76,11 +77,13 @@ def test_the_executed_notebook_names_no_folder_of_this_machine(run: NotebookRun)
 def test_a_failing_cell_is_named_and_what_ran_before_it_is_kept(tmp_path: Path, code: str, error: str) -> None:
     notebook = write_notebook(tmp_path / "02_fails.ipynb", "seed = 1", "print('so far')", code, "print('never')")
 
-    with pytest.raises(NotebookFailedError, match=rf"02_fails\.ipynb, cell 4 of 5: {error}; kept: .*02_fails\.html$"):
+    with pytest.raises(
+        NotebookFailedError, match=rf"02_fails\.ipynb, cell 4 of 5: {error}; kept: .*02_fails\.failed\.html$"
+    ):
         run_notebook(notebook, {"seed": 2}, tmp_path / "reports", time_limit=60)
 
-    assert "so far" in (tmp_path / "reports" / "02_fails.ipynb").read_text()
-    assert "so far" in (tmp_path / "reports" / "02_fails.html").read_text()
+    assert "so far" in (tmp_path / "reports" / "02_fails.failed.ipynb").read_text()
+    assert "so far" in (tmp_path / "reports" / "02_fails.failed.html").read_text()
 
 
 def test_nothing_is_started_for_a_parameter_that_does_not_fit(notebook: Path, tmp_path: Path) -> None:
@@ -99,11 +102,32 @@ def test_a_result_that_json_cannot_hold_is_refused(value: object) -> None:
         publish(rows=3, auc=value)
 
 
-def test_a_notebook_without_a_result_is_refused(tmp_path: Path) -> None:
+def test_a_run_that_does_not_finish_leaves_the_last_good_report_and_the_next_good_one_replaces_both(
+    tmp_path: Path,
+) -> None:
+    finish = "from loan_approval.notebooks.run import publish\nassert seed\npublish(seed=seed)"
+    notebook = write_notebook(tmp_path / "02_train.ipynb", "seed = 1", finish)
+    reports = tmp_path / "reports"
+    good = run_notebook(notebook, {"seed": 1}, reports).html.read_bytes()
+
+    with pytest.raises(NotebookFailedError):
+        run_notebook(notebook, {"seed": 0}, reports)
+
+    assert (reports / "02_train.html").read_bytes() == good
+    assert "did not finish: cell 3 of 3" in (reports / "02_train.failed.html").read_text()
+    run_notebook(notebook, {"seed": 2}, reports)
+    assert {path.name for path in reports.iterdir()} == {f"02_train{end}" for end in ENDS}
+    assert [run["time"][:2] for run in read_summary(reports / "02_train.html")["earlier"]] == ["20"]
+
+
+def test_a_notebook_that_publishes_nothing_did_not_finish(tmp_path: Path) -> None:
     notebook = write_notebook(tmp_path / "01_silent.ipynb", "seed = 1")
 
     with pytest.raises(DataError, match=r"01_silent\.ipynb: no result"):
-        read_result(notebook)
+        run_notebook(notebook, {}, tmp_path / "reports")
+
+    assert not (tmp_path / "reports/01_silent.html").exists()
+    assert (tmp_path / "reports/01_silent.failed.html").exists()
 
 
 def test_past_the_time_limit_the_kernel_and_what_it_started_are_killed(tmp_path: Path) -> None:
@@ -118,7 +142,7 @@ def test_past_the_time_limit_the_kernel_and_what_it_started_are_killed(tmp_path:
 
     assert f"03_hangs.ipynb, cell 3 of 3: ended after {limit} s" in str(caught.value)
     assert [pid for pid in map(int, pids.read_text().split()) if is_running(pid)] == []
-    assert (tmp_path / "reports" / "hangs.html").is_file()
+    assert (tmp_path / "reports" / "hangs.failed.html").is_file()
 
 
 def test_a_notebook_that_fails_elsewhere_gives_papermills_exit_code(

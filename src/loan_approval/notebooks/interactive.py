@@ -1,0 +1,179 @@
+"""Draws a matplotlib figure again with Bokeh, so that a page can show its values under the mouse and zoom.
+
+Bokeh, as its script is a third of plotly's and needs no `eval`, which the pages' Content-Security-Policy forbids.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_hex
+from matplotlib.container import BarContainer
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+from matplotlib.text import Annotation
+from matplotlib.ticker import FixedFormatter, PercentFormatter
+
+MOST_POINTS = 400  # of a line: a page has no more pixels to show them on
+_DASHES = {"-": "solid", "--": "dashed", ":": "dotted", "-.": "dashdot"}
+_NO_POINTS = ("None", None, "", " ", "_", "|")  # the last two end an error bar
+_NUMBERS = "0[.]000"
+
+
+def library() -> str:
+    """Return BokehJS, the script that draws what `draw` returns."""
+    import bokeh  # slow to import
+
+    return Path(bokeh.__file__).with_name("server").joinpath("static/js/bokeh.min.js").read_text(encoding="utf-8")
+
+
+def draw(figure: Figure) -> str | None:
+    """Return the JSON from which BokehJS draws a figure; None for a figure that it would show incompletely.
+
+    As text, because its order matters, and notebooks are written with their keys sorted. Drawn are lines, error bars,
+    bars, bands and notes of a figure that has one pair of axes.
+    """
+    if len(figure.axes) != 1 or not _is_understood(figure.axes[0]):
+        return None
+    from bokeh.embed import json_item
+    from bokeh.plotting import figure as make_plot
+
+    axes = figure.axes[0]
+    width, height = (int(inches * 96) for inches in figure.get_size_inches())
+    plot = make_plot(
+        title=axes.get_title() or None,
+        x_axis_label=" ".join(axes.get_xlabel().split()),
+        y_axis_label=" ".join(axes.get_ylabel().split()),
+        x_range=axes.get_xlim(),
+        y_range=axes.get_ylim(),
+        x_axis_type=axes.get_xscale(),
+        y_axis_type=axes.get_yscale(),
+        width=width,
+        height=height,
+        sizing_mode="scale_width",
+        tools="pan,box_zoom,reset",  # no zoom by the wheel, which scrolls the page
+        output_backend="svg",
+    )
+    for axis, drawn in ((axes.xaxis, plot.xaxis[0]), (axes.yaxis, plot.yaxis[0])):
+        _label_ticks(axis, drawn)
+    _draw_patches(plot, axes)
+    for bars in axes.collections:
+        ends = np.array([segment for segment in bars.get_segments() if len(segment) == 2])
+        if len(ends):
+            start, end = ends[:, 0], ends[:, 1]
+            plot.segment(*start.T, *end.T, color=to_hex(bars.get_color()[0]))
+    for line in axes.lines:
+        _draw_line(plot, axes, line)
+    _add_notes(plot, axes)
+    _finish(plot)
+    return json.dumps(json_item(plot), separators=(",", ":"))
+
+
+def _is_understood(axes: Axes) -> bool:
+    shapes = all(isinstance(patch, Rectangle) for patch in axes.patches)
+    scales = {axes.get_xscale(), axes.get_yscale()} <= {"linear", "log"}
+    return shapes and scales and not axes.images and all(isinstance(c, LineCollection) for c in axes.collections)
+
+
+def _draw_line(plot: Any, axes: Axes, line: Line2D) -> None:
+    x, y = (np.asarray(values, dtype=float) for values in line.get_data())
+    transform = line.get_transform()
+    if transform == axes.get_xaxis_transform(which="grid"):  # an upright line over the whole height
+        y = np.array(axes.get_ylim())
+    elif transform == axes.get_yaxis_transform(which="grid"):
+        x = np.array(axes.get_xlim())
+    kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST_POINTS)).astype(int)) if len(x) else []
+    colour, named = to_hex(line.get_color()), _named(line.get_label())
+    data = {"x": x[kept], "y": y[kept]}
+    if line.get_linestyle() in _DASHES:
+        dash = _DASHES[line.get_linestyle()]
+        plot.line(source=data, color=colour, line_dash=dash, line_width=2, **named)
+    if line.get_marker() not in _NO_POINTS:
+        plot.scatter(source=data, color=colour, size=6, **named)
+
+
+def _draw_patches(plot: Any, axes: Axes) -> None:
+    from bokeh.models import BoxAnnotation
+
+    across = axes.get_xaxis_transform(which="grid")
+    bands = [patch for patch in axes.patches if patch.get_data_transform() == across]
+    for band in bands:
+        box = band.get_bbox()
+        style = {"fill_color": to_hex(band.get_facecolor()), "fill_alpha": band.get_alpha() or 1}
+        plot.add_layout(BoxAnnotation(left=box.x0, right=box.x1, line_color=None, **style))
+        _name_in_legend(plot, band)
+    for group in _groups_of_bars(axes, bands):
+        boxes = np.array([patch.get_bbox().extents for patch in group])
+        source = dict(zip(("left", "bottom", "right", "top"), boxes.T, strict=True))
+        upright = np.ptp(boxes[:, 1]) == 0  # all stand on one line
+        x, y = (boxes[:, [0, 2]].mean(axis=1), boxes[:, 3]) if upright else (_lengths(boxes), boxes[:, [1, 3]].mean(1))
+        source |= {"x": x, "y": y, "colour": [to_hex(patch.get_facecolor()) for patch in group]}
+        plot.quad(source=source, color="colour", alpha=group[0].get_alpha() or 1, **_named(group[0].get_label()))
+
+
+def _groups_of_bars(axes: Axes, bands: list[Patch]) -> Iterator[list[Patch]]:
+    """Yield what one call of `bar`, `barh` or `hist` drew, then what is left."""
+    grouped = [list(container.patches) for container in axes.containers if isinstance(container, BarContainer)]
+    seen = {id(patch) for group in grouped for patch in group} | {id(band) for band in bands}
+    yield from filter(None, [*grouped, [patch for patch in axes.patches if id(patch) not in seen]])
+
+
+def _lengths(boxes: np.ndarray) -> np.ndarray:
+    return np.where(boxes[:, 0] < 0, boxes[:, 0], boxes[:, 2])
+
+
+def _name_in_legend(plot: Any, patch: Patch) -> None:
+    if named := _named(patch.get_label()):
+        style = {"color": to_hex(patch.get_facecolor()), "alpha": patch.get_alpha() or 1}
+        plot.scatter([], [], marker="square", size=10, **style, **named)
+
+
+def _named(label: object) -> dict[str, str]:
+    """Return the option that puts a label into the legend; matplotlib's own labels begin with an underscore."""
+    return {} if not label or str(label).startswith("_") else {"legend_label": str(label)}
+
+
+def _label_ticks(axis: Axis, drawn: Any) -> None:
+    from bokeh.models import FixedTicker, NumeralTickFormatter
+
+    if isinstance(axis.get_major_formatter(), PercentFormatter):
+        drawn.formatter = NumeralTickFormatter(format="0%")
+    elif axis.have_units() or isinstance(axis.get_major_formatter(), FixedFormatter):  # names in place of numbers
+        places = [float(place) for place in axis.get_majorticklocs()]
+        names = axis.get_major_formatter().format_ticks(places)
+        drawn.ticker = FixedTicker(ticks=places)
+        drawn.major_label_overrides = dict(zip(places, names, strict=True))
+    elif not len(axis.get_majorticklocs()):
+        drawn.visible = False
+
+
+def _add_notes(plot: Any, axes: Axes) -> None:
+    from bokeh.models import Label
+
+    for note in axes.texts:
+        x, y = note.xy if isinstance(note, Annotation) else note.get_position()
+        plot.add_layout(Label(x=x, y=y, text=note.get_text(), x_offset=3, y_offset=-12, text_font_size="8px"))
+
+
+def _finish(plot: Any) -> None:
+    """Add what the mouse shows, and colours that are read on a light and on a dark page."""
+    from bokeh.models import HoverTool
+
+    columns = [(plot.xaxis[0].axis_label or "x", f"@x{{{_NUMBERS}}}")]
+    columns.append((plot.yaxis[0].axis_label or "y", f"@y{{{_NUMBERS}}}"))
+    plot.add_tools(HoverTool(tooltips=columns, line_policy="nearest"))
+    plot.toolbar.logo, plot.toolbar.autohide = None, True
+    plot.background_fill_color = plot.border_fill_color = None
+    plot.outline_line_color, plot.grid.grid_line_alpha = None, 0.4
+    if plot.legend:
+        plot.legend.border_line_color = None
+        plot.legend.label_text_font_size, plot.legend.background_fill_alpha = "11px", 0.6
+        plot.legend.click_policy = "hide"
+        plot.height += 22 * len(plot.legend[0].items)
+        plot.add_layout(plot.legend[0], "below")  # so that it covers nothing

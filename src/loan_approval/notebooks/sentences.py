@@ -1,0 +1,64 @@
+"""Sentences that say what a figure says on these rows; y, p, decided: (n,) labels, probabilities, codes."""
+
+import numpy as np
+import pandas as pd
+
+from loan_approval.evaluation.costs import Costs, CostWords
+from loan_approval.evaluation.intervals import Interval
+from loan_approval.evaluation.reliability import Reliability
+
+NEAR = 0.05  # of the threshold, in probability
+
+
+def on_confusion(y: np.ndarray, decided: np.ndarray, words: CostWords) -> str:
+    """Say how many rows are decided wrongly, and in which way."""
+    rows, approvals, denials = len(y), int(np.sum(decided > y)), int(np.sum(decided < y))
+    return (
+        f"Of {rows:,} rows, {approvals:,} ({approvals / rows:.1%}) are wrong approvals ({words.wrong_approval}) and "
+        f"{denials:,} ({denials / rows:.1%}) wrong denials ({words.wrong_denial})."
+    )
+
+
+def on_roc(auc: Interval, approved: str) -> str:
+    """Say what the AUC means. approved: the label of code 1."""
+    return (
+        f"AUC {auc}: of two rows with different labels, the one labelled {approved} scores higher in {auc.value:.0%} "
+        "of the cases; chance would be 50%."
+    )
+
+
+def on_calibration(reliability: Reliability) -> str:
+    """Say whether the probabilities are further off than chance explains."""
+    verdict = "chance alone explains it" if reliability.ece.low == 0 else "more than chance explains"
+    return (
+        f"On average a bin's share is {100 * reliability.ece.value:.1f} percentage points off its probability "
+        f"(ECE {reliability.ece}): {verdict}, as right probabilities would show {100 * reliability.ece_by_chance:.1f}."
+    )
+
+
+def on_scores(p: np.ndarray, threshold: float) -> str:
+    """Say how many rows lie where a small change flips the decision."""
+    near = np.mean(np.abs(p - threshold) < NEAR)
+    return f"{near:.1%} of the rows score within {NEAR:g} of the threshold {threshold:.3f}: there small changes decide."
+
+
+def on_costs(y: np.ndarray, decided: np.ndarray, costs: Costs, words: CostWords) -> str:
+    """Say what the decisions cost beside approving and denying everybody."""
+    own, approve, deny = (float(np.mean(costs.of_decisions(y, codes))) for codes in (decided, 1, 0))
+    return f"{words.cost.capitalize()}: {own:.3f}; approving everybody would cost {approve:.3f}, nobody {deny:.3f}."
+
+
+def on_approvals(y: np.ndarray, p: np.ndarray, threshold: float, band: tuple[float, float]) -> str:
+    """Say how many are approved and how many a person looks at."""
+    approved, positive = np.mean(p >= threshold), np.mean(y)
+    referred = np.mean((p >= band[0]) & (p < band[1]))
+    people = f"{referred:.1%} are referred to a person" if band[0] < band[1] else "nobody is referred to a person"
+    return f"At {threshold:.3f}, {approved:.1%} are approved ({positive:.1%} have that label in the data); {people}."
+
+
+def on_importance(importance: pd.Series) -> str:
+    """Say which features weigh most, and which weigh next to nothing."""
+    sizes = importance.abs().sort_values(ascending=False)
+    idle = sizes.index[sizes < 0.01 * sizes.max()]
+    first = ", ".join(f"{name} ({importance[name]:.3g})" for name in sizes.index[:3])
+    return f"Most weight have {first}." + (f" Next to none: {', '.join(map(str, idle[:5]))}." if len(idle) else "")

@@ -1,0 +1,36 @@
+"""The gates as a report shows them: the number found beside its limit."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from loan_approval.validation.gates import CHANCE, CONFIRMATION_LEVEL, LARGEST_GAP, SIGNAL_LEVEL, Gate
+
+# What is found, and what is required; filled in with the gate's numbers.
+_FOUND = {
+    "signal": ("AUC at least {auc_low:.3f}", f"above {CHANCE}, p-value at most {SIGNAL_LEVEL:g}"),
+    "confirmation": ("p-value {p_value:.4f}", f"at most {CONFIRMATION_LEVEL:g}"),
+    "not_worse": ("AUC {auc_low:+.3f}, cost {cost_low:+.3f}", "at least -{margin_auc:g} and -{margin_cost:g}"),
+    "parity": ("{differing:,.0f} of {rows:,.0f} decisions differ", "none may"),
+    "monotone": ("{wrong:,.0f} of {steps:,.0f} steps go wrong", "none may"),
+    "age": ("{violations:,.0f} of {rows:,.0f} rows go wrong", "none may"),
+    "reasons": ("off by {largest_gap:.1e}", f"at most {LARGEST_GAP:g}"),
+}
+
+
+def make_cards(gates: Sequence[Gate]) -> list[dict[str, Any]]:
+    """Return `name`, `passed`, `words` of each gate, with `found` and `limit` where it measured something."""
+    return [{"name": gate.name, "passed": gate.passed, "words": gate.words, **_find(gate)} for gate in gates]
+
+
+def describe_gates(gates: Sequence[Gate]) -> str:
+    """Return how many gates are passed, for a tile."""
+    return f"{sum(gate.passed for gate in gates)} of {len(gates)}"
+
+
+def _find(gate: Gate) -> dict[str, str]:
+    wrong = sum(value for name, value in gate.numbers.items() if name.endswith("_violations"))
+    try:
+        found, limit = (text.format(**gate.numbers, wrong=wrong) for text in _FOUND[gate.name])
+    except KeyError:  # nothing was measured, or by another gate's numbers: the words say what there is
+        return {}
+    return {"found": found, "limit": limit}

@@ -1,0 +1,116 @@
+"""A matplotlib figure as BokehJS draws it: judged by the document, which holds what the figure shows."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle
+
+from loan_approval.evaluation.costs import Costs
+from loan_approval.evaluation.reliability import measure_reliability
+from loan_approval.notebooks.interactive import MOST_POINTS, draw, library
+from loan_approval.plots.decisions import plot_approval_rate, plot_cost_curve, plot_review_band
+from loan_approval.plots.metrics import (
+    make_axes,
+    plot_calibration,
+    plot_confusion,
+    plot_importance,
+    plot_roc,
+    plot_scores,
+)
+
+RNG = np.random.default_rng(7)
+P = RNG.random(3000)
+Y = (RNG.random(3000) < P).astype(int)
+
+
+def named(document: object, name: str) -> list[dict[str, Any]]:
+    """Return the attributes of each model of a type, wherever it stands."""
+    found = []
+    if isinstance(document, dict):
+        if document.get("name") == name:
+            found.append(document.get("attributes", {}))
+        document = list(document.values())
+    if isinstance(document, list):
+        found += [each for part in document for each in named(part, name)]
+    return found
+
+
+def drawn(figure: Figure) -> dict[str, Any]:
+    return json.loads(draw(figure))
+
+
+def legend(document: object) -> list[str]:
+    return [item["label"]["value"] for item in named(document, "LegendItem")]
+
+
+def test_roc_and_chance_are_lines_under_their_names() -> None:
+    document = drawn(plot_roc({"model": (Y, P)}, "test"))
+
+    assert legend(document) == ["model", "chance"]
+    assert len(named(document, "Line")) >= 2
+    assert len(named(document, "HoverTool")) == 1
+
+
+def test_the_threshold_is_an_upright_line_over_the_whole_height() -> None:
+    document = drawn(plot_cost_curve({"calibrate": (Y, P)}, Costs(1, 2), 0.4, "cost"))
+
+    assert legend(document) == ["calibrate", "chosen 0.400"]
+
+
+def test_a_band_is_drawn_and_named() -> None:
+    document = drawn(plot_approval_rate({"calibrate": (Y, P)}, Costs(1, 2), 0.4, (0.3, 0.5)))
+
+    # The zoom's own box has no edges yet.
+    assert (0.3, 0.5) in [(band.get("left"), band.get("right")) for band in named(document, "BoxAnnotation")]
+    assert "referred: 0.300 to 0.500" in legend(document)
+
+
+def test_intervals_and_notes_are_kept() -> None:
+    document = drawn(plot_calibration(measure_reliability(Y, P, 7), "test"))
+
+    assert named(document, "Segment")
+    assert len(named(document, "Label")) == 10
+
+
+def test_bars_of_one_call_share_a_source() -> None:
+    document = drawn(plot_scores(Y, P, 0.5, ["denied", "approved"], "test"))
+
+    assert len(json.dumps(document)) < 40_000
+    assert {"denied", "approved", "threshold 0.500"} <= set(legend(document))
+
+
+def test_names_stand_beside_their_bars() -> None:
+    document = drawn(plot_importance(pd.Series({"Age": 0.1, "Income": -0.2}), "Importance"))
+
+    assert "Income" in json.dumps(document)
+
+
+def test_a_long_line_is_thinned() -> None:
+    figure, axes = make_axes("long")
+    axes.plot(np.arange(100_000), np.arange(100_000))
+
+    assert len(json.dumps(drawn(figure))) < 10_000 + 16 * 2 * MOST_POINTS
+
+
+@pytest.mark.parametrize("kind", ["two axes", "a picture", "a circle", "no axes"])
+def test_what_would_be_shown_incompletely_is_left_to_the_still(kind: str) -> None:
+    figure, axes = make_axes("odd")
+    match kind:
+        case "two axes":
+            figure = plot_review_band(Y, P, Costs(1, 1, 0.1), 0.5, (0.4, 0.6))
+        case "a picture":
+            figure = plot_confusion(Y, (P > 0.5).astype(int), ["denied", "approved"], "test")
+        case "a circle":
+            axes.add_patch(Circle((0, 0), 1))
+        case "no axes":
+            figure.clear()
+
+    assert draw(figure) is None
+
+
+def test_the_library_leaves_room_on_a_page_of_two_megabytes() -> None:
+    assert 500_000 < len(library().encode()) < 1_400_000

@@ -1,0 +1,56 @@
+"""What the sentences below the figures say."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from loan_approval.evaluation.costs import Costs, name_errors
+from loan_approval.evaluation.intervals import Interval
+from loan_approval.evaluation.reliability import Reliability
+from loan_approval.notebooks import sentences
+
+Y, DECIDED = np.array([0, 0, 1, 1]), np.array([1, 0, 1, 0])
+
+
+@pytest.mark.parametrize(
+    ("meaning", "words"),
+    [("repaid", "a bad loan approved"), ("past_decision", "approving what the past decision denied")],
+)
+def test_errors_are_named_by_what_the_target_means(meaning: str, words: str) -> None:
+    said = sentences.on_confusion(Y, DECIDED, name_errors(meaning))
+
+    assert said.startswith(f"Of 4 rows, 1 (25.0%) are wrong approvals ({words}) and 1 (25.0%) wrong denials (")
+
+
+def test_an_auc_is_said_as_the_chance_that_it_is() -> None:
+    assert "labelled Approved scores higher in 87% of the cases" in sentences.on_roc(
+        Interval(0.87, 0.8, 0.9), "Approved"
+    )
+
+
+@pytest.mark.parametrize(("low", "words"), [(0.0, "chance alone explains it"), (0.01, "more than chance explains")])
+def test_calibration_is_judged_against_chance(low: float, words: str) -> None:
+    assert words in sentences.on_calibration(Reliability([], Interval(0.02, low, 0.04), 0.014))
+
+
+def test_rows_near_the_threshold_are_counted() -> None:
+    assert sentences.on_scores(np.array([0.1, 0.49, 0.52, 0.9]), 0.5).startswith("50.0% of the rows")
+
+
+def test_costs_stand_beside_those_of_deciding_all_alike() -> None:
+    said = sentences.on_costs(Y, DECIDED, Costs(4, 2), name_errors("repaid"))
+
+    assert said == "Expected cost an application: 1.500; approving everybody would cost 2.000, nobody 1.000."
+
+
+def test_without_a_band_nobody_is_referred() -> None:
+    p = np.array([0.1, 0.45, 0.55, 0.9])
+
+    assert "nobody is referred" in sentences.on_approvals(Y, p, 0.5, (0.5, 0.5))
+    assert "50.0% are referred" in sentences.on_approvals(Y, p, 0.5, (0.4, 0.6))
+
+
+def test_the_weightiest_features_and_the_idle_ones_are_named() -> None:
+    said = sentences.on_importance(pd.Series({"Age": 0.001, "Income": 0.2, "Score": -0.3}))
+
+    assert said == "Most weight have Score (-0.3), Income (0.2), Age (0.001). Next to none: Age."

@@ -1,0 +1,44 @@
+"""The gates as a report shows them."""
+
+import pytest
+
+from loan_approval.evaluation.costs import Comparison
+from loan_approval.evaluation.intervals import Interval
+from loan_approval.validation.gate_cards import describe_gates, make_cards
+from loan_approval.validation.gates import Gate, Margins, champion_gate, parity_gate, reasons_gate
+from loan_approval.validation.monotone import AgeProof, Sweep, age_gate, monotone_gate
+from loan_approval.validation.parity import ParityReport
+
+MEASURED = [
+    (parity_gate(ParityReport(1200, 0, 0, 0.0)), "0 of 1,200 decisions differ"),
+    (monotone_gate([Sweep("Age", 1, 300, 500, 2, 0.1)]), "2 of 500 steps go wrong"),
+    (age_gate(AgeProof("Age", 62, 300, 83, 0, 0.0)), "0 of 300 rows go wrong"),
+    (reasons_gate({"threshold": 0.1, "features": 2, "largest_gap": 1e-15, "base": 1.0}), "off by 1.0e-15"),
+    (Gate("signal", True, "", {"auc_low": 0.6, "p_value": 0.001}), "AUC at least 0.600"),
+    (Gate("confirmation", True, "", {"auc": 0.6, "p_value": 0.001}), "p-value 0.0010"),
+]
+
+
+@pytest.mark.parametrize(("gate", "found"), MEASURED, ids=lambda each: getattr(each, "name", ""))
+def test_a_gate_shows_what_it_found_beside_its_limit(gate: Gate, found: str) -> None:
+    (card,) = make_cards([gate])
+
+    assert card["found"] == found
+    assert card["limit"]
+    assert (card["name"], card["passed"], card["words"]) == (gate.name, gate.passed, gate.words)
+
+
+def test_a_comparison_with_production_shows_both_margins() -> None:
+    compared = Comparison(100, Interval(0.0, -0.005, 0.01), Interval(0.0, -0.03, 0.01), {})
+
+    (card,) = make_cards([champion_gate(compared, Margins(0.01, 0.02))])
+
+    assert (card["found"], card["limit"]) == ("AUC -0.005, cost -0.030", "at least -0.01 and -0.02")
+
+
+def test_a_gate_that_measured_nothing_shows_its_words_alone() -> None:
+    assert make_cards([age_gate(None)])[0].keys() == {"name", "passed", "words"}
+
+
+def test_passed_gates_are_counted() -> None:
+    assert describe_gates([gate for gate, _ in MEASURED]) == "5 of 6"

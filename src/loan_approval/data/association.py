@@ -27,27 +27,25 @@ def association_matrix(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def missing_patterns(frame: pd.DataFrame, most: int = MISSING_PATTERNS) -> pd.DataFrame:
-    """Return which columns are missing together: `missing` (their names, "" for none), `rows` and `share`, by rows."""
+    """Return which columns are missing together: `missing` (a tuple of their names), `rows` and `share`, by rows."""
     gaps = frame.columns[frame.isna().any()]
     patterns = frame[gaps].isna().value_counts().head(most) if len(gaps) else pd.Series([len(frame)], [()])
-    names = [
-        ", ".join(name for name, is_gap in zip(gaps, pattern, strict=True) if is_gap) for pattern in patterns.index
-    ]
-    return pd.DataFrame(
-        {"missing": names, "rows": patterns.to_numpy(), "share": patterns.to_numpy() / max(len(frame), 1)}
-    )
+    names, rows = [tuple(gaps[list(pattern)]) for pattern in patterns.index], patterns.to_numpy()
+    return pd.DataFrame({"missing": names, "rows": rows, "share": rows / max(len(frame), 1)})
 
 
 def describe_patterns(patterns: pd.DataFrame) -> str:
     """Return in one sentence whether cells are missing alone or together, of `missing_patterns`."""
-    gaps = patterns[patterns["missing"] != ""]
-    if gaps.empty:
+    columns = patterns["missing"].map(len)
+    if not columns.any():
         return "No row has an empty cell."
-    together = gaps[gaps["missing"].str.contains(", ")]
+    together = patterns[columns > 1]
     if together.empty:
         return "No two columns are ever empty in the same row."
     most, rows = together.iloc[0], int(together["rows"].sum())
-    return f"{rows:,} rows lack several columns at once, most often {most['missing']} ({most['rows']:,} rows)."
+    return (
+        f"{rows:,} rows lack several columns at once, most often {', '.join(most['missing'])} ({most['rows']:,} rows)."
+    )
 
 
 def describe_associations(matrix: pd.DataFrame, strong: float = 0.8) -> str:

@@ -23,7 +23,7 @@ def plot_missing(frame: pd.DataFrame) -> Figure:
 
 def plot_missing_patterns(patterns: pd.DataFrame) -> Figure:
     """Return which columns are missing together, of `missing_patterns`: a line each pattern, a dot each column."""
-    sets = [set(filter(None, names.split(", "))) for names in patterns["missing"]]
+    sets = list(map(set, patterns["missing"]))
     columns = sorted(set().union(*sets))
     figure, axes = make_axes("Missing together", 4.0 + 0.35 * len(columns), 1.6 + 0.28 * len(sets))
     for place, names in enumerate(sets):

@@ -2,7 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loan_approval.data.association import association_matrix, describe_associations, missing_patterns
+from loan_approval.data.association import (
+    association_matrix,
+    describe_associations,
+    describe_patterns,
+    missing_patterns,
+)
 
 RNG = np.random.default_rng(3)
 
@@ -50,10 +55,22 @@ def test_a_constant_has_no_association_and_too_few_rows_have_none_to_show():
 def test_columns_that_are_missing_together_are_one_pattern():
     frame = pd.DataFrame({"a": [1, np.nan, np.nan, np.nan], "b": [1, np.nan, np.nan, 2], "c": [1.0, 2, 3, 4]})
     assert missing_patterns(frame).to_dict("records") == [
-        {"missing": "a, b", "rows": 2, "share": 0.5},
-        {"missing": "", "rows": 1, "share": 0.25},
-        {"missing": "a", "rows": 1, "share": 0.25},
+        {"missing": ("a", "b"), "rows": 2, "share": 0.5},
+        {"missing": (), "rows": 1, "share": 0.25},
+        {"missing": ("a",), "rows": 1, "share": 0.25},
     ]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "words"),
+    [
+        ([1, 2], [1, 2], "No row has an empty cell."),
+        ([np.nan, 2], [1, np.nan], "No two columns are ever empty in the same row."),
+        ([np.nan, 2], [np.nan, 2], "1 rows lack several columns at once, most often a, b (1 rows)."),
+    ],
+)
+def test_whether_cells_are_missing_together_is_said(a, b, words):
+    assert describe_patterns(missing_patterns(pd.DataFrame({"a": a, "b": b}, dtype=float))) == words
 
 
 def test_nearly_equal_columns_are_named_and_otherwise_the_closest_pair():

@@ -89,6 +89,14 @@ def test_names_stand_beside_their_bars() -> None:
     assert "Income" in json.dumps(document)
 
 
+def test_names_that_were_set_at_places_stand_there_too() -> None:
+    figure, axes = make_axes("Places")
+    axes.plot([0, 1], [0, 1], "o", alpha=0.25)
+    axes.set_yticks([0, 1], ["first", "second"])
+
+    assert "second" in json.dumps(drawn(figure))
+
+
 def test_a_long_line_is_thinned() -> None:
     figure, axes = make_axes("long")
     axes.plot(np.arange(100_000), np.arange(100_000))

@@ -70,7 +70,7 @@ def test_each_pattern_of_missing_cells_is_a_line_with_its_rows():
 def test_nothing_missing_is_shown_too(tmp_path):
     patterns = missing_patterns(pd.DataFrame({"a": [1.0, 2.0]}))
     exploration.plot_missing_patterns(patterns).savefig(tmp_path / "figure.png")
-    assert patterns.to_dict("records") == [{"missing": "", "rows": 2, "share": 1.0}]
+    assert patterns.to_dict("records") == [{"missing": (), "rows": 2, "share": 1.0}]
 
 
 @pytest.mark.parametrize("rows", [1, 10, 200])

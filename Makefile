@@ -141,6 +141,9 @@ $(VENV)-%/.ready: locks/%.txt $(READY)
 bench-gates: $(READY) ## how often noise passes the gates of signal, and weak signal (SETS=200 MODELS="xgboost …")
 	$(VENV)/bin/python -m tests.benchmarks.gates --sets $(or $(SETS),200) $(if $(MODELS),--models $(MODELS))
 
+bench-intervals: $(READY) ## how often each interval covers the truth, simulated (SIMULATIONS=1000)
+	$(VENV)/bin/python -m tests.benchmarks.intervals --simulations $(or $(SIMULATIONS),1000)
+
 bench-drift: $(READY) ## how often the drift report cries wolf, and how often it finds what changed (MONTHS=400)
 	$(VENV)/bin/python -m tests.benchmarks.drift --months $(or $(MONTHS),400)
 

@@ -12,8 +12,9 @@ from unittest.mock import patch
 import numpy as np
 import pandas as pd
 
-from loan_approval.data.datasets import SPLITS, Dataset
+from loan_approval.data.datasets import Dataset
 from loan_approval.data.draft_feature import LEAK_AUC
+from loan_approval.data.splits import SPLITS
 from loan_approval.evaluation.metrics import fast_auc
 from serve.files import write_atomically
 
@@ -65,9 +66,6 @@ def leakage_hints(dataset: Dataset) -> list[str]:
         auc = fast_auc(dataset.y[train], dataset.frame[name].isna().to_numpy(dtype=float)[train])
         if max(auc, 1 - auc) >= LEAK_AUC:
             hints.append(f"that {name} is missing ranks with AUC {max(auc, 1 - auc):.3f}: is it filled in afterwards?")
-    duplicates = int(pd.DataFrame(dataset.X).duplicated().sum())
-    if duplicates:
-        hints.append(f"{duplicates:,} rows equal an earlier one in all scored features (equal rows share one split).")
     return hints
 
 

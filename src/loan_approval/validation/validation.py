@@ -129,7 +129,7 @@ def why_splits_differ(production: Scorer, dataset: Dataset) -> str:
     """Return why a row of the data set may have had another split when production was trained, "" if none has."""
     contract = dataset.contract
     if _basis_of_splits(production.contract) != _basis_of_splits(contract):
-        return "has another contract: another split_salt, [split] or other scored features"
+        return "has another split_salt, [split] or other scored features"
     if contract.split_by == BY_ROW and not dataset.continues(production.provenance["data_sha256"]):
         return "was trained on a file that this one does not continue, and rows are split by their number"
     return ""

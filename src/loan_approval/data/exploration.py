@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from loan_approval.data.datasets import SPLITS, Dataset
+from loan_approval.data.datasets import Dataset
 from loan_approval.data.draft_feature import LEAK_AUC
+from loan_approval.data.splits import SPLITS
 from loan_approval.evaluation.metrics import fast_auc
 from serve.contract.contract import Contract
 
@@ -72,7 +73,7 @@ def target_association(dataset: Dataset) -> pd.DataFrame:
     strong by chance. Missing values are left out. `auc` is the larger of AUC and 1 - AUC, of `rows` rows.
     """
     chosen = dataset.splits == "train"
-    train, groups = dataset.frame[chosen], dataset.distinct("train")
+    train, groups = dataset.frame[chosen], dataset.units("train")
     target = dataset.contract.target.name
     rows = []
     for feature in dataset.contract.features:
@@ -110,9 +111,6 @@ def leakage_hints(dataset: Dataset) -> list[str]:
         auc = fast_auc(dataset.y[train], dataset.frame[name].isna().to_numpy(dtype=float)[train])
         if max(auc, 1 - auc) >= LEAK_AUC:
             hints.append(f"that {name} is missing ranks with AUC {max(auc, 1 - auc):.3f}: is it filled in afterwards?")
-    duplicates = int(pd.DataFrame(dataset.X).duplicated().sum())
-    if duplicates:
-        hints.append(f"{duplicates:,} rows equal an earlier one in all scored features (equal rows share one split).")
     return hints
 
 

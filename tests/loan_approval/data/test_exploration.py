@@ -67,13 +67,6 @@ def test_a_column_that_tells_the_decision_is_flagged(leaking):
     ]
 
 
-def test_equal_rows_are_counted(loans):
-    X = loans.X.copy()
-    X[-3:] = X[:3]
-    twice = replace(loans, X=X)
-    assert leakage_hints(twice) == ["3 rows equal an earlier one in all scored features (equal rows share one split)."]
-
-
 def test_the_findings_say_size_gaps_strength_and_leaks(loans):
     size, gaps, strong, leaks = findings(loans)
     assert re.fullmatch(

@@ -187,6 +187,9 @@ docs: $(READY) $(VENV)-docs/.ready ## make the documentation site (docs/_build/h
 	PYTHONPATH=$$($(VENV)/bin/python -c 'import site; print(site.getsitepackages()[0])') $(VENV)-docs/bin/python -m sphinx -q -W --keep-going -n -b html docs $(DOCS)
 DOCS ?= docs/_build/html
 
+pictures: $(READY) ## take the README's pictures of what `make run` left (needs Chromium)
+	$(VENV)/bin/python docs/pictures.py
+
 clean: ## remove the environment, reports and caches; data, MLflow's database and the store stay
 	rm -rf $(VENV) $(VENV)-bench $(VENV)-bench-mlserver $(VENV)-docs docs/_build docs/reference/api .pytest_cache .ruff_cache .import_linter_cache
 	find reports -mindepth 1 ! -name README.md -delete

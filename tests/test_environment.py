@@ -126,7 +126,19 @@ def test_the_serving_lock_holds_no_training_library() -> None:
 def test_make_alone_prints_the_ten_commands_of_the_first_day_and_where_the_others_are() -> None:
     printed = subprocess.run(["make", "-s", "-C", ROOT], capture_output=True, text=True, check=True).stdout
     targets = re.findall(r"^make ([a-z-]+) ", printed, re.MULTILINE)
-    assert targets == "setup run explore train validate promote rollback history serve test help-all".split()
+    assert targets == [
+        "setup",
+        "run",
+        "explore",
+        "train",
+        "validate",
+        "promote",
+        "rollback",
+        "history",
+        "serve",
+        "test",
+        "help-all",
+    ]
 
 
 def test_make_help_all_prints_every_target_once_in_its_group() -> None:

@@ -54,6 +54,8 @@ def main() -> None:
     scheme = "https" if settings.tls_certificate else "http"
     address = f"unix:{settings.socket}" if settings.socket else f"{scheme}://{write_address(*public.getsockname()[:2])}"
     log.info("listening on %s", address)
+    if not settings.socket:
+        log.info("to decide in a browser: %s/app, the interface: %s/docs/", address, address)
     report_empty_store(settings)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):  # some systems report an infinite limit and refuse to set it

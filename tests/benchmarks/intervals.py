@@ -15,11 +15,13 @@ from loan_approval.evaluation.comparison import cost_saved
 from loan_approval.evaluation.costs import Costs
 from loan_approval.evaluation.intervals import wilson_interval
 from loan_approval.evaluation.ranking import ks_interval
+from loan_approval.evaluation.rates import judge_four_fifths, rate_difference, rate_ratio
 
 SIMULATED_AUCS = [
     *((60, 0.5, 0.75), (60, 0.5, 0.95), (60, 0.1, 0.9), (200, 0.05, 0.8), (200, 0.05, 0.95)),
     *((1000, 0.02, 0.9), (1000, 0.5, 0.7), (10_000, 0.02, 0.8)),
 ]
+RATES = [(60, 0.6, 0.6), (95, 0.5, 0.8), (200, 0.1, 0.2), (1000, 0.6, 0.6)]
 WORSE_MODELS = [(380, 10.0, 0.02), (380, 1.0, 0.02), (4000, 100.0, 0.2), (4000, 1.0, 0.02)]
 HEAD = ("interval", "rows", "share of the rarer label", "truth", "simulations", "covered [95 % interval]")
 
@@ -55,6 +57,29 @@ def passes_though_worse(rows: int, approval: float, margin: float, number: int) 
     return cost_saved(y, new, old, Costs(approval, 1.0), None).low >= -margin
 
 
+def cover_ratio(rows: int, rate: float, of_reference: float, number: int) -> bool:
+    """Return whether the interval covers the ratio of two groups' rates."""
+    group, reference = _draw_rates(rows, (rate, of_reference), number)
+    found = rate_ratio(group, reference)
+    return found is not None and found.low <= rate / of_reference <= found.high
+
+
+def cover_difference(rows: int, rate: float, of_reference: float, number: int) -> bool:
+    """Return whether the interval covers the difference of two groups' rates."""
+    found = rate_difference(*_draw_rates(rows, (rate, of_reference), number))
+    return found.low <= rate - of_reference <= found.high
+
+
+def calls_wrongly(groups: int, rows: int, rate: float, number: int) -> bool:
+    """Return whether any of several equal groups is called below four fifths of the first."""
+    reference, *others = _draw_rates(rows, (rate,) * groups, number)
+    return any(judge_four_fifths(group, reference, groups - 1) == "below four fifths" for group in others)
+
+
+def _draw_rates(rows: int, rates: tuple[float, ...], number: int) -> list[tuple[int, int]]:
+    return [(int(count), rows) for count in np.random.default_rng([number, rows]).binomial(rows, rates)]
+
+
 def cover_ks(rows: int, number: int) -> bool:
     """Return whether the interval covers the KS distance of y = 1 with probability p, p uniform, which is 0.5."""
     rng = np.random.default_rng([number, rows])
@@ -81,6 +106,14 @@ def simulate(simulations: int) -> Iterator[str]:
     for rows in (60, 200, 1000):
         covers.append(("KS", rows, 0.5, 0.5, few, partial(cover_ks, rows)))
         covers.append(("share", rows, "", 0.05, simulations, partial(cover_share, rows, 0.05)))
+    for rows, rate, reference in RATES:
+        cell = (rows, rate, reference)
+        covers.append(("ratio of rates", rows, rate, rate / reference, simulations, partial(cover_ratio, *cell)))
+        difference = partial(cover_difference, *cell)
+        covers.append(("difference of rates", rows, rate, rate - reference, simulations, difference))
+    for groups, rows in ((2, 30), (4, 95), (8, 1000)):
+        name = f"{groups} equal groups: any called below four fifths (5 % at most)"
+        covers.append((name, rows, 0.6, 1, simulations, partial(calls_wrongly, groups, rows, 0.6)))
     for rows, approval, margin in WORSE_MODELS:
         name = f"worse by 2 % more than {margin:g}, wrong approvals at {approval:g}: called not worse (2.5 % at most)"
         covers.append((name, rows, "", margin, simulations, partial(passes_though_worse, rows, approval, margin)))

@@ -12,15 +12,15 @@ import numpy as np
 import pandas as pd
 from fairlearn.metrics import MetricFrame, selection_rate
 
-from loan_approval.evaluation.intervals import Interval, bootstrap
+from loan_approval.evaluation.intervals import Interval, effective_rows
 from loan_approval.evaluation.metrics import MISSING_BAND, quantile_bands
+from loan_approval.evaluation.rates import LEVEL, Rate, judge_four_fifths, rate_difference, rate_ratio
 from serve.contract.contract import Contract
 from serve.contract.feature import Feature
 
-Statistic = Callable[[np.ndarray], float]
 FEWEST_ROWS = 30  # of a group, for its approval rate to count in the ratio
 BANDS = 4  # quantile bands of a number that has many values
-FOUR_FIFTHS = 0.8
+_NO_RATIO = {"ratio": None, "call": None}
 _ERROR_RATES = {"true_positive_rate": 1, "false_positive_rate": 0}  # and the label of the rows they are rates of
 
 
@@ -30,21 +30,23 @@ def measure_fairness(
     y: np.ndarray,
     p: np.ndarray,
     decided: np.ndarray,
-    seed: int,
     equal: np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
     """Return a JSON document for each attribute that the contract protects or monitors.
 
     frame: (n, k) columns of the contract, of the same rows as the (n,) labels, probabilities and decided codes.
-    equal: (n,) the number of the distinct row that each row is, None where all are distinct: equal rows are drawn
-    together for the intervals.
-    Each document has `attribute`, `use`, `protected`, and `groups` (a rate of no rows is null). `ratio` is the lowest
-    approval rate over the highest, with its 95 % interval, among the groups of at least `FEWEST_ROWS` rows whose
-    attribute is known; null for fewer than two, or when nobody in them is approved. `gaps` are the largest differences
-    in true and in false positive rate, likewise, among groups with that many rows of the label.
+    equal: (n,) the number of the distinct row that each row is, None where all are distinct: equal rows say as much as
+    their effective number.
+    Each document has `attribute`, `use`, `protected`, and `groups` (a rate of no rows is null). Groups of at least
+    `FEWEST_ROWS` rows whose attribute is known are compared with the largest of them, the `reference`, which no
+    outcome chooses. Each has its `ratio` of approval rates with a 95 % interval, and the `call` on four fifths, which
+    is wrong for any group of an attribute in at most 5 %. `ratio` is the lowest of them; null for fewer than two
+    groups, or when nobody in the reference is approved. `gaps` are the largest differences from the reference in true
+    and false positive rate, among groups with that many rows of the label; their intervals hold for all groups at once.
     """
     watched = [feature for feature in contract.features if feature.protected or not feature.scored]
-    return [_measure(feature, frame[feature.name], y, p, decided, seed, equal) for feature in watched]
+    equal = np.arange(len(y)) if equal is None else equal
+    return [_measure(feature, frame[feature.name], y, p, decided, equal) for feature in watched]
 
 
 def fairness_table(fairness: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -74,8 +76,7 @@ def _measure(
     y: np.ndarray,
     p: np.ndarray,
     decided: np.ndarray,
-    seed: int,
-    equal: np.ndarray | None,
+    equal: np.ndarray,
 ) -> dict[str, Any]:
     groups = group_rows(feature, column)
     names, codes = list(groups), np.argmax([*groups.values()], axis=0)
@@ -94,72 +95,69 @@ def _measure(
     measured = measured.where(measured.notna(), None)
     counts = np.bincount(codes, minlength=len(names))
     compared = [k for k, name in enumerate(names) if name != MISSING_BAND and counts[k] >= FEWEST_ROWS]
-    equal = np.arange(len(y)) if equal is None else equal
-    ratio = approval_ratio(codes, decided, compared, seed, equal)
+    ratios = approval_ratios(codes, decided, compared, equal)
     gaps = {
-        kind: rate_gap(codes[y == label], decided[y == label], compared, seed, equal[y == label])
+        kind: rate_gap(codes[y == label], decided[y == label], compared, equal[y == label])
         for kind, label in _ERROR_RATES.items()
     }
     return {
         "attribute": feature.name,
         "use": feature.use,
         "protected": feature.protected,
+        "reference": names[_largest(codes, compared)] if compared else None,
         "groups": [
-            {"group": name, "rows": int(counts[k]), "compared": k in compared, **rates}
+            {"group": name, "rows": int(counts[k]), "compared": k in compared, **rates, **ratios.get(k, _NO_RATIO)}
             for k, (name, rates) in enumerate(zip(names, measured.to_dict("records"), strict=True))
         ],
-        "ratio": asdict(ratio) if ratio else None,
+        "ratio": min((each["ratio"] for each in ratios.values()), key=lambda ratio: ratio["value"], default=None),
         "gaps": {rate: asdict(gap) if gap else None for rate, gap in gaps.items()},
     }
 
 
-def approval_ratio(
-    codes: np.ndarray, decided: np.ndarray, compared: Sequence[int], seed: int, equal: np.ndarray | None = None
-) -> Interval | None:
-    """Return the lowest approval rate over the highest among the compared groups, with its 95 % interval.
+def approval_ratios(
+    codes: np.ndarray, decided: np.ndarray, compared: Sequence[int], equal: np.ndarray
+) -> dict[int, dict[str, Any]]:
+    """Return by compared group but the largest its `ratio` to the largest one's approval rate, and the `call`.
 
-    codes: (n,) the group of each row.   equal: as in `measure_fairness`.   None for fewer than two groups, or when
-    nobody in them is approved.
+    codes: (n,) the group of each row.   equal: as in `measure_fairness`.   {} when nobody in the largest is approved.
     """
+    if len(compared) < 2:
+        return {}
+    reference = _largest(codes, compared)
+    rates = {k: _effective(decided[codes == k], equal[codes == k]) for k in compared}
+    others = {k: rate_ratio(rates[k], rates[reference]) for k in compared if k != reference}
+    return {
+        k: {"ratio": asdict(ratio), "call": judge_four_fifths(rates[k], rates[reference], len(others))}
+        for k, ratio in others.items()
+        if ratio is not None
+    }
 
-    def ratio(rates: np.ndarray) -> float:
-        return float(rates.min() / rates.max()) if rates.any() else float("nan")
 
-    return _compare_rates(codes, decided, compared, ratio, seed, equal)
+def rate_gap(codes: np.ndarray, decided: np.ndarray, compared: Sequence[int], equal: np.ndarray) -> Interval | None:
+    """Return the largest difference of a group's approval rate from that of the largest group, with its interval.
 
-
-def rate_gap(
-    codes: np.ndarray, decided: np.ndarray, compared: Sequence[int], seed: int, equal: np.ndarray | None = None
-) -> Interval | None:
-    """Return the highest approval rate less the lowest among the compared groups, with its 95 % interval.
-
-    codes, decided: (n,) of the rows with one label.   Groups with fewer than `FEWEST_ROWS` of them are left out; None
-    when two are not left. The largest of many differences is above zero by chance alone, and so is its interval.
+    codes, decided, equal: (n,) of the rows with one label.   Groups with fewer than `FEWEST_ROWS` of them are left out;
+    None when two are not left. The interval is that of all differences at once (Bonferroni), as the largest is picked.
     """
     counts = np.bincount(codes, minlength=max(compared, default=0) + 1)
     kept = [k for k in compared if counts[k] >= FEWEST_ROWS]
-    return _compare_rates(codes, decided, kept, lambda rates: float(rates.max() - rates.min()), seed, equal)
-
-
-def _compare_rates(
-    codes: np.ndarray,
-    decided: np.ndarray,
-    compared: Sequence[int],
-    statistic: Statistic,
-    seed: int,
-    equal: np.ndarray | None,
-) -> Interval | None:
-    """Return statistic(approval rates of the compared groups) with its interval over rows drawn regardless of group."""
-    if len(compared) < 2:
+    if len(kept) < 2:
         return None
-    groups, size = list(compared), max(compared) + 1
+    reference = _largest(codes, kept)
+    rates = {k: _effective(decided[codes == k], equal[codes == k]) for k in kept}
+    level = LEVEL / (len(kept) - 1)
+    gaps = [rate_difference(rates[k], rates[reference], level) for k in kept if k != reference]
+    return max(gaps, key=lambda gap: abs(gap.value))
 
-    def of_rows(rows: np.ndarray) -> float:
-        count = np.bincount(codes[rows], minlength=size)[groups]
-        rates = np.bincount(codes[rows], decided[rows], minlength=size)[groups] / np.maximum(count, 1)
-        return statistic(rates) if count.all() else float("nan")
 
-    return bootstrap(of_rows, len(codes), seed, equal)
+def _largest(codes: np.ndarray, compared: Sequence[int]) -> int:
+    return max(compared, key=lambda k: (int(np.sum(codes == k)), -k))
+
+
+def _effective(decided: np.ndarray, equal: np.ndarray) -> Rate:
+    """Return the approvals and the rows of a group, as many as say the same without copies."""
+    rows = effective_rows(np.unique(equal, return_inverse=True)[1])
+    return float(np.mean(decided)) * rows, rows
 
 
 def _approved_of(label: int) -> Callable[[np.ndarray, np.ndarray], float]:
@@ -169,17 +167,20 @@ def _approved_of(label: int) -> Callable[[np.ndarray, np.ndarray], float]:
 
 def describe_fairness(measured: Mapping[str, Any]) -> str:
     """Return a sentence on an attribute's approval rates, their ratio, and the gaps in its error rates."""
-    ratio, compared = measured["ratio"], [group for group in measured["groups"] if group["compared"]]
-    if ratio is None:
+    compared = [group for group in measured["groups"] if group["ratio"]]
+    if not compared:
         return f"{measured['attribute']}: no two groups with {FEWEST_ROWS} rows and an approval among them to compare."
-    lowest, highest = (pick(compared, key=lambda group: group["approval_rate"]) for pick in (min, max))
-    side = "below four fifths" if ratio["value"] < FOUR_FIFTHS else "at or above four fifths"
+    reference = next(group for group in measured["groups"] if group["group"] == measured["reference"])
+    against = [
+        f"{group['group']} {group['approval_rate']:.1%}, ratio {group['ratio']['value']:.2f} "
+        f"[{group['ratio']['low']:.2f}, {group['ratio']['high']:.2f}], {group['call']}"
+        for group in compared
+    ]
     gaps = [
         f"largest difference in {rate.replace('_', ' ')} {Interval(**gap) if gap else 'not known (too few rows)'}"
         for rate, gap in measured["gaps"].items()
     ]
     return (
-        f"{measured['attribute']}: approval rate from {lowest['approval_rate']:.1%} ({lowest['group']}, "
-        f"{lowest['rows']:,} rows) to {highest['approval_rate']:.1%} ({highest['group']}, {highest['rows']:,} rows), "
-        f"ratio {ratio['value']:.2f} [{ratio['low']:.2f}, {ratio['high']:.2f}], {side}; {', '.join(gaps)}."
+        f"{measured['attribute']}: approval rate {reference['approval_rate']:.1%} in the largest group "
+        f"({reference['group']}, {reference['rows']:,} rows); {'; '.join(against)}; {', '.join(gaps)}."
     )

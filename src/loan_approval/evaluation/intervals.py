@@ -82,11 +82,14 @@ def bootstrap_mean(values: np.ndarray, seed: int, groups: np.ndarray | None = No
     return found
 
 
-def wilson_interval(count: float, rows: float) -> tuple[float, float]:
-    """Return the 95 % interval of a share; of no rows, 0 to 1. Source: Wilson, "Probable inference", 1927."""
+def wilson_interval(count: float, rows: float, z: float = Z) -> tuple[float, float]:
+    """Return the interval of a share, by default of 95 %; of no rows, 0 to 1.
+
+    Source: Wilson, "Probable inference", 1927.
+    """
     if not rows:
         return 0.0, 1.0
-    share, spread = count / rows, Z**2 / rows
+    share, spread = count / rows, z**2 / rows
     middle = (share + spread / 2) / (1 + spread)
     reach = sqrt(spread * (share * (1 - share) + spread / 4)) / (1 + spread)
     return max(0.0, min(share, middle - reach)), min(1.0, max(share, middle + reach))

@@ -57,8 +57,8 @@ def draw(figure: Figure) -> str | None:
         width=width,
         height=height,
         sizing_mode="scale_width",
-        tools="pan,box_zoom,reset",  # no zoom by the wheel, which scrolls the page
-        output_backend="svg",
+        # No zoom by the wheel, which scrolls the page. As SVG, a legend of several lines would push the plot away.
+        tools="pan,box_zoom,reset",
     )
     for axis, drawn in ((axes.xaxis, plot.xaxis[0]), (axes.yaxis, plot.yaxis[0])):
         _label_ticks(axis, drawn)

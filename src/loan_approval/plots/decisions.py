@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from loan_approval.evaluation.costs import Costs, cost_curve, referral_curve
-from loan_approval.evaluation.fairness import FOUR_FIFTHS
+from loan_approval.evaluation.rates import FOUR_FIFTHS
 from loan_approval.plots.metrics import BLUE, GREY, ORANGE, Figure, make_axes
 
 Rows = Mapping[str, tuple[np.ndarray, np.ndarray]]  # name -> (n,) labels and probabilities
@@ -74,18 +74,18 @@ def plot_review_band(y: np.ndarray, p: np.ndarray, costs: Costs, threshold: floa
 
 
 def plot_fairness(fairness: Sequence[Mapping[str, Any]]) -> Figure:
-    """Return rates and calibration of each group of `measure_fairness`; a bar marks four fifths of the highest rate."""
+    """Return rates and calibration by group of `measure_fairness`; a bar marks four fifths of the reference's rate."""
     lines = [(measured, group) for measured in fairness for group in measured["groups"]]
     figure = Figure(figsize=(11, 1.6 + 0.3 * len(lines)), layout="constrained")
     rates, calibration = figure.subplots(1, 2, sharey=True)
-    rates.set_title("Approval rates, test rows (bar: four fifths of the highest)")
+    rates.set_title("Approval rates, test rows (bar: four fifths of the largest group's)")
     calibration.set_title("Calibration by group, test rows")
     for axes, series in ((rates, _RATES), (calibration, _CALIBRATION)):
         _draw(axes, [group for _, group in lines], series)
     for place, (measured, _) in enumerate(lines):
-        compared = [group["approval_rate"] for group in measured["groups"] if group["compared"]]
-        if len(compared) > 1:
-            bar = FOUR_FIFTHS * max(compared)
+        rates_by_name = {each["group"]: each["approval_rate"] for each in measured["groups"] if each["compared"]}
+        if len(rates_by_name) > 1:
+            bar = FOUR_FIFTHS * rates_by_name[measured["reference"]]
             rates.plot([bar, bar], [place - 0.4, place + 0.4], color="k", linewidth=1)
     names = [f"{measured['attribute']}: {group['group']} ({group['rows']:,})" for found, group in lines]
     rates.set_yticks(range(len(lines)), names)
@@ -106,4 +106,4 @@ def _draw(axes: Axes, groups: Sequence[Mapping[str, Any]], series: Mapping[str, 
     axes.set(xlim=(-0.02, 1.02), xlabel="share of rows")
     axes.grid(axis="y", alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=8, loc="lower left")
+    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=3, frameon=False)

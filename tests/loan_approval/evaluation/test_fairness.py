@@ -6,7 +6,7 @@ import pytest
 
 from loan_approval.evaluation.fairness import (
     FEWEST_ROWS,
-    approval_ratio,
+    approval_ratios,
     describe_fairness,
     fairness_table,
     group_rows,
@@ -33,7 +33,7 @@ def made(north: int = 100, south: int = 100, approved_south: float = 0.5):
 
 def measure(region, y, p, decided):
     frame = pd.DataFrame({"amount": 1.0, "home": "own", "region": region})
-    (found,) = measure_fairness(Contract.from_dict(MIXED), frame, y, p, decided, seed=0)
+    (found,) = measure_fairness(Contract.from_dict(MIXED), frame, y, p, decided)
     return found
 
 
@@ -50,10 +50,25 @@ def test_a_groups_figures_are_those_of_its_rows():
     assert south["observed_rate"] == pytest.approx(0.5)
 
 
-def test_the_ratio_is_of_the_lowest_to_the_highest_rate_with_an_interval():
-    ratio = measure(*made())["ratio"]
-    assert ratio["value"] == pytest.approx(0.5 / 0.8)
-    assert 0.45 < ratio["low"] < ratio["value"] < ratio["high"] < 0.85
+def test_the_ratio_is_of_a_group_to_the_largest_with_an_interval():
+    found = measure(*made(north=110))
+    north, south = found["groups"]
+    assert found["reference"] == "north"
+    assert north["ratio"] is north["call"] is None
+    assert found["ratio"] == south["ratio"]
+    assert found["ratio"]["value"] == pytest.approx(0.5 / 0.8)
+    assert 0.45 < found["ratio"]["low"] < found["ratio"]["value"] < found["ratio"]["high"] < 0.85
+
+
+def test_copies_of_rows_change_neither_ratio_nor_gap():
+    region, y, p, decided = made()
+    again = np.repeat(np.arange(200), 3)
+    frame = pd.DataFrame({"amount": 1.0, "home": "own", "region": region.iloc[again].reset_index(drop=True)})
+    (copied,) = measure_fairness(Contract.from_dict(MIXED), frame, y[again], p[again], decided[again], again)
+    once = measure(region, y, p, decided)
+    assert copied["ratio"] == pytest.approx(once["ratio"])
+    for kind, gap in copied["gaps"].items():
+        assert gap == pytest.approx(once["gaps"][kind])
 
 
 def test_more_rows_narrow_the_interval():
@@ -90,11 +105,12 @@ def test_the_unknown_are_a_group_that_is_not_compared():
 
 
 def test_a_large_group_that_is_not_compared_does_not_move_the_ratio():
-    codes, decided = np.repeat([0, 1, 2], 100), np.repeat([1, 1, 0], 100)
+    codes, decided = np.repeat([0, 1, 2], [100, 101, 300]), np.repeat([1, 1, 0], [100, 101, 300])
     decided[:50] = 0
-    assert approval_ratio(codes, decided, [0, 1], seed=0).value == pytest.approx(0.5)
-    assert approval_ratio(codes, decided, [1, 2], seed=0).value == 0
-    assert approval_ratio(codes, decided, [1], seed=0) is None
+    equal = np.arange(501)
+    assert approval_ratios(codes, decided, [0, 1], equal)[0]["ratio"]["value"] == pytest.approx(0.5)
+    assert approval_ratios(codes, decided, [1, 2], equal) == {}  # nobody in the largest is approved
+    assert approval_ratios(codes, decided, [1], equal) == {}
 
 
 def test_the_gaps_are_the_largest_differences_in_error_rates():
@@ -103,28 +119,29 @@ def test_the_gaps_are_the_largest_differences_in_error_rates():
     north, south = found["groups"]
     for kind in ("true_positive_rate", "false_positive_rate"):
         gap = found["gaps"][kind]
-        assert gap["value"] == pytest.approx(abs(north[kind] - south[kind]))
+        assert gap["value"] == pytest.approx(south[kind] - north[kind])
         assert gap["low"] < gap["value"] < gap["high"]
-    assert "largest difference in true positive rate 0.300 [" in describe_fairness(found)
+    assert "largest difference in true positive rate -0.300 [" in describe_fairness(found)
 
 
 @pytest.mark.parametrize("denied", [FEWEST_ROWS - 1, FEWEST_ROWS])
 def test_a_group_with_few_rows_of_a_label_has_no_gap_in_its_rate(denied):
     codes, decided = np.repeat([0, 1, 2], [100, denied, 100]), np.ones(200 + denied, dtype=int)
     decided[100 : 100 + denied] = 0
-    assert rate_gap(codes, decided, [0, 1, 2], seed=0).value == (denied == FEWEST_ROWS)
-    assert rate_gap(codes[:100], decided[:100], [0, 1, 2], seed=0) is None
-    assert rate_gap(codes, decided, [], seed=0) is None
+    equal = np.arange(len(codes))
+    assert abs(rate_gap(codes, decided, [0, 1, 2], equal).value) == (denied == FEWEST_ROWS)
+    assert rate_gap(codes[:100], decided[:100], [0, 1, 2], equal[:100]) is None
+    assert rate_gap(codes, decided, [], equal) is None
 
 
 def test_protected_and_monitored_attributes_are_measured_and_no_other():
     contract, rows = Contract.from_dict(LOANS), 200
     frame = pd.DataFrame({f.name: np.full(rows, float(f.example)) for f in contract.features})
     y = np.tile([0, 1], rows // 2)
-    found = measure_fairness(contract, frame, y, y * 0.5 + 0.2, y, seed=0)
+    found = measure_fairness(contract, frame, y, y * 0.5 + 0.2, y)
     assert [(each["attribute"], each["use"], each["protected"]) for each in found] == [("Age", "score", True)]
     bare = Contract.from_dict({**LOANS, "feature": [f for f in LOANS["feature"] if f["name"] != "Age"]})
-    assert measure_fairness(bare, frame, y, y * 0.5, y, seed=0) == []
+    assert measure_fairness(bare, frame, y, y * 0.5, y) == []
     assert fairness_table([]).empty
 
 
@@ -153,7 +170,7 @@ def test_a_group_belongs_to_its_rows_wherever_the_frame_was_cut_out():
     region, y, p, decided = made()
     later = region.set_axis(np.arange(1000, 1200))
     frame = pd.DataFrame({"region": later})
-    (found,) = measure_fairness(Contract.from_dict(MIXED), frame, y, p, decided, seed=0)
+    (found,) = measure_fairness(Contract.from_dict(MIXED), frame, y, p, decided)
     assert found == measure(region, y, p, decided)
 
 
@@ -166,13 +183,14 @@ def test_the_evidence_is_json_and_the_table_has_a_row_a_group():
     ]
 
 
-@pytest.mark.parametrize(("approved_south", "side"), [(0.5, "below four fifths"), (0.7, "at or above four fifths")])
-def test_words_say_rates_rows_and_on_which_side_of_four_fifths(approved_south, side):
-    words = describe_fairness(measure(*made(approved_south=approved_south)))
-    assert words.startswith(
-        f"region: approval rate from {approved_south:.1%} (south, 100 rows) to 80.0% (north, 100 rows)"
-    )
-    assert f"], {side}; largest difference in true" in words
+@pytest.mark.parametrize(
+    ("rows", "approved_south", "call"),
+    [(1000, 0.5, "below four fifths"), (1000, 0.8, "at or above four fifths"), (100, 0.6, "unsure")],
+)
+def test_words_say_rates_rows_and_what_is_known_of_four_fifths(rows, approved_south, call):
+    words = describe_fairness(measure(*made(rows, rows, approved_south)))
+    assert words.startswith(f"region: approval rate 80.0% in the largest group (north, {rows:,} rows); south")
+    assert f"], {call}; largest difference in true" in words
 
 
 def test_words_say_when_there_is_nothing_to_compare():

@@ -15,7 +15,11 @@ def measured(**changed_north):
     """Return the document of one attribute with two groups, 80 % and 50 % of them approved."""
     rates = {"true_positive_rate": 0.8, "false_positive_rate": 0.2, "mean_probability": 0.5, "observed_rate": 0.5}
     north = {"group": "north", "rows": 100, "compared": True, "approval_rate": 0.8, **rates, **changed_north}
-    return {"attribute": "region", "groups": [north, {**north, "group": "south", "approval_rate": 0.5}]}
+    return {
+        "attribute": "region",
+        "reference": "north",
+        "groups": [north, {**north, "group": "south", "approval_rate": 0.5}],
+    }
 
 
 FIGURES = {

@@ -20,6 +20,7 @@ WEAK_ROWS = 2_000
 STRENGTHS = {"logistic_regression": 0.45, "hist_gradient_boosting": 0.47, "xgboost": 0.5, "random_forest": 0.41}
 GAUSSIAN_FEATURES = 10
 ROWS_OF_A_CUSTOMER = 5
+MOST_REPEATED = 6_000  # rows; of more, a cross-validation starts processes, which a pool of processes can wait for
 # What the tests run of each kind; `make bench-gates` runs 200, of which at most 5 and at least 180 are to pass.
 SETS, MOST_NOISE, LEAST_WEAK = 20, 1, 18
 MOST_SIGNAL_ALONE = 3  # of noise through the signal gate, which lets more of it through than its level says
@@ -37,15 +38,15 @@ def noise_set(number: int) -> Dataset:
 
 
 def repeated_set(number: int, copies: int) -> Dataset:
-    """Return 166 to 1,666 rows of noise, each of which stands so many times."""
+    """Return rows of noise, a third of a noise set's, each of which stands so many times; at most `MOST_REPEATED`."""
     noise = noise_set(number)
-    rows = np.repeat(np.arange(len(noise.y) // 3), copies)
+    rows = np.repeat(np.arange(min(len(noise.y) // 3, MOST_REPEATED // copies)), copies)
     X, y, frame = noise.X[rows], noise.y[rows], noise.frame.iloc[rows].reset_index(drop=True)
     return replace(noise, name=f"repeated noise {number}", X=X, y=y, frame=frame, splits=noise.splits[rows])
 
 
 def grouped_set(number: int) -> Dataset:
-    """Return 166 to 1,666 customers with five rows each: nearly equal rows, four in five with the customer's own coin.
+    """Return 166 to 1,200 customers with five rows each: nearly equal rows, four in five with the customer's own coin.
 
     The customer is the contract's group key.
     """

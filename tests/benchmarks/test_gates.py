@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from loan_approval.data.splits import assign_splits, identify_rows
 from loan_approval.evaluation.metrics import fast_auc
 from tests.benchmarks.gates import Outcome, judge_set, judge_sets, row_of
-from tests.simulated_signal import LEAST_WEAK, MOST_NOISE, MOST_SIGNAL_ALONE, SETS, noise_set, weak_set
+from tests.simulated_signal import LEAST_WEAK, MOST_NOISE, MOST_SIGNAL_ALONE, SETS, grouped_set, noise_set, weak_set
 
 
 def test_noise_hardly_ever_passes():
@@ -15,8 +16,9 @@ def test_noise_hardly_ever_passes():
     assert sum(outcome.passed for outcome in outcomes) <= MOST_NOISE
 
 
-def test_noise_whose_rows_stand_four_times_passes_no_more_often():
-    outcomes = judge_sets("logistic_regression", "repeated", SETS)
+@pytest.mark.parametrize("kind", ["repeated", "grouped"])
+def test_noise_with_copies_or_groups_passes_no_more_often(kind):
+    outcomes = judge_sets("logistic_regression", kind, SETS)
     assert sum(outcome.passed for outcome in outcomes) <= MOST_NOISE
     assert sum(outcome.signal for outcome in outcomes) <= MOST_SIGNAL_ALONE
     assert sum(outcome.refused for outcome in outcomes) < SETS / 4
@@ -26,6 +28,17 @@ def test_boosting_learns_no_copies_by_heart():
     outcome = judge_set("hist_gradient_boosting", "repeated", 1)
     assert not outcome.signal
     assert outcome.auc == pytest.approx(0.5, abs=0.06)
+
+
+def test_noise_with_groups_would_pass_if_the_rows_of_a_group_were_split(monkeypatch):
+    def ungrouped(number):
+        made = grouped_set(number)
+        contract = replace(made.contract, split_by="row")
+        splits = assign_splits(identify_rows(made.X, "row"), contract.split_salt)
+        return replace(made, contract=contract, splits=splits, keys=np.array([], dtype=object))
+
+    monkeypatch.setattr("tests.benchmarks.gates.grouped_set", ungrouped)
+    assert judge_set("hist_gradient_boosting", "grouped", 1).passed
 
 
 def test_weak_signal_nearly_always_passes():

@@ -30,7 +30,7 @@ def read(tmp_path, homes_contract):
 
 
 GROUPED = "customer,home,amount,region,children,granted\n" + "".join(
-    f"c{row // 4},own,{row},north,1,{'yes' if row % 3 else 'no'}\n" for row in range(400)
+    f"c{row // 4},own,{row / 4},north,1,{'yes' if row % 3 else 'no'}\n" for row in range(400)
 )
 
 

@@ -89,6 +89,14 @@ def test_names_stand_beside_their_bars() -> None:
     assert "Income" in json.dumps(document)
 
 
+def test_a_legend_stands_once_and_below_the_axes() -> None:
+    (plot,) = named(drawn(plot_roc({"model": (Y, P)}, "test")), "Figure")
+
+    assert [named(plot[place], "Legend") != [] for place in ("below", "center")] == [True, False]
+    assert len(named(plot, "Legend")) == 1
+    assert [each for each in plot["center"] if each.keys() == {"id"}] == []  # a reference to the one below
+
+
 def test_a_long_line_is_thinned() -> None:
     figure, axes = make_axes("long")
     axes.plot(np.arange(100_000), np.arange(100_000))

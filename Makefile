@@ -12,8 +12,13 @@ export DATASET MODEL PREPROCESSOR VERSION FORCE CSV REFERENCE BEGIN END AGAINST 
 .DEFAULT_GOAL := help
 .PHONY: $(shell sed -n 's/^\([a-z][a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
-help: ## print this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+##@ start
+help: ## print the commands of the first day
+	@awk -F ':.*## [*] ' '/^[a-z-]+:.*## [*] / {printf "make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo 'make help-all      print all commands'
+
+help-all: ## print all commands, in groups
+	@awk -F ':.*## ([*] )?' '/^##@ / {print "\n" substr($$0, 5) ":"} /^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 $(READY): locks/dev.txt locks/uv.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("expected Python 3.11 or newer, got " + sys.version)'
@@ -26,9 +31,9 @@ $(READY): locks/dev.txt locks/uv.txt pyproject.toml
 # What JupyterLab writes into a notebook that it opens.
 STRIPPED := $(foreach key,codemirror_mode file_extension mimetype nbconvert_exporter pygments_lexer version,metadata.language_info.$(key))
 
-setup: $(READY) ## make the virtual environment (the others do it by themselves)
+setup: $(READY) ## * make the virtual environment (the others do it by themselves)
 
-run: $(READY) ## everything: explore, train, validate, promote, serve, ask (DATASET=boston for the real data)
+run: $(READY) ## * everything: explore, train, validate, promote, serve, ask (DATASET=boston for the real data)
 	$(RUN) run --dataset "$$DATASET" --model-name "$$MODEL" --preprocessor-name "$$PREPROCESSOR"
 
 lab: $(READY) ## JupyterLab, opened at notebooks/01_explore.ipynb (LAB_OPTIONS=…)
@@ -36,40 +41,43 @@ lab: $(READY) ## JupyterLab, opened at notebooks/01_explore.ipynb (LAB_OPTIONS=�
 	$(VENV)/bin/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/01_explore.ipynb $(AS_ROOT) $(LAB_OPTIONS)
 AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 
+##@ data
 # All data sets unless one is named; a version only by name here, as other tools leave a VERSION in the environment.
 data: $(READY) ## bring data to what dvc.lock says, or get the data of a model version (DATASET=… VERSION=3)
 	$(RUN) data $(if $(filter-out file,$(origin DATASET)),--dataset "$$DATASET") $(if $(filter command,$(origin VERSION)),--version "$$VERSION")
 
-explore: $(READY) ## report what is in a data set (DATASET=…)
+explore: $(READY) ## * report what is in a data set (DATASET=…)
 	$(RUN) explore --dataset "$$DATASET"
 
 check-data: $(READY) ## check new data against what production was trained on; fails when they break it (CSV=new.csv REFERENCE=old.csv)
 	$(RUN) check-data --dataset "$$DATASET" --csv "$$CSV" --reference "$$REFERENCE"
 
-train: $(READY) ## train, export and register a challenger (MODEL=… PREPROCESSOR=… DATASET=…)
+##@ model
+train: $(READY) ## * train, export and register a challenger (MODEL=… PREPROCESSOR=… DATASET=…)
 	$(RUN) train --dataset "$$DATASET" --model-name "$$MODEL" --preprocessor-name "$$PREPROCESSOR"
 
-validate: $(READY) ## judge a version; fails when its verdict is failed (VERSION=challenger)
+validate: $(READY) ## * judge a version; fails when its verdict is failed (VERSION=challenger)
 	$(RUN) validate --dataset "$$DATASET" --version "$$VERSION"
 
 sweep: $(READY) ## run data/<DATASET>/sweep.toml on Dask and rank its recipes (DATASET=…, DASK_SCHEDULER_ADDRESS for a cluster)
 	$(RUN) sweep --dataset "$$DATASET" $(SWEEP_OPTIONS)
 
-promote: $(READY) ## make a validated version answer (VERSION=challenger, FORCE="reason" against its verdict)
+promote: $(READY) ## * make a validated version answer (VERSION=challenger, FORCE="reason" against its verdict)
 	$(RUN) promote --dataset "$$DATASET" --version "$$VERSION" $(if $(FORCE),--force "$$FORCE")
 
 shadow: $(READY) ## have a validated version score what is answered, beside it (VERSION=challenger, STOP=1: no more)
 	$(RUN) shadow --dataset "$$DATASET" --version "$$VERSION" $(if $(STOP),--stop)
 
-rollback: $(READY) ## step back to what answered before
+rollback: $(READY) ## * step back to what answered before
 	$(RUN) rollback --dataset "$$DATASET"
 
-history: $(READY) ## list what was in production, and who put it there
+history: $(READY) ## * list what was in production, and who put it there
 	$(RUN) history --dataset "$$DATASET"
 
 reproduce: $(READY) ## make a version again from its commit, data and lock; fails unless the bytes are the same (VERSION=challenger)
 	$(RUN) reproduce "$$VERSION" --dataset "$$DATASET"
 
+##@ operate
 monitor: $(READY) ## report how decisions drift from the training data; fails when severe (BEGIN=2026-11-01 END=… AGAINST=2025-11-01/2025-12-01)
 	$(RUN) monitor --dataset "$$DATASET" $(if $(BEGIN),--begin "$$BEGIN") $(if $(END),--end "$$END") $(if $(AGAINST),--against "$$AGAINST")
 
@@ -88,7 +96,7 @@ retain: $(READY) ## remove what the prediction log holds of days older than DAYS
 erase: $(READY) ## remove an applicant from the prediction log; asks for the key
 	$(RUN) erase --dataset "$$DATASET"
 
-serve: $(READY) ## serve what is in production (PORT=8000 DATASET=…)
+serve: $(READY) ## * serve what is in production (PORT=8000 DATASET=…)
 	$(RUN) serve --dataset "$$DATASET"
 
 score: $(READY) ## decide every application of a file, a folder or s3://… (INPUT=… OUTPUT=… SCORE_OPTIONS=… DATASET=…)
@@ -97,8 +105,20 @@ score: $(READY) ## decide every application of a file, a folder or s3://… (INP
 mlflow: $(READY) ## MLflow's UI on port 5000
 	$(RUN) mlflow
 
+image: $(READY) ## build the server's container image (MODEL_STORE=store/loan_approval_model bakes the model in), and list what is in it
+	docker build -t $(IMAGE) --build-arg BASE_IMAGE=$(BASE_IMAGE) $(if $(MODEL_STORE),--build-arg MODEL=$(MODEL_STORE)) --build-arg REVISION=$$(git rev-parse HEAD) $(BUILD_OPTIONS) .
+	mkdir -p reports/image
+	$(VENV)/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o reports/image/sbom.cdx.json locks/serve.txt
+IMAGE ?= loan-approval-api:latest
+BASE_IMAGE ?= python:3.11-slim-bookworm
+
+stack: ## MLflow on PostgreSQL and S3, two replicas behind nginx, Prometheus, in containers (needs docker compose)
+	$(PYTHON) deploy/write_env.py
+	docker compose -f deploy/compose.yaml up --build --detach --wait
+
+##@ develop
 # The serving side's tests run where its own requirements are and nothing else: that shows what it needs.
-test: $(READY) $(VENV)-serve-test/.ready ## all tests but the long ones
+test: $(READY) $(VENV)-serve-test/.ready ## * all tests but the long ones
 	$(VENV)/bin/python -m tests.model_files $(MODEL_FILES)
 	TEST_MODEL_FILES=$(MODEL_FILES) $(VENV)-serve-test/bin/python -m pytest tests/serve $(TEST_OPTIONS)
 	$(VENV)/bin/python -m pytest --ignore tests/serve $(TEST_OPTIONS)
@@ -141,6 +161,9 @@ $(VENV)-%/.ready: locks/%.txt $(READY)
 bench-gates: $(READY) ## how often noise passes the gates of signal, and weak signal (SETS=200 MODELS="xgboost …")
 	$(VENV)/bin/python -m tests.benchmarks.gates --sets $(or $(SETS),200) $(if $(MODELS),--models $(MODELS))
 
+bench-intervals: $(READY) ## how often each interval covers the truth, simulated (SIMULATIONS=1000)
+	$(VENV)/bin/python -m tests.benchmarks.intervals --simulations $(or $(SIMULATIONS),1000)
+
 bench-drift: $(READY) ## how often the drift report cries wolf, and how often it finds what changed (MONTHS=400)
 	$(VENV)/bin/python -m tests.benchmarks.drift --months $(or $(MONTHS),400)
 
@@ -159,24 +182,20 @@ format: $(READY) ## fix what the linter can fix
 
 lock: $(READY) ## make the lock files anew from pyproject.toml
 	$(VENV)/bin/python -m uv pip compile $(LOCK_OPTIONS) --group dev -o locks/dev.txt pyproject.toml
-	for group in mlflow otel pyfunc serve serve-test uv; do $(VENV)/bin/python -m uv pip compile $(LOCK_OPTIONS) --group $$group -c locks/dev.txt -o locks/$$group.txt pyproject.toml || exit 1; done
+	for group in docs mlflow otel pyfunc serve serve-test uv; do $(VENV)/bin/python -m uv pip compile $(LOCK_OPTIONS) --group $$group -c locks/dev.txt -o locks/$$group.txt pyproject.toml || exit 1; done
 LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
-
-image: $(READY) ## build the server's container image (MODEL_STORE=store/loan_approval_model bakes the model in), and list what is in it
-	docker build -t $(IMAGE) --build-arg BASE_IMAGE=$(BASE_IMAGE) $(if $(MODEL_STORE),--build-arg MODEL=$(MODEL_STORE)) --build-arg REVISION=$$(git rev-parse HEAD) $(BUILD_OPTIONS) .
-	mkdir -p reports/image
-	$(VENV)/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o reports/image/sbom.cdx.json locks/serve.txt
-IMAGE ?= loan-approval-api:latest
-BASE_IMAGE ?= python:3.11-slim-bookworm
-
-stack: ## MLflow on PostgreSQL and S3, two replicas behind nginx, Prometheus, in containers (needs docker compose)
-	$(PYTHON) deploy/write_env.py
-	docker compose -f deploy/compose.yaml up --build --detach --wait
 
 test-image: $(READY) ## build the image and run it hardened, in every way it gets a model; skips without a container engine
 	$(VENV)/bin/python -m pytest -m hard -rs tests/hard/test_image.py
 
+docs: $(READY) $(VENV)-docs/.ready ## make the documentation site (docs/_build/html/index.html); fails on a warning
+	PYTHONPATH=$$($(VENV)/bin/python -c 'import site; print(site.getsitepackages()[0])') $(VENV)-docs/bin/python -m sphinx -q -W --keep-going -n -b html docs $(DOCS)
+DOCS ?= docs/_build/html
+
+pictures: $(READY) ## take the README's pictures of what `make run` left (needs Chromium)
+	$(VENV)/bin/python docs/pictures.py
+
 clean: ## remove the environment, reports and caches; data, MLflow's database and the store stay
-	rm -rf $(VENV) $(VENV)-bench $(VENV)-bench-mlserver .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV)-bench $(VENV)-bench-mlserver $(VENV)-docs docs/_build docs/reference/api .pytest_cache .ruff_cache .import_linter_cache
 	find reports -mindepth 1 ! -name README.md -delete
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -61,7 +61,7 @@ def draw() -> str:
         arrows = [f"  {package} --> {each}" for package, few in reduce_edges(edges).items() for each in sorted(few)]
         rows = [f"| `{package}` | {describe(side, package)} |" for package in sorted(edges)]
         place = folder.relative_to(ROOT).as_posix()
-        parts += [f"### `{place}`\n", "```mermaid", "flowchart TD", *arrows, "```\n"]
+        parts += [f"## `{place}`\n", "```mermaid", "flowchart TD", *arrows, "```\n"]
         parts += [f"| in `{place}` | what lives there |", "|---|---|", *rows, ""]
     return "\n".join(parts) + "\n"
 

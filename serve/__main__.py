@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from socket import socket
 
-from serve.command_line import read_arguments
+from serve.command_line import find_unknown, read_arguments
 from serve.errors import ServeError
 from serve.files import sweep, try_lock
 from serve.http.listening import listen, listen_on_path, make_context, remove_path, write_address
@@ -35,6 +35,8 @@ def main() -> None:
     """Serve until SIGTERM; exit 0 when every request in flight was answered."""
     environment = read_arguments(sys.argv[1:], os.environ)
     log_as_json()
+    for sentence in find_unknown(environment):
+        log.warning(sentence)
     try:
         settings = Settings.from_environment(environment)
         make_context(settings)
@@ -52,6 +54,8 @@ def main() -> None:
     scheme = "https" if settings.tls_certificate else "http"
     address = f"unix:{settings.socket}" if settings.socket else f"{scheme}://{write_address(*public.getsockname()[:2])}"
     log.info("listening on %s", address)
+    if not settings.socket:
+        log.info("to decide in a browser: %s/app, the interface: %s/docs/", address, address)
     report_empty_store(settings)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):  # some systems report an infinite limit and refuse to set it

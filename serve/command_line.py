@@ -1,17 +1,21 @@
 """The arguments of `python -m serve`, and its help: each setting with its variables, its default and its meaning."""
 
 import argparse
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from serve import __version__
-from serve.settings import Settings
+from serve.settings import VARIABLES, Settings
 from serve.store.start import pointer_paths
 
 SAGEMAKER_PORT = "8080"
 SAGEMAKER_STORE = Path("/opt/ml/model")  # where SageMaker unpacks model.tar.gz
+# Kubernetes adds these to every container for a Service that is named `serve`.
+_match_service = re.compile("SERVE_(SERVICE_.+|PORT(_.+)?)").fullmatch
 
 
 def read_arguments(arguments: Sequence[str], environment: Mapping[str, str]) -> Mapping[str, str]:
@@ -40,6 +44,17 @@ def for_sagemaker(environment: Mapping[str, str], store: Path = SAGEMAKER_STORE)
     alias = environment.get("SERVE_MODEL_ALIAS") or Settings.model_alias
     has_model = pointer_paths(store, alias)[0].is_file()
     return {**environment, "SAGEMAKER_BIND_TO_PORT": port} | ({"SERVE_STORE": str(store)} if has_model else {})
+
+
+def find_unknown(environment: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each variable `SERVE_…` that is no setting, with the setting of the most similar name."""
+    known = {variable for variables in VARIABLES.values() for variable in variables}
+    unknown = [name for name in sorted(environment.keys() - known) if name.startswith("SERVE_")]
+    similar = {name: get_close_matches(name, known, 1, 0.8) for name in unknown if not _match_service(name)}
+    return [
+        f"{name} is no setting and has no effect" + (f"; {matches[0]} is one" if matches else "")
+        for name, matches in similar.items()
+    ]
 
 
 def _describe() -> Iterator[str]:

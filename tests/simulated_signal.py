@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
 
-from loan_approval.data.datasets import Dataset, assign_splits
+from loan_approval.data.datasets import Dataset
 from loan_approval.data.simulate import MISSING, approval_probability, make_applicants
+from loan_approval.data.splits import assign_splits, identify_rows
 from serve.contract.contract import Contract
 
 LOANS = Path(__file__).parents[1] / "data/loans/contract.toml"
@@ -18,7 +19,7 @@ WEAK_ROWS = 2_000
 # average, each at its own, as one needs a stronger signal than the other.
 STRENGTHS = {"logistic_regression": 0.45, "hist_gradient_boosting": 0.47, "xgboost": 0.5, "random_forest": 0.41}
 GAUSSIAN_FEATURES = 10
-COPIES = 4
+ROWS_OF_A_CUSTOMER = 5
 # What the tests run of each kind; `make bench-gates` runs 200, of which at most 5 and at least 180 are to pass.
 SETS, MOST_NOISE, LEAST_WEAK = 20, 1, 18
 MOST_SIGNAL_ALONE = 3  # of noise through the signal gate, which lets more of it through than its level says
@@ -35,12 +36,26 @@ def noise_set(number: int) -> Dataset:
     return _dataset(f"noise {number}", loans_contract(), _with_missing(make_applicants(rows, rng), rng).to_numpy(), y)
 
 
-def repeated_set(number: int) -> Dataset:
-    """Return 166 to 1,666 rows of noise, each of which stands four times."""
+def repeated_set(number: int, copies: int) -> Dataset:
+    """Return 166 to 1,666 rows of noise, each of which stands so many times."""
     noise = noise_set(number)
-    rows = np.repeat(np.arange(len(noise.y) // 3), COPIES)
+    rows = np.repeat(np.arange(len(noise.y) // 3), copies)
     X, y, frame = noise.X[rows], noise.y[rows], noise.frame.iloc[rows].reset_index(drop=True)
     return replace(noise, name=f"repeated noise {number}", X=X, y=y, frame=frame, splits=noise.splits[rows])
+
+
+def grouped_set(number: int) -> Dataset:
+    """Return 166 to 1,666 customers with five rows each: nearly equal rows, four in five with the customer's own coin.
+
+    The customer is the contract's group key.
+    """
+    rng, few = np.random.default_rng([3, number]), repeated_set(number, ROWS_OF_A_CUSTOMER)
+    contract = replace(few.contract, split_by="customer")
+    X = few.X * (1 + rng.normal(0, 1e-3, few.X.shape))
+    y = np.where(rng.random(len(few.y)) < 0.8, few.y, rng.permutation(few.y))
+    keys = np.array([f"c{row // ROWS_OF_A_CUSTOMER}" for row in range(len(y))], dtype=object)
+    splits = assign_splits(identify_rows(X, contract.split_by, keys), contract.split_salt)
+    return replace(few, name=f"grouped noise {number}", contract=contract, X=X, y=y, splits=splits, keys=keys)
 
 
 def weak_set(number: int, strength: float) -> Dataset:
@@ -82,4 +97,4 @@ def _with_missing(applicants: pd.DataFrame, rng: np.random.Generator) -> pd.Data
 def _dataset(name: str, contract: Contract, X: np.ndarray, y: np.ndarray) -> Dataset:
     frame = pd.DataFrame(X, columns=[feature.name for feature in contract.features])
     frame[contract.target.name] = y
-    return Dataset(name, contract, frame, X, y, assign_splits(X, contract.split_salt), sha256="")
+    return Dataset(name, contract, frame, X, y, assign_splits(identify_rows(X), contract.split_salt), sha256="")

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 LOCKS = sorted((ROOT / "locks").glob("*.txt"))
 # What the benchmarks compare with. Theirs must be what decides how fast a model answers; the rest is their own affair.
 PEERS = [lock for lock in LOCKS if lock.stem.startswith("bench")]
-APART = [*PEERS, ROOT / "locks/clients.txt"]  # in environments of their own
+APART = [*PEERS, ROOT / "locks/clients.txt", ROOT / "locks/docs.txt"]  # in environments of their own
 SHARED = ("numpy", "onnxruntime", "pandas", "scikit-learn")
 GROUPS = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
 
@@ -44,6 +44,13 @@ def test_locks_agree_on_every_version(lock: Path) -> None:
     assert {name: every.get(name) for name in pins(lock)} == pins(lock)
 
 
+def test_the_site_is_made_with_the_versions_of_the_project_where_it_needs_the_same_package() -> None:
+    ours, theirs = pins(ROOT / "locks/dev.txt"), pins(ROOT / "locks/docs.txt")
+    shared = theirs.keys() & ours.keys()
+    assert "jinja2" in shared
+    assert {name: theirs[name] for name in shared} == {name: ours[name] for name in shared}
+
+
 @pytest.mark.parametrize("lock", PEERS, ids=lambda lock: lock.stem)
 def test_peers_compute_with_the_same_libraries(lock: Path) -> None:
     ours, theirs = pins(ROOT / "locks/dev.txt"), pins(lock)
@@ -60,6 +67,7 @@ def test_peers_compute_with_the_same_libraries(lock: Path) -> None:
         ("train", "dev"),
         ("xgboost", "dev"),
         ("dev", "dev"),
+        ("docs", "docs"),
         *((p.stem, p.stem) for p in PEERS),
     ],
 )
@@ -115,8 +123,34 @@ def test_the_serving_lock_holds_no_training_library() -> None:
     assert not heavy & set(pins(ROOT / "locks/serve.txt"))
 
 
+def test_make_alone_prints_the_ten_commands_of_the_first_day_and_where_the_others_are() -> None:
+    printed = subprocess.run(["make", "-s", "-C", ROOT], capture_output=True, text=True, check=True).stdout
+    targets = re.findall(r"^make ([a-z-]+) ", printed, re.MULTILINE)
+    assert targets == [
+        "setup",
+        "run",
+        "explore",
+        "train",
+        "validate",
+        "promote",
+        "rollback",
+        "history",
+        "serve",
+        "test",
+        "help-all",
+    ]
+
+
+def test_make_help_all_prints_every_target_once_in_its_group() -> None:
+    printed = subprocess.run(["make", "-s", "-C", ROOT, "help-all"], capture_output=True, text=True, check=True).stdout
+    groups = re.findall(r"^([a-z]+):$", printed, re.MULTILINE)
+    assert groups == ["start", "data", "model", "operate", "develop"]
+    printed_targets = sorted(re.findall(r"^make ([a-z-]+) ", printed, re.MULTILINE))
+    assert printed_targets == sorted(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
 def test_make_prints_its_targets_in_the_order_of_the_work() -> None:
-    printed = subprocess.run(["make", "-C", ROOT], capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(["make", "-C", ROOT, "help-all"], capture_output=True, text=True, check=True).stdout
     targets = re.findall(r"^make ([a-z-]+) ", printed, re.MULTILINE)
     order = ["run", "lab", "explore", "train", "validate", "promote", "rollback", "serve", "mlflow", "lint", "format"]
     assert [target for target in targets if target in order] == order

@@ -9,7 +9,7 @@ import traceback
 from typing import Any
 
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, NotFound
 
 from serve.api.body import respond
 from serve.errors import ApplicationError, JSONError, RequestError
@@ -17,6 +17,7 @@ from serve.errors import ApplicationError, JSONError, RequestError
 CODES = {400: "BAD_REQUEST", 401: "UNAUTHENTICATED", 404: "RESOURCE_DOES_NOT_EXIST", 405: "BAD_REQUEST"}
 CODES |= {413: "BAD_REQUEST", 415: "BAD_REQUEST", 422: "INVALID_PARAMETER_VALUE", 503: "TEMPORARILY_UNAVAILABLE"}
 ONE_TEXT = ("open_inference", "v1", "vertex", "mlflow_scoring")  # interfaces whose clients print one text
+NO_ROUTE = "nothing is at this path; GET /openapi.json lists the routes, /docs/ shows them"
 log = logging.getLogger(__name__)
 
 
@@ -50,7 +51,8 @@ def _unprocessable(err: ApplicationError) -> Response:
 
 
 def _http_error(err: HTTPException) -> Response:
-    response = _answer(err.description or err.name, err.code or 500)
+    text = NO_ROUTE if err.description == NotFound.description else err.description or err.name
+    response = _answer(text, err.code or 500)
     for name, value in err.get_headers():
         if name.lower() in ("allow", "retry-after", "location", "accept-encoding"):
             response.headers[name] = value

@@ -1,6 +1,6 @@
 """The state of the service and of its model: `/`, `/health/live`, `/health/ready`, `/api/v2/model`."""
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response, current_app, redirect, request
 
 from serve.api.body import respond
 from serve.api.recording import live_model, loaded_model, ready_model
@@ -11,17 +11,26 @@ blueprint = Blueprint("status", __name__)
 
 @blueprint.get("/")
 def status() -> Response:
-    """Report whether a model is loaded, and its name; without one, the name that the settings ask for."""
+    """Report whether a model is loaded, and its name; without one, the name that the settings ask for.
+
+    A browser, which asks for HTML first, is sent to the page for people.
+    """
+    if request.headers.get("Accept", "").lower().startswith("text/html"):  # not parsed: it may be long
+        return _vary(redirect("/app", 303))
     settings: Settings = current_app.extensions["settings"]
     loaded = live_model().current
-    return respond(
-        {
-            "status": "online",
-            "model_loaded": loaded is not None,
-            "model_name": loaded.pointer.name if loaded else settings.model_name,
-            "model_alias": loaded.pointer.alias if loaded else settings.model_alias,
-        }
-    )
+    document = {
+        "status": "online",
+        "model_loaded": loaded is not None,
+        "model_name": loaded.pointer.name if loaded else settings.model_name,
+        "model_alias": loaded.pointer.alias if loaded else settings.model_alias,
+    }
+    return _vary(respond(document))
+
+
+def _vary(response: Response) -> Response:
+    response.vary.add("Accept")  # a cache keeps one answer for browsers and one for programs
+    return response
 
 
 @blueprint.get("/health/live")

@@ -21,6 +21,7 @@ UNKNOWN = "(unknown)"  # stands for every unknown field in counts
 MOST_FIELDS_NAMED = 50  # in one error: a body may have a hundred thousand unknown keys
 LONGEST_NAME = 60  # characters of an unknown field that an error repeats
 _TOP = ("format", "model_name", "experiment", "split_salt")
+BY_VALUES, BY_ROW = "values", "row"  # what may decide a row's split, beside the name of a column
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class Contract:
     """A data set's contract; `features` are in the order of the file, without the `refused` ones.
 
     source: how the file was written that the data set was made from, {} where that is not recorded.
+    split_by: what decides a row's split: `BY_VALUES`, `BY_ROW`, or a column that is no feature.
     """
 
     model_name: str
@@ -74,6 +76,7 @@ class Contract:
     format: int = FORMAT
     refused: tuple[Feature, ...] = ()
     source: Mapping[str, Any] = field(default_factory=dict)
+    split_by: str = BY_VALUES
 
     @classmethod
     def load(cls, path: Path) -> "Contract":
@@ -92,9 +95,10 @@ class Contract:
         target = Target(**dict(document["target"], positive=str(document["target"]["positive"])))
         declared = list(map(Feature.from_dict, document["feature"]))
         features, refused = (tuple(f for f in declared if (f.use == "refuse") == no) for no in (False, True))
-        source = document.get("source") or {}
+        source, split = (document.get(table) or {} for table in ("source", "split"))
         top = {key: document[key] for key in _TOP}
-        return cls(target=target, features=features, refused=refused, source=source, **top)
+        rest = {"source": source, "split_by": split.get("by", BY_VALUES)}
+        return cls(target=target, features=features, refused=refused, **rest, **top)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the document that `from_dict` reads, without defaults, so that it is short and stable."""
@@ -102,7 +106,8 @@ class Contract:
         declared = map(asdict, (*self.features, *self.refused))
         features = [{key: value for key, value in each.items() if value != default[key]} for each in declared]
         document = {key: getattr(self, key) for key in _TOP} | {"target": asdict(self.target), "feature": features}
-        return document | ({"source": dict(self.source)} if self.source else {})
+        document |= {"source": dict(self.source)} if self.source else {}
+        return document | ({"split": {"by": self.split_by}} if self.split_by != BY_VALUES else {})
 
     @cached_property
     def fingerprint(self) -> str:
@@ -119,6 +124,11 @@ class Contract:
     def monitored(self) -> tuple[Feature, ...]:
         """The features that are accepted and logged, but not scored."""
         return tuple(feature for feature in self.features if not feature.scored)
+
+    @property
+    def group_key(self) -> str:
+        """The column whose equal cells keep rows in one split, "" where there is none."""
+        return "" if self.split_by in (BY_VALUES, BY_ROW) else self.split_by
 
     @cached_property
     def _by_name(self) -> dict[str, Feature]:

@@ -24,6 +24,7 @@ _SOURCE = {
     **{"encoding": "text", "separator": "text", "names": "a list", "decimal_comma": "a list"},
     **{"missing": "a table", "left_out": "a table", "drop_unlabelled": "true or false"},
 }
+_SPLIT = {"by": "text"}
 _TARGET = {"name": "text", "meaning": "text", "positive": "text or a whole number", "labels": "a table"}
 _FEATURE = {
     **dict.fromkeys(("name", "type", "unit", "use", "other"), "text"),
@@ -37,15 +38,23 @@ def contract_problems(document: Any) -> list[str]:
     """Return the problems of a contract document, empty if there are none."""
     if not isinstance(document, Mapping):
         return ["expected a table"]
-    if problems := _shape_problems(document, _TOP | {"source": "a table"}, _TOP, ""):
+    if problems := _shape_problems(document, _TOP | {"source": "a table", "split": "a table"}, _TOP, ""):
         return problems
     problems += _source_problems(document.get("source") or {})
+    if (split := document.get("split")) is not None:
+        problems += _shape_problems(split, _SPLIT, _SPLIT, "split.")
     if not 1 <= document["format"] <= FORMAT:
         problems.append(f"format {document['format']} is not known here, expected 1 to {FORMAT}")
     problems += _target_problems(document["target"])
     for number, feature in enumerate(document["feature"], 1):
         problems += _feature_problems(feature, number)
-    return problems or _whole_problems(document["target"]["name"], list(map(Feature.from_dict, document["feature"])))
+    if problems:
+        return problems
+    features, target = list(map(Feature.from_dict, document["feature"])), document["target"]["name"]
+    by = (document.get("split") or {}).get("by")
+    if by in ("", target, *(feature.name for feature in features)):
+        problems.append('split.by: expected "values", "row", or a column that is neither the target nor a feature')
+    return problems + _whole_problems(target, features)
 
 
 def _shape_problems(table: Any, kinds: Mapping[str, str], required: Any, where: str) -> list[str]:

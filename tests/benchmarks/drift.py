@@ -28,6 +28,7 @@ SPREAD = 1.5  # times the standard deviation
 SHARE = 0.15  # of rows that take another value
 MISSING = 0.10  # of cells that become unknown
 UNIT = 1000
+OTHERS, TIMES = 0.05, 4  # share of rows from another product, and how many times as large their number is
 HEAD = ("data set", "month", "rows", "months", "drift found", "on the changed feature", "severe")
 
 
@@ -107,6 +108,17 @@ def change_unit(column: pd.Series, _feature: Feature, _rng: np.random.Generator)
     return column / UNIT
 
 
+def mix_products(column: pd.Series, feature: Feature, rng: np.random.Generator) -> pd.Series:
+    """Return a number column in which some rows are of another product, within what the contract allows."""
+    moved = column.mask(rng.random(len(column)) < OTHERS, TIMES * column)
+    return moved.clip(feature.min, feature.max)
+
+
+def round_off(column: pd.Series, _feature: Feature, _rng: np.random.Generator) -> pd.Series:
+    """Return a number column rounded to thousands."""
+    return (column / UNIT).round() * UNIT
+
+
 Change = Callable[[pd.Series, Feature, np.random.Generator], pd.Series]
 CHANGES: dict[str, tuple[Change, Callable[[Feature], bool]]] = {
     f"one number's mean moved by {SHIFT} sd": (shift_mean, lambda f: not f.is_category),
@@ -117,6 +129,8 @@ CHANGES: dict[str, tuple[Change, Callable[[Feature], bool]]] = {
         lambda f: f.is_category or (f.max <= 30 and f.type == "integer"),
     ),
     f"{MISSING:.0%} of one feature's cells lost": (lose_cells, lambda f: f.missing),
+    f"{OTHERS:.0%} of one number times {TIMES}": (mix_products, lambda f: not f.is_category and f.max >= 100_000),
+    f"one number rounded to {UNIT:,}": (round_off, lambda f: not f.is_category and f.max >= 100_000),
     "one number in thousands": (change_unit, lambda f: f.type == "number"),
 }
 STABLE = "nothing changed"

@@ -23,9 +23,10 @@ from loan_approval.errors import DataError
 from loan_approval.training.cross_validation import cross_validate
 from loan_approval.training.fit import Recipe, fit, score
 from loan_approval.validation.gates import CONFIRMATION_LEVEL, SIGNAL_LEVEL, confirmation_gate, signal_gate
-from tests.simulated_signal import STRENGTHS, noise_set, repeated_set, weak_set
+from tests.simulated_signal import STRENGTHS, grouped_set, noise_set, repeated_set, weak_set
 
-KINDS = ("noise", "repeated", "weak")  # repeated: noise in which each row stands several times
+COPIES = {"repeated": 4, "repeated 2": 2, "repeated 10": 10}  # of each row of noise
+KINDS = ("noise", *COPIES, "grouped", "weak")  # grouped: noise with five rows a customer
 HEAD = ("factory", "sets", "passed", "signal gate alone", "refused", "mean out-of-fold AUC", "CPU s a set")
 
 
@@ -56,7 +57,8 @@ class Outcome:
 def judge_set(model_name: str, kind: str, number: int) -> Outcome:
     """Simulate one set, train on it, and ask both gates."""
     started = time.process_time()
-    makers = {"noise": noise_set, "repeated": repeated_set, "weak": partial(weak_set, strength=STRENGTHS[model_name])}
+    makers = {"noise": noise_set, "grouped": grouped_set, "weak": partial(weak_set, strength=STRENGTHS[model_name])}
+    makers |= {kind: partial(repeated_set, copies=copies) for kind, copies in COPIES.items()}
     dataset = makers[kind](number)
     try:
         return _judge(Recipe(model_name, "median_imputer_with_scaler", seed=7), dataset, kind, number, started)
@@ -67,7 +69,7 @@ def judge_set(model_name: str, kind: str, number: int) -> Outcome:
 def _judge(recipe: Recipe, dataset: Dataset, kind: str, number: int, started: float) -> Outcome:
     X, y = dataset.rows("test")
     signal = signal_gate(cross_validate(recipe, dataset, progress=False), seed=number)
-    confirmation = confirmation_gate(y, score(fit(recipe, dataset), X), number, dataset.distinct("test"))
+    confirmation = confirmation_gate(y, score(fit(recipe, dataset), X), number, dataset.units("test"))
     return Outcome(
         recipe.model_name,
         kind,

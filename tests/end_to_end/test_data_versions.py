@@ -1,4 +1,4 @@
-"""The README's way of changing data and going back, command by command, in clones with a remote of their own."""
+"""The guide's way of changing data and going back, command by command, in clones with a remote of their own."""
 
 import hashlib
 import os
@@ -31,7 +31,7 @@ COPIED = (
     ".gitignore",
     "Makefile",
 )
-# As the README has it.
+# As docs/how-to/data-versions.md has it.
 OWN_DATA = """\
 dvc add data/mine/dataset.csv                          # this version: its md5, and its bytes in DVC's cache
 git add data/mine && git commit -m "Data of January"
@@ -185,7 +185,7 @@ def test_a_model_versions_data_are_had_again_and_said_to_be_the_same(first: Clon
     assert first.must_run("git status --porcelain") == ""
 
 
-def test_the_readme_says_what_these_tests_run() -> None:
-    readme = (ROOT / "README.md").read_text()
-    assert OWN_DATA in readme
-    assert BUILT_IN in readme
+def test_the_guide_says_what_these_tests_run() -> None:
+    guide = (ROOT / "docs/how-to/data-versions.md").read_text()
+    assert OWN_DATA in guide
+    assert BUILT_IN in guide

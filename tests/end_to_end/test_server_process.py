@@ -117,6 +117,7 @@ def test_the_log_holds_no_value_of_an_application(server):
         server.request("POST", "/api/v2/predict", application)
     assert server.stop() == 0
     assert "listening on http://127.0.0.1:" in server.log.read_text()
+    assert f"http://127.0.0.1:{server.port}/app, the interface: " in server.log.read_text()
     assert str(income) not in server.log.read_text()
 
 

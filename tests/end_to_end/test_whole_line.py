@@ -158,7 +158,7 @@ def write_own_csv(path: Path, rows: int) -> None:
 
 
 def draft_and_answer(folder: Path) -> Path:
-    """Draft a contract for `my.csv` as the README says, then answer its questions by deleting them."""
+    """Draft a contract for `my.csv` as the tutorial says, then answer its questions by deleting them."""
     cli.main(["init", str(folder / "mine"), str(folder / "my.csv"), "--target", "Granted"])
     path = folder / "mine" / "contract.toml"
     with pytest.raises(ContractError, match="open question"):

@@ -1,3 +1,4 @@
+import os
 import re
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from serve import __version__
-from serve.command_line import for_sagemaker, read_arguments
+from serve.command_line import find_unknown, for_sagemaker, read_arguments
 from serve.settings import VARIABLES, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -112,3 +113,36 @@ def test_the_model_of_sagemaker_is_served_where_there_is_one(tmp_path, pointer, 
 
 def test_without_a_folder_of_sagemaker_the_store_is_the_usual_one(tmp_path):
     assert "SERVE_STORE" not in for_sagemaker({}, tmp_path / "absent")
+
+
+def test_a_misspelt_setting_is_told_with_the_one_that_is_meant():
+    environment = {"SERVE_WORKER": "2", "SERVE_COLOUR": "red", "SERVE_STORE": "store", "PATH": "/bin"}
+    assert find_unknown(environment) == [
+        "SERVE_COLOUR is no setting and has no effect",
+        "SERVE_WORKER is no setting and has no effect; SERVE_WORKERS is one",
+    ]
+
+
+def test_what_kubernetes_adds_for_a_service_of_that_name_is_no_misspelt_setting():
+    environment = {
+        "SERVE_SERVICE_HOST": "10.0.0.1",
+        "SERVE_SERVICE_PORT": "80",
+        "SERVE_PORT_80_TCP": "tcp://10.0.0.1:80",
+    }
+    assert find_unknown(environment | {"SERVE_PORT": "tcp://10.0.0.1:80"}) == []
+
+
+def test_the_server_says_a_misspelt_setting_in_its_log_without_the_value(tmp_path):
+    environment = os.environ | {"SERVE_HOTS": "a-secret", "SERVE_HOST": "256.0.0.1"}  # the second stops the start
+    result = subprocess.run(
+        [sys.executable, "-m", "serve"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "SERVE_HOTS is no setting and has no effect; SERVE_HOST is one" in result.stderr
+    assert "a-secret" not in result.stderr

@@ -59,6 +59,7 @@ def check_columns(
 def _by_name(names: Counter, contract: Contract, keep: Sequence[str], ignore: bool) -> Iterator[str]:
     known = {
         contract.target.name,
+        *([contract.group_key] if contract.group_key else []),
         *contract.source.get("left_out", ()),
         *(feature.name for feature in contract.features),
     }

@@ -16,14 +16,21 @@ Worth adding to a feature: unit, direction (1 or -1 where the score may only ris
 (an applicant can change it). min and max are what was seen, widened: make them what is possible.
 """
 _OWN_WORDS = ("comment", "question")
+_COMMENTED = ("use = ", "other = ", "by = ", "split_salt = ")  # the lines that comments speak of
 
 
-def render(folder_name: str, file: str, rows: str, notes: Sequence[str], tables: Mapping[str, Any]) -> str:
-    """Return the text of `contract.toml`. tables: target, source, and a list of features."""
+def draft_top(folder_name: str) -> dict[str, Any]:
+    """Return the keys at the top of a drafted contract."""
     slug = re.sub(r"\W+", "_", folder_name.casefold()).strip("_") or "data"
-    top = {"format": 1, "model_name": f"{slug}_model", "experiment": f"{slug}_v1", "split_salt": f"{slug}-1"}
+    return {"format": 1, "model_name": f"{slug}_model", "experiment": f"{slug}_v1", "split_salt": f"{slug}-1"}
+
+
+def render(file: str, rows: str, notes: Sequence[str], tables: Mapping[str, Any]) -> str:
+    """Return the text of `contract.toml`. tables: top, split (may be empty), target, source, and a list of features."""
     listed = "\n".join(f"- {note}" for note in notes)
-    page = [_comment(HEADER.format(file=file, rows=rows, notes=listed).strip()), *_lines(top)]
+    page = [_comment(HEADER.format(file=file, rows=rows, notes=listed).strip()), *_lines(tables["top"])]
+    if tables["split"]:
+        page += ["", "[split]", *_lines(tables["split"])]
     page += ["", "[target]", *_lines(tables["target"])]
     page += ["", "# How the file was written; check-data and score read others like it by the same rules.", "[source]"]
     page += _lines(tables["source"])
@@ -36,7 +43,7 @@ def _lines(table: Mapping[str, Any]) -> list[str]:
     """Return a table's lines: a comment above the lines it speaks of, the question last."""
     lines = [f"{key} = {_toml(value)}" for key, value in table.items() if key not in _OWN_WORDS]
     if "comment" in table:
-        at = next(i for i, line in enumerate(lines) if line.startswith(("use = ", "other = ")))
+        at = next(i for i, line in enumerate(lines) if line.startswith(_COMMENTED))
         lines[at:at] = [_comment(table["comment"])]
     return lines + ([f"question = {_toml(table['question'])}"] if "question" in table else [])
 

@@ -73,8 +73,9 @@ def _fill_absent(header: list[str], rows: list[list[str]], contract: Contract) -
 
 
 def contract_columns(contract: Contract) -> list[str]:
-    """Return the columns of a CSV under a contract: its features, then the target."""
-    return [*(feature.name for feature in contract.features), contract.target.name]
+    """Return the columns of a CSV under a contract: its features, the group key if it has one, then the target."""
+    key = [contract.group_key] if contract.group_key else []
+    return [*(feature.name for feature in contract.features), *key, contract.target.name]
 
 
 def header_problems(header: list[str], contract: Contract) -> list[tuple[str, str]]:

@@ -1,12 +1,8 @@
-"""A data set: its checked rows, and the split of each.
-
-A row's split follows from a hash of its scored features and the contract's salt, never from a run's seed. So all models
-agree on the test rows, and equal rows share a split.
-"""
+"""A data set: its checked rows, and the split and unit of each."""
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +15,7 @@ from loan_approval.data.csv_files import decode_column, encode_target, header_pr
 from loan_approval.data.dvc_objects import md5_of_bytes
 from loan_approval.data.folders import dataset_folder, load_contract, read_statement, summary
 from loan_approval.data.simulate import write_simulation
+from loan_approval.data.splits import SPLITS, assign_splits, identify_rows, number_units
 from loan_approval.data.versions import Generator, check_generator, restore_csv
 from loan_approval.errors import DataError
 from loan_approval.project import ROOT
@@ -27,8 +24,6 @@ from serve.contract.feature import Fault
 
 BUILT_IN: dict[str, Generator] = {"loans": write_simulation, "boston": write_boston}
 LONGEST_SHOWN = 60  # characters of a cell
-SPLITS = ("train", "calibrate", "test")  # calibrate: also chooses the threshold
-SHARES = (0.6, 0.2, 0.2)
 
 
 @dataclass(frozen=True)
@@ -37,7 +32,8 @@ class Dataset:
 
     frame: every feature in contract order, NaN or None where missing, and the target as code 1 or 0.
     X: (n, F) float64 as the model file's graph takes them.   y: (n,) codes.   splits: (n,) of `SPLITS`.
-    sha256, md5: of the CSV; DVC names it by the md5.
+    sha256, md5: of the CSV; DVC names it by the md5.   path: of the CSV, None of rows that are in no file.
+    keys: (n,) cells of the contract's group key, empty where it has none.
     """
 
     name: str
@@ -48,22 +44,41 @@ class Dataset:
     splits: np.ndarray
     sha256: str
     md5: str = ""
+    path: Path | None = None
+    keys: np.ndarray = field(default_factory=lambda: np.array([], dtype=object))
 
     def rows(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """Return X and y of the rows with this split."""
         chosen = self.splits == split
         return self.X[chosen], self.y[chosen]
 
-    def distinct(self, split: str) -> np.ndarray:
-        """Return, for the rows with this split, what `number_distinct` returns.
+    def units(self, split: str) -> np.ndarray:
+        """Return, for the rows with this split, what `number_units` returns.
 
-        Folds, permutations and bootstraps keep equal rows together: a copy is no further evidence.
+        Folds, permutations and bootstraps keep the rows of a unit together: what depends on each other is no further
+        evidence.
         """
-        return pd.factorize(self._distinct[self.splits == split])[0]
+        return number_units(self._units[self.splits == split])
 
     @cached_property
-    def _distinct(self) -> np.ndarray:
-        return number_distinct(self.X)
+    def _units(self) -> np.ndarray:
+        return number_units(self.identities())
+
+    def identities(self) -> np.ndarray:
+        """Return what `identify_rows` returns for these rows."""
+        return identify_rows(self.X, self.contract.split_by, self.keys)
+
+    def continues(self, sha256: str) -> bool:
+        """Return whether the CSV is the file with this hash, or that file with rows appended."""
+        if sha256 == self.sha256:
+            return True
+        digest = hashlib.sha256()
+        with self.path.open("rb") if self.path else nullcontext([]) as lines:
+            for line in lines:
+                digest.update(line)
+                if digest.hexdigest() == sha256:
+                    return True
+        return False
 
 
 def load_dataset(name: str, draft: bool = False) -> Dataset:
@@ -119,26 +134,9 @@ def read_dataset(path: Path, contract: Contract, name: str) -> Dataset:
     frame[target] = y
     X, data = encoded[:, [feature.scored for feature in contract.features]], path.read_bytes()
     sha256, md5 = hashlib.sha256(data).hexdigest(), md5_of_bytes(data)
-    return Dataset(name, contract, frame, X, y, assign_splits(X, contract.split_salt), sha256, md5)
-
-
-def assign_splits(X: np.ndarray, salt: str) -> np.ndarray:
-    """Return (n,) splits for (n, F) rows: 60 % train, 20 % calibrate, 20 % test, by keyed hash of each row."""
-    key = hashlib.sha256(salt.encode()).digest()
-    u = [int.from_bytes(hashlib.blake2b(row, key=key, digest_size=8).digest()) / 2**64 for row in _row_bytes(X)]
-    return np.array(SPLITS, dtype=object)[np.searchsorted(np.cumsum(SHARES)[:-1], u, side="right")]
-
-
-def number_distinct(X: np.ndarray) -> np.ndarray:
-    """Return (n,) numbers of (n, F) rows, equal for equal rows, from 0 in the order in which each first stands."""
-    rows = np.empty(len(X), dtype=object)
-    rows[:] = list(_row_bytes(X))
-    return pd.factorize(rows)[0]
-
-
-def _row_bytes(X: np.ndarray) -> Iterator[bytes]:
-    """Yield the bytes of each row, with one NaN and one zero: equal rows have equal bytes."""
-    return (row.tobytes() for row in np.where(np.isnan(X), np.nan, X + 0.0).astype("<f8"))
+    keys = np.array(columns.get(contract.group_key, ()), dtype=object)
+    splits = assign_splits(identify_rows(X, contract.split_by, keys), contract.split_salt)
+    return Dataset(name, contract, frame, X, y, splits, sha256, md5, path, keys)
 
 
 def describe_data(dataset: Dataset, name: str) -> dict[str, Any]:

@@ -26,7 +26,11 @@ _BAD = re.compile(
 )
 _LOSS = re.compile(
     r"default.*|bad|loss|charge.*|chargeoff|delinq.*|risk|fraud.*|bankrupt.*|inadimpl.*|mora|calote|ausfall.*|verzug|"
-    r"impago|dlq.*|seriousdlqin.*|writeoff|npl|late|unpaid|reject.*|denied|denial|declin.*|not|non"
+    r"impago|dlq.*|seriousdlqin.*|writeoff|npl|late|unpaid|not|non|over(drawn|due)|arrears?|past ?due|"
+    r"mahnung|atras.*|moros.*"
+)
+_DENIAL = re.compile(
+    r"reject.*|den(y|ies|ied|ials?)|declin.*|refus.*|negad.*|recusad.*|abgelehnt|ablehnung|rechaz.*|denegad.*"
 )
 _REPAID = re.compile(
     r"(re)?paid.*|.*default.*|charg.*off|current|late|delinquent|good|bad|(in)?adimplente|pago|performing"
@@ -56,14 +60,21 @@ def draft_target(where: str, name: str, cells: list[str], answer: Answer) -> tup
     if len(spelled) != 2:
         shown = ", ".join(f"{cell} ({keys.count(key):,})" for key, cell in sorted(spelled.items(), key=str)[:5])
         more = ", …" if len(spelled) > 5 else ""
-        raise DataError(f"{where}: {name} holds {len(spelled)} different labels ({shown}{more}), expected two")
-    is_loss = any(_LOSS.fullmatch(word.casefold()) for word in (name, *split_words(name)))
+        raise DataError(
+            f"{where}: {name} holds {len(spelled)} different labels ({shown}{more}), expected two"
+            + ": leave out the rows whose decision or loan is still open, and write the others as two labels"
+            * (len(spelled) > 2)
+        )
+    parts = split_words(name)
+    words = [word.casefold() for word in (name, " ".join(parts), *parts)]
+    is_denial = any(map(_DENIAL.fullmatch, words))
+    is_loss = is_denial or any(map(_LOSS.fullmatch, words))
     negative, positive = sorted(spelled, key=lambda key: _goodness(key, is_loss))
     chosen = answer("positive", _describe_guess(name, spelled, positive), (spelled[positive], spelled[negative]))
     if chosen is not None and _key(chosen) == negative:
         negative, positive = positive, negative
     about = is_loss or any(_REPAID.fullmatch(str(key)) for key in spelled)
-    guess = MEANINGS[::-1] if about and not re.search("reject|den(y|i)|declin", name.casefold()) else MEANINGS
+    guess = MEANINGS[::-1] if about and not is_denial else MEANINGS
     text = "Do the labels tell what an underwriter decided (past_decision) or whether the loan was repaid?"
     meaning = answer("meaning", text, guess)
     is_vague = set(spelled) == {0.0, 1.0} and not _VAGUE.isdisjoint(map(str.casefold, split_words(name)))

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from loan_approval.data.contract_page import render
+from loan_approval.data.contract_page import draft_top, render
 from loan_approval.data.draft_feature import AGE, draft_feature
+from loan_approval.data.draft_split import GROUPS, IDENTIFIER, choose_key, draft_split, find_keys
 from loan_approval.data.draft_target import draft_target, drop_unlabelled
 from loan_approval.data.reading import Reading, name_rows, read_file
-from loan_approval.data.source import clean_rows
+from loan_approval.data.source import Source, clean_rows
 from loan_approval.data.survey import survey
 from loan_approval.data.wishes import USES, Wishes
 from loan_approval.errors import DataError
@@ -47,13 +48,17 @@ def draft_data_set(folder: Path, path: Path, target: str, wishes: Wishes | None 
     rows, markers = _drop_unlabelled(reading, target, notes)
     columns = dict(zip(reading.header, map(list, zip(*rows, strict=True)), strict=True))
     target_table, y = draft_target(str(path), target, columns.pop(target), wishes.answer)
-    source, numbers, question = survey(reading.source, columns, wishes, notes)
+    keys = find_keys(columns)
+    split = choose_key(columns, keys, wishes)
+    source, numbers, question = _survey(reading.source, columns, split.get("by", ""), wishes, notes)
     header, *cleaned = clean_rows(iter([reading.header, *rows]), replace(source, names=()), numbers, target)
     columns = dict(zip(header, map(list, zip(*cleaned, strict=True)), strict=True))
     spelled = {int(label == target_table["positive"]): label for label in target_table["labels"]}
     columns[target] = [spelled[code] for code in y]
-    features, left_out = _draft_features(columns, target, y, wishes)
+    no_features = dict.fromkeys(keys, IDENTIFIER) | {split.get("by", ""): GROUPS}
+    features, left_out = _draft_features(columns, target, no_features, y, wishes)
     _check_use(path, target, features, left_out, wishes)
+    left_out.pop(split.get("by", ""), None)
     if left_out:
         notes.append(f"left out of dataset.csv: {_in_words(left_out)}")
     missing = {**source.missing, **({target: markers} if markers else {})}
@@ -62,13 +67,24 @@ def draft_data_set(folder: Path, path: Path, target: str, wishes: Wishes | None 
     if dataset.exists() and not wishes.replace and dataset.read_bytes() != data:
         raise DataError(f"{dataset}: exists already with other content; expected another folder, or --replace")
     tables = {"target": target_table, "source": source.to_dict() | question, "feature": features}
-    page = render(folder.resolve().name, path.name, f"{len(y):,} rows", notes, tables)
+    tables |= draft_split(tables | {"top": draft_top(folder.resolve().name)}, columns, y, split, wishes, notes)
+    page = render(path.name, f"{len(y):,} rows", notes, tables)
     try:
         write_atomically(dataset, data)
         write_atomically(contract, page.encode())
     except OSError as err:
         raise DataError(f"{folder}: can't write: {err.strerror}") from err
     return Draft(contract, dataset, len(y), _questions(tables), tuple(notes))
+
+
+def _survey(
+    source: Source, columns: Mapping[str, list[str]], by: str, wishes: Wishes, notes: list[str]
+) -> tuple[Source, list[str], dict[str, str]]:
+    """Return what `survey` returns; the cells of a group key are no numbers, and stay as they are."""
+    others = {name: cells for name, cells in columns.items() if name != by}
+    source, numbers, question = survey(source, others, wishes, notes)
+    missing = {by: list(wishes.missing[by])} if by in wishes.missing else {}
+    return replace(source, missing={**source.missing, **missing}), numbers, question
 
 
 def _questions(tables: Mapping[str, Any]) -> tuple[str, ...]:
@@ -96,19 +112,25 @@ def _check_use(
     names = {feature["name"] for feature in features}
     for name in set(wishes.answers) - wishes.used - names:
         why = f"can't be used ({left_out[name]})" if name in left_out else "no such question"
-        expected = ", ".join(sorted({"positive", "meaning", "codes"} | names))
+        expected = ", ".join(sorted({"positive", "meaning", "codes", "split"} | names))
         raise DataError(f"--answer {name}={wishes.answers[name]}: {why}, expected one to {expected}")
     if not any(feature.get("use", "score") == "score" for feature in features):
         raise DataError(f"{path}: no column beside {target} that a model could use: {_in_words(left_out)}")
 
 
 def _draft_features(
-    columns: Mapping[str, list[str]], target: str, y: Any, wishes: Wishes
+    columns: Mapping[str, list[str]], target: str, no_features: Mapping[str, str], y: Any, wishes: Wishes
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Return the features' tables, and the reason for each column that is left out."""
+    """Return the features' tables, and the reason for each column that is left out.
+
+    no_features: columns that are features only if their owner says so, with the reason.
+    """
     features, left_out, codes = [], {}, Counter()
     for name, cells in columns.items():
         if name == target:
+            continue
+        if name in no_features and (name not in wishes.answers or no_features[name] == GROUPS):
+            left_out[name] = no_features[name]
             continue
         draft = draft_feature(name, cells, y)
         if isinstance(draft, dict) and ("question" in draft or name in wishes.answers):

@@ -1,23 +1,20 @@
-"""Describes a data set before any model: tables, hints and findings in words, sweetviz pages."""
+"""Describes a data set before any model: tables, hints and findings in words."""
 
-import io
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from pathlib import Path
-from types import ModuleType
-from unittest.mock import patch
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from loan_approval.data.datasets import SPLITS, Dataset
+from loan_approval.data.datasets import Dataset
 from loan_approval.data.draft_feature import LEAK_AUC
+from loan_approval.data.splits import SPLITS
 from loan_approval.evaluation.metrics import fast_auc
-from serve.files import write_atomically
+from serve.contract.contract import Contract
 
 STRONG_AUC = 0.6
+RATE_FOLDS = 5
+QUARTILES = ("lower quartile", "median", "upper quartile")
 
 
 def describe_columns(dataset: Dataset) -> pd.DataFrame:
@@ -34,23 +31,72 @@ def describe_columns(dataset: Dataset) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["feature", "use", "unit", "allowed", "in the data", "missing %"])
 
 
+def describe_values(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
+    """Return one row a feature: known values, mean and quartiles of a number, the most frequent value of a category."""
+    rows = []
+    for feature in contract.features:
+        known = frame[feature.name].dropna()
+        row: dict[str, Any] = {"feature": feature.name, "known": len(known), "distinct": known.nunique()}
+        if feature.is_category and len(known):
+            counts = known.value_counts()
+            row |= {"most frequent": f"{counts.index[0]} ({counts.iloc[0] / len(known):.1%})"}
+        elif len(known):
+            row |= {"mean": float(known.mean()), "least": float(known.min()), "most": float(known.max())}
+            row |= dict(zip(QUARTILES, map(float, known.quantile([0.25, 0.5, 0.75])), strict=True))
+        rows.append(row)
+    columns = ["feature", "known", "distinct", "mean", "least", *QUARTILES, "most", "most frequent"]
+    return pd.DataFrame(rows).reindex(columns=columns).dropna(axis="columns", how="all")
+
+
+def describe_missing(frame: pd.DataFrame) -> str:
+    """Return in one sentence how much is missing, and where most."""
+    share = frame.isna().mean()
+    if not share.any():
+        return "Nothing is missing."
+    rows = float(frame.isna().any(axis=1).mean())
+    return f"{rows:.1%} of the rows have an empty cell; most are in {share.idxmax()} ({share.max():.1%} of the rows)."
+
+
+def describe_alone(association: pd.DataFrame, names: Mapping[str, str]) -> str:
+    """Return in one sentence which features tell the labels apart by themselves, of `target_association`."""
+    strong = association[association["auc"] >= STRONG_AUC]
+    if strong.empty:
+        return f"No feature by itself ranks the train rows with AUC {STRONG_AUC} or more."
+    shown = ", ".join(f"{names.get(row.feature, row.feature)} ({row.auc:.2f})" for row in strong.head(5).itertuples())
+    return f"By themselves these rank the train rows with AUC {STRONG_AUC} or more: {shown}."
+
+
 def target_association(dataset: Dataset) -> pd.DataFrame:
     """Return one row a feature, strongest first: the AUC of ranking train rows by it, and Spearman's correlation.
 
-    A category is ranked by its approval rate; missing values are left out. `auc` is the larger of AUC and 1 - AUC.
+    A category is ranked by the approval rate of its rows in other folds: a rare value by its own rows would look
+    strong by chance. Missing values are left out. `auc` is the larger of AUC and 1 - AUC, of `rows` rows.
     """
-    train = dataset.frame[dataset.splits == "train"]
+    chosen = dataset.splits == "train"
+    train, groups = dataset.frame[chosen], dataset.units("train")
     target = dataset.contract.target.name
     rows = []
     for feature in dataset.contract.features:
-        known = train[[feature.name, target]].dropna()
-        value = known[feature.name]
+        has_value = train[feature.name].notna().to_numpy()
+        value, y = train[feature.name][has_value], train[target][has_value].to_numpy()
         if feature.is_category:
-            value = known.groupby(feature.name)[target].transform("mean")
-        auc = fast_auc(known[target].to_numpy(), value.to_numpy(dtype=float))
-        rho = value.corr(known[target], method="spearman") if value.nunique() > 1 else np.nan
-        rows.append({"feature": feature.name, "auc": max(auc, 1 - auc), "spearman": rho, "use": feature.use})
+            value = _rate_elsewhere(value, y, groups[has_value])
+        auc = fast_auc(y, value.to_numpy(dtype=float))
+        # Rates of other folds are a little lower where the own ones are higher: turned round, noise would look strong.
+        auc = auc if feature.is_category else max(auc, 1 - auc)
+        rho = value.corr(pd.Series(y, value.index), method="spearman") if value.nunique() > 1 else np.nan
+        found = {"feature": feature.name, "auc": auc, "spearman": rho, "rows": len(y), "use": feature.use}
+        rows.append(found)
     return pd.DataFrame(rows).sort_values("auc", ascending=False, kind="stable", ignore_index=True)
+
+
+def _rate_elsewhere(value: pd.Series, y: np.ndarray, groups: np.ndarray) -> pd.Series:
+    """Return for each row the rate of 1s among the rows of its value in the other folds, the overall rate if none."""
+    fold = pd.Series(groups % RATE_FOLDS, value.index)
+    ones = pd.Series(y, value.index, dtype=float)
+    in_fold = ones.groupby([value, fold]).transform("sum"), ones.groupby([value, fold]).transform("size")
+    sums, counts = (ones.groupby(value).transform(how) - own for how, own in zip(("sum", "size"), in_fold, strict=True))
+    return (sums / counts.where(counts > 0)).fillna(float(ones.mean()) if len(ones) else 0.0)
 
 
 def leakage_hints(dataset: Dataset) -> list[str]:
@@ -65,9 +111,6 @@ def leakage_hints(dataset: Dataset) -> list[str]:
         auc = fast_auc(dataset.y[train], dataset.frame[name].isna().to_numpy(dtype=float)[train])
         if max(auc, 1 - auc) >= LEAK_AUC:
             hints.append(f"that {name} is missing ranks with AUC {max(auc, 1 - auc):.3f}: is it filled in afterwards?")
-    duplicates = int(pd.DataFrame(dataset.X).duplicated().sum())
-    if duplicates:
-        hints.append(f"{duplicates:,} rows equal an earlier one in all scored features (equal rows share one split).")
     return hints
 
 
@@ -87,69 +130,3 @@ def findings(dataset: Dataset) -> list[str]:
         f"Features that rank with AUC {STRONG_AUC} or more by themselves: {', '.join(strong) or 'none'}.",
         *(leakage_hints(dataset) or ["No sign of leakage."]),
     ]
-
-
-def write_sweetviz(dataset: Dataset, folder: Path) -> list[Path]:
-    """Write the target analysis of train and calibrate rows, and train against test features; return the paths."""
-    target = dataset.contract.target.name
-    frame = _as_floats(dataset.frame)
-    with_labels = frame[dataset.splits != "test"].reset_index(drop=True)
-    features = frame.drop(columns=target)
-    train, test = (features[dataset.splits == split].reset_index(drop=True) for split in ("train", "test"))
-    with _quiet_sweetviz() as sweetviz:
-        settings = sweetviz.FeatureConfig(force_num=[], force_cat=[])
-        options = {"pairwise_analysis": "off"}
-        pages = {
-            "sweetviz_target.html": sweetviz.analyze([with_labels, dataset.name], target, settings, **options),
-            "sweetviz_train_test.html": sweetviz.compare([train, "train"], [test, "test"], None, settings, **options),
-        }
-        return [_write_page(page, folder / name) for name, page in pages.items()]
-
-
-def write_comparison(
-    reference: tuple[pd.DataFrame, str], current: tuple[pd.DataFrame, str], path: Path, target: str | None = None
-) -> Path:
-    """Write the sweetviz page that compares two named tables in the columns in which both hold values.
-
-    target: relate the other columns to this one, if both tables have it.
-    """
-    columns = shared_columns(reference[0], current[0])
-    tables = [[_as_floats(table[columns]).reset_index(drop=True), name] for table, name in (reference, current)]
-    with _quiet_sweetviz() as sweetviz:
-        page = sweetviz.compare(*tables, target if target in columns else None, pairwise_analysis="off")
-        return _write_page(page, path)
-
-
-def shared_columns(reference: pd.DataFrame, current: pd.DataFrame) -> list[str]:
-    """Return the columns in which both tables hold values, in the order of the reference."""
-    return [name for name in reference if name in current and reference[name].count() and current[name].count()]
-
-
-@contextmanager
-def _quiet_sweetviz() -> Iterator[ModuleType]:
-    """Yield sweetviz; keep its warnings, progress bars and prints, and matplotlib's on fonts, out of the notebook."""
-    with (
-        patch.object(logging.getLogger("matplotlib.font_manager"), "disabled", True),
-        warnings.catch_warnings(action="ignore"),
-        redirect_stdout(io.StringIO()),
-        redirect_stderr(io.StringIO()),
-        # sweetviz 2.3.3 uses this name, which numpy 2 dropped, for a column whose mean is 0.
-        patch.object(np, "NaN", np.nan, create=True),
-    ):
-        import sweetviz
-
-        yield sweetviz
-
-
-def _write_page(page: object, path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}")
-    page.show_html(str(beside), open_browser=False)
-    write_atomically(path, beside.read_bytes())
-    beside.unlink()
-    return path
-
-
-def _as_floats(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a table whose numbers are floats: sweetviz takes integer columns of two values for booleans."""
-    return frame.astype({name: float for name in frame.columns if frame[name].dtype != object})

@@ -23,7 +23,8 @@ def sample_dataset(dataset: Dataset, ranked: Sequence[str]) -> Dataset:
     """
     rows, kept = _draw(len(dataset.y)), set(ranked[:MOST_COLUMNS]) | {dataset.contract.target.name}
     frame = dataset.frame.iloc[rows][[name for name in dataset.frame if name in kept]].reset_index(drop=True)
-    return replace(dataset, frame=frame, X=dataset.X[rows], y=dataset.y[rows], splits=dataset.splits[rows])
+    keys = dataset.keys[rows] if dataset.keys.size else dataset.keys
+    return replace(dataset, frame=frame, X=dataset.X[rows], y=dataset.y[rows], splits=dataset.splits[rows], keys=keys)
 
 
 def describe_sample(shown: pd.DataFrame, whole: pd.DataFrame, chosen_by: str) -> str:

@@ -61,6 +61,15 @@ def judge(findings: Sequence[Finding]) -> str:
     return VERDICTS[worst_level(findings)]
 
 
+def advise(findings: Sequence[Finding]) -> str:
+    """Return what to do, in one sentence."""
+    return {
+        "ok": "Training may use them as they are.",
+        "warning": "Ask where the data come from why they changed; then train, and read what 03_validate says.",
+        "severe": "Don't train on them: mend what breaks at its source, or change the contract deliberately.",
+    }[worst_level(findings)]
+
+
 def _check_rows(now: pd.DataFrame, before: pd.DataFrame, limits: Limits) -> Finding:
     rows, old = len(now), len(before)
     level = "severe" if rows < limits.least_rows else "warning" if rows < limits.fewer_rows * old else "ok"

@@ -1,5 +1,6 @@
 """Finds what new data are compared with: the rows that the version in production was trained on."""
 
+import shlex
 from typing import Any
 
 from loan_approval.data.datasets import dataset_folder, find_csv, load_contract
@@ -44,7 +45,8 @@ def find_reference(dataset: str, reference_csv: str = "") -> dict[str, Any]:
         if path is None:
             raise DataError(
                 f"the reference is not at hand: {which} was trained on data with sha256 {trained_on}, which no "
-                f"{folder}/dataset*.csv has; get it with `make data DATASET={folder.name} VERSION={version.number}`, "
+                f"{folder}/dataset*.csv has; get it with "
+                f"`make data DATASET={shlex.quote(folder.name)} VERSION={version.number}`, "
                 "or name a copy of it with --reference (REFERENCE=… of make)"
             )
     shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path

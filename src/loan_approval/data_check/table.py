@@ -90,7 +90,7 @@ def read_table(path: Path, contract: Contract) -> Table:
     columns = dict(zip(header, zip(*(row for _, row in numbered), strict=True), strict=False))
     frame, faulty = pd.DataFrame(index=range(len(numbered))), set()
     for name in names:
-        if name in header and name not in dict(problems):
+        if name in header and name not in dict(problems) and name != contract.group_key:
             column, faults = _read_column(name, columns.get(name, ()), contract)
             broken += _describe_faults(name, {numbered[row][0]: fault for row, fault in faults.items()})
             if len(faults) <= MOST_FAULTY * len(numbered):

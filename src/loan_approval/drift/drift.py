@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from loan_approval.drift.details import measure_details
 from loan_approval.drift.measures import Measure, Share, measure_feature, measure_score, measure_share, take_sample
 from loan_approval.drift.relations import measure_relations
 from loan_approval.drift.statistics import correct_p_values
@@ -46,7 +47,7 @@ def compare(
     level: float = LEVEL,
     target: str = "",
 ) -> list[Finding]:
-    """Return the findings on distribution, missing share, range and relations of each feature, each score and share.
+    """Return the findings on each feature (distribution, tails, digits, missing, range, relations), score and share.
 
     reference, current: columns named by the contract's features, NaN or None where missing; a monitored feature is
     compared if both have it.   scores: name -> (m,) and (n,) probabilities of the reference and now.
@@ -59,7 +60,8 @@ def compare(
     compared = [f for f in contract.features if f.name in reference.columns and f.name in current.columns]
     tests = []
     for feature in compared:
-        tests += measure_feature(feature, *(take_sample(feature, table[feature.name]) for table in tables))
+        samples = [take_sample(feature, table[feature.name]) for table in tables]
+        tests += measure_feature(feature, *samples) + measure_details(feature, *samples)
     tests += measure_relations(reference, current, compared, target)
     tests += [measure_score(name, before, now) for name, (before, now) in (scores or {}).items()]
     tests += [measure_share(name, before, now) for name, (before, now) in (shares or {}).items()]

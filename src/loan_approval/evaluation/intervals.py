@@ -1,8 +1,8 @@
 """Intervals and p-values of figures measured on rows.
 
 Rows may be copies of each other, and a copy is no further evidence. Functions that draw rows therefore take `groups`:
-(n,) the number of the distinct row that each row is, from 0, as `Dataset.distinct` returns it; all rows of a group are
-drawn together. None says that all rows are distinct.
+(n,) the number of the unit that each row is (a distinct row, or a declared group such as a customer), from 0, as
+`Dataset.units` returns it; all rows of a unit are drawn together. None says that each row is a unit.
 """
 
 from collections.abc import Callable

@@ -10,6 +10,7 @@ from scipy.stats import rankdata
 from sklearn import metrics as sklearn_metrics
 
 from loan_approval.errors import DataError
+from loan_approval.evaluation.auc import auc_interval
 from loan_approval.evaluation.intervals import Interval, RowDraws, bootstrap
 
 MISSING_BAND = "(missing)"
@@ -48,15 +49,13 @@ def fast_auc(y: np.ndarray, p: np.ndarray) -> float:
     return float((np.sum(rankdata(p)[y == 1]) - positives * (positives + 1) / 2) / (positives * negatives))
 
 
-def auc_interval(y: np.ndarray, p: np.ndarray, seed: int, groups: np.ndarray | None = None) -> Interval:
-    """Return the AUC with its 95 % interval. Raises DataError when y holds a single label."""
-    return _bootstrap_labels(lambda rows: fast_auc(y[rows], p[rows]), y, seed, groups)
-
-
 def auc_gain(
     y: np.ndarray, p_new: np.ndarray, p_old: np.ndarray, seed: int, groups: np.ndarray | None = None
 ) -> Interval:
-    """Return the AUC of p_new less that of p_old, drawn in pairs, likewise."""
+    """Return the AUC of p_new less that of p_old with its 95 % interval, drawn in pairs.
+
+    Raises DataError when y holds a single label.
+    """
 
     def gain(rows: np.ndarray) -> float:
         return fast_auc(y[rows], p_new[rows]) - fast_auc(y[rows], p_old[rows])
@@ -78,8 +77,8 @@ def metric_intervals(
 ) -> dict[str, Any]:
     """Return each metric of `evaluate` with its 95 % interval, as a JSON document: {metric: {value, low, high}}.
 
-    y, p, decided: (n,), y of both labels.   All metrics are taken of the same draws; those that hold a single label are
-    left out.
+    y, p, decided: (n,), y of both labels.   The AUC's is `auc_interval`; all others are taken of the same draws,
+    without those that hold a single label.
     """
     rng, row_draws = np.random.default_rng(seed), RowDraws(len(y), groups)
     drawn = [row_draws.draw(rng) for _ in range(draws)]
@@ -88,7 +87,7 @@ def metric_intervals(
     for name, value in evaluate(y, p, decided).items():
         low, high = np.quantile([each[name] for each in values] or [value], [0.025, 0.975])
         intervals[name] = asdict(Interval(value, float(low), float(high)))
-    return intervals
+    return intervals | {"roc_auc": asdict(auc_interval(y, p, groups))}
 
 
 def log_losses(y: np.ndarray, p: np.ndarray) -> np.ndarray:

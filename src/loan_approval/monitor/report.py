@@ -13,9 +13,9 @@ import pandas as pd
 
 from loan_approval.drift.drift import LEVELS, Finding, verdict
 from loan_approval.errors import DataError
+from loan_approval.evaluation.auc import auc_interval
 from loan_approval.evaluation.costs import Costs, name_errors
 from loan_approval.evaluation.intervals import Interval, Z, bootstrap_mean, wilson_interval
-from loan_approval.evaluation.metrics import auc_interval
 from loan_approval.monitor.window import Window
 from loan_approval.records.reading import read_shadow
 
@@ -182,7 +182,7 @@ def performance_over_time(outcomes: pd.DataFrame, seed: int) -> pd.DataFrame:
         if len(y) >= FEWEST_ROWS:
             low, high = wilson_interval(int(y.sum()), len(y))
             row["repaid"] = f"{y.mean():.3f} [{low:.3f}, {high:.3f}]"
-            row["AUC"] = str(auc_interval(y, p, seed)) if 0 < y.sum() < len(y) else "a single outcome"
+            row["AUC"] = str(auc_interval(y, p)) if 0 < y.sum() < len(y) else "a single outcome"
             row["Brier"] = str(bootstrap_mean((p - y) ** 2, seed))
         rows.append(row)
     return pd.DataFrame(rows)

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.text import Annotation
-from matplotlib.ticker import FixedFormatter, PercentFormatter
+from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, PercentFormatter
 
 MOST_POINTS = 400  # of a line: a page has no more pixels to show them on
 _DASHES = {"-": "solid", "--": "dashed", ":": "dotted", "-.": "dashdot"}
@@ -56,7 +56,7 @@ def draw(figure: Figure) -> str | None:
         y_axis_type=axes.get_yscale(),
         width=width,
         height=height,
-        sizing_mode="scale_width",
+        sizing_mode="stretch_width",  # a scaled height leaves a legend below the axes too much room
         tools="pan,box_zoom,reset",  # no zoom by the wheel, which scrolls the page
         output_backend="svg",
     )
@@ -95,7 +95,7 @@ def _draw_line(plot: Any, axes: Axes, line: Line2D) -> None:
         dash = _DASHES[line.get_linestyle()]
         plot.line(source=data, color=colour, line_dash=dash, line_width=2, **named)
     if line.get_marker() not in _NO_POINTS:
-        plot.scatter(source=data, color=colour, size=6, **named)
+        plot.scatter(source=data, color=colour, alpha=line.get_alpha() or 1, size=6, **named)
 
 
 def _draw_patches(plot: Any, axes: Axes) -> None:
@@ -144,13 +144,21 @@ def _label_ticks(axis: Axis, drawn: Any) -> None:
 
     if isinstance(axis.get_major_formatter(), PercentFormatter):
         drawn.formatter = NumeralTickFormatter(format="0%")
-    elif axis.have_units() or isinstance(axis.get_major_formatter(), FixedFormatter):  # names in place of numbers
+    elif axis.have_units() or _has_names(axis):
         places = [float(place) for place in axis.get_majorticklocs()]
         names = axis.get_major_formatter().format_ticks(places)
         drawn.ticker = FixedTicker(ticks=places)
         drawn.major_label_overrides = dict(zip(places, names, strict=True))
     elif not len(axis.get_majorticklocs()):
         drawn.visible = False
+
+
+def _has_names(axis: Axis) -> bool:
+    """Return whether names stand in place of numbers, as `set_xticks(places, names)` makes them."""
+    kind = axis.get_major_formatter()
+    return isinstance(kind, FixedFormatter) or (
+        isinstance(kind, FuncFormatter) and isinstance(axis.get_major_locator(), FixedLocator)
+    )
 
 
 def _add_notes(plot: Any, axes: Axes) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from loan_approval.evaluation.costs import Costs, CostWords
-from loan_approval.evaluation.intervals import Interval
+from loan_approval.evaluation.intervals import Interval, wilson_interval
 from loan_approval.evaluation.reliability import Reliability
 
 NEAR = 0.05  # of the threshold, in probability
@@ -62,3 +62,30 @@ def on_importance(importance: pd.Series) -> str:
     idle = sizes.index[sizes < 0.01 * sizes.max()]
     first = ", ".join(f"{name} ({importance[name]:.3g})" for name in sizes.index[:3])
     return f"Most weight have {first}." + (f" Next to none: {', '.join(map(str, idle[:5]))}." if len(idle) else "")
+
+
+def on_gains(gains: pd.DataFrame, label: str) -> str:
+    """Say how many rows of label 0 the lowest scores hold, of `gains_table`."""
+    first = gains.iloc[0]
+    share = first["rows"] / gains["rows"].sum()
+    return (
+        f"The {share:.0%} of the rows with the lowest scores hold {first['gain']:.0%} of all {label}, "
+        f"{first['lift']:.1f} times as many as by chance; {first['share_of_zeros']:.0%} of them are {label}."
+    )
+
+
+def on_precision(y: np.ndarray, decided: np.ndarray, label: str) -> str:
+    """Say how many of the approved have label 1, and how many of these are approved."""
+    right, approved, ones = int(np.sum((decided == 1) & (y == 1))), int(np.sum(decided)), int(np.sum(y))
+    of_approved = f"{right / approved:.1%} of the approved are {label}" if approved else "Nobody is approved"
+    return f"{of_approved}; {right / max(ones, 1):.1%} of all {label} are approved."
+
+
+def on_slices(slices: pd.DataFrame, overall: float) -> str:
+    """Say which slices are worse than all rows by more than their interval, of `slice_errors`."""
+    lows = [wilson_interval(each.error_rate * each.rows, each.rows)[0] for each in slices.itertuples()]
+    worse = slices[np.array(lows) > overall] if lows else slices
+    if worse.empty:
+        return f"No slice is worse than all rows ({overall:.1%} wrong) by more than chance in it explains."
+    names = "; ".join(f"{each.feature} {each.band} ({each.error_rate:.1%})" for each in worse.head(5).itertuples())
+    return f"Worse than all rows ({overall:.1%} wrong) by more than chance in one slice explains: {names}."

@@ -136,10 +136,19 @@ def run_everything(dataset: str, texts: Mapping[str, str], folder: Path, port: i
     with served(name, store, port if is_free(port) else free_port()) as address:
         ask(address, contract.example())
     _say(f"done in {time.monotonic() - began:.0f} s")
-    print(f"Reports:            {folder / 'index.html'}")
-    print("MLflow's UI:        make mlflow")
+    print(*next_steps(dataset, folder, port), sep="\n", flush=True)
+
+
+def next_steps(dataset: str, folder: Path, port: int) -> list[str]:
+    """Return what a run ends with: where its reports are, and how to go on."""
     port_setting = "" if port == 8000 else f" PORT={port}"
-    print(f"To keep serving:    make serve DATASET={shlex.quote(dataset)}{port_setting}", flush=True)
+    address = f"http://127.0.0.1:{port}"
+    return [
+        f"Reports:            {folder / 'index.html'}",
+        "MLflow's UI:        make mlflow",
+        f"To keep serving:    make serve DATASET={shlex.quote(dataset)}{port_setting}",
+        f"In a browser then:  {address}/app (interface: {address}/docs/)",
+    ]
 
 
 @contextmanager

@@ -1,21 +1,15 @@
-"""Figures of the decisions: cost and approvals by threshold, the review band, rates and calibration by group.
-
-The last three are of a monitored window.
-"""
+"""Figures of the decisions: cost and approvals by threshold, the review band, rates and calibration by group."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from loan_approval.drift.drift import Finding
-from loan_approval.drift.measures import PSI_SEVERE, PSI_WARNING
 from loan_approval.evaluation.costs import Costs, cost_curve, referral_curve
 from loan_approval.evaluation.fairness import FOUR_FIFTHS
-from loan_approval.plots.metrics import BLUE, GREY, ORANGE, Figure, make_axes, shares
+from loan_approval.plots.metrics import BLUE, GREY, ORANGE, Figure, make_axes
 
 Rows = Mapping[str, tuple[np.ndarray, np.ndarray]]  # name -> (n,) labels and probabilities
 _THRESHOLDS = np.linspace(0.005, 0.995, 199)
@@ -30,7 +24,6 @@ _CALIBRATION = {
     "mean_probability": ("mean probability", "o", BLUE),
     "observed_rate": ("approved in the data", "x", ORANGE),
 }
-_COLOURS = {"ok": BLUE, "warning": ORANGE, "severe": "#c53030"}  # by a finding's level
 
 
 def plot_cost_curve(rows: Rows, costs: Costs, threshold: float, cost_words: str) -> Figure:
@@ -114,49 +107,3 @@ def _draw(axes: Axes, groups: Sequence[Mapping[str, Any]], series: Mapping[str, 
     axes.grid(axis="y", alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=8, loc="lower left")
-
-
-def plot_approvals(table: pd.DataFrame) -> Figure:
-    """Return the share approved with its 95 % interval, and the number of decisions, by period."""
-    figure, axes = make_axes("Decisions and approvals over time", 9.0)
-    width = (table["begin"].diff().min() if len(table) > 1 else pd.Timedelta(1, "min")) * 0.9
-    volume = axes.twinx()
-    volume.bar(table["begin"], table["decisions"], width=width, color=GREY, alpha=0.3)
-    volume.set_ylabel("decisions (bars)")
-    axes.set_zorder(volume.get_zorder() + 1)  # points before bars
-    axes.patch.set_visible(False)
-    ends = [table["approved"] - table["low"], table["high"] - table["approved"]]
-    axes.errorbar(table["begin"], table["approved"], yerr=ends, marker="o", color=BLUE, capsize=2)
-    axes.set(ylabel="share approved", ylim=(0, 1))
-    axes.tick_params(axis="x", rotation=30)
-    return figure
-
-
-def plot_stability(findings: list[Finding]) -> Figure:
-    """Return the stability index of each feature and score, with the bounds of the levels."""
-    shown = [finding for finding in findings if "psi" in finding.numbers]
-    sizes = {f.subject: max(f.numbers["psi"] - f.numbers["psi_by_chance"], 1e-4) for f in shown}
-    shown.sort(key=lambda finding: sizes[finding.subject])
-    height = 1.4 + 0.28 * len(shown)
-    figure, axes = make_axes("Population stability index, less what chance adds to it", 8.0, height)
-    axes.barh([f.subject for f in shown], [sizes[f.subject] for f in shown], color=[_COLOURS[f.level] for f in shown])
-    for bound in (PSI_WARNING, PSI_SEVERE):
-        axes.axvline(bound, color="k", linestyle=":", linewidth=0.8)
-    bounds = f"dotted: warning from {PSI_WARNING}, severe from {PSI_SEVERE}, where it is not chance"
-    axes.set(xscale="log", xlabel=bounds)
-    return figure
-
-
-def plot_score_drift(scores: dict[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
-    """Return the distribution of each version's scores, reference against window."""
-    figure, axes = make_axes("Scores: reference rows and decisions", 7.0)
-    bins = np.linspace(0, 1, 41)
-    for number, (name, (before, now)) in enumerate(scores.items()):
-        colour = f"C{number}"
-        axes.hist(before, bins, weights=shares(before), alpha=0.3, color=colour, label=f"{name}, reference")
-        axes.hist(
-            now, bins, weights=shares(now), histtype="step", linewidth=1.5, color=colour, label=f"{name}, decisions"
-        )
-    axes.set(xlabel="probability of approval", yticks=[])
-    axes.legend(fontsize=7)
-    return figure

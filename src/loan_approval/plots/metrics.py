@@ -1,4 +1,4 @@
-"""Figures of a model's scores and of a data set. `split` names the rows shown: train, calibrate or test."""
+"""Figures of a model's scores. `split` names the rows shown: train, calibrate or test."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -104,39 +104,3 @@ def plot_learning_curve(rows: Sequence[int], auc: Sequence[float], spread: Seque
     axes.set(xlabel="rows learnt from", ylabel="AUC", xlim=(0, None))
     axes.legend(loc="lower right")
     return figure
-
-
-def plot_missing(frame: pd.DataFrame) -> Figure:
-    """Return the share of missing cells by column."""
-    share = frame.isna().mean().sort_values()
-    figure, axes = make_axes("Missing cells", height=1.2 + 0.28 * len(share))
-    axes.barh(share.index, 100 * share, color=BLUE)
-    axes.set_xlabel("% of rows")
-    return figure
-
-
-def plot_distributions(frame: pd.DataFrame, target: str, labels: Sequence[str], columns: int = 4) -> Figure:
-    """Return one histogram a feature, split by the target's code."""
-    names = [name for name in frame.columns if name != target]
-    rows = -(-len(names) // columns)
-    figure = Figure(figsize=(3.2 * columns, 2.4 * rows), layout="constrained")
-    for axes, name in zip(figure.subplots(rows, columns, squeeze=False).flat, names, strict=False):
-        _draw_distribution(axes, frame, name, target, labels)
-    for axes in figure.axes[len(names) :]:
-        axes.set_visible(False)
-    figure.axes[0].legend(fontsize=7)
-    return figure
-
-
-def _draw_distribution(axes: Axes, frame: pd.DataFrame, name: str, target: str, labels: Sequence[str]) -> None:
-    column = frame[name].dropna()
-    if column.dtype == object:
-        column = column.astype("category").cat.codes
-    low, high = (column.quantile([0.005, 0.995])) if column.nunique() > 20 else (column.min(), column.max())
-    bins = np.linspace(low, high if high > low else low + 1, 25)
-    for code, colour in ((0, ORANGE), (1, BLUE)):
-        shown = column[frame[target] == code]
-        axes.hist(shown, bins, weights=shares(shown), alpha=0.55, color=colour, label=labels[code])
-    axes.set_title(name, fontsize=9)
-    axes.tick_params(labelsize=7)
-    axes.set_yticks([])

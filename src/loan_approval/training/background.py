@@ -1,7 +1,7 @@
 """The background rows of a model file: cluster centres of the approved applicants, with whom others are compared.
 
-Each centre is made from at least `FEWEST_MEMBERS` applicants. The data alone determine the centres, so that two models
-of the same data explain their scores against the same rows.
+Each centre is made from at least `FEWEST_MEMBERS` applicants; the rows of a declared group are one applicant's. The
+data alone determine the centres, so that two models of the same data explain their scores against the same rows.
 """
 
 import numpy as np
@@ -9,6 +9,7 @@ from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from loan_approval.data.datasets import Dataset
+from loan_approval.data.splits import name_units
 from loan_approval.errors import DataError
 from loan_approval.training.factory import PreprocessorFactory, find_factory
 from serve.contract.contract import Contract
@@ -25,33 +26,37 @@ def make_background(dataset: Dataset) -> np.ndarray:
     Raises DataError when fewer than `FEWEST_MEMBERS` train rows are approved.
     """
     X, y = dataset.rows("train")
-    approved = X[y == 1]
-    if len(approved) < FEWEST_MEMBERS:
-        found = f"{len(approved)} rows of split train are {dataset.contract.label(1)!r}"
+    approved, grouped = X[y == 1], bool(dataset.contract.group_key)
+    people = dataset.units("train")[y == 1] if grouped else np.arange(len(approved))
+    if (found := len(np.unique(people))) < FEWEST_MEMBERS:
+        units = name_units(dataset.contract.split_by) if grouped else "rows"
+        found = f"{found} {units} of split train are {dataset.contract.label(1)!r}"
         raise DataError(f"{dataset.name}: {found}, expected at least {FEWEST_MEMBERS}")
     if len(approved) > CLUSTERED_ROWS:
         chosen = np.random.default_rng(0).choice(len(approved), CLUSTERED_ROWS, replace=False)
-        approved = approved[np.sort(chosen)]
-    members = cluster(approved, dataset.contract)
+        approved, people = approved[np.sort(chosen)], people[np.sort(chosen)]
+    members = cluster(approved, dataset.contract, people)
     return np.array(
         [
-            [_middle(approved[members == k, i], approved[:, i], f) for i, f in enumerate(dataset.contract.scored)]
+            [_middle(approved[:, i], members == k, people, f) for i, f in enumerate(dataset.contract.scored)]
             for k in np.unique(members)
         ]
     )
 
 
-def cluster(X: np.ndarray, contract: Contract) -> np.ndarray:
-    """Return the cluster of each of (n, F) rows; a cluster with too few members is joined to its nearest neighbour.
+def cluster(X: np.ndarray, contract: Contract, people: np.ndarray) -> np.ndarray:
+    """Return the cluster of each of (n, F) rows; a cluster with too few people is joined to its nearest neighbour.
 
-    Distances are between imputed, standardised numbers and one-hot categories.
+    people: (n,) the number of the person whose row each is.   Distances are between imputed, standardised numbers and
+    one-hot categories.
     """
     with threadpool_limits(1):  # one thread: the sums have one order, a rebuild gives the same centres
         points = find_factory(PreprocessorFactory, "median_imputer_with_scaler").make(contract).fit_transform(X)
-        clusters = min(CENTRES, len(X) // FEWEST_MEMBERS, len(np.unique(points, axis=0)))
+        clusters = min(CENTRES, len(np.unique(people)) // FEWEST_MEMBERS, len(np.unique(points, axis=0)))
         members = KMeans(clusters, n_init=4, random_state=0).fit(points).labels_
     while True:
-        names, sizes = np.unique(members, return_counts=True)
+        names = np.unique(members)
+        sizes = np.array([len(np.unique(people[members == name])) for name in names])
         if sizes.min() >= FEWEST_MEMBERS:
             return members
         smallest, others = names[sizes.argmin()], np.delete(names, sizes.argmin())
@@ -60,16 +65,16 @@ def cluster(X: np.ndarray, contract: Contract) -> np.ndarray:
         members = np.where(members == smallest, others[np.argmin(apart)], members)
 
 
-def _middle(values: np.ndarray, approved: np.ndarray, feature: Feature) -> float:
-    """Return the mean of a number, the most frequent of a category, NaN where most are missing.
+def _middle(values: np.ndarray, is_member: np.ndarray, people: np.ndarray, feature: Feature) -> float:
+    """Return the mean of a number, the most frequent of a category, NaN where most of the members' are missing.
 
-    With too few known values to hide a person, use those of all approved applicants.
+    values: (n,) of all approved applicants, which are used where too few people's are known to hide a person.
     """
-    known = values[~np.isnan(values)]
-    if 2 * len(known) < len(values):
+    is_known = ~np.isnan(values)
+    of_members = is_known & is_member
+    if 2 * of_members.sum() < is_member.sum():
         return np.nan
-    if len(known) < FEWEST_MEMBERS:
-        known = approved[~np.isnan(approved)]  # of this feature
+    known = values[of_members if len(np.unique(people[of_members])) >= FEWEST_MEMBERS else is_known]
     if feature.is_category:
         return float(np.bincount(known.astype(int)).argmax())
     mean = float(np.clip(known.mean(), feature.min, feature.max))

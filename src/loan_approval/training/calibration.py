@@ -62,7 +62,7 @@ def compare_calibrations(
     Each row's log loss under a sigmoid fitted on the other folds is compared with its log loss under the model's own
     probability. The sigmoid is taken when it gains more than one standard error of the paired difference, and always
     when the model's own probability was 0 or 1 and wrong, as its log loss is then infinite.
-    groups: (n,) the number of the distinct row that each row is, None where all are distinct: equal rows share a fold,
+    groups: (n,) the number of the unit that each row is, None where each row is one: the rows of a unit share a fold,
     and count once in the standard error.
     Source: the one-standard-error rule, Breiman et al., "Classification and Regression Trees", 1984, section 3.4.3.
     """

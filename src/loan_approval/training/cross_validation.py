@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from loan_approval.data.datasets import Dataset
-from loan_approval.data.shape import FEWEST_PER_LABEL, count_distinct
+from loan_approval.data.shape import FEWEST_PER_LABEL, count_units
 from loan_approval.evaluation.intervals import Interval, rank_p_value
 from loan_approval.evaluation.metrics import fast_auc
 from loan_approval.training.fit import Recipe, check_fit
@@ -35,7 +35,7 @@ class CrossValidation:
     """Out-of-fold scores of n train rows, from R repeats of K folds.
 
     y: (n,) codes.   p, fold: (R, n) uncalibrated probabilities, and the number of the fold that held the row out.
-    groups: (n,) the number of the distinct row that each row is; equal rows share their folds.
+    groups: (n,) the number of the unit that each row is; the rows of a unit share their folds.
     """
 
     y: np.ndarray
@@ -89,7 +89,7 @@ def cross_validate(
 ) -> CrossValidation:
     """Score each train row once a repeat by a model that never saw it. Raises DataError, FactoryError."""
     check_fit(recipe, dataset)
-    (_, y), groups = dataset.rows("train"), dataset.distinct("train")
+    (_, y), groups = dataset.rows("train"), dataset.units("train")
     fold = np.array([assign_folds(y, groups, folds, recipe.seed + repeat) for repeat in range(repeats)])
     parts = [(numbers != k, numbers == k) for numbers in fold for k in range(folds)]
     p = np.empty(fold.shape)
@@ -110,9 +110,9 @@ def learning_curve(
     parts, share_of_part = [], []
     for share, number in product(shares, range(fold_aucs.shape[1])):
         learn, held_out = np.flatnonzero(whole.fold[0] != number), np.flatnonzero(whole.fold[0] == number)
-        if share * min(count_distinct(y[learn], groups[learn])) >= FEWEST_PER_LABEL:
-            distinct = np.unique(groups[learn])
-            kept, _ = train_test_split(distinct, train_size=share, random_state=recipe.seed, stratify=labels[distinct])
+        if share * min(count_units(y[learn], groups[learn])) >= FEWEST_PER_LABEL:
+            units = np.unique(groups[learn])
+            kept, _ = train_test_split(units, train_size=share, random_state=recipe.seed, stratify=labels[units])
             parts.append((_rows_of(kept, groups), held_out))
             share_of_part.append(share)
     scored = zip(parts, _scores(recipe, dataset, parts, "learning curve"), strict=True)

@@ -73,7 +73,7 @@ def choose_calibration(
     X, y = dataset.rows("calibrate")
     with threadpool_limits(1):
         compared = calibration.compare_calibrations(
-            pipeline[-1], pipeline[:-1].transform(X), y, recipe.seed, dataset.distinct("calibrate")
+            pipeline[-1], pipeline[:-1].transform(X), y, recipe.seed, dataset.units("calibrate")
         )
     return replace(recipe, calibration=compared.chosen if choice == calibration.AUTO else choice), compared
 
@@ -88,7 +88,7 @@ def _fit_uncalibrated(recipe: Recipe, dataset: Dataset) -> Pipeline:
 
 
 def check_fit(recipe: Recipe, dataset: Dataset) -> None:
-    """Raise DataError when a split has too few distinct rows of a label to learn from.
+    """Raise DataError when a split has too few units of a label to learn from.
 
     Raise FactoryError when the preprocessor's output has not one direction and one name a column.
     """

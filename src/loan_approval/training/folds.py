@@ -1,4 +1,4 @@
-"""Folds of rows that keep equal rows together: a copy of a row that was learnt from is no held-out row."""
+"""Folds of rows that keep the rows of a unit together: a copy of a row that was learnt from is no held-out row."""
 
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
@@ -7,10 +7,11 @@ from loan_approval.errors import DataError
 
 
 def assign_folds(y: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """Return (n,) the number of the fold that holds each row out: labels spread evenly, equal rows in one fold.
+    """Return (n,) the number of the fold that holds each row out: labels spread evenly, units in one fold.
 
-    y: (n,) codes.   groups: (n,) the number of the distinct row that each row is. Without equal rows these are the
-    folds of scikit-learn's StratifiedKFold. Raises DataError when a fold holds rows of one label only.
+    y: (n,) codes.   groups: (n,) the number of the unit that each row is, as `Dataset.units` returns it. Where each row
+    is a unit these are the folds of scikit-learn's StratifiedKFold. Raises DataError when a fold holds rows of one
+    label only.
     """
     of_group = np.empty(groups.max() + 1, dtype=np.int64)
     strata = labels_of_groups(y, groups, folds)
@@ -19,7 +20,7 @@ def assign_folds(y: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> np
         of_group[held_out] = number
     fold = of_group[groups]
     if min(len(np.unique(fold[y == code])) for code in (0, 1)) < folds:
-        raise DataError(f"too few distinct rows of a label for {folds} folds with both labels in each")
+        raise DataError(f"too few distinct rows or groups of a label for {folds} folds with both labels in each")
     return fold
 
 

@@ -64,8 +64,8 @@ def signal_gate(validation: CrossValidation, seed: int) -> Gate:
 def confirmation_gate(y: np.ndarray, p: np.ndarray, seed: int, groups: np.ndarray | None = None) -> Gate:
     """Pass when the file ranks rows it never saw better than chance.
 
-    y, p: (n,) labels and the file's probabilities of the test rows.   groups: (n,) the number of the distinct row that
-    each row is, None where all are distinct.   The one-sided level of 10 % is exact: the model
+    y, p: (n,) labels and the file's probabilities of the test rows.   groups: (n,) the number of the unit that
+    each row is, None where each row is one.   The one-sided level of 10 % is exact: the model
     does not depend on these labels. Out-of-fold scores depend on the labels of other folds, so that noise passes the
     signal gate more often than its level says.
     """

@@ -19,7 +19,7 @@ from serve.model.scorer import Scorer
 
 ROWS = 300  # real rows a feature is moved in
 MOST_SCORES = 2_000_000  # of one feature: with very many split values, fewer rows are moved
-MOST_AT_ONCE = 100_000  # scores held in memory
+MOST_AT_ONCE = 2_000_000  # cells of the rows scored at once, which bounds the memory
 GRID = 200
 MOST_WHOLE_NUMBERS = 1000
 # Sums in a fixed order stay monotone under rounding, but an exponential need not: near the sigmoid's ends a step may
@@ -159,7 +159,7 @@ def _draw_rows(X: np.ndarray, rows: int, values: int, seed: int) -> np.ndarray:
 
 def _sweep(scorer: Scorer, base: np.ndarray, column: int, values: np.ndarray) -> Iterator[np.ndarray]:
     """Yield (k, len(values)) probabilities of the base rows with one column at each value, k rows at a time."""
-    k = max(1, MOST_AT_ONCE // len(values))
+    k = max(1, MOST_AT_ONCE // (len(values) * base.shape[1]))
     for start in range(0, len(base), k):
         rows = np.repeat(base[start : start + k], len(values), axis=0)
         rows[:, column] = np.tile(values, len(rows) // len(values))

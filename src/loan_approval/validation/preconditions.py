@@ -7,7 +7,7 @@ from loan_approval.errors import DataError
 from loan_approval.registry import tracking
 from loan_approval.registry.promotion import ALIAS
 from loan_approval.training.fit import Recipe
-from loan_approval.validation.validation import basis_of_splits
+from loan_approval.validation.validation import why_splits_differ
 from serve.contract.contract import Contract
 from serve.errors import ModelFileError
 from serve.model.scorer import Scorer
@@ -22,7 +22,7 @@ def check_preconditions(recipe: Recipe, dataset: Dataset) -> list[str]:
     check_labels(dataset)
     check_age(dataset.contract)
     remarks = [*describe_shape(dataset), *leakage_hints(dataset)]
-    return [*remarks, *_unheld_directions(recipe, dataset.contract), *_production(dataset.contract)]
+    return [*remarks, *_unheld_directions(recipe, dataset.contract), *_production(dataset)]
 
 
 def check_age(contract: Contract) -> None:
@@ -47,20 +47,20 @@ def _unheld_directions(recipe: Recipe, contract: Contract) -> list[str]:
     ]
 
 
-def _production(contract: Contract) -> list[str]:
-    version = tracking.version_of_alias(contract.model_name, ALIAS)
+def _production(dataset: Dataset) -> list[str]:
+    version = tracking.version_of_alias(dataset.contract.model_name, ALIAS)
     if version is None:
         return []
     which = f"version {version.number}, in production,"
     try:
         data = tracking.load_model_file(version)
         verify(data, version.sha256)
-        production = Scorer(data, version.sha256).contract
+        reason = why_splits_differ(Scorer(data, version.sha256), dataset)
     except ModelFileError as err:
         return [f"The gate `not_worse` will fail: the file of {which} is refused here ({err})."]
-    if basis_of_splits(production) == basis_of_splits(contract):
+    if not reason:
         return []
     return [
-        f"The gate `not_worse` will fail: {which} has another split_salt or other scored features, so that its "
-        "training rows may be among these test rows. A person may promote by force, with a reason."
+        f"The gate `not_worse` will fail: {which} {reason}, so that its training rows may be among these test rows. "
+        "A person may promote by force, with a reason."
     ]

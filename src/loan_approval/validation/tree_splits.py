@@ -9,7 +9,7 @@ from serve.contract.contract import Contract
 from serve.model.scorer import open_session
 
 STEPS = 64  # of a bisection: float64 has 53 bits
-LARGEST_SEARCH = 25_000  # thresholds searched for at once, which bounds the memory
+LARGEST_SEARCH = 1_000_000  # cells of the rows that are searched at once, which bounds the memory
 
 Transform = Callable[[np.ndarray], np.ndarray]
 
@@ -23,18 +23,29 @@ def tree_split_values(data: bytes, contract: Contract, columns: Sequence[int]) -
     """Return the split values of every tree, ascending, by scored column, from the file alone.
 
     The graph is evaluated up to its trees, with the contract's example in the other columns. That suffices where no
-    column's preprocessing depends on another's, as here.
+    column's preprocessing depends on another's, as here. Only thresholds of what a column's value moves are searched.
     """
     graph = onnx.load_from_string(data)
     split_values: dict[int, list[np.ndarray]] = {column: [] for column in columns}
+    at_once = max(1, LARGEST_SEARCH // len(contract.scored))
     for node in _tree_nodes(graph):
-        transform, thresholds = _up_to(graph, node.input[0]), sorted(_thresholds(node))
+        transform = _up_to(graph, node.input[0])
+        positions, values = map(np.array, zip(*sorted(_thresholds(node)), strict=True))
         for column in columns:
-            for start in range(0, len(thresholds), LARGEST_SEARCH):
-                positions, values = map(np.array, zip(*thresholds[start : start + LARGEST_SEARCH], strict=True))
-                _, low, high = find_split_values(transform, contract, np.full(len(values), column), positions, values)
+            moved = np.flatnonzero(np.isin(positions, _moved_by(transform, contract, column)))
+            for part in np.split(moved, range(at_once, len(moved), at_once)):
+                searched = np.full(len(part), column), positions[part], values[part]
+                _, low, high = find_split_values(transform, contract, *searched)
                 split_values[column] += [low, high]
     return {column: np.unique(np.concatenate([[], *values])) for column, values in split_values.items()}
+
+
+def _moved_by(transform: Transform, contract: Contract, column: int) -> np.ndarray:
+    """Return the preprocessed columns that differ between the ends of a number's range."""
+    rows = np.tile([feature.encode(feature.example) for feature in contract.scored], (2, 1))
+    rows[:, column] = contract.scored[column].min, contract.scored[column].max
+    low, high = transform(rows)
+    return np.flatnonzero(low != high)
 
 
 def find_split_values(

@@ -17,7 +17,7 @@ from loan_approval.training.fit import Recipe
 from loan_approval.validation import gates
 from loan_approval.validation.gates import Gate
 from loan_approval.validation.parity import prove_parity
-from serve.contract.contract import Contract
+from serve.contract.contract import BY_ROW, Contract
 from serve.errors import ModelFileError
 from serve.model.scorer import Scorer
 from serve.model.verify import verify
@@ -84,7 +84,7 @@ def judge(
     pipeline = tracking.load_pipeline(candidate.version, trusted)
     return [
         gates.signal_gate(validation, seed),
-        gates.confirmation_gate(y_test, candidate.scorer.score(X_test), seed, dataset.distinct("test")),
+        gates.confirmation_gate(y_test, candidate.scorer.score(X_test), seed, dataset.units("test")),
         compare_with_champion(candidate, champion, dataset, margins, seed),
         gates.parity_gate(prove_parity(candidate.data, pipeline, dataset.X, seed)),
     ]
@@ -102,7 +102,8 @@ def compare_with_champion(
         words = "production's file is refused here, of an older format, say: no comparison"
         gate = Gate("not_worse", False, words, {})
     elif champion and not comparison:
-        words = "production has another contract: its training rows may be among these test rows"
+        reason = why_splits_differ(champion.scorer, dataset)
+        words = f"production {reason}: its training rows may be among these test rows"
         gate = Gate("not_worse", False, words, {})
     else:
         gate = gates.champion_gate(comparison, margins)
@@ -117,16 +118,26 @@ def compare_on_test_rows(
 
     None where the splits differ, as the champion may have been trained on these test rows.
     """
-    if champion is None or basis_of_splits(champion.scorer.contract) != basis_of_splits(dataset.contract):
+    if champion is None or why_splits_differ(champion.scorer, dataset):
         return None
     X, y = dataset.rows("test")
     new, old = ((p := scorer.score(X), scorer.decide(p)) for scorer in (candidate.scorer, champion.scorer))
-    return compare(y, new, old, Costs.of_rule(candidate.scorer.decision_rule), seed, dataset.distinct("test"))
+    return compare(y, new, old, Costs.of_rule(candidate.scorer.decision_rule), seed, dataset.units("test"))
 
 
-def basis_of_splits(contract: Contract) -> tuple[object, ...]:
-    """Return what determines the splits: the salt and the encoding of the scored features."""
-    return contract.split_salt, [(feature.name, feature.type, feature.values) for feature in contract.scored]
+def why_splits_differ(production: Scorer, dataset: Dataset) -> str:
+    """Return why a row of the data set may have had another split when production was trained, "" if none has."""
+    contract = dataset.contract
+    if _basis_of_splits(production.contract) != _basis_of_splits(contract):
+        return "has another split_salt, [split] or other scored features"
+    if contract.split_by == BY_ROW and not dataset.continues(production.provenance["data_sha256"]):
+        return "was trained on a file that this one does not continue, and rows are split by their number"
+    return ""
+
+
+def _basis_of_splits(contract: Contract) -> tuple[object, ...]:
+    features = [(feature.name, feature.type, feature.values) for feature in contract.scored]
+    return contract.split_salt, contract.split_by, features
 
 
 def record(

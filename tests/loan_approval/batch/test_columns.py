@@ -157,3 +157,12 @@ def test_the_column_itself_is_left_as_it_was():
     column = pa.array([1.0, 1e9, 2.0])
     encode_arrow(NUMBER, column)
     assert column.to_pylist() == [1.0, 1e9, 2.0]
+
+
+def test_a_batch_may_hold_the_group_key_which_is_passed_over_or_kept(contract):
+    grouped = replace(contract, split_by="customer")
+    check_columns("in.parquet", [*RIGHT, ("customer", pa.int64())], grouped, [], ignore=False)
+    check_columns("in.parquet", RIGHT, grouped, [], ignore=False)
+    check_keep(["customer"], grouped)
+    with pytest.raises(DataError, match="column 'customer' is not in the contract"):
+        check_columns("in.parquet", [*RIGHT, ("customer", pa.int64())], contract, [], ignore=False)

@@ -1,12 +1,14 @@
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from loan_approval.data import datasets
-from loan_approval.data.datasets import SPLITS, assign_splits, describe_data, load_dataset, read_dataset
+from loan_approval.data.datasets import describe_data, load_dataset, read_dataset
+from loan_approval.data.splits import SPLITS
 from loan_approval.errors import DataError
 from serve.contract.contract import Contract
 
@@ -25,6 +27,18 @@ def read(tmp_path, homes_contract):
         return read_dataset(tmp_path / "dataset.csv", homes_contract, "homes")
 
     return read_text
+
+
+GROUPED = "customer,home,amount,region,children,granted\n" + "".join(
+    f"c{row // 4},own,{row},north,1,{'yes' if row % 3 else 'no'}\n" for row in range(400)
+)
+
+
+@pytest.fixture
+def grouped(tmp_path, homes_contract):
+    """The homes with four rows a customer."""
+    (tmp_path / "dataset.csv").write_text(GROUPED)
+    return read_dataset(tmp_path / "dataset.csv", replace(homes_contract, split_by="customer"), "homes")
 
 
 def refusal(read, content):
@@ -162,34 +176,11 @@ def test_no_row_is_in_two_splits(loans):
     assert rows["test"].isdisjoint(rows["calibrate"])
 
 
-def test_equal_rows_share_a_split(loans):
-    minus_zero = np.where(loans.X == 0, -0.0, loans.X)
-    other_nan = np.where(np.isnan(loans.X), -np.float64("nan"), loans.X)
-    for equal in (minus_zero, other_nan, loans.X.astype(">f8")):
-        assert assign_splits(equal, "salt").tolist() == assign_splits(loans.X, "salt").tolist()
-
-
-def test_a_rows_split_depends_on_no_other_row(loans):
-    splits = assign_splits(loans.X, "salt")
-    assert assign_splits(loans.X[::-1], "salt").tolist() == splits[::-1].tolist()
-    assert assign_splits(loans.X[5:6], "salt").tolist() == splits[5:6].tolist()
-
-
 def test_splits_do_not_depend_on_the_label_nor_on_monitored_features(read):
     rows = [f"own,{amount},north,1,yes" for amount in range(40)]
     changed = [row.replace("north", "south").replace("yes", "no") for row in rows]
     one, other = (read("\n".join([HEADER, *each])).splits.tolist() for each in (rows, changed))
     assert one == other
-
-
-def test_splits_are_about_60_20_20():
-    splits = assign_splits(np.arange(20_000.0)[:, None], "salt")
-    assert [np.mean(splits == split) for split in SPLITS] == pytest.approx([0.6, 0.2, 0.2], abs=0.01)
-
-
-def test_another_salt_gives_other_splits(loans):
-    agree = np.mean(assign_splits(loans.X, "a") == assign_splits(loans.X, "b"))
-    assert agree == pytest.approx(0.6**2 + 0.2**2 + 0.2**2, abs=0.05)
 
 
 def test_rows_are_those_of_the_split(loans):
@@ -220,3 +211,36 @@ def test_rows_are_counted_by_split(loans):
     assert sum(split["rows"] for split in data["roles"]) == data["rows"] == len(loans.y)
     train = data["roles"][0]
     assert train["share_Approved"] == pytest.approx(loans.rows("train")[1].mean())
+
+
+def test_the_rows_of_a_group_are_one_unit_in_one_split_and_the_key_is_no_feature(grouped):
+    assert "customer" not in grouped.frame
+    assert grouped.X.shape == (400, 3)
+    assert all(len(set(grouped.splits[at : at + 4])) == 1 for at in range(0, 400, 4))
+    for split in SPLITS:
+        assert np.bincount(grouped.units(split)).tolist() == [4] * (int(np.sum(grouped.splits == split)) // 4)
+
+
+def test_a_group_key_that_is_no_column_is_named(read, tmp_path, homes_contract):
+    (tmp_path / "dataset.csv").write_text(f"{HEADER}\n{RIGHT}\n")
+    with pytest.raises(DataError, match="column 'client' is missing"):
+        read_dataset(tmp_path / "dataset.csv", replace(homes_contract, split_by="client"), "homes")
+
+
+def test_equal_rows_are_one_unit_by_values_and_several_by_row(tmp_path, homes_contract):
+    (tmp_path / "dataset.csv").write_text("\n".join([HEADER, *[RIGHT] * 300]))
+    by_values = read_dataset(tmp_path / "dataset.csv", homes_contract, "homes")
+    by_row = read_dataset(tmp_path / "dataset.csv", replace(homes_contract, split_by="row"), "homes")
+    assert set(np.concatenate([by_values.units(split) for split in SPLITS])) == {0}
+    assert len(set(by_values.splits)) == 1
+    assert [len(set(by_row.units(split))) for split in SPLITS] == [np.sum(by_row.splits == split) for split in SPLITS]
+    assert set(by_row.splits) == set(SPLITS)
+
+
+def test_a_file_continues_itself_and_what_it_was_before_rows_were_appended(grouped):
+    lines = GROUPED.splitlines(keepends=True)
+    older, other = ("".join(each).encode() for each in (lines[:200], [lines[0], *lines[2:200]]))
+    assert grouped.continues(grouped.sha256)
+    assert grouped.continues(hashlib.sha256(older).hexdigest())
+    assert not grouped.continues(hashlib.sha256(other).hexdigest())
+    assert not replace(grouped, path=None).continues(hashlib.sha256(older).hexdigest())

@@ -42,13 +42,31 @@ def test_the_spellings_of_a_label_are_one_label(labels):
 
 
 @pytest.mark.parametrize(
-    "name", ["default", "BAD", "charged_off", "SeriousDlqin2yrs", "not.fully.paid", "loan_default", "inadimplente"]
+    "name",
+    [
+        "default",
+        "BAD",
+        "charged_off",
+        "SeriousDlqin2yrs",
+        "not.fully.paid",
+        "loan_default",
+        "inadimplente",
+        "Overdrawn",
+        "past_due",
+    ],
 )
 def test_where_the_name_means_a_loss_one_is_not_the_approval(name):
     table, y = draft(("1", "0"), name)
     assert (table["positive"], table["meaning"]) == ("0", "repaid")
     assert table["labels"] == {"0": "Repaid", "1": "Defaulted"}
     assert y[:2].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("labels", [("yes", "no"), ("1", "0")])
+@pytest.mark.parametrize("name", ["deny", "Denied", "application_rejected", "recusado", "abgelehnt", "was_declined"])
+def test_yes_to_a_denial_is_not_the_approval_but_a_past_decision(name, labels):
+    table, _ = draft(labels, name)
+    assert (table["positive"], table["meaning"]) == (labels[1], "past_decision")
 
 
 @pytest.mark.parametrize("labels", [("yes", "no"), ("True", "False"), ("Y", "N")])
@@ -75,6 +93,11 @@ def test_the_answers_decide_and_close_the_question():
 def test_other_than_two_labels_are_refused_with_their_counts(labels, message):
     with pytest.raises(DataError, match=rf"{message}.*a \(10\)"):
         draft(labels)
+
+
+def test_more_than_two_labels_are_refused_with_what_to_do():
+    with pytest.raises(DataError, match="leave out the rows whose decision or loan is still open"):
+        draft(("Current", "Fully Paid", "Charged Off"))
 
 
 def test_empty_labels_and_markers_beside_two_others_are_missing():

@@ -123,7 +123,7 @@ def test_labels_are_written_in_one_spelling(draft):
 
 def test_columns_left_out_are_named_with_the_reason_in_the_note_and_the_contract(draft):
     drafted = draft(loan_id=lambda row: row, income=lambda row: row // 2)
-    assert drafted.notes[-1] == "left out of dataset.csv: loan_id (a running number)"
+    assert "left out of dataset.csv: loan_id (a running number)" in drafted.notes
     assert documents(drafted)["source"]["left_out"] == {"loan_id": "a running number"}
     assert "loan_id" not in drafted.dataset.read_text()
     assert list(features(drafted)) == ["income"]
@@ -212,3 +212,69 @@ def test_what_is_drafted_loads_whole(draft):
     dataset = read_dataset(drafted.dataset, answered(drafted), "mine")
     assert dataset.frame["income"].max() == max(row * 1337 % 90000 for row in range(ROWS))
     assert dataset.frame["zip"].unique().tolist() == ["00139", "01139"]
+
+
+CUSTOMERS = {
+    "customer_id": lambda row: f"{row // 2:04}" if row % 10 else "NA",
+    "income": lambda row: row * 13 % 97,
+    "debt": lambda row: row * 7 % 89,
+}
+
+
+def test_an_identifier_with_several_rows_becomes_the_group_key_and_no_feature(draft):
+    drafted = draft(**CUSTOMERS)
+    contract = answered(drafted)
+    assert contract.split_by == contract.group_key == "customer_id"
+    assert [feature.name for feature in contract.features] == ["income", "debt"]
+    assert "# A guess: rows with the same customer_id belong together" in drafted.contract.read_text()
+    assert any(note.startswith("[split] by = customer_id: A guess") for note in drafted.notes)
+    assert not any("left out" in note for note in drafted.notes)
+    assert len(drafted.questions) == 1
+    dataset = read_dataset(drafted.dataset, contract, "mine")
+    assert dataset.X.shape == (ROWS, 2)
+    assert dataset.keys[:4].tolist() == ["NA", "0000", "0001", "0001"]
+    split_of = dict(zip(dataset.keys, dataset.splits, strict=True))
+    known = [row for row, key in enumerate(dataset.keys) if key != "NA"]
+    assert all(dataset.splits[row] == split_of[dataset.keys[row]] for row in known)
+
+
+def test_an_answer_changes_what_decides_the_split(draft):
+    drafted = draft(wishes=Wishes(answers={"split": "values"}), **CUSTOMERS)
+    assert answered(drafted).split_by == "values"
+    assert documents(drafted)["source"]["left_out"] == {"customer_id": "an identifier that stands on several rows"}
+    assert "customer_id" not in drafted.dataset.read_text()
+    drafted = draft(wishes=Wishes(answers={"split": "debt"}, replace=True), **CUSTOMERS)
+    assert answered(drafted).split_by == "debt"
+    assert list(features(drafted)) == ["income"]
+
+
+def test_a_group_key_is_no_feature_even_when_its_owner_scores_it(draft):
+    with pytest.raises(DataError, match=r"customer_id=score: can't be used \(it says which rows belong together"):
+        draft(wishes=Wishes(answers={"customer_id": "score"}), **CUSTOMERS)
+
+
+def test_what_the_owner_calls_missing_in_the_key_is_recorded_and_empty(draft):
+    drafted = draft(wishes=Wishes(missing={"customer_id": ["0001"]}), **CUSTOMERS)
+    assert documents(drafted)["source"]["missing"] == {"customer_id": ["0001"]}
+    assert read_dataset(drafted.dataset, answered(drafted), "mine").keys[2:5].tolist() == ["", "", "0002"]
+
+
+def test_a_person_is_asked_about_a_group_key_and_its_answer_is_no_guess(draft):
+    asked = []
+
+    def ask(text, choices):
+        asked.append((text, choices))
+        return choices[0]
+
+    drafted = draft(wishes=Wishes(ask=ask), **CUSTOMERS)
+    text = "Which rows belong together, in one split: those with the same customer_id?"
+    assert (text, ("customer_id", "row", "values")) in asked
+    assert "A guess" not in drafted.contract.read_text()
+
+
+def test_few_combinations_are_drafted_to_split_by_row(draft):
+    drafted = draft(labels=("no", "yes", "yes"), home=lambda row: "abcd"[row % 4], car=lambda row: "xy"[row // 4 % 2])
+    assert answered(drafted).split_by == "row"
+    assert "takes equal rows for different applications" in " ".join(drafted.notes)
+    dataset = read_dataset(drafted.dataset, answered(drafted), "mine")
+    assert dataset.units("train").tolist() == list(range(int((dataset.splits == "train").sum())))

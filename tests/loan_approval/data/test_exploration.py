@@ -1,18 +1,17 @@
 import re
-import sys
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from loan_approval.data.exploration import (
+    describe_alone,
     describe_columns,
+    describe_missing,
+    describe_values,
     findings,
     leakage_hints,
     target_association,
-    write_comparison,
-    write_sweetviz,
 )
 
 
@@ -62,29 +61,10 @@ def test_the_test_rows_labels_stay_unseen(loans):
     assert findings(changed) == findings(loans)
 
 
-def test_sweetviz_pages_show_no_label_of_a_test_row(homes, tmp_path, monkeypatch):
-    analysed, compared = [], []
-    sweetviz = SimpleNamespace(
-        FeatureConfig=lambda **_: None,
-        analyze=lambda source, *_, **__: analysed.append(source[0]),
-        compare=lambda *sources, **__: compared.extend(source[0] for source in sources[:2]),
-    )
-    monkeypatch.setitem(sys.modules, "sweetviz", sweetviz)
-    monkeypatch.setattr("loan_approval.data.exploration._write_page", lambda page, path: path)
-    write_sweetviz(homes, tmp_path)
-    assert [len(frame) for frame in analysed] == [np.sum(homes.splits != "test")]
-    assert ["granted" in frame for frame in compared] == [False, False]
-
-
 def test_a_column_that_tells_the_decision_is_flagged(leaking):
     assert leakage_hints(leaking) == [
         "Number_of_Open_Accounts alone ranks with AUC 1.000: is it known when an application comes in?"
     ]
-
-
-def test_equal_rows_are_counted(loans):
-    twice = replace(loans, X=np.concatenate([loans.X, loans.X[:3]]))
-    assert leakage_hints(twice) == ["3 rows equal an earlier one in all scored features (equal rows share one split)."]
 
 
 def test_the_findings_say_size_gaps_strength_and_leaks(loans):
@@ -110,27 +90,29 @@ def test_nothing_missing_and_nothing_strong_is_said_too(noise):
     assert strong.endswith("none.")
 
 
-@pytest.fixture(scope="module")
-def pages(homes, tmp_path_factory):
-    return write_sweetviz(homes, tmp_path_factory.mktemp("reports") / "homes")
+def test_a_category_without_effect_does_not_look_strong_however_many_values_it_has(loans):
+    rng = np.random.default_rng(8)
+    branches = tuple(f"branch {i}" for i in range(400))
+    features = (*loans.contract.features[1:], replace(loans.contract.features[0], type="category", values=branches))
+    noise = loans.frame.assign(Age=rng.choice(np.array(branches, dtype=object), len(loans.y)))
+    found = target_association(replace(loans, contract=replace(loans.contract, features=features), frame=noise))
+    assert abs(found.set_index("feature").loc["Age", "auc"] - 0.5) < 0.06  # by its own rows' rates: 0.8
 
 
-def test_two_sweetviz_pages_are_written_and_nothing_else(pages):
-    assert [page.name for page in pages] == ["sweetviz_target.html", "sweetviz_train_test.html"]
-    assert sorted(pages[0].parent.iterdir()) == sorted(pages)
+def test_values_are_described_by_quartiles_and_categories_by_their_most_frequent(homes):
+    table = describe_values(homes.frame, homes.contract).set_index("feature")
+    assert table.loc["amount", "median"] == pytest.approx(homes.frame["amount"].median())
+    counts = homes.frame["home"].value_counts(normalize=True)
+    assert table.loc["home", "most frequent"] == f"{counts.index[0]} ({counts.iloc[0]:.1%})"
+    assert table["known"].tolist() == homes.frame[list(table.index)].notna().sum().tolist()
 
 
-@pytest.mark.parametrize("number", [0, 1])
-def test_a_sweetviz_page_needs_no_other_file(pages, number):
-    text = pages[number].read_text(encoding="utf-8")
-    loaded = re.findall(
-        r"""(?:<(?:script|img|iframe|source)[^>]*\ssrc|<link[^>]*\shref|url\()\s*=?\s*["']?([^"')>\s]+)""", text
-    )
-    assert "amount" in text
-    assert [address[:60] for address in loaded if not address.startswith(("data:", "#"))] == []
+def test_what_is_missing_is_said_with_the_column_that_lacks_most(homes):
+    assert describe_missing(homes.frame[["amount"]]) == "Nothing is missing."
+    assert f"most are in {homes.frame.isna().mean().idxmax()}" in describe_missing(homes.frame)
 
 
-def test_a_column_of_zeros_and_a_target_of_one_class_are_compared_too(homes, tmp_path):
-    now = homes.frame.head(50).assign(amount=0.0, granted=1.0)
-    page = write_comparison((homes.frame, "reference"), (now, "new"), tmp_path / "page.html", "granted")
-    assert "amount" in page.read_text(encoding="utf-8")
+def test_what_is_strong_alone_is_named_in_the_contracts_words(loans):
+    table = target_association(loans)
+    assert "Credit score" in describe_alone(table, {"Credit_Score": "Credit score"})
+    assert describe_alone(table.assign(auc=0.5), {}).startswith("No feature by itself")

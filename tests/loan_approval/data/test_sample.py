@@ -6,8 +6,9 @@ import pytest
 
 from loan_approval.data import sample
 from loan_approval.data.datasets import Dataset
-from loan_approval.data.exploration import target_association, write_sweetviz
+from loan_approval.data.exploration import target_association
 from loan_approval.data.sample import describe_sample, sample_dataset, sample_frame
+from loan_approval.data.sweetviz_pages import write_sweetviz
 
 
 @pytest.fixture
@@ -49,3 +50,12 @@ def test_the_pages_of_a_wide_data_set_show_the_sample(loans: Dataset, tmp_path) 
     shown = sample_dataset(replace(loans, frame=wide), target_association(loans)["feature"].tolist())
     pages = write_sweetviz(shown, tmp_path)
     assert all(b"x59" not in page.read_bytes() for page in pages)
+
+
+@pytest.mark.usefixtures("small")
+def test_each_row_of_a_sample_keeps_its_group(loans: Dataset) -> None:
+    keys = np.array([f"c{row // 5}" for row in range(1500)], dtype=object)
+    grouped = replace(loans, contract=replace(loans.contract, split_by="customer"), keys=keys)
+    shown = sample_dataset(grouped, [])
+    assert len(shown.keys) == len(shown.y) == 400
+    assert len(np.concatenate([shown.units(split) for split in ("train", "calibrate", "test")])) == 400

@@ -3,15 +3,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from loan_approval.data.datasets import SPLITS, Dataset, assign_splits
+from loan_approval.data.datasets import Dataset
 from loan_approval.data.shape import (
     check_labels,
     count_by_split,
-    count_distinct,
+    count_units,
     describe_shape,
     describe_splits,
-    find_salt,
+    have_few_combinations,
 )
+from loan_approval.data.splits import SPLITS, assign_splits, identify_rows
 from loan_approval.errors import DataError
 
 
@@ -30,7 +31,7 @@ def rare(loans: Dataset, ones: int, split_of_row: str = "") -> Dataset:
 
 
 def test_copies_are_counted_once() -> None:
-    assert count_distinct(np.array([0, 0, 1, 1, 1]), np.array([0, 0, 1, 1, 2])) == [1, 2]
+    assert count_units(np.array([0, 0, 1, 1, 1]), np.array([0, 0, 1, 1, 2])) == [1, 2]
 
 
 def test_the_splits_are_counted_by_label(loans: Dataset) -> None:
@@ -64,17 +65,9 @@ def test_a_rare_label_that_the_hash_splits_unevenly_gets_a_salt_that_splits_it_e
         check_labels(uneven)
     assert "0 distinct rows of split calibrate are 'Approved'" in str(caught.value)
     salt = str(caught.value).split('split_salt = "')[1].split('"')[0]
-    mended = replace(uneven, splits=assign_splits(uneven.X, salt))
+    mended = replace(uneven, splits=assign_splits(uneven.identities(), salt))
     check_labels(mended)
     assert [ones for _, ones in count_by_split(mended).values()] == pytest.approx([60, 20, 20], abs=5)
-
-
-def test_a_salt_gives_each_row_the_same_split_whatever_rows_are_added(loans: Dataset) -> None:
-    few = loans.X[:60]
-    salt, counts = find_salt(few, "mine-1")
-    assert salt.startswith("mine-")
-    assert sum(counts) == 60
-    np.testing.assert_array_equal(assign_splits(loans.X, salt)[:60], assign_splits(few, salt))
 
 
 def test_what_is_usual_is_only_counted(loans: Dataset) -> None:
@@ -99,3 +92,70 @@ def test_copies_and_contradictions_are_counted(loans: Dataset) -> None:
     (_, words) = describe_shape(made(loans, rows, y))
     assert words.startswith("3 of 1,503 rows equal an earlier one in all scored features")
     assert "2 rows have equals with the other label" in words
+
+
+def cells(loans: Dataset, rows: int, values: int, by: str = "values") -> Dataset:
+    """Return rows of two features with so many values each; labels are coins."""
+    rng = np.random.default_rng(5)
+    X = np.full((rows, loans.X.shape[1]), 1.0)
+    X[:, :2] = rng.integers(0, values, (rows, 2))
+    y, contract = rng.integers(0, 2, rows), replace(loans.contract, split_by=by)
+    splits = assign_splits(identify_rows(X, by), contract.split_salt)
+    return replace(loans, contract=contract, frame=None, X=X, y=y, splits=splits)
+
+
+@pytest.mark.parametrize("values", [4, 8])
+def test_equal_rows_of_few_combinations_are_told_from_copies(loans: Dataset, values: int) -> None:
+    few = cells(loans, 2000, values)
+    assert have_few_combinations(few.X, few.y)
+    assert have_few_combinations(few.X, (few.X[:, 0] > 1).astype(int))  # the labels follow from the values
+    for copies in (2, 4, 10):
+        rows = np.repeat(np.arange(1500), copies)
+        assert not have_few_combinations(loans.X[rows], loans.y[rows])
+
+
+def test_copies_of_categories_are_copies(loans: Dataset) -> None:
+    few = cells(loans, 300, 17)
+    rows = np.repeat(np.arange(300), 4)
+    assert not have_few_combinations(few.X[rows], few.y[rows])
+
+
+def test_few_combinations_that_hang_together_are_told_by_labels_that_differ(loans: Dataset) -> None:
+    rng = np.random.default_rng(6)
+    kind = rng.integers(0, 60, 2000)
+    X = kind[:, None] * np.arange(1.0, 6.0)
+    assert have_few_combinations(X, rng.integers(0, 2, 2000))
+
+
+def test_few_combinations_are_advised_to_split_by_row_and_told_what_that_assumes(loans: Dataset) -> None:
+    text = " ".join(describe_shape(cells(loans, 2000, 8)))
+    assert "the sizes of the splits depend on the salt" in text
+    assert 'write [split] and below it by = "row" into contract.toml' in text
+    assert "takes equal rows for different applications that happen to agree" in text
+    with pytest.raises(DataError, match=r'few combinations of values: write \[split\] and below it by = "row"'):
+        check_labels(cells(loans, 2000, 3))
+
+
+def test_a_split_by_row_counts_each_row_and_repeats_what_it_assumes(loans: Dataset) -> None:
+    by_row = cells(loans, 2000, 3, "row")
+    check_labels(by_row)
+    assert sum(map(sum, count_by_split(by_row).values())) == 2000
+    splits, *_, words = describe_shape(by_row)
+    assert splits.startswith("Rows Approved and")
+    assert "takes equal rows for different applications" in words
+    assert "look like copies" not in words
+
+
+def test_a_split_by_row_of_what_looks_like_copies_is_questioned(loans: Dataset) -> None:
+    copied = made(loans, np.repeat(np.arange(1500), 2))
+    *_, words = describe_shape(replace(copied, contract=replace(loans.contract, split_by="row")))
+    assert "These look like copies" in words
+
+
+def test_a_group_that_holds_many_rows_is_told(loans: Dataset) -> None:
+    keys = np.array([f"c{row}" if row % 5 else "0" for row in range(1500)], dtype=object)
+    grouped = replace(loans, contract=replace(loans.contract, split_by="customer"), keys=keys)
+    splits, words, *_ = describe_shape(grouped)
+    assert splits.startswith("Groups by customer Approved and")
+    assert words.startswith("20% of the rows have one customer and stand in one split: train ")
+    assert "Does its cell mean that the value is missing?" in words

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from loan_approval.data.datasets import read_dataset
@@ -57,3 +59,15 @@ def test_a_column_that_the_draft_left_out_breaks_nothing(tmp_path):
     table = read_table(tmp_path / "owners.csv", contract)
     assert table.broken == []
     assert len(table.frame) == 1500
+
+
+def test_the_group_key_is_expected_and_compared_with_nothing(tmp_path, homes_contract):
+    grouped, path = replace(homes_contract, split_by="customer"), tmp_path / "new.csv"
+    REFERENCE.assign(customer=[f"c{row // 2}" for row in range(1500)]).to_csv(path, index=False)
+    table = read_table(path, grouped)
+    assert table.broken == []
+    assert "customer" not in table.frame
+    REFERENCE.to_csv(path, index=False)
+    assert [(each.subject, each.words) for each in read_table(path, grouped).broken] == [
+        ("customer", "the column is missing")
+    ]

@@ -6,6 +6,7 @@ from scipy.stats import binomtest, rankdata
 
 from loan_approval.errors import DataError
 from loan_approval.evaluation import costs, fairness, metrics, reliability
+from loan_approval.evaluation.auc import auc_interval
 from loan_approval.evaluation.intervals import (
     Interval,
     RowDraws,
@@ -141,7 +142,7 @@ def test_every_interval_of_judged_rows_holds_its_estimate(rows, seed):
             both = costs.compare(y, (p, decided), (1 - p, 1 - decided), costs.Costs(1.0, 1.0), seed, groups)
             assert held(both.auc)
             assert held(both.cost)
-            assert held(metrics.auc_interval(y, p, seed, groups))
+            assert held(auc_interval(y, p, groups))
             found = metrics.metric_intervals(y, p, decided, seed, groups, draws=FEW_DRAWS)
             assert all(map(held, found.values()))
 
@@ -164,7 +165,7 @@ def test_every_interval_of_fairness_holds_its_estimate(rows, seed):
 @pytest.mark.parametrize("y", [[], [0, 0, 0], [1]])
 def test_rows_without_both_labels_have_no_auc_and_say_so(y):
     with pytest.raises(DataError, match="without both labels"):
-        metrics.auc_interval(np.array(y, dtype=int), np.full(len(y), 0.5), seed=1)
+        auc_interval(np.array(y, dtype=int), np.full(len(y), 0.5))
 
 
 def test_no_rows_have_no_mean_and_no_calibration():
@@ -197,8 +198,8 @@ def test_copies_of_a_row_are_drawn_together():
 def test_copies_of_rows_narrow_no_interval(copies):
     y, p = drawn(300)
     again = np.repeat(np.arange(300), copies)
-    once = metrics.auc_interval(y, p, 1)
-    copied = metrics.auc_interval(y[again], p[again], 1, again)
+    once = auc_interval(y, p)
+    copied = auc_interval(y[again], p[again], again)
     assert copied.value == pytest.approx(once.value)
     assert (copied.low, copied.high) == pytest.approx((once.low, once.high), abs=1e-9)
     for each, of_copies in zip(

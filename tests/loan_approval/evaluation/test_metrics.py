@@ -3,9 +3,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from loan_approval.evaluation.intervals import Interval
 from loan_approval.evaluation.metrics import (
-    auc_interval,
     comparable,
     evaluate,
     fast_auc,
@@ -45,11 +43,6 @@ def test_metrics_are_of_the_given_decisions():
     assert metrics["roc_auc"] == pytest.approx(8 / 9)
     assert metrics["brier"] == pytest.approx(np.mean((p - LABELS) ** 2))
     assert set(map(type, metrics.values())) == {float}
-
-
-def test_draws_of_a_single_class_are_left_out():
-    interval = auc_interval(np.array([0, 0, 0, 1]), np.array([0.1, 0.2, 0.3, 0.4]), seed=1)
-    assert interval == Interval(1.0, 1.0, 1.0)
 
 
 def sliced(rows=300):

@@ -20,7 +20,7 @@ from loan_approval.monitor.report import (
     report_shadow,
 )
 from loan_approval.monitor.window import window_scores
-from loan_approval.plots.decisions import plot_approvals, plot_score_drift, plot_stability
+from loan_approval.plots.monitor import plot_approvals, plot_score_drift, plot_stability
 from tests.monitored import Monitored, load, mixed_applications, write_review
 from tests.prediction_logs import NOON, make_line, write_lines
 

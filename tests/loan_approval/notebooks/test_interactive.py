@@ -97,6 +97,14 @@ def test_a_legend_stands_once_and_below_the_axes() -> None:
     assert [each for each in plot["center"] if each.keys() == {"id"}] == []  # a reference to the one below
 
 
+def test_names_that_were_set_at_places_stand_there_too() -> None:
+    figure, axes = make_axes("Places")
+    axes.plot([0, 1], [0, 1], "o", alpha=0.25)
+    axes.set_yticks([0, 1], ["first", "second"])
+
+    assert "second" in json.dumps(drawn(figure))
+
+
 def test_a_long_line_is_thinned() -> None:
     figure, axes = make_axes("long")
     axes.plot(np.arange(100_000), np.arange(100_000))

@@ -6,6 +6,7 @@ import pytest
 
 from loan_approval.evaluation.costs import Costs, name_errors
 from loan_approval.evaluation.intervals import Interval
+from loan_approval.evaluation.ranking import gains_table
 from loan_approval.evaluation.reliability import Reliability
 from loan_approval.notebooks import sentences
 
@@ -54,3 +55,26 @@ def test_the_weightiest_features_and_the_idle_ones_are_named() -> None:
     said = sentences.on_importance(pd.Series({"Age": 0.001, "Income": 0.2, "Score": -0.3}))
 
     assert said == "Most weight have Score (-0.3), Income (0.2), Age (0.001). Next to none: Age."
+
+
+def test_the_lowest_scores_are_said_to_hold_more_than_chance() -> None:
+    table = gains_table(np.repeat([0, 1], [20, 80]), np.linspace(0, 1, 100))
+    assert sentences.on_gains(table, "Denied") == (
+        "The 10% of the rows with the lowest scores hold 50% of all Denied, 5.0 times as many as by chance; 100% of them "
+        "are Denied."
+    )
+
+
+def test_precision_and_recall_are_said_in_shares_of_the_approved_and_of_the_label() -> None:
+    y, decided = np.array([1, 1, 1, 0]), np.array([1, 0, 1, 1])
+    assert sentences.on_precision(y, decided, "Repaid") == (
+        "66.7% of the approved are Repaid; 66.7% of all Repaid are approved."
+    )
+    assert sentences.on_precision(y, 0 * decided, "Repaid").startswith("Nobody is approved; 0.0%")
+
+
+def test_only_a_slice_whose_interval_lies_above_all_rows_is_called_worse() -> None:
+    slices = pd.DataFrame({"feature": ["age", "home"], "band": ["18 to 25", "own"], "rows": [400, 30]})
+    slices["error_rate"] = [0.4, 0.3]
+    assert sentences.on_slices(slices, 0.2).endswith("explains: age 18 to 25 (40.0%).")
+    assert sentences.on_slices(slices, 0.5).startswith("No slice is worse than all rows")

@@ -1,27 +1,14 @@
 import numpy as np
-import pandas as pd
 import pytest
 
-from loan_approval.drift.drift import Finding
 from loan_approval.evaluation.costs import Costs
-from loan_approval.monitor.report import approvals_over_time
 from loan_approval.plots import decisions
-from loan_approval.plots.decisions import plot_approvals, plot_score_drift
 
 RNG = np.random.default_rng(0)
 P = RNG.uniform(0.02, 0.98, 300)
 Y = (RNG.random(300) < P).astype(int)
 ROWS = {"calibrate rows": (Y, P), "test rows": (Y[:100], P[:100])}
 COSTS = Costs(2.0, 1.0)
-TABLE = pd.DataFrame(
-    {
-        "begin": pd.to_datetime(["2026-11-01", "2026-11-02"]),
-        "decisions": [10, 30],
-        "approved": [0.5, 0.6],
-        "low": [0.3, 0.5],
-        "high": [0.7, 0.7],
-    }
-)
 
 
 def measured(**changed_north):
@@ -36,11 +23,6 @@ FIGURES = {
     "approval_rate": lambda: decisions.plot_approval_rate(ROWS, COSTS, 0.66, (0.6, 0.7)),
     "review_band": lambda: decisions.plot_review_band(Y, P, COSTS, 0.66, (0.6, 0.7)),
     "fairness": lambda: decisions.plot_fairness([measured()]),
-    "approvals": lambda: plot_approvals(TABLE),
-    "stability": lambda: decisions.plot_stability(
-        [Finding("distribution", "Age", "warning", "", {"psi": 0.1, "psi_by_chance": 0.01})]
-    ),
-    "score_drift": lambda: plot_score_drift({"version 1": (P, P / 2)}),
 }
 
 
@@ -107,29 +89,6 @@ def test_without_attributes_the_figure_is_empty(tmp_path):
 def test_the_figure_leaves_out_what_is_null():
     figure = decisions.plot_fairness([measured(false_positive_rate=None)])
     assert [len(line.get_xdata()) for line in figure.axes[0].lines[:3]] == [2, 2, 0]
-
-
-def test_approvals_show_the_share_by_period_before_the_number_of_decisions():
-    axes, volume = plot_approvals(TABLE).axes
-    points, *_ = axes.containers[0].lines
-    assert points.get_ydata().tolist() == [0.5, 0.6]
-    assert [bar.get_height() for bar in volume.patches] == [10, 30]
-    assert axes.get_zorder() > volume.get_zorder()
-
-
-def test_score_drift_names_reference_and_decisions_of_each_version():
-    p = np.random.default_rng(0).random(50)
-    (axes,) = plot_score_drift({"version 1": (p, p / 2)}).axes
-    names = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert names == ["version 1, reference", "version 1, decisions"]
-
-
-@pytest.mark.parametrize("rows", [1, 10, 37])
-@pytest.mark.parametrize("code", [0, 1])
-def test_approvals_of_one_kind_within_a_minute_are_shown(rows, code, tmp_path):
-    times = pd.to_datetime(["2026-11-01T12:00:00Z"] * rows)
-    made = pd.DataFrame({"time": times, "code": code, "band": ""})
-    plot_approvals(approvals_over_time(made)).savefig(tmp_path / "figure.png")
 
 
 @pytest.mark.parametrize("label", [0, 1])

@@ -10,15 +10,6 @@ RNG = np.random.default_rng(0)
 Y = RNG.integers(0, 2, 200)
 P = np.clip(0.5 + 0.3 * (Y - 0.5) + RNG.normal(0, 0.15, 200), 0.01, 0.99)
 LABELS = ["Denied", "Approved"]
-FRAME = pd.DataFrame(
-    {
-        "income": np.where(np.arange(200) < 20, np.nan, RNG.lognormal(10, 1, 200)),
-        "home": pd.Series(RNG.choice(np.array(["own", "rent", None], dtype=object), 200), dtype=object),
-        "nothing": np.full(200, np.nan),
-        "same": np.ones(200),
-        "granted": Y,
-    }
-)
 FIGURES = {
     "confusion": lambda: metrics.plot_confusion(Y, P >= 0.5, LABELS, "calibrate"),
     "roc": lambda: metrics.plot_roc({"one": (Y, P), "two": (Y, 1 - P)}, "calibrate"),
@@ -26,8 +17,6 @@ FIGURES = {
     "importance": lambda: metrics.plot_importance(pd.Series({"a": -0.2, "b": 0.1}), "Importance"),
     "scores": lambda: metrics.plot_scores(Y, P, 0.45, LABELS, "calibrate"),
     "learning_curve": lambda: metrics.plot_learning_curve([100, 200, 800], [0.6, 0.65, 0.7], [0.05, 0.03, 0.01]),
-    "missing": lambda: metrics.plot_missing(FRAME),
-    "distributions": lambda: metrics.plot_distributions(FRAME, "granted", LABELS, columns=3),
 }
 
 
@@ -101,28 +90,14 @@ def test_the_learning_curve_has_a_point_a_size_and_the_line_of_chance():
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["chance"]
 
 
-def test_missing_shows_the_percentage_of_each_column():
-    axes = FIGURES["missing"]().axes[0]
-    names = [text.get_text() for text in axes.get_yticklabels()]
-    width = dict(zip(names, (bar.get_width() for bar in axes.patches), strict=True))
-    assert (width["income"], width["nothing"], width["same"]) == (10, 100, 0)
-
-
-def test_there_is_one_distribution_a_feature_and_none_of_the_target():
-    axes = [axes for axes in FIGURES["distributions"]().axes if axes.get_visible()]
-    assert [each.get_title() for each in axes] == ["income", "home", "nothing", "same"]
-
-
 @pytest.mark.parametrize("rows", [1, 10, 200])
 @pytest.mark.parametrize("label", [0, 1])
 def test_plots_show_rows_of_a_single_label_with_equal_scores(rows, label, tmp_path):
     y, p = np.full(rows, label), np.full(rows, 0.7)
-    frame = pd.DataFrame({"income": RNG.random(rows), "nothing": np.full(rows, np.nan), "granted": y})
     for figure in (
         metrics.plot_calibration(measure_reliability(y, p, seed=1), "test"),
         metrics.plot_confusion(y, p >= 0.5, LABELS, "test"),
         metrics.plot_roc({"one": (y, p)}, "test"),
         metrics.plot_scores(y, p, 0.45, LABELS, "test"),
-        metrics.plot_distributions(frame, "granted", LABELS),
     ):
         figure.savefig(tmp_path / "figure.png")

@@ -343,3 +343,23 @@ def test_a_curve_that_can_not_be_drawn_is_left_to_the_table(costs: object) -> No
 )
 def test_values_are_shown_as_a_person_reads_them(value: object, text: str) -> None:
     assert shown(value) == text
+
+
+@pytest.mark.parametrize(
+    ("split", "told"),
+    [
+        ({}, "its scored values with the salt loans-1 , so equal rows share a split, and no model"),
+        (
+            {"by": "row"},
+            "its number in the file with the salt loans-1 : equal rows are taken for different applications",
+        ),
+        (
+            {"by": "customer"},
+            "its customer with the salt loans-1 , so all rows with the same one share a split; no model",
+        ),
+    ],
+)
+def test_it_says_what_decides_a_rows_split(scorer: Scorer, split: dict[str, str], told: str) -> None:
+    documents = documents_of(scorer)
+    contract = documents["contract"] | ({"split": split} if split else {})
+    assert told in " ".join(text_of(render_card({**documents, "contract": contract}, {}, [])).split())

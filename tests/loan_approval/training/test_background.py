@@ -55,7 +55,7 @@ def test_the_file_carries_them(make_model):
 def test_no_centre_comes_from_fewer_than_five_rows(homes):
     X = homes_rows(100)
     X[:3, 1:] = [[99, 9], [99, 9], [98, 9]]  # three of their own, far from all others
-    sizes = np.unique(cluster(X, homes.contract), return_counts=True)[1]
+    sizes = np.unique(cluster(X, homes.contract, np.arange(len(X))), return_counts=True)[1]
     assert sizes.min() >= FEWEST_MEMBERS
     assert sizes.sum() == 100
     assert make_background(of_approved(homes, X))[:, 1].max() < 90
@@ -128,3 +128,16 @@ def test_another_process_with_other_hashes_and_threads_makes_the_same_bytes(loan
             timeout=120,
         )
         assert run.stdout.strip() == here
+
+
+def test_no_centre_comes_from_fewer_than_five_people_however_many_rows_they_have(homes):
+    X = homes_rows(120)
+    X[:20, 1:] = [[99, 9]]  # twenty rows of two people, far from all others
+    people = np.append(np.repeat([0, 1], 10), np.arange(2, 102))
+    members = cluster(X, homes.contract, people)
+    assert all(len(set(people[members == name])) >= FEWEST_MEMBERS for name in set(members))
+    keys = np.array([f"c{person}" for person in people], dtype=object)
+    grouped = replace(of_approved(homes, X), contract=replace(homes.contract, split_by="customer"), keys=keys)
+    assert make_background(grouped)[:, 1].max() < 98
+    with pytest.raises(DataError, match="2 groups by customer of split train are 'Granted', expected at least 5"):
+        make_background(replace(of_approved(homes, X[:20]), contract=grouped.contract, keys=keys[:20]))

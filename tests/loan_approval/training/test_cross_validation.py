@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from loan_approval.data.splits import assign_splits, identify_rows
 from loan_approval.errors import DataError, FactoryError
 from loan_approval.evaluation.metrics import fast_auc
 from loan_approval.training import cross_validation
@@ -157,3 +158,12 @@ def test_labels_of_calibrate_and_test_rows_change_nothing(loans, split):
     changed = replace(loans, y=np.where(loans.splits == split, 1 - loans.y, loans.y))
     scores = [cross_validate(LOGISTIC, each, repeats=1, folds=3).p for each in (loans, changed)]
     np.testing.assert_array_equal(*scores)
+
+
+def test_the_rows_of_a_group_share_their_folds(loans):
+    keys = np.array([f"c{row // 5}" for row in range(len(loans.y))], dtype=object)
+    contract = replace(loans.contract, split_by="customer")
+    splits = assign_splits(identify_rows(loans.X, "customer", keys), contract.split_salt)
+    found = cross_validate(LOGISTIC, replace(loans, contract=contract, keys=keys, splits=splits), repeats=1, folds=3)
+    of_train = keys[splits == "train"]
+    assert all(len(set(found.fold[0][of_train == key])) == 1 for key in set(of_train))

@@ -40,5 +40,5 @@ def test_where_all_groups_hold_both_labels_folds_still_do():
 
 def test_a_label_that_too_few_distinct_rows_have_is_refused():
     y, groups = np.repeat([0, 1], [90, 30]), np.append(np.arange(90), np.repeat([90, 91, 92], 10))
-    with pytest.raises(DataError, match="too few distinct rows of a label for 5 folds"):
+    with pytest.raises(DataError, match="too few distinct rows or groups of a label for 5 folds"):
         assign_folds(y, groups, 5, seed=1)

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loan_approval.data.datasets import Dataset, assign_splits
+from loan_approval.data.datasets import Dataset
 from loan_approval.data.simulate import make_applicants
+from loan_approval.data.splits import assign_splits, identify_rows
 from loan_approval.errors import TrackingError
 from loan_approval.evaluation.costs import Costs
 from loan_approval.registry import tracking
@@ -34,7 +35,7 @@ def made_dataset(loans_contract: Contract) -> Dataset:
     rng = np.random.default_rng(0)
     X = make_applicants(600, rng).to_numpy()
     y = (X[:, 2] + rng.normal(0, 60, 600) > 650).astype(int)
-    splits = assign_splits(X, loans_contract.split_salt)
+    splits = assign_splits(identify_rows(X), loans_contract.split_salt)
     return Dataset("made", loans_contract, None, X, y, splits, "d" * 64)
 
 
@@ -71,13 +72,36 @@ def test_a_worse_model_than_the_champion_fails(dataset: Dataset) -> None:
     assert validation.compare_with_champion(champion, candidate(REVERSED), dataset, MARGINS, 0).passed
 
 
-def test_a_champion_of_another_contract_is_not_compared(dataset: Dataset) -> None:
-    other = replace(dataset, contract=replace(dataset.contract, split_salt="another"))
+@pytest.mark.parametrize("changed", [{"split_salt": "another"}, {"split_by": "row"}, {"split_by": "customer"}])
+def test_a_champion_of_another_contract_is_not_compared(dataset: Dataset, changed: dict[str, str]) -> None:
+    other = replace(dataset, contract=replace(dataset.contract, **changed))
     gate = validation.compare_with_champion(
         candidate(LOANS_SCALING), candidate(LOANS_SCALING, "1"), other, MARGINS, seed=0
     )
     assert not gate.passed
-    assert "another contract" in gate.words
+    assert "production has another split_salt, [split] or other scored features" in gate.words
+
+
+def by_row(data_sha256: str) -> validation.Candidate:
+    """Return a candidate trained on such a file under a contract that splits by row."""
+    data = make_file(LOANS | {"split": {"by": "row"}}, LOANS_SCALING)
+    version = tracking.Version("m", "1", "run", sha256(data).hexdigest(), "none")
+    made = validation.Candidate(version, data, Scorer(data), RECIPE)
+    made.scorer.provenance["data_sha256"] = data_sha256
+    return made
+
+
+def test_a_champion_of_rows_split_by_number_is_compared_only_on_a_file_that_continues_its_own(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    older, path = b"a\n1\n2\n", tmp_path / "dataset.csv"
+    path.write_bytes(older + b"3\n")
+    rows = replace(dataset, contract=replace(dataset.contract, split_by="row"), path=path)
+    known, unknown = (by_row(each) for each in (sha256(older).hexdigest(), "e" * 64))
+    assert validation.compare_with_champion(candidate(LOANS_SCALING), known, rows, MARGINS, 0).passed
+    gate = validation.compare_with_champion(candidate(LOANS_SCALING), unknown, rows, MARGINS, 0)
+    assert not gate.passed
+    assert "a file that this one does not continue, and rows are split by their number" in gate.words
 
 
 def test_a_contract_that_only_reads_otherwise_is_compared(dataset: Dataset) -> None:

@@ -30,3 +30,15 @@ def test_the_service_s_own_errors_stay_as_published(client):
     response = client.post("/api/v2/predict", json=RECORD | {"Age": 17})
     assert (response.status_code, set(response.json)) == (422, {"error", "fields"})
     assert response.json["error"] == "the application breaks the contract"
+
+
+@pytest.mark.parametrize("path", ["/nothing", "//api/v2/predict", "/docs/nothing.js"])
+def test_a_path_without_a_route_is_told_in_one_line_where_the_routes_are(client, path):
+    response = client.get(path)
+    assert (response.status_code, set(response.json)) == (404, {"error"})
+    assert "/openapi.json" in response.json["error"]
+    assert "\n" not in response.json["error"]
+
+
+def test_a_404_of_a_route_keeps_its_own_reason(client):
+    assert "/openapi.json" not in client.get("/api/v2/model/card").json["error"]

@@ -18,6 +18,26 @@ def test_status_without_a_model_names_the_model_in_the_settings(make_app):
     )
 
 
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+@pytest.mark.parametrize("server", ["client", "empty_client"])
+def test_a_browser_at_the_root_is_sent_to_the_page_for_people(request, server):
+    response = request.getfixturevalue(server).get("/", headers={"Accept": BROWSER})
+    assert (response.status_code, response.headers["Location"], response.data) == (303, "app", b"")
+
+
+@pytest.mark.parametrize("accept", ["", "*/*", "application/json", "application/json, text/html"])
+def test_a_program_at_the_root_gets_the_status(client, accept):
+    response = client.get("/", headers={"Accept": accept})
+    assert (response.status_code, response.json["status"]) == (200, "online")
+
+
+@pytest.mark.parametrize("accept", [BROWSER, "*/*"])
+def test_a_cache_is_told_that_the_root_depends_on_what_is_asked_for(client, accept):
+    assert "Accept" in client.get("/", headers={"Accept": accept}).headers["Vary"]
+
+
 @pytest.mark.parametrize(
     ("path", "status", "body"),
     [("/health/live", 200, b'{"status":"live"}'), ("/health/ready", 200, b'{"status":"ready"}')],

@@ -161,3 +161,14 @@ def test_a_source_is_part_of_the_contract_and_a_contract_without_one_stays_as_it
     with_source = Contract.from_dict(document | {"source": source})
     assert with_source.to_dict()["source"] == source
     assert with_source.fingerprint != loans.fingerprint
+
+
+def test_only_another_split_than_by_values_is_part_of_the_contract(loans):
+    document = loans.to_dict()
+    assert "split" not in document
+    assert Contract.from_dict(document | {"split": {"by": "values"}}).fingerprint == loans.fingerprint
+    for by, key in (("row", ""), ("customer", "customer")):
+        other = Contract.from_dict(document | {"split": {"by": by}})
+        assert (other.split_by, other.group_key) == (by, key)
+        assert Contract.from_dict(other.to_dict()) == other
+        assert other.fingerprint != loans.fingerprint

@@ -40,6 +40,14 @@ def test_only_a_table_is_a_contract(document):
         ("top", {"experiment": ...}, "experiment: missing"),
         ("top", {"split_salt": 1}, "split_salt: expected text"),
         ("top", {"extra": 1}, "extra: unknown key"),
+        ("top", {"split": "row"}, "split: expected a table"),
+        ("top", {"split": {}}, "split.by: missing"),
+        ("top", {"split": {"by": 1}}, "split.by: expected text"),
+        ("top", {"split": {"by": ""}}, 'split.by: expected "values", "row", or a column that is neither'),
+        ("top", {"split": {"by": "age"}}, "split.by: expected"),
+        ("top", {"split": {"by": "granted"}}, "split.by: expected"),
+        ("top", {"split": {"by": "row", "salt": "s"}}, "split.salt: unknown key"),
+        ("top", {"split": {"by": "row", "question": "copies?"}}, "split.question: an open question is left: copies?"),
         ("top", {"feature": []}, "no feature is scored"),
         ("top", {"feature": [None]}, "feature 1: expected a table"),
         ("top", {"feature": [AGE, AGE]}, "age: declared twice"),
@@ -104,6 +112,11 @@ def test_null_is_as_good_as_missing(table, key):
 @pytest.mark.parametrize("table", ["age", "home"])
 def test_null_in_a_feature_never_raises(table, key):
     assert isinstance(problems_with(table, **{key: None}), list)
+
+
+@pytest.mark.parametrize("by", ["values", "row", "customer"])
+def test_a_split_by_values_row_or_another_column_is_right(by):
+    assert problems_with("top", split={"by": by}) == []
 
 
 def test_limits_reach_to_the_largest_number_float64_tells_from_its_neighbours():

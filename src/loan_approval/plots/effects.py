@@ -1,0 +1,149 @@
+"""Figures of what moves a decision: effect curves, two features together, one applicant's reasons, slices."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+
+from loan_approval.evaluation.effects import Effect, Interaction
+from loan_approval.evaluation.intervals import wilson_interval
+from loan_approval.plots.metrics import BLUE, GREY, ORANGE, Figure, make_axes
+from serve.contract.feature import Feature
+
+THIN = 40  # curves of single rows that are drawn
+
+
+def plot_effects(effects: Sequence[Effect], threshold: float, most: int = 8, columns: int = 3) -> Figure:
+    """Return the mean curve of each of the strongest features over the curves of single rows, with the threshold."""
+    shown = effects[:most]
+    rows = max(1, -(-len(shown) // columns))
+    figure = Figure(figsize=(3.6 * columns, 2.8 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True).flat
+    for axes in grid:
+        axes.set_visible(False)
+    for axes, effect in zip(figure.axes, shown, strict=False):
+        axes.set_visible(True)
+        x = np.arange(len(effect.values)) if effect.feature.is_category else effect.values
+        axes.plot(x, effect.curves[:THIN].T, color=GREY, alpha=0.25, linewidth=0.7)
+        axes.plot(x, effect.mean, color=BLUE, linewidth=2)
+        axes.axhline(threshold, color=ORANGE, linestyle=":")
+        axes.set_title(_name(effect.feature), fontsize=9)
+        axes.tick_params(labelsize=7)
+        axes.set_ylim(0, 1)
+        _name_ticks(axes, effect.feature, "x")
+    figure.axes[0].set_ylabel("probability of approval", fontsize=8)
+    return figure
+
+
+def plot_interaction(interaction: Interaction) -> Figure:
+    """Return the mean probability by the values of two features."""
+    (first, second), (x, y) = interaction.features, interaction.values
+    figure, axes = make_axes(f"{first.title('en')} and {second.title('en')}", 6.0, 4.4)
+    across = np.arange(len(x)) if first.is_category else x
+    upwards = np.arange(len(y)) if second.is_category else y
+    mesh = axes.pcolormesh(across, upwards, interaction.mean.T, cmap="RdYlBu", vmin=0, vmax=1, shading="nearest")
+    figure.colorbar(mesh, label="mean probability of approval")
+    axes.set(xlabel=_name(first), ylabel=_name(second))
+    _name_ticks(axes, first, "x")
+    _name_ticks(axes, second, "y")
+    return figure
+
+
+def plot_reasons(features: Sequence[Feature], values: np.ndarray, base: float, most: int = 10) -> Figure:
+    """Return one application's reasons as a waterfall, from the average background applicant to the application.
+
+    features: the F scored ones.   values: (F,) what each adds to the log-odds of approval.   base: log-odds.
+    """
+    order = np.argsort(-np.abs(values), kind="stable")
+    steps = [(features[j].title("en"), float(values[j])) for j in order[:most]]
+    if rest := float(values[order[most:]].sum()):
+        steps.append((f"{len(order) - most} others", rest))
+    figure, axes = make_axes("From the average approved applicant to this one", 7.5, 1.6 + 0.32 * len(steps))
+    ends = base + np.cumsum([0.0, *(step for _, step in steps)])
+    for place, (_, step) in enumerate(steps):
+        axes.barh(place, step, left=ends[place], color=BLUE if step >= 0 else ORANGE, height=0.65)
+        axes.annotate(
+            f"{step:+.2f}",
+            (max(ends[place], ends[place + 1]), place),
+            (4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+        )
+        axes.plot([ends[place + 1]] * 2, [place - 0.33, place + 1.33], color=GREY, linewidth=0.8)
+    axes.axvline(base, color=GREY, linestyle=":", label=f"average: {_probability(base):.1%}")
+    axes.axvline(ends[-1], color="k", linestyle="--", label=f"this application: {_probability(ends[-1]):.1%}")
+    axes.set_yticks(range(len(steps)), [name for name, _ in steps], fontsize=8)
+    axes.invert_yaxis()
+    axes.margins(x=0.12)
+    axes.set(xlabel="log-odds of approval (blue: for, orange: against)")
+    axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.08), ncols=2, frameon=False)
+    axes.set_title(axes.get_title(), pad=28)
+    return figure
+
+
+def plot_slices(slices: pd.DataFrame, overall: float, most: int = 15) -> Figure:
+    """Return the error rates of `slice_errors` with their 95 % intervals (Wilson), the worst first."""
+    shown = slices.head(most)
+    figure, axes = make_axes("Wrong decisions by slice", 7.5, 1.4 + 0.28 * len(shown))
+    for place, each in enumerate(shown.itertuples()):
+        low, high = wilson_interval(each.error_rate * each.rows, each.rows)
+        axes.plot([low, high], [place, place], color=BLUE, linewidth=2)
+        axes.plot(each.error_rate, place, "o", color=BLUE)
+    axes.axvline(overall, color=GREY, linestyle=":", label=f"all rows: {overall:.1%}")
+    names = [f"{each.feature}: {each.band} ({each.rows:,})" for each in shown.itertuples()]
+    axes.set_yticks(range(len(shown)), names, fontsize=8)
+    axes.invert_yaxis()
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
+    axes.set(xlabel="share decided wrongly", xlim=(0, None))
+    axes.legend(fontsize=8, loc="lower right")
+    return figure
+
+
+def describe_effects(effects: Sequence[Effect]) -> str:
+    """Return in one sentence which feature moves the probability most, and how."""
+    if not effects:
+        return "The model has no feature."
+    strongest = effects[0]
+    low, high = (strongest.mean.argmin(), strongest.mean.argmax())
+    return (
+        f"{strongest.feature.title('en')} moves the mean probability most: from {strongest.mean.min():.0%} at "
+        f"{_write(strongest.feature, strongest.values[low])} to {strongest.mean.max():.0%} at "
+        f"{_write(strongest.feature, strongest.values[high])}."
+    )
+
+
+def describe_interaction(interaction: Interaction) -> str:
+    """Return in one sentence whether two features act together."""
+    names = " and ".join(feature.title("en") for feature in interaction.features)
+    if interaction.strength < 0.1:
+        return f"{names} add up: their joint effect is the sum of the two (H {interaction.strength:.2f})."
+    return (
+        f"{names} act together: {interaction.strength**2:.0%} of their joint variance is more than the sum of the two "
+        f"(H {interaction.strength:.2f})."
+    )
+
+
+def _write(feature: Feature, value: float) -> str:
+    return feature.values[int(value)] if feature.is_category else f"{value:,.6g}"
+
+
+def _name(feature: Feature) -> str:
+    return feature.title("en") + (f" ({feature.unit})" if feature.unit else "")
+
+
+def _name_ticks(axes: Axes, feature: Feature, side: str) -> None:
+    if feature.is_category:
+        set_ticks = axes.set_xticks if side == "x" else axes.set_yticks
+        set_ticks(
+            range(len(feature.values)),
+            [value[:18] for value in feature.values],
+            fontsize=7,
+            rotation=30 if side == "x" else 0,
+        )
+
+
+def _probability(log_odds: float) -> float:
+    return float(1 / (1 + np.exp(-log_odds)))

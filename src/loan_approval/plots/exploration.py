@@ -1,0 +1,92 @@
+"""Figures of a data set: missing cells and their patterns, distributions by label, associations."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from loan_approval.plots.metrics import BLUE, GREY, ORANGE, Figure, make_axes, shares
+
+MOST_NAMED = 12  # categories that a small figure names
+LONGEST_NAME = 16  # characters of a category in a small figure
+
+
+def plot_missing(frame: pd.DataFrame) -> Figure:
+    """Return the share of missing cells by column."""
+    share = frame.isna().mean().sort_values()
+    figure, axes = make_axes("Missing cells", height=1.2 + 0.28 * len(share))
+    axes.barh(share.index, 100 * share, color=BLUE)
+    axes.set_xlabel("% of rows")
+    return figure
+
+
+def plot_missing_patterns(patterns: pd.DataFrame) -> Figure:
+    """Return which columns are missing together, of `missing_patterns`: a line each pattern, a dot each column."""
+    sets = list(map(set, patterns["missing"]))
+    columns = sorted(set().union(*sets))
+    figure, axes = make_axes("Missing together", 4.0 + 0.35 * len(columns), 1.6 + 0.28 * len(sets))
+    for place, names in enumerate(sets):
+        axes.plot(range(len(columns)), [place] * len(columns), "o", color=GREY, alpha=0.25)
+        axes.plot([columns.index(name) for name in sorted(names)], [place] * len(names), "o", color=ORANGE)
+    words = [f"{rows:,} rows ({share:.1%})" for rows, share in zip(patterns["rows"], patterns["share"], strict=True)]
+    axes.set_yticks(range(len(sets)), words, fontsize=8)
+    axes.set_xticks(range(len(columns)), columns, rotation=60, ha="right", fontsize=8)
+    axes.invert_yaxis()
+    return figure
+
+
+def plot_associations(matrix: pd.DataFrame) -> Figure:
+    """Return the table of `association_matrix` as colours, with the figures where there are few columns."""
+    size = 2.2 + 0.38 * len(matrix)
+    figure, axes = make_axes("How columns go together (0: not at all, 1: the same)", size + 1, size)
+    picture = axes.imshow(matrix, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(picture, shrink=0.7)
+    axes.set_xticks(range(len(matrix)), matrix.columns, rotation=60, ha="right", fontsize=7)
+    axes.set_yticks(range(len(matrix)), matrix.index, fontsize=7)
+    if len(matrix) <= 15:
+        for (row, column), value in np.ndenumerate(matrix.to_numpy()):
+            if not np.isnan(value):
+                axes.text(
+                    column, row, f"{value:.2f}", ha="center", va="center", fontsize=6, color="w" if value > 0.6 else "k"
+                )
+    return figure
+
+
+def plot_distributions(frame: pd.DataFrame, target: str, labels: Sequence[str], columns: int = 4) -> Figure:
+    """Return one histogram a feature, split by the target's code; a category's values are named."""
+    names = [name for name in frame.columns if name != target]
+    rows = -(-len(names) // columns)
+    figure = Figure(figsize=(3.2 * columns, 2.4 * rows), layout="constrained")
+    for axes, name in zip(figure.subplots(rows, columns, squeeze=False).flat, names, strict=False):
+        _draw_distribution(axes, frame, name, target, labels)
+    for axes in figure.axes[len(names) :]:
+        axes.set_visible(False)
+    figure.axes[0].legend(fontsize=7)
+    return figure
+
+
+def _draw_distribution(axes: Axes, frame: pd.DataFrame, name: str, target: str, labels: Sequence[str]) -> None:
+    column = frame[name].dropna()
+    axes.set_title(name, fontsize=9)
+    axes.tick_params(labelsize=7)
+    if column.dtype == object:
+        _draw_categories(axes, column, frame[target], labels)
+        return
+    low, high = (column.quantile([0.005, 0.995])) if column.nunique() > 20 else (column.min(), column.max())
+    bins = np.linspace(low, high if high > low else low + 1, 25)
+    for code, colour in ((0, ORANGE), (1, BLUE)):
+        shown = column[frame[target] == code]
+        axes.hist(shown, bins, weights=shares(shown), alpha=0.55, color=colour, label=labels[code])
+    axes.set_yticks([])
+
+
+def _draw_categories(axes: Axes, column: pd.Series, target: pd.Series, labels: Sequence[str]) -> None:
+    values = column.value_counts().index[:MOST_NAMED]
+    more = column.nunique() - len(values)
+    for code, colour, shift in ((0, ORANGE, -0.2), (1, BLUE, 0.2)):
+        share = column[target == code].value_counts(normalize=True).reindex(values, fill_value=0)
+        axes.barh(np.arange(len(values)) + shift, 100 * share, 0.4, color=colour, label=labels[code])
+    axes.set_yticks(range(len(values)), [str(value)[:LONGEST_NAME] for value in values], fontsize=6)
+    axes.set_xlabel("% of rows" + (f"; {more} rarer values not shown" if more else ""), fontsize=7)
+    axes.invert_yaxis()

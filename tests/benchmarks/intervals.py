@@ -1,0 +1,88 @@
+"""`python -m tests.benchmarks.intervals`: how often each interval of the project covers the truth, by simulation.
+
+Prints Markdown. A simulation follows from its number alone. Nominal: 95 %.
+"""
+
+import argparse
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+from scipy.special import ndtri
+
+from loan_approval.evaluation.auc import auc_interval
+from loan_approval.evaluation.intervals import wilson_interval
+from loan_approval.evaluation.ranking import ks_interval
+
+SIMULATED_AUCS = [
+    *((60, 0.5, 0.75), (60, 0.5, 0.95), (60, 0.1, 0.9), (200, 0.05, 0.8), (200, 0.05, 0.95)),
+    *((1000, 0.02, 0.9), (1000, 0.5, 0.7), (10_000, 0.02, 0.8)),
+]
+HEAD = ("interval", "rows", "share of the rarer label", "truth", "simulations", "covered [95 % interval]")
+
+
+def cover_auc(rows: int, share: float, auc: float, number: int, *, spread: float = 1.0) -> bool:
+    """Return whether the interval of normal scores covers their AUC; spread: standard deviation of the rarer label."""
+    rng = np.random.default_rng([number, rows])
+    ones = max(2, round(rows * share))
+    y = np.arange(rows) < ones
+    moved = spread * rng.normal(size=rows) + np.sqrt(1 + spread**2) * ndtri(auc)
+    found = auc_interval(y.astype(int), np.where(y, moved, rng.normal(size=rows)))
+    return found.low <= auc <= found.high
+
+
+def cover_copied_auc(rows: int, share: float, auc: float, number: int) -> bool:
+    """Return the same where each row stands one to three times."""
+    rng = np.random.default_rng([number, rows, 1])
+    ones = max(2, round(rows * share))
+    y = (np.arange(rows) < ones).astype(int)
+    copies = np.repeat(np.arange(rows), rng.integers(1, 4, rows))
+    p = rng.normal(size=rows) + np.sqrt(2) * ndtri(auc) * y
+    found = auc_interval(y[copies], p[copies], copies)
+    return found.low <= auc <= found.high
+
+
+def cover_ks(rows: int, number: int) -> bool:
+    """Return whether the interval covers the KS distance of y = 1 with probability p, p uniform, which is 0.5."""
+    rng = np.random.default_rng([number, rows])
+    p = rng.random(rows)
+    found = ks_interval((rng.random(rows) < p).astype(int), p, number)
+    return found.low <= 0.5 <= found.high
+
+
+def cover_share(rows: int, share: float, number: int) -> bool:
+    """Return whether Wilson's interval covers a share."""
+    low, high = wilson_interval(int(np.random.default_rng([number, rows]).binomial(rows, share)), rows)
+    return low <= share <= high
+
+
+def simulate(simulations: int) -> Iterator[str]:
+    """Yield the lines of the table."""
+    few = max(20, simulations // 10)
+    covers: list[tuple[object, ...]] = []
+    for cell in SIMULATED_AUCS:
+        covers.append(("AUC", *cell, simulations, partial(cover_auc, *cell)))
+        wide = partial(cover_auc, *cell, spread=2.0)
+        covers.append(("AUC, rarer label twice as spread", *cell, simulations, wide))
+        covers.append(("AUC, rows 1 to 3 times", *cell, simulations, partial(cover_copied_auc, *cell)))
+    for rows in (60, 200, 1000):
+        covers.append(("KS", rows, 0.5, 0.5, few, partial(cover_ks, rows)))
+        covers.append(("share", rows, "", 0.05, simulations, partial(cover_share, rows, 0.05)))
+    for name, rows, share, truth, times, cover in covers:
+        covered = sum(cover(number) for number in range(times))
+        low, high = wilson_interval(covered, times)
+        yield f"| {name} | {rows:,} | {share} | {truth} | {times:,} | {covered / times:.1%} [{low:.1%}, {high:.1%}] |"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--simulations", type=int, default=1000, help="of each row; a tenth where one takes long")
+    options = parser.parse_args()
+    print(f"| {' | '.join(HEAD)} |\n|{' --- |' * len(HEAD)}", flush=True)
+    for line in simulate(options.simulations):
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

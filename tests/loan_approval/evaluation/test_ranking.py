@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import ks_2samp
+
+from loan_approval.errors import DataError
+from loan_approval.evaluation.intervals import Interval
+from loan_approval.evaluation.ranking import gains_table, gini, ks, ks_interval
+
+RNG = np.random.default_rng(5)
+P = np.round(RNG.random(500), 2)  # with ties
+Y = (RNG.random(500) < P).astype(int)
+
+
+def test_gini_is_twice_the_auc_less_one_at_each_end():
+    found = gini(Interval(0.8, 0.7, 0.9))
+    assert [found.value, found.low, found.high] == pytest.approx([0.6, 0.4, 0.8])
+
+
+def test_ks_is_the_distance_that_scipy_finds():
+    distance, at = ks(Y, P)
+    found = ks_2samp(P[Y == 1], P[Y == 0], alternative="less")
+    assert distance == pytest.approx(found.statistic)
+    assert np.mean(P[Y == 1] >= at) - np.mean(P[Y == 0] >= at) == pytest.approx(distance)
+
+
+def test_of_scores_that_say_nothing_ks_is_0_and_of_perfect_ones_1():
+    assert ks(Y, np.full(500, 0.5))[0] == 0
+    assert ks(Y, Y.astype(float))[0] == 1
+    assert np.isnan(ks(np.ones(5), np.arange(5) / 5)[0])
+
+
+def test_the_interval_of_ks_holds_its_estimate_and_a_single_label_is_refused():
+    found = ks_interval(Y, P, seed=1)
+    assert 0 <= found.low <= found.value <= found.high <= 1
+    with pytest.raises(DataError, match="5 rows without both labels"):
+        ks_interval(np.ones(5), np.arange(5) / 5, seed=1)
+
+
+def test_the_interval_of_ks_covers_the_truth_as_often_as_it_says():
+    # y = 1 with probability p, p uniform: the densities are 2p and 2(1 - p), furthest apart at 0.5, by 0.5.
+    rng, covered = np.random.default_rng(11), 0
+    for seed in range(20):
+        p = rng.random(400)
+        found = ks_interval((rng.random(400) < p).astype(int), p, seed)
+        covered += found.low <= 0.5 <= found.high
+    assert covered >= 16  # binomial with 0.95: fewer has a probability of 0.3 %
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 4)), min_size=1, max_size=60))
+def test_gains_reach_all_zeros_and_never_fall(rows):
+    y, p = np.array([label for label, _ in rows]), np.array([score / 4 for _, score in rows])
+    table = gains_table(y, p)
+    assert table["rows"].sum() == len(y)
+    assert table["zeros"].sum() == pytest.approx(np.sum(y == 0))
+    if np.any(y == 0):
+        assert table["gain"].iloc[-1] == pytest.approx(1)
+        assert (table["gain"].diff().dropna() >= 0).all()
+        assert table["lift"].iloc[-1] == pytest.approx(1)
+
+
+def test_equal_scores_have_no_lift_in_whatever_order_the_rows_stand():
+    for y in (np.repeat([0, 1], 50), np.repeat([1, 0], 50)):
+        assert gains_table(y, np.full(100, 0.5))["lift"].tolist() == pytest.approx([1] * 10)
+
+
+def test_a_perfect_ranking_has_all_zeros_in_the_first_parts():
+    table = gains_table(np.repeat([0, 1], [20, 80]), np.linspace(0, 1, 100))
+    assert table["gain"].tolist() == pytest.approx([0.5, *[1] * 9])
+    assert table["lift"][:2].tolist() == pytest.approx([5, 5])

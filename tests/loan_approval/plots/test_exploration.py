@@ -1,0 +1,81 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from loan_approval.data.association import association_matrix, missing_patterns
+from loan_approval.plots import exploration
+
+RNG = np.random.default_rng(0)
+Y = RNG.integers(0, 2, 200)
+LABELS = ["Denied", "Approved"]
+FRAME = pd.DataFrame(
+    {
+        "income": np.where(np.arange(200) < 20, np.nan, RNG.lognormal(10, 1, 200)),
+        "home": pd.Series(RNG.choice(np.array(["own", "rent", None], dtype=object), 200), dtype=object),
+        "nothing": np.full(200, np.nan),
+        "same": np.ones(200),
+        "granted": Y,
+    }
+)
+FIGURES = {
+    "missing": lambda: exploration.plot_missing(FRAME),
+    "missing_patterns": lambda: exploration.plot_missing_patterns(missing_patterns(FRAME)),
+    "associations": lambda: exploration.plot_associations(association_matrix(FRAME)),
+    "distributions": lambda: exploration.plot_distributions(FRAME, "granted", LABELS, columns=3),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_plot_is_a_figure_that_can_be_saved(name, tmp_path):
+    FIGURES[name]().savefig(tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_plot_is_tested_above():
+    assert {f"plot_{name}" for name in FIGURES} == {name for name in dir(exploration) if name.startswith("plot_")}
+
+
+def test_missing_shows_the_percentage_of_each_column():
+    axes = FIGURES["missing"]().axes[0]
+    names = [text.get_text() for text in axes.get_yticklabels()]
+    width = dict(zip(names, (bar.get_width() for bar in axes.patches), strict=True))
+    assert (width["income"], width["nothing"], width["same"]) == (10, 100, 0)
+
+
+def test_there_is_one_distribution_a_feature_and_none_of_the_target():
+    axes = [axes for axes in FIGURES["distributions"]().axes if axes.get_visible()]
+    assert [each.get_title() for each in axes] == ["income", "home", "nothing", "same"]
+
+
+def test_the_values_of_a_category_are_named_and_their_shares_add_up_by_label():
+    figure = FIGURES["distributions"]()
+    axes = next(axes for axes in figure.axes if axes.get_title() == "home")
+    assert {text.get_text() for text in axes.get_yticklabels()} == {"own", "rent"}
+    assert [sum(bar.get_width() for bar in bars) for bars in axes.containers] == pytest.approx([100, 100])
+
+
+def test_a_category_of_many_values_says_how_many_are_not_shown():
+    frame = pd.DataFrame({"branch": pd.Series([f"b{i % 20}" for i in range(200)], dtype=object), "granted": Y})
+    axes = exploration.plot_distributions(frame, "granted", LABELS).axes[0]
+    assert axes.get_xlabel() == "% of rows; 8 rarer values not shown"
+
+
+def test_each_pattern_of_missing_cells_is_a_line_with_its_rows():
+    axes = FIGURES["missing_patterns"]().axes[0]
+    words = [text.get_text() for text in axes.get_yticklabels()]
+    assert sum(int(each.split(" ")[0].replace(",", "")) for each in words) == len(FRAME)
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["home", "income", "nothing"]
+
+
+def test_nothing_missing_is_shown_too(tmp_path):
+    patterns = missing_patterns(pd.DataFrame({"a": [1.0, 2.0]}))
+    exploration.plot_missing_patterns(patterns).savefig(tmp_path / "figure.png")
+    assert patterns.to_dict("records") == [{"missing": (), "rows": 2, "share": 1.0}]
+
+
+@pytest.mark.parametrize("rows", [1, 10, 200])
+@pytest.mark.parametrize("label", [0, 1])
+def test_distributions_of_a_single_label_are_shown(rows, label, tmp_path):
+    columns = {"income": RNG.random(rows), "home": pd.Series(["own"] * rows, dtype=object)}
+    frame = pd.DataFrame(columns | {"nothing": np.full(rows, np.nan), "granted": np.full(rows, label)})
+    exploration.plot_distributions(frame, "granted", LABELS).savefig(tmp_path / "figure.png")

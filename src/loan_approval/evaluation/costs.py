@@ -6,12 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from loan_approval.evaluation.intervals import Interval, bootstrap_mean
-from loan_approval.evaluation.metrics import auc_gain
+from loan_approval.evaluation.intervals import bootstrap_mean
 from loan_approval.evaluation.thresholds import review_bands, total_costs
 
 CURVE = np.linspace(0.05, 0.95, 19)  # thresholds of the curve that the evidence keeps
-Answers = tuple[np.ndarray, np.ndarray]  # (n,) probabilities of one model, (n,) codes decided at its own threshold
 
 
 @dataclass(frozen=True)
@@ -106,38 +104,6 @@ def describe_costs(
         "share_referred": float(np.mean(review_bands(p, *band) == 1)),
         "curve": [{"threshold": round(t, 2), "cost": c, "approval_rate": a} for t, c, a in steps],
     }
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """How much better the challenger is, with paired 95 % intervals; below zero: worse.
-
-    auc: its AUC less the champion's.   cost: the cost it saves an application, in the unit of the costs.
-    flips: how many of `rows` rows the two decide differently, by direction.
-    """
-
-    rows: int
-    auc: Interval
-    cost: Interval
-    flips: dict[str, int]
-
-
-def compare(
-    y: np.ndarray, challenger: Answers, champion: Answers, costs: Costs, seed: int, groups: np.ndarray | None = None
-) -> Comparison:
-    """Compare two models on (n,) labels of rows that neither was trained on.
-
-    Each draw takes the same rows for both, so that what makes a row hard for both cancels out, and `groups` of equal
-    rows together. Raises DataError when y holds a single label.
-    """
-    (p_new, new), (p_old, old) = challenger, champion
-    auc = auc_gain(y, p_new, p_old, seed, groups)
-    cost = bootstrap_mean(costs.of_decisions(y, old) - costs.of_decisions(y, new), seed, groups)
-    flips = {
-        "approved now, denied before": int(np.sum((new == 1) & (old == 0))),
-        "denied now, approved before": int(np.sum((new == 0) & (old == 1))),
-    }
-    return Comparison(len(y), auc, cost, flips)
 
 
 def compare_with_baseline(

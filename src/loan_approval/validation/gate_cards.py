@@ -9,7 +9,7 @@ from loan_approval.validation.gates import CHANCE, CONFIRMATION_LEVEL, LARGEST_G
 _FOUND = {
     "signal": ("AUC at least {auc_low:.3f}", f"above {CHANCE}, p-value at most {SIGNAL_LEVEL:g}"),
     "confirmation": ("p-value {p_value:.4f}", f"at most {CONFIRMATION_LEVEL:g}"),
-    "not_worse": ("AUC {auc_low:+.3f}, cost {cost_low:+.3f}", "at least -{margin_auc:g} and -{margin_cost:g}"),
+    "not_worse": ("AUC {auc_low:+.3f}, cost {cost_low:+.3f}", "at least -{auc_allowed:g} and -{cost_allowed:.3g}"),
     "parity": ("{differing:,.0f} of {rows:,.0f} decisions differ", "none may"),
     "monotone": ("{wrong:,.0f} of {steps:,.0f} steps go wrong", "none may"),
     "age": ("{violations:,.0f} of {rows:,.0f} rows go wrong", "none may"),

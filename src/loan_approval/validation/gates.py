@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from loan_approval.evaluation.costs import Comparison
+from loan_approval.evaluation.comparison import Comparison
 from loan_approval.evaluation.intervals import Interval, rank_p_value
 from loan_approval.evaluation.metrics import fast_auc
 from loan_approval.training.cross_validation import CrossValidation
@@ -79,37 +79,61 @@ def confirmation_gate(y: np.ndarray, p: np.ndarray, seed: int, groups: np.ndarra
 
 @dataclass(frozen=True)
 class Margins:
-    """The largest losses of AUC and of cost an application against production, at the lower bound; >= 0."""
+    """What may at most be lost against production, at the lower bound; the project's own values are the defaults.
 
-    auc: float
-    cost: float
+    auc: of AUC.   cost: of production's expected cost, a share; whatever unit the costs are in.
+    """
+
+    auc: float = 0.01
+    cost: float = 0.1
 
 
 def champion_gate(comparison: Comparison | None, margins: Margins) -> Gate:
-    """Pass when neither AUC nor cost may be worse than production's by more than its margin; None: no production."""
+    """Pass when neither AUC nor cost may be worse than production's by more than its margin; None: no production.
+
+    The cost is judged by the candidate's costs and, where they differ, by production's. Wider margins than the
+    project's never pass: whoever wants them promotes by force, with a reason on record.
+    """
     if comparison is None:
         return Gate("not_worse", True, "nothing is in production to compare with", {})
-    parts = [("AUC", comparison.auc, margins.auc), ("cost saved an application", comparison.cost, margins.cost)]
-    passed = all(gain.low >= -margin for _, gain, margin in parts)
-    words = [f"{name}: {_against_production(gain, margin)}" for name, gain, margin in parts]
+    gains = {"cost": comparison.cost} | ({"cost_before": comparison.cost_before} if comparison.cost_before else {})
+    parts = {"auc": ("AUC", comparison.auc, margins.auc)}
+    for key, gain in gains.items():
+        words = "cost saved an application" + (" at production's own costs" if key == "cost_before" else "")
+        parts[key] = (words, gain.saved, margins.cost * gain.champion)
+    passed = all(gain.low >= -margin for _, gain, margin in parts.values())
+    words = [f"{name}: {_against_production(gain, margin)}" for name, gain, margin in parts.values()]
     words += [f"{count:,} of {comparison.rows:,} {kind}" for kind, count in comparison.flips.items()]
-    unsure = [name for name, gain, margin in parts if gain.low < -margin <= gain.value]
-    if unsure:
+    unsure = {name: _rows_needed(comparison.rows, *part) for name, *part in parts.values()}
+    if unsure := {name: rows for name, rows in unsure.items() if rows}:
         words.append(
-            f"{comparison.rows:,} test rows are too few to tell {' and '.join(unsure)} "
-            "(a wider margin is the risk officer's to choose)"
+            f"{comparison.rows:,} test rows are too few to tell {' and '.join(unsure)}; with differences as seen here "
+            f"it would take about {max(unsure.values()):,}"
         )
+    if comparison.cost_before:
+        words.append("the costs are not production's: a change of policy, which is the risk officer's to decide")
+    own = Margins()
+    if margins.auc > own.auc or margins.cost > own.cost:
+        passed = False
+        words.append(f"margins wider than the project's ({own.auc:g} and {own.cost:g}) pass by a recorded force alone")
     numbers = {}
-    for name, gain in (("auc", comparison.auc), ("cost", comparison.cost)):
-        numbers |= {name: gain.value, f"{name}_low": gain.low, f"{name}_high": gain.high}
+    for key, (_, gain, margin) in parts.items():
+        numbers |= {key: gain.value, f"{key}_low": gain.low, f"{key}_high": gain.high, f"{key}_allowed": margin}
     numbers |= {"margin_auc": margins.auc, "margin_cost": margins.cost} | comparison.flips
     return Gate("not_worse", passed, "; ".join(words), numbers)
+
+
+def _rows_needed(rows: int, gain: Interval, margin: float) -> int:
+    """Return how many rows would tell that a gain as found is not below the margin; 0 where these rows tell."""
+    if gain.low >= -margin or gain.value <= -margin:
+        return 0
+    return int(-(-rows * ((gain.value - gain.low) / (gain.value + margin)) ** 2 // 100) * 100)  # to hundreds, upwards
 
 
 def _against_production(gain: Interval, margin: float) -> str:
     worse = "worse than" if gain.high < -margin else "may be worse than"
     verdict = "better than" if gain.low > 0 else "not worse than" if gain.low >= -margin else worse
-    return f"{verdict} production, difference {gain} (lower bound at or above {-margin:g} required)"
+    return f"{verdict} production, difference {gain} (lower bound at or above {-margin:.3g} required)"
 
 
 def parity_gate(report: ParityReport) -> Gate:

@@ -7,7 +7,8 @@ from typing import Any
 
 from loan_approval.data.datasets import Dataset
 from loan_approval.errors import TrackingError
-from loan_approval.evaluation.costs import Comparison, Costs, compare
+from loan_approval.evaluation.comparison import Comparison, compare
+from loan_approval.evaluation.costs import Costs
 from loan_approval.registry import history, tracking
 from loan_approval.registry.card import add_card
 from loan_approval.registry.promotion import ALIAS, identify
@@ -114,7 +115,7 @@ def compare_with_champion(
 def compare_on_test_rows(
     candidate: Candidate, champion: Candidate | None, dataset: Dataset, seed: int
 ) -> Comparison | None:
-    """Return how candidate and champion differ on the test rows, each at its own threshold, by the candidate's costs.
+    """Return how candidate and champion differ on the test rows, each at its own threshold, by the costs of both.
 
     None where the splits differ, as the champion may have been trained on these test rows.
     """
@@ -122,7 +123,8 @@ def compare_on_test_rows(
         return None
     X, y = dataset.rows("test")
     new, old = ((p := scorer.score(X), scorer.decide(p)) for scorer in (candidate.scorer, champion.scorer))
-    return compare(y, new, old, Costs.of_rule(candidate.scorer.decision_rule), seed, dataset.units("test"))
+    costs = Costs.of_rule(candidate.scorer.decision_rule), Costs.of_rule(champion.scorer.decision_rule)
+    return compare(y, new, old, costs, seed, dataset.units("test"))
 
 
 def why_splits_differ(production: Scorer, dataset: Dataset) -> str:

@@ -1,12 +1,10 @@
 import json
-from dataclasses import asdict
 
 import numpy as np
 import pytest
 
 from loan_approval.evaluation.costs import (
     Costs,
-    compare,
     compare_with_baseline,
     cost_curve,
     describe_costs,
@@ -85,72 +83,6 @@ def test_without_a_band_nobody_is_referred_and_both_costs_are_one():
     described = describe_costs({"threshold": 0.7}, (0.7, 0.7), "past_decision", Y, P, seed=1)
     assert (described["review_band"], described["share_referred"]) == (None, 0.0)
     assert described["cost"] == described["cost_with_review"]
-
-
-def answers(signal, y, seed, threshold=0.5):
-    p = 1 / (1 + np.exp(-(signal * (y - 0.5) + np.random.default_rng(seed).normal(size=len(y)))))
-    return p, (p >= threshold).astype(int)
-
-
-def labels(rows=400):
-    return np.random.default_rng(3).integers(0, 2, rows)
-
-
-def test_the_same_answers_differ_in_nothing():
-    y = labels()
-    same = answers(1, y, 1)
-    compared = compare(y, same, same, COMPARED_COSTS, seed=7)
-    assert (compared.auc.low, compared.auc.high, compared.cost.low, compared.cost.high) == (0, 0, 0, 0)
-    assert sum(compared.flips.values()) == 0
-
-
-def test_what_a_better_challenger_gains_is_above_zero_and_the_other_way_round_below():
-    y = labels()
-    good, poor = answers(3, y, 1), answers(0, y, 2)
-    gained, lost = compare(y, good, poor, COMPARED_COSTS, seed=7), compare(y, poor, good, COMPARED_COSTS, seed=7)
-    assert min(gained.auc.low, gained.cost.low) > 0
-    assert max(lost.auc.high, lost.cost.high) < 0
-    assert gained.auc.value == pytest.approx(-lost.auc.value)
-
-
-def test_the_cost_saved_is_the_difference_of_expected_costs_each_at_its_own_threshold():
-    y = labels()
-    new, old = answers(1, y, 1, threshold=0.8), answers(1, y, 2, threshold=0.3)
-    expected = np.mean(COMPARED_COSTS.of_decisions(y, old[1])) - np.mean(COMPARED_COSTS.of_decisions(y, new[1]))
-    assert compare(y, new, old, COMPARED_COSTS, seed=7).cost.value == pytest.approx(expected)
-
-
-def test_a_threshold_alone_changes_the_cost_and_not_the_auc():
-    y = labels()
-    lax, strict = answers(1, y, 1, threshold=0.2), answers(1, y, 1, threshold=0.8)
-    compared = compare(y, strict, lax, COMPARED_COSTS, seed=7)
-    assert (compared.auc.low, compared.auc.high) == (0, 0)
-    assert compared.cost.low > 0
-
-
-def test_pairing_narrows_the_interval():
-    y = labels()
-    first = answers(1, y, 1)
-    alike = (first[0] + 1e-3 * np.random.default_rng(5).normal(size=len(y)), first[1])
-    paired = compare(y, first, alike, COMPARED_COSTS, seed=7).auc
-    apart = compare(y, first, answers(1, y, 2), COMPARED_COSTS, seed=7).auc
-    assert paired.high - paired.low < (apart.high - apart.low) / 10
-
-
-def test_flips_count_both_directions_and_savings_follow_label_and_decision():
-    y, p = np.array([1, 0, 1, 0, 0]), np.linspace(0.1, 0.9, 5)
-    new, old = np.array([1, 1, 1, 0, 0]), np.array([0, 0, 1, 1, 0])
-    compared = compare(y, (p, new), (p, old), COMPARED_COSTS, seed=7)
-    assert compared.flips == {"approved now, denied before": 2, "denied now, approved before": 1}
-    assert compared.cost.value == pytest.approx(np.mean([1, -5, 0, 5, 0]))
-
-
-def test_a_comparison_is_a_json_document_and_follows_from_the_seed():
-    y = labels()
-    first, again = (asdict(compare(y, answers(1, y, 1), answers(1, y, 2), COMPARED_COSTS, seed=7)) for _ in range(2))
-    assert json.loads(json.dumps(first)) == first == again
-    assert set(first) == {"rows", "auc", "cost", "flips"}
-    assert set(first["auc"]) == {"value", "low", "high"}
 
 
 THREE_OF_FOUR = np.repeat([1, 1, 1, 0], 100)

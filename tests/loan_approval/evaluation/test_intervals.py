@@ -7,6 +7,7 @@ from scipy.stats import binomtest, rankdata
 from loan_approval.errors import DataError
 from loan_approval.evaluation import costs, fairness, metrics, reliability
 from loan_approval.evaluation.auc import auc_interval
+from loan_approval.evaluation.comparison import compare
 from loan_approval.evaluation.intervals import (
     Interval,
     RowDraws,
@@ -139,9 +140,12 @@ def test_every_interval_of_judged_rows_holds_its_estimate(rows, seed):
         assert held(baseline["accuracy_gained"])
         assert held(baseline["cost_saved"])
         if 0 < y.sum() < len(y):
-            both = costs.compare(y, (p, decided), (1 - p, 1 - decided), costs.Costs(1.0, 1.0), seed, groups)
+            both = compare(
+                y, (p, decided), (1 - p, 1 - decided), (costs.Costs(1.0, 1.0), costs.Costs(2.0, 1.0)), seed, groups
+            )
             assert held(both.auc)
-            assert held(both.cost)
+            assert held(both.cost.saved)
+            assert held(both.cost_before.saved)
             assert held(auc_interval(y, p, groups))
             found = metrics.metric_intervals(y, p, decided, seed, groups, draws=FEW_DRAWS)
             assert all(map(held, found.values()))

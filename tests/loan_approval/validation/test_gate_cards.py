@@ -2,7 +2,8 @@
 
 import pytest
 
-from loan_approval.evaluation.costs import Comparison
+from loan_approval.evaluation.comparison import Comparison, CostGain
+from loan_approval.evaluation.costs import Costs
 from loan_approval.evaluation.intervals import Interval
 from loan_approval.validation.gate_cards import describe_gates, make_cards
 from loan_approval.validation.gates import Gate, Margins, champion_gate, parity_gate, reasons_gate
@@ -29,9 +30,11 @@ def test_a_gate_shows_what_it_found_beside_its_limit(gate: Gate, found: str) -> 
 
 
 def test_a_comparison_with_production_shows_both_margins() -> None:
-    compared = Comparison(100, Interval(0.0, -0.005, 0.01), Interval(0.0, -0.03, 0.01), {})
+    compared = Comparison(
+        100, Interval(0.0, -0.005, 0.01), CostGain(Costs(1, 1), Interval(0.0, -0.03, 0.01), 0.2), None, {}
+    )
 
-    (card,) = make_cards([champion_gate(compared, Margins(0.01, 0.02))])
+    (card,) = make_cards([champion_gate(compared, Margins())])
 
     assert (card["found"], card["limit"]) == ("AUC -0.005, cost -0.030", "at least -0.01 and -0.02")
 

@@ -7,7 +7,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from loan_approval.evaluation.costs import Comparison
+from loan_approval.evaluation.comparison import Comparison, CostGain
+from loan_approval.evaluation.costs import Costs
 from loan_approval.evaluation.intervals import Interval
 from loan_approval.training.cross_validation import CrossValidation, cross_validate
 from loan_approval.training.factory import ModelFactory, factory_names
@@ -96,12 +97,13 @@ def test_confirmation_is_at_its_level_on_noise():
     assert 10 <= passed <= 32  # 20 expected
 
 
-MARGINS = Margins(auc=0.01, cost=0.02)
+MARGINS = Margins()  # 0.01, and a tenth of the champion's cost of 0.2
 FLIPS = {"approved now, denied before": 12, "denied now, approved before": 3}
 
 
-def compared(auc, cost):
-    return Comparison(4000, Interval(*auc), Interval(*cost), FLIPS)
+def compared(auc, cost, before=None):
+    at_before = CostGain(Costs(5, 1), Interval(*before), 0.2) if before else None
+    return Comparison(4000, Interval(*auc), CostGain(Costs(1, 1), Interval(*cost), 0.2), at_before, FLIPS)
 
 
 EQUAL = (0.0, -0.005, 0.005)
@@ -156,6 +158,23 @@ def test_an_interval_too_wide_to_tell_is_said_to_be_of_too_few_rows():
     gate = champion_gate(compared((0.0, -0.05, 0.05), (0.0, -0.05, 0.05)), MARGINS)
     assert not gate.passed
     assert "4,000 test rows are too few to tell AUC and cost saved an application" in gate.words
+    assert "it would take about 100,000" in gate.words  # 25 times as many: the interval is to reach 0.01 and not 0.05
+
+
+def test_the_candidates_own_costs_alone_do_not_judge_it():
+    words = champion_gate(compared(EQUAL, EQUAL, before=(-0.032, -0.04, -0.021)), MARGINS)
+    assert not words.passed
+    assert "at production's own costs: worse than production" in words.words
+    assert "a change of policy" in words.words
+    assert champion_gate(compared(EQUAL, EQUAL, before=EQUAL), MARGINS).passed
+
+
+@pytest.mark.parametrize("margins", [Margins(auc=1.0), Margins(cost=0.5)])
+def test_wider_margins_than_the_projects_pass_nothing(margins):
+    gate = champion_gate(compared(EQUAL, EQUAL), margins)
+    assert not gate.passed
+    assert "pass by a recorded force alone" in gate.words
+    assert champion_gate(compared(EQUAL, EQUAL), Margins(auc=0.005, cost=0.05)).passed
 
 
 def test_flips_are_told_by_direction_in_words_and_numbers():

@@ -180,8 +180,9 @@ def _finish(plot: Any) -> None:
     plot.background_fill_color = plot.border_fill_color = None
     plot.outline_line_color, plot.grid.grid_line_alpha = None, 0.4
     if plot.legend:
-        plot.legend.border_line_color = None
-        plot.legend.label_text_font_size, plot.legend.background_fill_alpha = "11px", 0.6
-        plot.legend.click_policy = "hide"
-        plot.height += 22 * len(plot.legend[0].items)
-        plot.add_layout(plot.legend[0], "below")  # so that it covers nothing
+        legend = plot.legend[0]
+        legend.border_line_color, legend.background_fill_color = None, None
+        legend.label_text_font_size, legend.click_policy = "11px", "hide"
+        plot.center = [each for each in plot.center if each is not legend]
+        plot.add_layout(legend, "below")  # so that it covers nothing
+        plot.height += 22 * len(legend.items)

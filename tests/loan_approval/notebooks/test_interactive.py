@@ -89,6 +89,14 @@ def test_names_stand_beside_their_bars() -> None:
     assert "Income" in json.dumps(document)
 
 
+def test_a_legend_stands_once_and_below_the_axes() -> None:
+    (plot,) = named(drawn(plot_roc({"model": (Y, P)}, "test")), "Figure")
+
+    assert [named(plot[place], "Legend") != [] for place in ("below", "center")] == [True, False]
+    assert len(named(plot, "Legend")) == 1
+    assert [each for each in plot["center"] if each.keys() == {"id"}] == []  # a reference to the one below
+
+
 def test_names_that_were_set_at_places_stand_there_too() -> None:
     figure, axes = make_axes("Places")
     axes.plot([0, 1], [0, 1], "o", alpha=0.25)

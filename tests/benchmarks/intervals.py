@@ -14,7 +14,7 @@ from loan_approval.evaluation.auc import auc_interval
 from loan_approval.evaluation.comparison import cost_saved
 from loan_approval.evaluation.costs import Costs
 from loan_approval.evaluation.intervals import wilson_interval
-from loan_approval.evaluation.ranking import ks_interval
+from loan_approval.evaluation.ranking import distance_at
 from loan_approval.evaluation.rates import judge_four_fifths, rate_difference, rate_ratio
 
 SIMULATED_AUCS = [
@@ -80,11 +80,11 @@ def _draw_rates(rows: int, rates: tuple[float, ...], number: int) -> list[tuple[
     return [(int(count), rows) for count in np.random.default_rng([number, rows]).binomial(rows, rates)]
 
 
-def cover_ks(rows: int, number: int) -> bool:
-    """Return whether the interval covers the KS distance of y = 1 with probability p, p uniform, which is 0.5."""
+def cover_distance(rows: int, number: int) -> bool:
+    """Return whether the interval covers the KS distance at 0.5 of y = 1 with probability p, p uniform: 0.5."""
     rng = np.random.default_rng([number, rows])
     p = rng.random(rows)
-    found = ks_interval((rng.random(rows) < p).astype(int), p, number)
+    found = distance_at((rng.random(rows) < p).astype(int), p, 0.5)
     return found.low <= 0.5 <= found.high
 
 
@@ -96,7 +96,6 @@ def cover_share(rows: int, share: float, number: int) -> bool:
 
 def simulate(simulations: int) -> Iterator[str]:
     """Yield the lines of the table."""
-    few = max(20, simulations // 10)
     covers: list[tuple[object, ...]] = []
     for cell in SIMULATED_AUCS:
         covers.append(("AUC", *cell, simulations, partial(cover_auc, *cell)))
@@ -104,7 +103,7 @@ def simulate(simulations: int) -> Iterator[str]:
         covers.append(("AUC, rarer label twice as spread", *cell, simulations, wide))
         covers.append(("AUC, rows 1 to 3 times", *cell, simulations, partial(cover_copied_auc, *cell)))
     for rows in (60, 200, 1000):
-        covers.append(("KS", rows, 0.5, 0.5, few, partial(cover_ks, rows)))
+        covers.append(("KS distance at a given score", rows, 0.5, 0.5, simulations, partial(cover_distance, rows)))
         covers.append(("share", rows, "", 0.05, simulations, partial(cover_share, rows, 0.05)))
     for rows, rate, reference in RATES:
         cell = (rows, rate, reference)
@@ -126,7 +125,7 @@ def simulate(simulations: int) -> Iterator[str]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--simulations", type=int, default=1000, help="of each row; a tenth where one takes long")
+    parser.add_argument("--simulations", type=int, default=1000, help="of each row")
     options = parser.parse_args()
     print(f"| {' | '.join(HEAD)} |\n|{' --- |' * len(HEAD)}", flush=True)
     for line in simulate(options.simulations):

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from loan_approval.errors import DataError
-from loan_approval.evaluation.intervals import Interval, bootstrap
+from loan_approval.evaluation.intervals import Interval, effective_rows
+from loan_approval.evaluation.rates import rate_difference
 
 PARTS = 10
 
@@ -36,16 +37,21 @@ def ks(y: np.ndarray, p: np.ndarray) -> tuple[float, float]:
     return float(max(0.0, at_or_below[at])), float(scores[min(at + 1, len(scores) - 1)])
 
 
-def ks_interval(y: np.ndarray, p: np.ndarray, seed: int, groups: np.ndarray | None = None) -> Interval:
-    """Return the KS distance with its 95 % interval; `groups` as in `intervals`. Raises DataError for a single label.
+def distance_at(y: np.ndarray, p: np.ndarray, score: float, groups: np.ndarray | None = None) -> Interval:
+    """Return the difference between the shares of 1s and of 0s from a score upwards, with its 95 % interval.
 
-    A largest difference grows by chance, and resampling adds that growth again: the interval is the basic bootstrap's,
-    which turns the draws about the estimate. Source: Davison and Hinkley, "Bootstrap methods", 1997, 5.2.
+    At the score where other rows part best, this is what KS is worth: KS itself picks the largest of many differences,
+    which chance makes larger still, and no bootstrap tried covered it. `groups` as in `intervals`. Raises DataError for
+    a single label. Source of the interval: `rates.rate_difference`.
     """
-    found = bootstrap(lambda rows: ks(y[rows], p[rows])[0], len(y), seed, groups)
-    if found is None:
+    if not 0 < np.sum(y) < len(y):
         raise DataError(f"{len(y):,} rows without both labels have no KS distance, expected rows of each")
-    return Interval(found.value, max(0.0, 2 * found.value - found.high), min(1.0, 2 * found.value - found.low))
+    groups = np.arange(len(y)) if groups is None else groups
+    rates = []
+    for chosen in (y == 1, y == 0):
+        rows = effective_rows(np.unique(groups[chosen], return_inverse=True)[1])
+        rates.append((float(np.mean(p[chosen] >= score)) * rows, rows))
+    return rate_difference(*rates)
 
 
 def gains_table(y: np.ndarray, p: np.ndarray, parts: int = PARTS) -> pd.DataFrame:

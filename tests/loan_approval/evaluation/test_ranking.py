@@ -6,7 +6,8 @@ from scipy.stats import ks_2samp
 
 from loan_approval.errors import DataError
 from loan_approval.evaluation.intervals import Interval
-from loan_approval.evaluation.ranking import gains_table, gini, ks, ks_interval
+from loan_approval.evaluation.ranking import distance_at, gains_table, gini, ks
+from tests.benchmarks.intervals import cover_distance
 
 RNG = np.random.default_rng(5)
 P = np.round(RNG.random(500), 2)  # with ties
@@ -31,21 +32,28 @@ def test_of_scores_that_say_nothing_ks_is_0_and_of_perfect_ones_1():
     assert np.isnan(ks(np.ones(5), np.arange(5) / 5)[0])
 
 
-def test_the_interval_of_ks_holds_its_estimate_and_a_single_label_is_refused():
-    found = ks_interval(Y, P, seed=1)
-    assert 0 <= found.low <= found.value <= found.high <= 1
+def test_the_distance_at_the_best_score_of_the_same_rows_is_ks():
+    distance, at = ks(Y, P)
+    found = distance_at(Y, P, at)
+    assert found.value == pytest.approx(distance)
+    assert -1 <= found.low < found.value < found.high <= 1
+
+
+def test_copies_of_rows_narrow_no_interval_of_the_distance():
+    again = np.repeat(np.arange(500), 3)
+    once, copied = distance_at(Y, P, 0.5), distance_at(Y[again], P[again], 0.5, again)
+    assert [copied.value, copied.low, copied.high] == pytest.approx([once.value, once.low, once.high])
+
+
+def test_a_single_label_has_no_distance():
     with pytest.raises(DataError, match="5 rows without both labels"):
-        ks_interval(np.ones(5), np.arange(5) / 5, seed=1)
+        distance_at(np.ones(5), np.arange(5) / 5, 0.5)
 
 
-def test_the_interval_of_ks_covers_the_truth_as_often_as_it_says():
-    # y = 1 with probability p, p uniform: the densities are 2p and 2(1 - p), furthest apart at 0.5, by 0.5.
-    rng, covered = np.random.default_rng(11), 0
-    for seed in range(20):
-        p = rng.random(400)
-        found = ks_interval((rng.random(400) < p).astype(int), p, seed)
-        covered += found.low <= 0.5 <= found.high
-    assert covered >= 16  # binomial with 0.95: fewer has a probability of 0.3 %
+@pytest.mark.parametrize("rows", [60, 1000])
+def test_the_interval_of_the_distance_covers_the_truth_as_often_as_it_says(rows):
+    covered = sum(cover_distance(rows, number) for number in range(200))
+    assert covered >= 181  # of 95 %, fewer have a probability of 0.6 %
 
 
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 4)), min_size=1, max_size=60))

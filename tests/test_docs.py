@@ -193,3 +193,16 @@ def test_the_site_is_built_without_a_warning_loads_nothing_from_elsewhere_and_ca
     assert "tutorials/own-data" in index
     module = (tmp_path / "reference/api/serve.contract.html").read_text(encoding="utf-8")
     assert "serve.contract.contract.Contract" in module
+
+
+def test_pre_commit_runs_what_make_lint_runs_and_fetches_nothing():
+    import yaml
+
+    (repository,) = yaml.safe_load(read(".pre-commit-config.yaml"))["repos"]
+    assert repository["repo"] == "local"
+    assert [(hook["entry"], hook["language"]) for hook in repository["hooks"]] == [("make lint", "system")]
+
+
+def test_the_example_of_code_owners_names_paths_that_are_there():
+    lines = [line.split()[0] for line in read(".github/CODEOWNERS.example").splitlines() if not line.startswith("#")]
+    assert [path for path in lines if path != "*" and not (ROOT / path.strip("/")).is_dir()] == []

@@ -1,10 +1,24 @@
 """The command line: with which exit status it ends, and what it says then."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from loan_approval import cli
+from loan_approval.project import ROOT
+from serve import __version__
+
+HEAVY = {"pandas", "sklearn", "mlflow", "matplotlib", "papermill", "nbconvert"}
+RUN = f"""
+import sys
+from loan_approval.cli import main
+try:
+    main(sys.argv[1:])
+finally:
+    print("loaded:", *({HEAVY} & set(sys.modules)))
+"""
 
 
 def test_an_error_of_the_project_is_one_line_and_status_one(tmp_path: Path) -> None:
@@ -32,3 +46,63 @@ def test_a_command_that_is_interrupted_says_so_without_a_traceback(
         cli.main(["simulate", str(tmp_path / "new.csv")])
     assert ended.value.code == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+def run_and_list_imports(*arguments: str) -> tuple[int, str, set[str]]:
+    """Run a command in a process of its own; return its exit code, what it said, and what it loaded of `HEAVY`."""
+    run = subprocess.run([sys.executable, "-c", RUN, *arguments], cwd=ROOT, input="", capture_output=True, text=True)
+    said, _, loaded = run.stdout.rpartition("loaded:")
+    return run.returncode, said + run.stderr, set(loaded.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        ("--help", 0, "Exit codes: 0 done"),
+        ("--version", 0, f"loan-approval {__version__}"),
+        ("train --help", 0, "--model-name"),
+        ("nothing", 2, "invalid choice"),
+        ("promote --versoin 3", 2, "unrecognized arguments"),
+        ("retain --days many", 2, "invalid int value"),
+        ("train -p nothing=3", 1, "no parameter 'nothing'"),
+        ("validate -p seed=many", 1, "seed"),
+        ("check-data -p nothing=3", 1, "no parameter 'nothing'"),
+        *((f"{command} --dataset nothing", 1, "no data set 'nothing'") for command in ("train", "promote", "rollback")),
+        *((f"{command} --dataset nothing", 1, "no data set 'nothing'") for command in ("history", "run", "serve")),
+        *((f"{command} --dataset nothing", 1, "no data set 'nothing'") for command in ("explore", "shadow", "sweep")),
+        ("score in.csv out --dataset nothing", 1, "no data set 'nothing'"),
+        ("data --dataset nothing", 1, "no data set 'nothing'"),
+        ("init mine no.csv --target y", 1, "no.csv: no such file"),
+        ("score no.csv out --model no.onnx", 1, "no.onnx: expected a model file"),
+        ("check-data --csv no.csv", 1, "no.csv: no such file"),
+        ("check-data --reference no.csv", 1, "no.csv: no such file"),
+        ("monitor --outcomes no.csv", 1, "no.csv: no such file"),
+        ("sweep --plan no.toml", 1, "no.toml: no such file"),
+        ("retain --days 3 --log no-log", 1, "no-log: not there, expected the folder of a prediction log"),
+        ("erase --log no-log", 1, "no-log"),
+        ("replay 7 --log no-log", 1, "no-log: no decision '7'"),
+        ("review 7 --log no-log --outcome approve --reason r", 1, "no-log"),
+        ("monitor --log no-log", 1, "no-log: not there, expected the folder of a prediction log"),
+    ],
+)  # fmt: skip
+def test_help_a_wrong_call_and_a_missing_file_load_none_of_the_large_libraries(
+    arguments: str, status: int, words: str
+) -> None:
+    code, said, loaded = run_and_list_imports(*arguments.split())
+    assert words in said
+    assert (code, loaded) == (status, set())
+
+
+def test_an_empty_history_needs_no_mlflow_and_makes_no_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = tmp_path / "mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
+    assert run_and_list_imports("history") == (0, "", set())
+    assert not database.exists()
+
+
+def test_the_installed_command_is_this_program() -> None:
+    command = Path(sys.executable).with_name("loan-approval")
+    told = subprocess.run([command, "--version"], capture_output=True, text=True, check=True).stdout
+    assert told == f"loan-approval {__version__}\n"

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from loan_approval import project
-from loan_approval.commands.parsing import Adder, asks_mlflow, name_value
+from loan_approval.commands.parsing import Adder, asks_mlflow, name_value, require_file
 from loan_approval.errors import DataError
 
 
@@ -47,6 +47,7 @@ def _add_init(add: Adder) -> None:
 
 
 def _init(options: argparse.Namespace) -> None:
+    require_file(options.file)
     from loan_approval.data.datasets import load_dataset
     from loan_approval.data.drafting import draft_data_set
     from loan_approval.data.reading import Form

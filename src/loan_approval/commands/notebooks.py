@@ -4,12 +4,13 @@ import argparse
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec import structs
 
 from loan_approval import project
-from loan_approval.commands.parsing import Adder, add_time_limit, asks_mlflow, name_value, set_options
+from loan_approval.commands.parsing import Adder, add_time_limit, asks_mlflow, name_value, require_file, set_options
 from loan_approval.errors import DataError, SweepError
 from serve.settings import Settings
 
@@ -46,13 +47,20 @@ def _positive(text: str) -> int:
 
 
 def _run_notebook(options: argparse.Namespace) -> None:
-    from loan_approval.pipeline.pipeline import run_step
-
     texts = set_options(options, "dataset", "model_name", "preprocessor_name", "version") | dict(options.parameter)
+    _check_texts(options.notebook, texts)
+    from loan_approval.pipeline.pipeline import run_step  # after what fails at once
+
     result = run_step(options.notebook, texts, project.REPORTS, options.time_limit)
     if result.get("verdict") == "failed":
         reasons = "; ".join(gate["words"] for gate in result["gates"] if not gate["passed"])
         sys.exit(f"{result['name']} version {result['version']} failed: {reasons}")
+
+
+def _check_texts(notebook: str, texts: Mapping[str, str]) -> None:
+    from loan_approval.notebooks.parameters import parse_parameters
+
+    parse_parameters(project.ROOT / "notebooks" / f"{notebook}.ipynb", texts)
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -63,11 +71,14 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _check_data(options: argparse.Namespace) -> None:
-    from loan_approval.data.datasets import dataset_folder, find_csv, load_contract, read_dataset
-    from loan_approval.pipeline.pipeline import run_step
-
+    require_file(options.csv)
+    require_file(options.reference)
     texts = {"dataset": options.dataset, "csv": _from_root(options.csv), "reference_csv": _from_root(options.reference)}
     texts = {name: text for name, text in texts.items() if text} | dict(options.parameter)
+    _check_texts("05_check_data", texts)
+    from loan_approval.data.datasets import dataset_folder, find_csv, load_contract, read_dataset
+    from loan_approval.pipeline.pipeline import run_step  # after what fails at once
+
     result = run_step("05_check_data", texts, project.REPORTS, options.time_limit)
     findings = result["findings"]
     for finding in findings:
@@ -92,6 +103,7 @@ def _from_root(text: str) -> str:
 
 
 def _sweep(options: argparse.Namespace) -> None:
+    require_file(options.plan)
     from loan_approval.data.datasets import dataset_folder
     from loan_approval.notebooks.index import write_index
     from loan_approval.sweep.leaderboard import print_board

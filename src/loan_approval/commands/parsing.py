@@ -3,6 +3,9 @@
 import argparse
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
+
+from loan_approval.errors import DataError
 
 Command = Callable[[argparse.Namespace], None]
 Adder = Callable[..., argparse.ArgumentParser]  # `add_command` with its first argument bound
@@ -49,12 +52,18 @@ def set_options(options: argparse.Namespace, *names: str) -> dict[str, str]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def require_file(path: str | Path | None) -> None:
+    """Raise DataError where a file is named that is not there, before anything slow is imported."""
+    if path and not Path(path).exists():
+        raise DataError(f"{path}: no such file")
+
+
 def asks_mlflow(command: Command) -> Command:
     """Make a command end with one line when MLflow's server fails."""
 
     @wraps(command)
     def run(options: argparse.Namespace) -> None:
-        from loan_approval.registry.tracking_server import plain_errors  # slow to import: it brings MLflow
+        from loan_approval.registry.tracking_server import plain_errors
 
         with plain_errors():
             command(options)

@@ -93,7 +93,7 @@ def _shadow(options: argparse.Namespace) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    from loan_approval.records.reading import prediction_log_folder
+    from loan_approval.records.day_files import prediction_log_folder
     from loan_approval.registry.stores import model_and_store
 
     name, store = model_and_store(options.dataset)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from loan_approval import project
-from loan_approval.commands.parsing import Adder, add_time_limit, asks_mlflow, set_options
+from loan_approval.commands.parsing import Adder, add_time_limit, asks_mlflow, require_file, set_options
 
 
 def add_commands(add: Adder) -> None:
@@ -43,18 +43,19 @@ def add_commands(add: Adder) -> None:
 
 
 def _folder(options: argparse.Namespace) -> Path:
-    from loan_approval.data.datasets import dataset_folder, load_contract
-    from loan_approval.records.reading import prediction_log_folder
+    from loan_approval.data.folders import dataset_folder, load_contract
+    from loan_approval.records.day_files import prediction_log_folder
 
     return options.log or prediction_log_folder(load_contract(dataset_folder(options.dataset)).model_name)
 
 
 def _replay(options: argparse.Namespace) -> None:
     from loan_approval.records.logged_decision import find_decision
-    from loan_approval.records.replay import describe, load_file, replay
-    from loan_approval.registry.stores import model_and_store
 
     line = find_decision(_folder(options), options.decision_id)
+    from loan_approval.records.replay import describe, load_file, replay  # after what fails at once
+    from loan_approval.registry.stores import model_and_store
+
     receipt = replay(line, load_file(line, model_and_store(options.dataset)[1]))
     print(*describe(receipt), sep="\n", flush=True)
     if receipt.differences:
@@ -89,7 +90,11 @@ def _erase(options: argparse.Namespace) -> None:
 
 
 def _monitor(options: argparse.Namespace) -> None:
-    from loan_approval.pipeline.pipeline import run_step
+    from loan_approval.records.day_files import require_log
+
+    require_file(project.ROOT / options.outcomes if options.outcomes else None)
+    require_log(project.ROOT / options.log if options.log else _folder(options))
+    from loan_approval.pipeline.pipeline import run_step  # after what fails at once
 
     texts = set_options(options, "dataset", "log", "begin", "end", "version", "against", "outcomes")
     # The window is in the name of the report's files, so that last month's report stays.

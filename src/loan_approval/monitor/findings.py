@@ -17,7 +17,7 @@ from loan_approval.evaluation.fairness import group_rows
 from loan_approval.evaluation.intervals import wilson_interval
 from loan_approval.evaluation.metrics import MISSING_BAND
 from loan_approval.monitor.window import EARLIER, Window, window_scores
-from loan_approval.records.reading import DECISIONS
+from loan_approval.records.day_files import DECISIONS
 
 ALLOWED_REFUSALS = 0.01  # share of applications refused for one reason that is never a finding
 REFUSALS_WARNING, REFUSALS_SEVERE = 0.02, 0.05

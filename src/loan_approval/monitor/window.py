@@ -11,6 +11,7 @@ from loan_approval.data.datasets import Dataset
 from loan_approval.errors import LogError, ParameterError
 from loan_approval.project import ROOT
 from loan_approval.records import reading
+from loan_approval.records.day_files import prediction_log_folder
 from serve.contract.contract import Contract
 from serve.model.scorer import Scorer
 from serve.store.store import Store
@@ -51,7 +52,7 @@ class Window:
 
 def log_folder(dataset: Dataset, folder: str) -> Path:
     """Return the folder of a prediction log, by default the one that `make serve` writes."""
-    return ROOT / folder if folder else reading.prediction_log_folder(dataset.contract.model_name)
+    return ROOT / folder if folder else prediction_log_folder(dataset.contract.model_name)
 
 
 def load_window(dataset: Dataset, folder: Path, store: Store, begin: str, end: str, version: str) -> Window:

@@ -25,7 +25,7 @@ from loan_approval.notebooks.parameters import parse_parameters
 from loan_approval.notebooks.run import NotebookRun, run_notebook
 from loan_approval.notebooks.summary import time_words, write_summary
 from loan_approval.project import ROOT
-from loan_approval.records.reading import prediction_log_folder
+from loan_approval.records.day_files import prediction_log_folder
 from loan_approval.registry import history, tracking
 from loan_approval.registry.card import standing
 from loan_approval.registry.promotion import ALIAS, promote

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from loan_approval.errors import LogError
-from loan_approval.records.reading import DECISIONS, REVIEWS, day_files, parse_line, split_lines
+from loan_approval.records.day_files import DECISIONS, REVIEWS, day_files, parse_line, split_lines
 from loan_approval.records.rewriting import append_line, changing
 
 OUTCOMES = ("approve", "decline")

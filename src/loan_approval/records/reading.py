@@ -1,13 +1,6 @@
-"""Reads the prediction log that the server writes: decisions, refusals, shadow scores, and people's reviews.
+"""Reads the prediction log into tables: decisions, refusals, shadow scores, and people's reviews."""
 
-<log>/decisions/<YYYY-MM-DD>/<writer>-<NNNNNN>.jsonl    one line for each decision, in the folder of its UTC day
-<log>/shadow/<YYYY-MM-DD>/<writer>-<NNNNNN>.jsonl       one line for each score by a challenger
-<log>/refusals/<YYYY-MM-DD>/<writer>.jsonl              one line for each minute, field and kind of fault: a count
-<log>/reviews.jsonl                                     one line for each review
-"""
-
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
@@ -19,12 +12,9 @@ import pyarrow as pa
 from pyarrow.json import ParseOptions, ReadOptions, read_json
 
 from loan_approval.errors import LogError
-from loan_approval.project import ROOT
-from serve import strict_json
+from loan_approval.records.day_files import DECISIONS, REFUSALS, REVIEWS, SHADOW, day_files, parse_line, split_lines
 from serve.contract.contract import Contract
-from serve.errors import JSONError
 
-DECISIONS, REFUSALS, SHADOW, REVIEWS = "decisions", "refusals", "shadow", "reviews.jsonl"
 BLOCK = 2**22  # bytes that one thread parses; longer than any line
 _TYPES = {  # of the fields that are not text
     **dict.fromkeys(("probability", "champion_probability", "latency_ms"), pa.float64()),
@@ -101,46 +91,6 @@ def require_rows(lines: Lines, folder: Path, begin: datetime | None = None, end:
 def as_utc(time: datetime | None) -> pd.Timestamp | None:
     """Return a time in UTC; a time without a zone is UTC already."""
     return None if time is None else pd.Timestamp(time if time.tzinfo else time.replace(tzinfo=UTC)).tz_convert("UTC")
-
-
-def day_files(folder: Path, first: str = "", last: str = "9999") -> Iterator[Path]:
-    """Yield the files of the days first to last (YYYY-MM-DD), in order; other names are ignored."""
-    for day in sorted(folder.glob("????-??-??")):
-        if first <= day.name <= last:
-            yield from sorted(day.glob("*.jsonl"))
-
-
-def split_lines(path: Path) -> tuple[list[bytes], bytes]:
-    """Return the lines of a file, without their newlines, and its torn last line, or b"". A missing file has no lines.
-
-    A last line that lacks only its newline is whole: the decision was made. Raises LogError.
-    """
-    try:
-        *lines, rest = path.read_bytes().split(b"\n")
-    except FileNotFoundError:  # the file may have been removed since its folder was listed
-        return [], b""
-    except OSError as err:
-        raise LogError(f"{path}: can't be read: {err.strerror}") from err
-    return ([*lines, rest], b"") if rest and parse_line(rest) is not None else (lines, rest)
-
-
-def parse_line(line: bytes) -> dict[str, Any] | None:
-    """Return the JSON object of a line, or None if the line is broken."""
-    try:
-        document = strict_json.loads(line)
-    except JSONError:
-        return None
-    return document if isinstance(document, dict) else None
-
-
-def decision_id_of(line: bytes) -> str | None:
-    """Return the decision id in a line, or None if the line is broken."""
-    return (parse_line(line) or {}).get("decision_id")
-
-
-def prediction_log_folder(model_name: str) -> Path:
-    """Return the folder of a model's prediction log: `SERVE_PREDICTION_LOG`, or the one that `make serve` uses."""
-    return Path(os.environ.get("SERVE_PREDICTION_LOG") or ROOT / "predictions" / model_name)
 
 
 def _read_days(folder: Path, kind: str, begin: datetime | None, end: datetime | None) -> Lines:

@@ -20,7 +20,16 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from loan_approval.errors import LogError
-from loan_approval.records.reading import DECISIONS, REFUSALS, REVIEWS, SHADOW, day_files, decision_id_of, split_lines
+from loan_approval.records.day_files import (
+    DECISIONS,
+    REFUSALS,
+    REVIEWS,
+    SHADOW,
+    day_files,
+    decision_id_of,
+    require_log,
+    split_lines,
+)
 from serve.files import flush_folder, write_atomically
 from serve.records.applicant import LONGEST_KEY, SECRET, hash_applicant, is_key, read_secret
 from serve.records.log_file import PRIVATE_FILE
@@ -37,8 +46,7 @@ def changing(folder: Path) -> Iterator[None]:
 
     Raises LogError when the log does not exist, or when any step of the change fails.
     """
-    if not folder.is_dir():
-        raise LogError(f"{folder}: not there, expected the folder of a prediction log (SERVE_PREDICTION_LOG)")
+    require_log(folder)
     try:
         with _open_to_append(folder / ".lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # released when the process ends

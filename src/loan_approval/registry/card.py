@@ -14,10 +14,10 @@ from typing import Any
 from jinja2 import ChainableUndefined, Environment, PackageLoader, Undefined
 from markupsafe import Markup
 
+from loan_approval.registry.history import SHADOW_EVENTS
 from serve.model.scorer import TOLERANCE, Scorer
 
 TABLE_ROWS = 60  # of one table; the whole is in the metadata
-SHADOW_EVENTS = ("shadow", "shadow ended")  # in the history, but no promotions
 MOST_EVENTS = 50  # of the history, the newest
 # The topics of the evidence, with the names under which the card lists missing ones.
 TOPICS = {

@@ -2,15 +2,16 @@
 
 import getpass
 import json
+import re
 import secrets
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
-from mlflow.exceptions import MlflowException
+from loan_approval.registry.tracking_server import connect, mlflow_error, tracking_uri
 
-from loan_approval.registry.card import SHADOW_EVENTS
-from loan_approval.registry.tracking import connect
+SHADOW_EVENTS = ("shadow", "shadow ended")  # in the record, but no promotions
 
 
 def stamp(event: dict[str, str]) -> dict[str, str]:
@@ -26,9 +27,12 @@ def append(name: str, event: Mapping[str, str]) -> None:
 
 def read(name: str) -> list[dict[str, str]]:
     """Return the record of promotions, oldest first."""
+    path = re.fullmatch(r"sqlite:///([\w ./-]+)", tracking_uri())
+    if path and not Path(path[1]).exists():
+        return []  # MLflow would take seconds to make the database
     try:
         tags = connect().get_registered_model(name).tags
-    except MlflowException as err:
+    except mlflow_error() as err:
         if err.error_code == "RESOURCE_DOES_NOT_EXIST":
             return []
         raise

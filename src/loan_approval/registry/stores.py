@@ -15,12 +15,12 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from loan_approval.data.datasets import dataset_folder, load_contract
+from loan_approval.data.folders import dataset_folder, load_contract
 from loan_approval.errors import PromotionError
 from loan_approval.project import ROOT
-from loan_approval.registry.tracking import Version
 from serve.errors import StoreError
 from serve.files import read_regular
+from serve.registry.mlflow_client import Version
 from serve.store.signature import LARGEST_KEY, text_to_sign
 from serve.store.store import Store
 

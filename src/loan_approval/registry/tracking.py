@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,42 +14,25 @@ from matplotlib.figure import Figure
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
-from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
 from sklearn.pipeline import Pipeline
 
 from loan_approval.errors import TrackingError
 from loan_approval.project import platform_state
 from loan_approval.registry import mlflow_model
-from loan_approval.registry.tracking_server import check_reachable, tracking_uri
+from loan_approval.registry.tracking_server import connect, tracking_uri
 from serve.contract.contract import Contract
 from serve.model.scorer import MODEL_FILE
 from serve.registry.mlflow_client import Version
 
 _MODEL = "model"
 _PIPELINE = "pipeline.skops"
-# No progress bar for one small file. Files go through MLflow: its client would fetch them from S3 itself, at an address
-# that may be unknown to this machine, and retry for minutes.
-_CLIENT = {
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
-    "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
-}
 TRUSTED_TYPES = (
     "numpy.dtype",
     "skl2onnx.sklapi.cast_transformer.CastTransformer",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
 )
-
-
-def connect() -> MlflowClient:
-    """Return a client of the tracking server that the environment names. Raises TrackingError when none answers."""
-    check_reachable(tracking_uri())
-    for name, value in _CLIENT.items():
-        os.environ.setdefault(name, value)
-    mlflow.set_tracking_uri(tracking_uri())
-    return MlflowClient()
 
 
 @contextmanager

@@ -11,18 +11,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener, getproxies, proxy_bypass
 
-from mlflow.exceptions import MlflowException
-
 from loan_approval.errors import TrackingError
 from loan_approval.project import ROOT
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 CONNECT_SECONDS = 5.0
 START_LIMIT = 300  # seconds; a start takes 30 to 50 on a busy machine
 LONGEST_REASON = 300  # characters of what MLflow says
 _PORTS = {"http": 80, "https": 443}
+# No progress bar for one small file. Files go through MLflow: its client would fetch them from S3 itself, at an address
+# that may be unknown to this machine, and retry for minutes.
+_CLIENT = {
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
+}
 
 
 def tracking_uri() -> str:
@@ -33,6 +42,17 @@ def tracking_uri() -> str:
 def is_server(uri: str) -> bool:
     """Return whether a tracking address is a server's, which several processes can write to."""
     return urlsplit(uri).scheme in _PORTS
+
+
+def connect() -> "MlflowClient":
+    """Return a client of the tracking server that the environment names. Raises TrackingError when none answers."""
+    check_reachable(tracking_uri())
+    import mlflow  # slow to import
+
+    for name, value in _CLIENT.items():
+        os.environ.setdefault(name, value)
+    mlflow.set_tracking_uri(tracking_uri())
+    return mlflow.MlflowClient()
 
 
 @lru_cache
@@ -49,12 +69,18 @@ def check_reachable(uri: str) -> None:
         raise _unusable(uri, getattr(err, "strerror", None) or str(err)) from err
 
 
+def mlflow_error() -> type[Exception] | tuple[()]:
+    """Return the class of MLflow's errors for an `except`, () where nobody imported MLflow: that takes seconds."""
+    module = sys.modules.get("mlflow.exceptions")
+    return module.MlflowException if module else ()
+
+
 @contextmanager
 def plain_errors() -> Iterator[None]:
     """Turn what MLflow's client raises about a server into a TrackingError of one line."""
     try:
         yield
-    except MlflowException as err:
+    except mlflow_error() as err:
         uri = tracking_uri()
         if not is_server(uri):
             raise

@@ -43,10 +43,13 @@ def test_a_failed_verdict_exits_with_its_reasons(run_step) -> None:
         run_step("validate", verdict="failed", gates=gates, name="m", version="3")
 
 
-def test_paths_of_the_data_check_are_from_the_projects_root(run_step, capsys: pytest.CaptureFixture[str]) -> None:
-    inside = str(project.ROOT / "data/new.csv")
-    calls = run_step("check-data", "--csv", inside, "--reference", "/elsewhere.csv", verdict="sound", findings=[])
-    assert calls[0][1] == {"dataset": "loans", "csv": "data/new.csv", "reference_csv": "/elsewhere.csv"}
+def test_paths_of_the_data_check_are_from_the_projects_root(
+    run_step, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inside, outside = str(project.ROOT / "README.md"), str(tmp_path / "elsewhere.csv")
+    Path(outside).touch()
+    calls = run_step("check-data", "--csv", inside, "--reference", outside, verdict="sound", findings=[])
+    assert calls[0][1] == {"dataset": "loans", "csv": "README.md", "reference_csv": outside}
     assert capsys.readouterr().out == "loans: sound\n"
 
 
@@ -126,7 +129,7 @@ def test_a_failed_trial_fails_the_sweep(sweeps, tmp_path: Path) -> None:
 
 
 def test_a_missing_plan_is_named(sweeps, tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match=r"ParameterError: .*plan\.toml: no such plan"):
+    with pytest.raises(SystemExit, match=r"DataError: .*plan\.toml: no such file"):
         cli.main(["sweep", "--plan", str(tmp_path / "plan.toml")])
 
 

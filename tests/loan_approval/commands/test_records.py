@@ -72,8 +72,9 @@ def test_a_replay_that_differs_exits_with_what_differs(
 
 
 def test_the_window_names_the_report_and_only_set_options_are_passed(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setenv("SERVE_PREDICTION_LOG", str(tmp_path))
     calls = []
     result = {"words": ["all is well"], "verdict": "none"}
     monkeypatch.setattr("loan_approval.pipeline.pipeline.run_step", lambda *called: calls.append(called) or result)
@@ -84,7 +85,8 @@ def test_the_window_names_the_report_and_only_set_options_are_passed(
     assert capsys.readouterr().out == "all is well\n"
 
 
-def test_severe_drift_exits_with_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_severe_drift_exits_with_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SERVE_PREDICTION_LOG", str(tmp_path))
     result = {"words": ["Age has drifted"], "verdict": "severe"}
     monkeypatch.setattr("loan_approval.pipeline.pipeline.run_step", lambda *_: result)
     with pytest.raises(SystemExit, match="severe drift"):

@@ -119,7 +119,8 @@ def simulate(simulations: int) -> Iterator[str]:
     for name, rows, share, truth, times, cover in covers:
         covered = sum(cover(number) for number in range(times))
         low, high = wilson_interval(covered, times)
-        yield f"| {name} | {rows:,} | {share} | {truth} | {times:,} | {covered / times:.1%} [{low:.1%}, {high:.1%}] |"
+        found = f"{covered / times:.1%} [{low:.1%}, {high:.1%}]"
+        yield f"| {name} | {rows:,} | {share} | {truth:.3g} | {times:,} | {found} |"
 
 
 def main() -> None:

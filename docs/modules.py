@@ -52,6 +52,7 @@ def _escape_paragraph(text: str) -> str:
         return "::\n\n" + "\n".join(f"   {line}" for line in text.splitlines())
     pieces = re.split(r"(`+[^`]+`+)", text)
     pieces[::2] = [re.sub(r"([*|_\\<])", r"\\\1", piece) for piece in pieces[::2]]
-    pieces[1::2] = [f"``{piece.strip('`')}``" for piece in pieces[1::2]]
+    code = [" ".join(piece.strip("`").split()) for piece in pieces[1::2]]  # it may run over a line
+    pieces[1::2] = [f"``{piece}``" for piece in code]
     joined = "\\ ".join(pieces).replace("\n\\ ", "\n").replace("\\ \n", "\n")
     return "\n".join(f"| {line.strip()}" for line in joined.splitlines() if line.strip())

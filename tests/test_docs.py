@@ -206,3 +206,9 @@ def test_pre_commit_runs_what_make_lint_runs_and_fetches_nothing():
 def test_the_example_of_code_owners_names_paths_that_are_there():
     lines = [line.split()[0] for line in read(".github/CODEOWNERS.example").splitlines() if not line.startswith("#")]
     assert [path for path in lines if path != "*" and not (ROOT / path.strip("/")).is_dir()] == []
+
+
+def test_code_in_a_docstring_that_runs_over_a_line_stays_one_piece_of_code(parts):
+    lines = ["Coverage: `make", "bench-intervals`. A star * and a name_ are text."]
+    parts.escape(lines)
+    assert lines[0].endswith("``make bench-intervals``\\ . A star \\* and a name\\_ are text.")

@@ -88,7 +88,7 @@ def test_a_figure_is_drawn_for_the_mouse_in_place_of_its_still(page: Page) -> No
     page.wait_for_selector(DRAWN)
     still = page.locator(".la-still")
     assert not still.is_visible()
-    lines = page.locator(".plot .bk-Figure svg").first
+    lines = page.locator(".plot .bk-Figure canvas").first
     lines.wait_for()
     assert 150 < page.locator(".plot").bounding_box()["height"] < 550  # as high as the still and its legend
     page.emulate_media(media="print")

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from serve.contract.feature import Fault, Feature
+from serve.contract.feature import LANGUAGES, Fault, Feature, translate
 from serve.contract.rules import FORMAT, contract_problems
 from serve.errors import ApplicationError, ContractError
 
@@ -26,17 +26,16 @@ BY_VALUES, BY_ROW = "values", "row"  # what may decide a row's split, beside the
 
 @dataclass(frozen=True)
 class Target:
-    """`labels` maps a cell of the target column to the text for clients; `positive` is the cell of code 1."""
+    """`labels` maps a cell of the target column to the text for clients; `positive` is the cell of code 1.
+
+    words: for readers in place of these texts, by language.
+    """
 
     name: str
     meaning: str
     positive: str
     labels: dict[str, str]
-
-    @property
-    def approved(self) -> str:
-        """The label of code 1."""
-        return self.labels[self.positive]
+    words: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def encode(self, cell: str) -> float:
         """Return 1.0 for the positive label and 0.0 for the other. Raises Fault."""
@@ -105,7 +104,8 @@ class Contract:
         default = asdict(Feature("", ""))
         declared = map(asdict, (*self.features, *self.refused))
         features = [{key: value for key, value in each.items() if value != default[key]} for each in declared]
-        document = {key: getattr(self, key) for key in _TOP} | {"target": asdict(self.target), "feature": features}
+        target = {key: value for key, value in asdict(self.target).items() if value or key != "words"}
+        document = {key: getattr(self, key) for key in _TOP} | {"target": target, "feature": features}
         document |= {"source": dict(self.source)} if self.source else {}
         return document | ({"split": {"by": self.split_by}} if self.split_by != BY_VALUES else {})
 
@@ -146,6 +146,10 @@ class Contract:
     def label(self, code: int) -> str:
         """Return the label of a code, 1 or 0."""
         return next(label for cell, label in self.target.labels.items() if (cell == self.target.positive) == bool(code))
+
+    def label_text(self, code: int, language: str = LANGUAGES[0]) -> str:
+        """Return the words for the label of a code in a language, as `translate` does."""
+        return translate(self.target.words, self.label(code), language)
 
     def encode(self, application: object) -> np.ndarray:
         """Return (1, F) float64 for one application; absent is null. Raises ApplicationError with every problem."""

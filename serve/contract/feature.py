@@ -17,6 +17,14 @@ LANGUAGES = ("en", "pt")  # the first one is the default
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
+def translate(words: Mapping[str, Mapping[str, str]], text: str, language: str) -> str:
+    """Return the words for a text in a language, else in the default one, else the text itself.
+
+    words: of a feature or of the target, by language and text.
+    """
+    return next((words[each][text] for each in (language, LANGUAGES[0]) if text in words.get(each, ())), text)
+
+
 class Fault(ValueError):
     """A value breaks the contract: `kind` names the fault, `expected` a right value.
 
@@ -36,7 +44,7 @@ class Feature:
     other: the one of them that stands for any text which is none of them; without it such a text is refused.
     use: score, monitor (accepted and logged, never scored) or refuse (an application that has it is refused).
     direction: +1, -1 or 0, how the feature may move the score.   elderly_from: marks an age; from this value on
-    Regulation B (12 CFR 1002.2(o): 62) calls an applicant elderly.
+    Regulation B (12 CFR 1002.2(o): 62) calls an applicant elderly.   words: of unit and values, by language.
     """
 
     name: str
@@ -54,6 +62,7 @@ class Feature:
     actionable: bool = False
     example: Any = None
     reason: dict[str, str] = field(default_factory=dict)
+    words: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> "Feature":
@@ -79,6 +88,14 @@ class Feature:
     def title(self, language: str) -> str:
         """Return the contract's words for this feature in a language, else in the default one, else its name."""
         return self.reason.get(language) or self.reason.get(LANGUAGES[0]) or self.name
+
+    def say(self, text: str, language: str) -> str:
+        """Return the contract's words for the unit or a value in a language, as `translate` does."""
+        return translate(self.words, text, language)
+
+    def title_with_unit(self, language: str) -> str:
+        """Return the title, and in brackets the unit if there is one."""
+        return self.title(language) + (f" ({self.say(self.unit, language)})" if self.unit else "")
 
     @cached_property
     def expected(self) -> str:

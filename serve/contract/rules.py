@@ -1,10 +1,10 @@
 """The rules of a contract document; the result is a list of every problem."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from serve.contract.feature import Fault, Feature
+from serve.contract.feature import LANGUAGES, Fault, Feature
 
 FORMAT = 1
 TYPES = ("number", "integer", "category")
@@ -26,11 +26,13 @@ _SOURCE = {
 }
 _SPLIT = {"by": "text"}
 _TARGET = {"name": "text", "meaning": "text", "positive": "text or a whole number", "labels": "a table"}
+_WORDS = {"words": "a table"}
 _FEATURE = {
     **dict.fromkeys(("name", "type", "unit", "use", "other"), "text"),
     **dict.fromkeys(("min", "max", "elderly_from"), "a number"),
     **dict.fromkeys(("missing", "protected", "actionable"), "true or false"),
     **{"values": "a list", "reason": "a table", "direction": "a whole number", "example": "text or a number"},
+    **_WORDS,
 }
 
 
@@ -86,7 +88,7 @@ def _are_texts(values: Any) -> bool:
 
 
 def _target_problems(target: Any) -> list[str]:
-    if problems := _shape_problems(target, _TARGET, _TARGET, "target."):
+    if problems := _shape_problems(target, _TARGET | _WORDS, _TARGET, "target."):
         return problems
     if target["meaning"] not in MEANINGS:
         problems.append(f"target.meaning: expected {' or '.join(MEANINGS)}")
@@ -97,6 +99,26 @@ def _target_problems(target: Any) -> list[str]:
         problems.append("target.labels: expected two different texts")
     elif str(target["positive"]) not in labels:
         problems.append(f"target.positive: expected one of {', '.join(labels)}")
+    else:
+        problems += [f"target.{problem}" for problem in _words_problems(target, list(labels.values()))]
+    return problems
+
+
+def _words_problems(table: Mapping[str, Any], texts: Collection[str]) -> list[str]:
+    """Return what is wrong with the words of a table; texts: those that it may have words for."""
+    problems = []
+    for language, words in (table.get("words") or {}).items():
+        where = f"words.{language}"
+        if language not in LANGUAGES:
+            problems.append(f"{where}: expected {' or '.join(LANGUAGES)}")
+        elif not isinstance(words, Mapping) or not all(
+            isinstance(each, str) and each.strip() for each in words.values()
+        ):
+            problems.append(f"{where}: expected text = its words, for each text")
+        elif unknown := [text for text in words if text not in texts]:
+            problems += [f"{where}: no words are needed for {text!r}, expected {', '.join(texts)}" for text in unknown]
+        elif len({words.get(text, text) for text in texts}) < len(set(texts)):
+            problems.append(f"{where}: the same words stand for two texts")
     return problems
 
 
@@ -123,6 +145,8 @@ def _feature_problems(feature: Any, number: int) -> list[str]:
     else:
         problems += _category_problems(feature) if type_ == "category" else _number_problems(feature)
     if not problems:
+        texts = [*(feature.get("values") or ()), *filter(None, [feature.get("unit")])]
+        problems += _words_problems(feature, texts)
         try:
             Feature.from_dict(feature).encode(feature["example"])
         except Fault as fault:

@@ -46,7 +46,10 @@ class Counterfactual:
     def text(self, language: str) -> str:
         """Return the change in words."""
         texts = _TEXTS[language]
-        value = texts["or"].join(self.value) if self.claim == "one_of" else write_number(self.value, language)
+        if self.claim == "one_of":
+            value = texts["or"].join(self.feature.say(name, language) for name in self.value)
+        else:
+            value = write_number(self.value, language)
         return texts[self.claim].format(self.feature.title(language), value) + texts["rest"]
 
     def to_dict(self, write: Callable[[Callable[[str], str]], Any]) -> dict[str, Any]:

@@ -124,7 +124,7 @@ def findings(dataset: Dataset) -> list[str]:
     approved = np.mean(dataset.y[dataset.splits != "test"])
     counts = ", ".join(f"{int(np.sum(dataset.splits == split)):,} {split}" for split in SPLITS)
     return [
-        f"{len(dataset.y):,} applications, {approved:.1%} of train and calibrate {dataset.contract.target.approved}; "
+        f"{len(dataset.y):,} applications, {approved:.1%} of train and calibrate {dataset.contract.label_text(1)}; "
         f"{counts} rows.",
         f"Missing: {', '.join(gaps)}." if gaps else "Nothing is missing.",
         f"Features that rank with AUC {STRONG_AUC} or more by themselves: {', '.join(strong) or 'none'}.",

@@ -127,11 +127,11 @@ def describe_interaction(interaction: Interaction) -> str:
 
 
 def _write(feature: Feature, value: float) -> str:
-    return feature.values[int(value)] if feature.is_category else f"{value:,.6g}"
+    return feature.say(feature.values[int(value)], "en") if feature.is_category else f"{value:,.6g}"
 
 
 def _name(feature: Feature) -> str:
-    return feature.title("en") + (f" ({feature.unit})" if feature.unit else "")
+    return feature.title_with_unit("en")
 
 
 def _name_ticks(axes: Axes, feature: Feature, side: str) -> None:
@@ -139,7 +139,7 @@ def _name_ticks(axes: Axes, feature: Feature, side: str) -> None:
         set_ticks = axes.set_xticks if side == "x" else axes.set_yticks
         set_ticks(
             range(len(feature.values)),
-            [value[:18] for value in feature.values],
+            [feature.say(value, "en")[:18] for value in feature.values],
             fontsize=7,
             rotation=30 if side == "x" else 0,
         )

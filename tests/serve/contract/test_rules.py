@@ -94,6 +94,27 @@ def test_only_a_table_is_a_contract(document):
         ("home", {"elderly_from": 62}, "home.elderly_from: a category has none"),
         ("home", {"min": 0}, "home.min: a category has none"),
         ("home", {"example": "boat"}, "home.example: unknown category"),
+        ("home", {"words": "próprio"}, "home.words: expected a table"),
+        ("home", {"words": {"fr": {"own": "à soi"}}}, "home.words.fr: expected en or pt"),
+        ("home", {"words": {"pt": "próprio"}}, "home.words.pt: expected text = its words"),
+        ("home", {"words": {"pt": {"own": " "}}}, "home.words.pt: expected text = its words"),
+        (
+            "home",
+            {"words": {"pt": {"owm": "próprio"}}},
+            "home.words.pt: no words are needed for 'owm', expected own, rent",
+        ),
+        ("home", {"words": {"pt": {"own": "rent"}}}, "home.words.pt: the same words stand for two texts"),
+        ("age", {"words": {"pt": {"years": "anos"}}}, "age.words.pt: no words are needed for 'years'"),
+        (
+            "target",
+            {"words": {"en": {"1": "Repaid"}}},
+            "target.words.en: no words are needed for '1', expected Yes, No",
+        ),
+        (
+            "target",
+            {"words": {"pt": {"Yes": "Sim", "No": "Sim"}}},
+            "target.words.pt: the same words stand for two texts",
+        ),
     ],
 )
 def test_a_broken_rule_is_named_with_its_place(table, changes, problem):
@@ -177,3 +198,9 @@ def test_a_source_is_held_to_its_keys(source, problem):
 )
 def test_other_is_one_of_the_values(keys, problem):
     assert contract_problems(RIGHT | {"feature": [{"name": "x", **keys}]}) == [problem]
+
+
+def test_labels_units_and_values_may_have_words_in_each_language():
+    words = {"en": {"own": "Own home"}, "pt": {"own": "próprio", "rent": "alugado", "years": "anos"}}
+    assert problems_with("home", words=words, unit="years") == []
+    assert problems_with("target", words={"pt": {"Yes": "Sim"}}) == []

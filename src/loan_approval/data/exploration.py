@@ -31,6 +31,13 @@ def describe_columns(dataset: Dataset) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["feature", "use", "unit", "allowed", "in the data", "missing %"])
 
 
+def columns_left_out(contract: Contract) -> list[dict[str, str]]:
+    """Return each column that is no part of the data set, and why: refused by name, or left out when it was made."""
+    refused = [{"column": feature.name, "why": "the contract refuses it"} for feature in contract.refused]
+    made = contract.source.get("left_out", {})
+    return refused + [{"column": name, "why": why} for name, why in made.items()]
+
+
 def describe_values(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
     """Return one row a feature: known values, mean and quartiles of a number, the most frequent value of a category."""
     rows = []

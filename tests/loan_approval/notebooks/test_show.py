@@ -13,6 +13,8 @@ from loan_approval.notebooks import show
 from loan_approval.notebooks.summary import FIGURE_MIME, HEADER_MIME
 from loan_approval.plots.metrics import plot_roc
 from loan_approval.project import ROOT
+from serve.contract.contract import Target
+from serve.contract.feature import Feature
 
 GATES = [
     {"name": "not_worse", "passed": False, "words": "it is <worse>", "found": "AUC -0.020", "limit": "at least -0.01"},
@@ -118,6 +120,12 @@ def test_no_figure_leaves_its_sentence() -> None:
 
 
 def test_a_feature_without_words_keeps_its_name() -> None:
-    feature = SimpleNamespace(name="apr", title=lambda language: "apr", unit="")
+    assert show.feature_names(SimpleNamespace(features=[Feature("apr", "number")])) == {"apr": "apr"}
 
-    assert show.feature_names(SimpleNamespace(features=[feature])) == {"apr": "apr"}
+
+def test_a_table_shows_labels_and_values_in_the_contracts_english_words() -> None:
+    home = Feature("home", "category", values=("casa",), words={"en": {"casa": "house"}, "pt": {"house": "x"}})
+    target = Target("granted", "repaid", "1", {"1": "Sim", "0": "Não"}, {"en": {"Sim": "Yes"}})
+    contract = SimpleNamespace(features=[home], target=target)
+    rows = [{"what": each} for each in ("casa", "home", "Sim", "Não", "house")]
+    assert show.table(rows, contract=contract).text.split() == ["what", "house", "home", "Yes", "Não", "house"]

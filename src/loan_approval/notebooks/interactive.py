@@ -21,7 +21,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.text import Annotation
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, PercentFormatter
 
-LABEL_WIDTH = 42  # characters of a line that a phone has room for
+LABEL_WIDTH = 34  # characters of a line that a phone has room for
 MOST_POINTS = 400  # of a line: a page has no more pixels to show them on
 _DASHES = {"-": "solid", "--": "dashed", ":": "dotted", "-.": "dashdot"}
 _NO_POINTS = ("None", None, "", " ", "_", "|")  # the last two end an error bar

@@ -46,7 +46,7 @@ def plot_stability(findings: Sequence[Finding], names: Mapping[str, str]) -> Fig
     axes.barh(subjects, [sizes[f.subject] for f in shown], color=colours)
     for bound in (PSI_WARNING, PSI_SEVERE):
         axes.axvline(bound, color="k", linestyle=":", linewidth=0.8)
-    axes.set(xscale="log", xlabel=f"dotted: warning from {PSI_WARNING}, severe from {PSI_SEVERE}")
+    axes.set(xscale="log", xlabel=f"dotted: warning {PSI_WARNING}, severe {PSI_SEVERE}")
     return figure
 
 
@@ -66,7 +66,7 @@ def plot_score_drift(scores: dict[str, tuple[np.ndarray, np.ndarray]]) -> Figure
 
 def plot_months(table: pd.DataFrame, most: int = 5) -> Figure:
     """Return the stability indices by month, of `trends.monthly`: of the columns that moved most."""
-    figure, axes = make_axes("Stability index against the reference, by month", 9.0)
+    figure, axes = make_axes("Stability index against the reference, by month", 7.0)
     x, indices = range(len(table)), table.drop(columns=_NOT_DRAWN)
     for name in indices.max().nlargest(most).index:
         axes.plot(x, indices[name], marker="o", label=name)

@@ -60,8 +60,8 @@ def test_a_figure_of_the_readme_stands_in_the_table_of_measurements() -> None:
 def test_what_the_server_needs_is_named() -> None:
     import tomllib
 
-    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
-    names = {requirement.partition("==")[0] for requirement in groups["serve"]}
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    names = {requirement.partition("==")[0] for requirement in extras["serve"]}
     assert {name for name in names if f"`{name}`" not in README} == set()
 
 

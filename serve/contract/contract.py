@@ -102,9 +102,7 @@ class Contract:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the document that `from_dict` reads, without defaults, so that it is short and stable."""
-        default = asdict(Feature("", ""))
-        declared = map(asdict, (*self.features, *self.refused))
-        features = [{key: value for key, value in each.items() if value != default[key]} for each in declared]
+        features = [feature.to_dict() for feature in (*self.features, *self.refused)]
         document = {key: getattr(self, key) for key in _TOP} | {"target": asdict(self.target), "feature": features}
         document |= {"source": dict(self.source)} if self.source else {}
         return document | ({"split": {"by": self.split_by}} if self.split_by != BY_VALUES else {})

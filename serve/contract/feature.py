@@ -4,13 +4,15 @@ import math
 import re
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from serve.contract.csv_cells import as_floats, read_decimals
+from serve.contract.dates import limits_of, number_of, read_date, write_days
 
 NAN = float("nan")
 LANGUAGES = ("en", "pt")  # the first one is the default
@@ -32,7 +34,9 @@ class Fault(ValueError):
 class Feature:
     """A feature as `contract.toml` declares it.
 
-    min, max: the limits of a number or an integer, in `unit`.   values: of a category, encoded as its index.
+    min, max: the limits of a number or an integer, in `unit`; of a date, those of its number, which follow from
+    range: its first and last day, YYYY-MM-DD.   as_number: a key of `PARTS`, what number stands for a date, `as` in the
+    contract; "days" counts from `since`.   values: of a category, encoded as its index.
     other: the one of them that stands for any text which is none of them; without it such a text is refused.
     use: score, monitor (accepted and logged, never scored) or refuse (an application that has it is refused).
     direction: +1, -1 or 0, how the feature may move the score.   elderly_from: marks an age; from this value on
@@ -43,6 +47,9 @@ class Feature:
     type: str
     min: float | None = None
     max: float | None = None
+    range: tuple[str, ...] = ()
+    as_number: str = ""
+    since: str = ""
     values: tuple[str, ...] = ()
     other: str | None = None
     unit: str = ""
@@ -58,8 +65,20 @@ class Feature:
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> "Feature":
         """Build a feature from its table in a contract document; null means not declared."""
-        declared = {key: value for key, value in document.items() if value is not None}
-        return cls(**declared | {"values": tuple(declared.get("values", ()))})
+        declared = {_FIELDS.get(key, key): value for key, value in document.items() if value is not None}
+        lists = {key: tuple(declared[key]) for key in ("range", "values") if key in declared}
+        feature = cls(**declared | lists)
+        if feature.type != "date":
+            return feature
+        part, since = feature.as_number or "days", feature.since or feature.range[0]
+        low, high = limits_of(*map(read_date, feature.range), part, read_date(since))
+        return replace(feature, min=low, max=high, as_number=part, since=since if part == "days" else "")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the table that `from_dict` reads, without defaults and what follows from other keys."""
+        follows = ("min", "max") if self.type == "date" else ()
+        declared = {key: value for key, value in asdict(self).items() if value != _DEFAULTS[key] and key not in follows}
+        return {_KEYS.get(key, key): value for key, value in declared.items()}
 
     @property
     def scored(self) -> bool:
@@ -70,6 +89,28 @@ class Feature:
     def is_category(self) -> bool:
         """Whether the values are names."""
         return self.type == "category"
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the values are texts that stand for numbers: names or dates."""
+        return self.type in ("category", "date")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the encoded values are whole numbers between limits: integers and dates."""
+        return self.type in ("integer", "date")
+
+    @cached_property
+    def takes_part(self) -> bool:
+        """Whether a date may be given as the number of its part, such as 3 for March."""
+        return self.type == "date" and self.as_number != "days"
+
+    @cached_property
+    def encoded(self) -> "Feature":
+        """This feature with its encoded values as values, as the model sees it: a text's number is an integer."""
+        if self.is_category:
+            return replace(self, type="integer", min=0, max=len(self.values) - 1, values=(), other=None)
+        return replace(self, type="integer", range=(), as_number="", since="") if self.type == "date" else self
 
     @property
     def code(self) -> str:
@@ -85,21 +126,23 @@ class Feature:
         """The text that describes a right value."""
         if self.is_category:
             text = "one of " + ", ".join(self.values) + (" or any other text" if self.other else "")
+        elif self.type == "date":
+            text = f"a date written YYYY-MM-DD from {self.range[0]} to {self.range[1]}"
+            if self.takes_part:
+                text += f", or its {self.as_number} as a whole number from {self.min} to {self.max}"
         else:
             kind = "a whole number" if self.type == "integer" else "a number"
             text = f"{kind} from {_in_digits(self.min)} to {_in_digits(self.max)}"
         return text + (" or null" if self.missing else "")
 
     def encode(self, value: object) -> float:
-        """Return the float64 of one value: NaN when missing, the index of a category. Raises Fault."""
+        """Return the float64 of one value: NaN when missing, the number of a text. Raises Fault."""
         if value is None:
             if self.missing:
                 return NAN
             raise Fault("missing", self.expected)
-        if self.is_category:
-            if value not in self.values:
-                value = self._name_of(value)
-            return float(self.values.index(value))
+        if self.is_text:
+            return self._encode_text(value)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise Fault("not a number", self.expected)
         # The int itself is compared: one of 400 digits has no float64.
@@ -110,6 +153,27 @@ class Feature:
         if self.type == "integer" and value != int(value):
             raise Fault("not a whole number", self.expected)
         return float(value)
+
+    def _encode_text(self, value: object) -> float:
+        if self.is_category:
+            if value not in self.values:
+                value = self._name_of(value)
+            return float(self.values.index(value))
+        try:
+            if self.takes_part and isinstance(value, int | float):
+                return self.encoded.encode(value)
+            number = number_of(read_date(value), self.as_number, self._since)
+        except Fault as fault:
+            raise Fault(fault.kind, self.expected) from None
+        except ValueError:
+            raise Fault("not a date", self.expected) from None
+        if not self.range[0] <= str(value) <= self.range[1]:
+            raise Fault("out of range", self.expected)
+        return float(number)
+
+    @cached_property
+    def _since(self) -> date:
+        return read_date(self.since or self.range[0])
 
     def _name_of(self, value: object) -> str:
         """Return the category that a value means: true and 1 stand for names that are written so. Raises Fault."""
@@ -126,19 +190,27 @@ class Feature:
         return self.other
 
     def decode(self, number: float) -> object:
-        """Return the value that `encode` made this float64 from."""
+        """Return the value that `encode` made this float64 from; of a date's part its number, not the date."""
         if math.isnan(number):
             return None
         if self.is_category:
             return self.values[int(number)]
-        return int(number) if self.type == "integer" else float(number)
+        if self.type == "date" and not self.takes_part:
+            return write_days(number, self._since)
+        return int(number) if self.is_whole else float(number)
+
+    def show(self, number: float) -> str:
+        """Return the text that a person reads for an encoded value, or for a mean of some."""
+        if self.is_category or (self.type == "date" and not self.takes_part):
+            return str(self.decode(round(number)))
+        return f"{number:,.6g}"
 
     def parse(self, cell: str) -> object:
         """Return the value of a CSV cell: None if it is empty, else a float if it is a decimal, else text."""
         cell = cell.strip()
         if not cell:
             return None
-        if not self.is_category and _DECIMAL.fullmatch(cell):
+        if (not self.is_text or self.takes_part) and _DECIMAL.fullmatch(cell):
             return float(cell)
         return cell
 
@@ -147,7 +219,7 @@ class Feature:
 
         The vectorised paths accept only columns without a fault; every other column is judged by `encode`.
         """
-        fast = self._encode_names(values) if self.is_category else self._encode_numbers(values)
+        fast = self._encode_texts(values) if self.is_text else self._encode_numbers(values)
         if fast is not None:
             return fast, {}
         encoded = np.full(len(values), NAN)
@@ -162,12 +234,12 @@ class Feature:
 
     def encode_cells(self, cells: Sequence[str]) -> tuple[np.ndarray, dict[int, Fault]]:
         """Return what `encode_column` does for the values that `parse` makes of CSV cells."""
-        numbers = None if self.is_category else read_decimals(cells)
+        numbers = None if self.is_text else read_decimals(cells)
         if numbers is not None and self._takes(numbers):
             return numbers, {}
         return self.encode_column(list(map(self.parse, cells)))
 
-    def _encode_names(self, values: Sequence[object]) -> np.ndarray | None:
+    def _encode_texts(self, values: Sequence[object]) -> np.ndarray | None:
         if not set(map(type, values)) <= {str, type(None)}:
             return None
         try:
@@ -198,3 +270,8 @@ class Feature:
 
 def _in_digits(limit: float) -> str:
     return str(int(limit)) if limit == int(limit) else repr(limit)
+
+
+_FIELDS = {"as": "as_number"}  # the fields of keys that Python doesn't take as names
+_KEYS = {field: key for key, field in _FIELDS.items()}
+_DEFAULTS = asdict(Feature("", ""))

@@ -23,12 +23,19 @@ export function readFields(fields) {
   const entries = [];
   const faults = new Map();
   for (const field of fields) {
-    const read = field.choices ? { value: chosen(field) } : parseNumber(field.control.value, language);
+    const read = readField(field);
     if (read.whole) faults.set(field.feature.name, () => text("fault_ambiguous", read));
     else if (read.value !== null || !field.monitored) entries.push([field.feature.name, read.value]);
   }
   // fromEntries makes an own property of any name, __proto__ too.
   return faults.size ? { faults } : { application: Object.fromEntries(entries) };
+}
+
+function readField(field) {
+  if (field.choices) return { value: chosen(field) };
+  // A browser gives a date as YYYY-MM-DD in any language, and "" while it is not whole.
+  if (field.feature.type === "date") return { value: field.control.value || null };
+  return parseNumber(field.control.value, language);
 }
 
 function chosen(field) {
@@ -91,12 +98,14 @@ function makeSelect(choices, optional) {
 }
 
 function makeInput(feature) {
+  if (feature.type === "date") return make("input", { type: "date", min: feature.range[0], max: feature.range[1] });
   const inputMode = feature.min < 0 ? "text" : feature.type === "integer" ? "numeric" : "decimal"; // phones: no minus
   return make("input", { type: "text", inputMode, autocomplete: "off", spellcheck: false });
 }
 
 function fill(field, value) {
-  if (!field.choices) field.control.value = value === null ? "" : writeNumber(value, language);
+  const write = field.feature.type === "date" ? String : (number) => writeNumber(number, language);
+  if (!field.choices) field.control.value = value === null ? "" : write(value);
   else field.control.selectedIndex = Math.max(0, field.choices.findIndex((choice) => choice.value === value));
 }
 
@@ -119,7 +128,8 @@ function describe(feature, control, optional) {
   return parts.join(" · ");
 }
 
-function range({ min, max }) {
+function range({ min, max, range: dates }) {
+  if (dates) return { low: dates[0], high: dates[1] };
   return { low: showNumber(min, language), high: showNumber(max, language) };
 }
 

@@ -127,7 +127,7 @@ def describe_interaction(interaction: Interaction) -> str:
 
 
 def _write(feature: Feature, value: float) -> str:
-    return feature.values[int(value)] if feature.is_category else f"{value:,.6g}"
+    return feature.show(value)
 
 
 def _name(feature: Feature) -> str:

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from serve.contract.feature import Fault, Feature
 
 NUMBER = Feature("income", "number", min=-1.5, max=1e6)
+DAY = {"name": "asked", "type": "date", "range": ["2015-01-01", "2026-12-31"], "example": "2020-02-29"}
 AWKWARD = [
+    *("2020-02-29", "2015-01-01", "2014-12-31", "2021-02-29", "31/12/2020", "2020-1-1"),
     *(None, True, False, "", "1", " 1 ", "abc", b"1", [], {}, 1j, math.nan, math.inf, -math.inf, -0.0, 5e-324, 1e308),
     *(10**400, -(10**400), 2**53, 2**53 + 1, 2**63, 2**64, -(2**53) - 1, 0, 1, 10.0, 10.5, 17, 18, 100, 101, 1e6),
     *(
@@ -34,6 +36,8 @@ FEATURES = [
     Feature("age", "integer", min=18, max=100, missing=True),
     Feature("wide", "integer", min=1 - 2**53, max=2**53 - 1, missing=True),
     Feature("home", "category", values=("1", "abc"), missing=True),
+    Feature.from_dict(DAY),
+    Feature.from_dict({**DAY, "as": "month", "missing": True}),
 ]
 
 
@@ -278,3 +282,47 @@ def test_a_category_takes_the_types_of_json_that_its_names_are_written_in(featur
 def test_a_category_takes_nothing_else(feature, value, kind):
     with pytest.raises(Fault, match=kind):
         feature.encode(value)
+
+
+@pytest.mark.parametrize(
+    ("part", "number", "again"),
+    [("days", 1885, "2020-02-29"), ("year", 2020, 2020), ("month", 2, 2), ("weekday", 6, 6)],
+)
+def test_a_date_is_encoded_as_its_contract_says_and_decoded_to_what_encodes_alike(part, number, again):
+    feature = Feature.from_dict({**DAY, "as": part})
+    assert feature.encode("2020-02-29") == number
+    assert feature.decode(number) == again
+    assert feature.encode(again) == number
+    assert feature.min <= number <= feature.max
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        *(("2021-02-29", "not a date"), ("29/02/2020", "not a date"), (737484, "not a date"), (True, "not a date")),
+        *(("2014-12-31", "out of range"), ("2027-01-01", "out of range"), (None, "missing")),
+    ],
+)
+def test_a_date_that_breaks_the_contract_is_refused_with_the_expected_form_and_without_the_value(value, kind):
+    with pytest.raises(Fault) as caught:
+        Feature.from_dict(DAY).encode(value)
+    assert str(caught.value) == f"{kind}, expected a date written YYYY-MM-DD from 2015-01-01 to 2026-12-31"
+
+
+@pytest.mark.parametrize(("value", "kind"), [(0, "out of range"), (13, "out of range"), (1.5, "not a whole number")])
+def test_a_number_that_is_no_part_of_a_date_is_refused(value, kind):
+    with pytest.raises(Fault, match=f"{kind}, expected a date .*, or its month as a whole number from 1 to 12"):
+        Feature.from_dict({**DAY, "as": "month"}).encode(value)
+
+
+def test_the_days_are_counted_from_the_declared_date_so_that_a_wider_range_leaves_them():
+    narrow = Feature.from_dict({**DAY, "since": "2015-01-01"})
+    wide = Feature.from_dict({**DAY, "since": "2015-01-01", "range": ["1990-01-01", "2050-12-31"]})
+    assert narrow.encode("2020-02-29") == wide.encode("2020-02-29")
+    assert wide.encode("1990-01-01") == wide.min < 0
+
+
+@pytest.mark.parametrize("part", ["days", "year", "month", "weekday"])
+def test_a_date_s_table_is_read_as_it_was_written(part):
+    feature = Feature.from_dict({**DAY, "as": part})
+    assert Feature.from_dict(feature.to_dict()) == feature

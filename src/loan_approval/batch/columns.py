@@ -15,6 +15,7 @@ from pyarrow import types
 from loan_approval.errors import DataError
 from serve.contract.contract import Contract
 from serve.contract.feature import Fault, Feature
+from serve.contract.tables import encode_monitored
 
 Faults = dict[int, Fault]  # by row
 WRITTEN = (
@@ -49,7 +50,9 @@ def check_columns(
     features = {feature.name: feature for feature in contract.features}
     for name, kind in columns if where.endswith(".parquet") else ():
         if name in features and not suits(features[name], kind):
-            expected = "text" if features[name].is_category else "integers or floating-point numbers"
+            expected = "integers or floating-point numbers"
+            if features[name].is_text:
+                expected = "text" if features[name].is_category else "text or dates"
             problems.append(f"column {name!r} is {kind}, expected {expected}: {features[name].expected}")
     if problems:
         more = [f"and {len(problems) - MOST_NAMED} more"] if len(problems) > MOST_NAMED else []
@@ -82,13 +85,23 @@ def suits(feature: Feature, kind: pa.DataType) -> bool:
         kind = kind.value_type
     if types.is_null(kind):
         return feature.missing or not feature.scored
-    if feature.is_category:
-        if types.is_boolean(kind):
-            return {"true", "false"} <= {name.casefold() for name in feature.values}
-        if types.is_integer(kind):
-            return any(name.lstrip("-").isdigit() for name in feature.values)
-        return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
-    return types.is_integer(kind) or types.is_floating(kind)
+    if not feature.is_text:
+        return types.is_integer(kind) or types.is_floating(kind)
+    if feature.is_category and types.is_boolean(kind):
+        return {"true", "false"} <= {name.casefold() for name in feature.values}
+    if types.is_integer(kind):
+        return feature.takes_part or any(name.lstrip("-").isdigit() for name in feature.values)
+    return is_text(kind) or (feature.type == "date" and is_day(kind))
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Return whether a column of this type holds texts."""
+    return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+
+
+def is_day(kind: pa.DataType) -> bool:
+    """Return whether a column of this type holds dates, or times that have no zone, whose day is certain."""
+    return types.is_date(kind) or (types.is_timestamp(kind) and kind.tz is None)
 
 
 def encode_arrow(feature: Feature, values: pa.Array, optional: bool = False) -> tuple[np.ndarray, Faults]:
@@ -98,6 +111,10 @@ def encode_arrow(feature: Feature, values: pa.Array, optional: bool = False) -> 
     """
     if types.is_dictionary(values.type):
         values = values.dictionary_decode()
+    if feature.type == "date" and not types.is_null(values.type):
+        if is_day(values.type):
+            values = values.cast(pa.date32(), safe=False).cast(pa.string())
+        return (encode_monitored if optional else Feature.encode_column)(feature, values.to_pylist())
     column = values
     if feature.is_category:  # the index of each text among the feature's values, null for null and for any other text
         column = pc.index_in(values.cast(pa.large_string()), value_set=pa.array(feature.values, pa.large_string()))

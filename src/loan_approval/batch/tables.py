@@ -128,7 +128,7 @@ def _read_by_column(
     if not ends_quotes_with_cells(text) or len(shard.header) == 1:
         return None
     known = [feature for feature in contract.features if feature.name in shard.header]
-    kinds = {feature.name: pa.string() if feature.is_category else pa.float64() for feature in known}
+    kinds = {feature.name: pa.string() if feature.is_text else pa.float64() for feature in known}
     kinds |= dict.fromkeys(keep, pa.string())
     try:
         text.decode()  # Arrow checks only the columns that are read
@@ -146,9 +146,9 @@ def _read_by_column(
         return None
     columns = {name: table.column(name).combine_chunks() for name in kinds}
     X, faults = judge_columns(contract, columns, n)
-    # To Arrow "nan" is a number, and a name between blanks another name.
+    # To Arrow "nan" is a number, and a name or a date between blanks another one.
     fault_kinds = {fault.kind for by_row in faults.values() for fault in by_row.values()}
-    if fault_kinds & {"unknown category", "not a finite number"}:
+    if fault_kinds & {"unknown category", "not a finite number", "not a date"}:
         return None
     return Rows(start, X, faults, [columns[name] for name in keep])
 

@@ -112,7 +112,7 @@ def _check_use(
     names = {feature["name"] for feature in features}
     for name in set(wishes.answers) - wishes.used - names:
         why = f"can't be used ({left_out[name]})" if name in left_out else "no such question"
-        expected = ", ".join(sorted({"positive", "meaning", "codes", "split"} | names))
+        expected = ", ".join(sorted({"positive", "meaning", "codes", "dates", "split"} | names))
         raise DataError(f"--answer {name}={wishes.answers[name]}: {why}, expected one to {expected}")
     if not any(feature.get("use", "score") == "score" for feature in features):
         raise DataError(f"{path}: no column beside {target} that a model could use: {_in_words(left_out)}")
@@ -158,7 +158,7 @@ def _apply_use(name: str, draft: dict[str, Any], wishes: Wishes) -> dict[str, An
     draft = {key: value for key, value in draft.items() if key not in ("question", "comment", "use")}
     if use != "score":
         return draft | {"use": use}
-    if draft.get("protected") and draft["type"] != "category":
+    if draft.get("protected") and draft["type"] in ("number", "integer"):
         return draft | AGE
     return {key: value for key, value in draft.items() if key != "protected"}
 

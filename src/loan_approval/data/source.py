@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import compress, groupby, islice
 from typing import Any
 
+from loan_approval.data.dates import is_notation, read_column
 from loan_approval.data.notation import is_finite_number, read_number
 from loan_approval.errors import DataError
 from serve.contract.contract import Contract
@@ -28,22 +29,28 @@ class Source:
     """The form of a file.
 
     separator: a key of `SEPARATORS`; space stands for any run of blanks.   names: of a file without a header.
-    decimal_comma: columns whose numbers have one.   missing: the cells of each column that mean a missing value.
-    left_out: the reason for each column that is no part of the data set.   drop_unlabelled: rows without a target too.
+    decimal_comma: columns whose numbers have one.   dates: the notation of each column of dates, as in `dates`.
+    missing: the cells of each column that mean a missing value.   left_out: the reason for each column that is no part
+    of the data set.   drop_unlabelled: rows without a target too.
     """
 
     encoding: str = "utf-8"
     separator: str = "comma"
     names: tuple[str, ...] = ()
     decimal_comma: tuple[str, ...] = ()
+    dates: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, Collection[str]] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
     drop_unlabelled: bool = False
 
     @classmethod
     def of(cls, contract: Contract) -> "Source | None":
-        """Return the source that a contract records, None when it records none."""
-        return cls(**contract.source) if contract.source else None
+        """Return the source that a contract records, None when it records none. Raises DataError."""
+        source = cls(**contract.source) if contract.source else None
+        for name, notation in (source.dates if source else {}).items():
+            if not is_notation(notation):
+                raise DataError(f"source.dates.{name}: expected a notation such as DD/MM/YYYY or DD-Mon-YYYY")
+        return source
 
     def to_dict(self) -> dict[str, Any]:
         """Return the table `[source]`; what is empty is left out, so that `of` reads the same."""
@@ -142,7 +149,7 @@ def clean_rows(
     kept = [i for i, name in enumerate(header) if name not in source.left_out]
     markers = [frozenset(source.missing.get(name, ())) for name in header]
     commas = [name in source.decimal_comma for name in header]
-    is_number = [name in numbers for name in header]
+    is_number, dates = [name in numbers for name in header], [source.dates.get(name) for name in header]
     at = header.index(target) if target in header and source.drop_unlabelled else None
     yield [header[i] for i in kept]
     while block := list(islice(lines, BLOCK_ROWS)):
@@ -151,6 +158,7 @@ def clean_rows(
                 yield from rows
                 continue
             columns = [_empty(column, markers[i]) for i, column in enumerate(zip(*rows, strict=True))]
+            columns = [read_column(column, dates[i]) if dates[i] else column for i, column in enumerate(columns)]
             cleaned = [_in_plain_digits(columns[i], commas[i]) if is_number[i] else columns[i] for i in kept]
             labels = columns[at] if at is not None else ()
             made = map(list, zip(*cleaned, strict=True))
@@ -176,7 +184,7 @@ def _plain(cell: str, comma: bool) -> str:
 
 def clean_like_source(lines: Iterator[list[str]], contract: Contract, source: Source) -> Iterator[list[str]]:
     """Yield the clean rows of a file that is written as a contract's source. lines: all its rows."""
-    numbers = {feature.name for feature in contract.features if not feature.is_category}
+    numbers = {feature.name for feature in contract.features if not feature.is_text}
     return clean_rows(lines, source, numbers, contract.target.name)
 
 

@@ -115,3 +115,16 @@ def test_a_given_encoding_is_not_guessed():
     assert decode("é".encode("latin-1"), "latin-1") == ("é", "latin-1")
     with pytest.raises(DataError, match="can't be read as utf-8"):
         decode(b"\xe9", "utf-8")
+
+
+def test_dates_are_written_as_the_clean_data_set_has_them_and_clean_ones_stay():
+    source = Source(dates={"asked": "DD/MM/YYYY"}, missing={"asked": ["n/a"]})
+    rows = [["asked", "x"], ["29/02/2020", "29/02/2020"], ["2020-02-29", "1"], ["31/02/2020", "2"], ["n/a", ""]]
+    cleaned = list(clean_rows(iter(rows), source, (), "y"))
+    assert [row[0] for row in cleaned[1:]] == ["2020-02-29", "2020-02-29", "31/02/2020", ""]
+    assert cleaned[1][1] == "29/02/2020"
+
+
+def test_a_recorded_notation_that_is_none_is_refused(contract):
+    with pytest.raises(DataError, match="source.dates.asked: expected a notation such as DD/MM/YYYY"):
+        Source.of(contract(Source(dates={"asked": "%d/%m/%Y"})))

@@ -36,5 +36,5 @@ def test_a_number_is_within_the_limits_of_its_range(part, low, days, share):
     ],
 )
 def test_only_a_day_that_was_written_year_month_day_is_a_date(text):
-    with pytest.raises(ValueError, match="expected YYYY-MM-DD|out of range|must be in"):
+    with pytest.raises(ValueError, match=r"expected YYYY-MM-DD|out of range|must be in"):
         read_date(text)

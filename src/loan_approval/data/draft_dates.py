@@ -32,10 +32,8 @@ def choose_notations(
     guess, other = ORDERS[::-1] if sure == {"MM"} else ORDERS
     order, question, marked = guess, "", ""
     if doubtful:
-        shown, notation = (
-            _telling(cells[doubtful[0]], notations[doubtful[0]]),
-            notations[doubtful[0]][ORDERS.index(guess)],
-        )
+        first = doubtful[0]
+        shown, notation = _telling(cells[first], notations[first]), notations[first][ORDERS.index(guess)]
         text = IS_IT.format(guess.removesuffix("_first"), ", ".join(doubtful), shown, read_as(shown, notation))
         answer = wishes.answer("dates", text, (guess, other))
         question = "" if answer or len(sure) == 1 else f"{text} {LEFT.format(other)}."

@@ -126,5 +126,5 @@ def test_dates_are_written_as_the_clean_data_set_has_them_and_clean_ones_stay():
 
 
 def test_a_recorded_notation_that_is_none_is_refused(contract):
-    with pytest.raises(DataError, match="source.dates.asked: expected a notation such as DD/MM/YYYY"):
+    with pytest.raises(DataError, match=r"source\.dates\.asked: expected a notation such as DD/MM/YYYY"):
         Source.of(contract(Source(dates={"asked": "%d/%m/%Y"})))

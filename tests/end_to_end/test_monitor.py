@@ -39,6 +39,6 @@ def test_without_decisions_the_earlier_report_stays(loans: Monitored, tmp_path: 
     report = tmp_path / "reports/loans/04_monitor.html"
     report.parent.mkdir(parents=True)
     report.write_text("last month's")
-    with pytest.raises(SystemExit, match="nothing was logged"):
+    with pytest.raises(SystemExit, match="not there, expected the folder of a prediction log"):
         cli.main(["monitor", "--dataset", str(tmp_path / "loans"), "--log", str(loans.log)])
     assert report.read_text() == "last month's"

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from loan_approval.batch.files import InputFile, attempt, open_file
 from loan_approval.data.reading import is_excel, read_excel
-from loan_approval.data.source import SAMPLE, Source, clean_like_source, is_like_source, split_rows
+from loan_approval.data.rows import SAMPLE, number_rows, split_rows
+from loan_approval.data.source import Source, clean_like_source, is_like_source
 from loan_approval.errors import BatchError, DataError
 from serve.contract.contract import Contract
 
@@ -45,7 +46,7 @@ def _with_copy(file: InputFile, path: Path, contract: Contract, keep: Sequence[s
         try:
             with path.open("w", encoding="utf-8", newline="") as copy:
                 csv.writer(copy, lineterminator="\n").writerows(_clean(opened, file, source, contract, like_source))
-        except (csv.Error, UnicodeError, DataError) as err:
+        except (UnicodeError, DataError) as err:
             raise DataError(f"{file.address}: can't be read as the contract's [source] says: {err}") from err
     return replace(file, copy=str(path))
 
@@ -60,5 +61,5 @@ def _clean(
     encoding = "utf-8-sig" if source.encoding == "utf-8" else source.encoding
     text = io.TextIOWrapper(opened, encoding, newline="")
     if like_source:
-        return clean_like_source(split_rows(text, source), contract, source)
-    return csv.reader(text, strict=True)
+        return clean_like_source(split_rows(text, source.separator), contract, source)
+    return number_rows(csv.reader(text, strict=True))

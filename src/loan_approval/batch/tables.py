@@ -5,6 +5,7 @@ any other block is judged cell by cell, as the server judges a CSV body.
 """
 
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from csv import writer
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pyarrow import csv
 from pyarrow import parquet as pq
 
 from loan_approval.batch.columns import Faults, encode_arrow
-from loan_approval.batch.csv_blocks import ends_quotes_with_cells
+from loan_approval.batch.csv_blocks import BLOCK, ends_quotes_with_cells
 from loan_approval.batch.files import attempt, open_file
 from loan_approval.batch.shards import Shard, first_line, open_parquet
 from loan_approval.errors import BatchError, DataError
@@ -114,7 +115,11 @@ def _read_csv(shard: Shard, contract: Contract, keep: Sequence[str]) -> Iterator
         for block in shard.blocks:
             text = attempt(shard.file.address, source.read_at, block.size, block.offset)
             arguments = (shard, text, start, contract, keep, block.rows)
-            rows = _read_by_column(*arguments) or _read_by_cell(*arguments)
+            try:
+                rows = _read_by_column(*arguments) or _read_by_cell(*arguments)
+            except ApplicationError as err:
+                before = attempt(shard.file.address, _count_lines, source, block.offset)
+                raise DataError(f"{shard.file.address}: {_place(err, shard.header, before, text)}") from err
             if len(rows.X) != block.rows:
                 raise DataError(f"{shard.file.address}: has other rows than when the work was planned")
             yield rows
@@ -154,14 +159,10 @@ def _read_by_column(
 
 
 def _read_by_cell(shard: Shard, text: bytes, start: int, contract: Contract, keep: Sequence[str], n: int) -> Rows:
-    """Return the rows of a text, judged cell by cell. Raises DataError."""
+    """Return the rows of a text, judged cell by cell. Raises ApplicationError when it is no CSV."""
     line = io.StringIO()
     writer(line).writerow(shard.header)
-    try:
-        cells = read_cells(line.getvalue().encode() + text)
-    except ApplicationError as err:
-        reason = next(iter(err.fields.values()))
-        raise DataError(f"{shard.file.address}: rows {start:,} to {start + n - 1:,}: {reason}") from err
+    cells = read_cells(line.getvalue().encode() + text)
     at = np.fromiter(cells.rows, np.int64)
     by_name = dict(zip(cells.header, cells.columns, strict=True))
     X = np.full((n, len(contract.scored)), np.nan)
@@ -182,3 +183,17 @@ def _read_by_cell(shard: Shard, text: bytes, start: int, contract: Contract, kee
         texts[at] = [cell or None for cell in by_name[name]]
         kept.append(pa.array(texts, pa.string()))
     return Rows(start, X, {name: by_row for name, by_row in faults.items() if by_row}, kept)
+
+
+def _count_lines(source: pa.NativeFile, end: int) -> int:
+    starts = range(0, end, BLOCK)
+    return sum(source.read_at(min(BLOCK, end - start), start).count(b"\n") for start in starts)
+
+
+def _place(err: ApplicationError, header: Sequence[str], before: int, text: bytes) -> str:
+    """Return what is wrong with a text, and its line or lines in the file. before: how many lines are above the text."""
+    reason = next(iter(err.fields.values()))
+    heading = 1 + sum(name.count("\n") for name in header)  # lines above the text, as it was read
+    placed = re.sub(r"(?<=line )\d+", lambda found: str(int(found[0]) - heading + before), reason)
+    last = before + 1 + text.rstrip(b"\n").count(b"\n")
+    return placed if "line" in reason else f"lines {before + 1:,} to {last:,}: {reason}"

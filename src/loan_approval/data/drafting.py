@@ -13,6 +13,7 @@ from loan_approval.data.draft_feature import AGE, draft_feature
 from loan_approval.data.draft_split import GROUPS, IDENTIFIER, choose_key, draft_split, find_keys
 from loan_approval.data.draft_target import draft_target, drop_unlabelled
 from loan_approval.data.reading import Reading, name_rows, read_file
+from loan_approval.data.rows import Row
 from loan_approval.data.source import Source, clean_rows
 from loan_approval.data.survey import survey
 from loan_approval.data.wishes import USES, Wishes
@@ -51,7 +52,7 @@ def draft_data_set(folder: Path, path: Path, target: str, wishes: Wishes | None 
     keys = find_keys(columns)
     split = choose_key(columns, keys, wishes)
     source, numbers, question = _survey(reading.source, columns, split.get("by", ""), wishes, notes)
-    header, *cleaned = clean_rows(iter([reading.header, *rows]), replace(source, names=()), numbers, target)
+    header, *cleaned = clean_rows(iter(rows), replace(source, names=tuple(reading.header)), numbers, target)
     columns = dict(zip(header, map(list, zip(*cleaned, strict=True)), strict=True))
     spelled = {int(label == target_table["positive"]): label for label in target_table["labels"]}
     columns[target] = [spelled[code] for code in y]
@@ -92,12 +93,12 @@ def _questions(tables: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(f"{table['name']}: {table['question']}" for table in asked if "question" in table)
 
 
-def _drop_unlabelled(reading: Reading, target: str, notes: list[str]) -> tuple[list[list[str]], list[str]]:
+def _drop_unlabelled(reading: Reading, target: str, notes: list[str]) -> tuple[list[Row], list[str]]:
     """Return the rows that have a label, and the cells that mean none. Raises DataError when no row has one."""
     at = reading.header.index(target)
     without = set(drop_unlabelled([row[at] for row in reading.rows]))
     if without:
-        numbers = name_rows([row + 1 + (not reading.source.names) for row in sorted(without)])
+        numbers = name_rows([reading.rows[row].line for row in sorted(without)])
         notes.append(f"{len(without):,} rows have no {target} and are left out: {numbers}")
     if len(without) == len(reading.rows):
         raise DataError(f"no row has a {target}, expected one of two labels in each")

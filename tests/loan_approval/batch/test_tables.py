@@ -145,10 +145,10 @@ def test_random_parquet_is_judged_as_the_server_judges_the_columns(tmp_path, con
     check_alike(path, contract, encode_columns, columns)
 
 
-def test_a_block_that_is_not_utf8_is_refused_with_its_rows(tmp_path, homes_contract):
+def test_a_block_that_is_not_utf8_is_refused_with_its_lines(tmp_path, homes_contract):
     path = tmp_path / "batch.csv"
     path.write_bytes(b"home,amount,children,region\nown,1,1,north\nown,1,1,no\xffrth\n")
-    with pytest.raises(DataError, match="rows 0 to 1: not UTF-8"):
+    with pytest.raises(DataError, match="lines 2 to 3: not UTF-8"):
         judge(path, homes_contract)
 
 
@@ -156,7 +156,7 @@ def test_so_is_one_whose_fault_is_in_a_column_that_nobody_asked_for(tmp_path, ho
     path = tmp_path / "batch.csv"
     path.write_bytes(b"home,amount,children,note\nown,1,1,\xff\n")
     (shard,) = plan_shards(list_inputs(absolute(str(path))), homes_contract, ignore_unknown=True)
-    with pytest.raises(DataError, match="rows 0 to 0: not UTF-8"):
+    with pytest.raises(DataError, match="lines 2 to 2: not UTF-8"):
         list(batch_tables.read_rows(shard, homes_contract, []))
 
 
@@ -196,8 +196,16 @@ def test_a_csv_whose_cells_are_quoted_is_read_by_column(tmp_path, homes_contract
     assert not expected[1]
 
 
-def test_text_after_a_closing_quote_is_refused_with_its_rows(tmp_path, homes_contract):
-    path = tmp_path / "batch.csv"
-    path.write_text('home,amount,children,region\nown,1,1,"north"\nown,1,1,"no"rth\n')
-    with pytest.raises(DataError, match="rows 0 to 1: not a CSV at line 3"):
+@pytest.mark.parametrize(
+    ("last", "message"),
+    [('own,1,1,"no"rth', "batch.csv: not a CSV at line 203"), ("own,1,1,\udcff", "lines 1[0-9]+ to 203: not UTF-8")],
+)
+def test_a_fault_of_a_later_block_is_named_by_its_line_in_the_file(
+    tmp_path, monkeypatch, homes_contract, last, message
+):
+    monkeypatch.setattr(csv_blocks, "BLOCK", 500)
+    path, header = tmp_path / "batch.csv", "home,amount,children,region"
+    text = f'{header}\nown,1,1,"\nnorth"\n' + "own,1,1,north\n" * 199 + last + "\n"
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(DataError, match=message):
         judge(path, homes_contract)

@@ -116,6 +116,14 @@ def test_rows_without_a_label_are_left_out_and_named(draft):
     assert (source["drop_unlabelled"], source["missing"]) == (True, {"Approved": ["NA"]})
 
 
+def test_rows_are_named_by_their_lines_in_the_file(tmp_path):
+    (tmp_path / "mine.csv").write_text(
+        "# c\n\nn,note,t\n" + '1,"a\nb",\n\n2,a,\n' + "3,a,1\n4,b,0\n5,a,1\n6,b,1\n7,a,0\n" * 20
+    )
+    notes = draft_data_set(tmp_path / "mine", tmp_path / "mine.csv", "t").notes
+    assert "2 rows have no t and are left out: rows 4, 7" in notes
+
+
 def test_labels_are_written_in_one_spelling(draft):
     drafted = draft(labels=("Yes", "no", "YES", "No", "Yes", "No"))
     assert {line.rpartition(",")[2] for line in drafted.dataset.read_text().splitlines()[1:]} == {"Yes", "No"}

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from serve.contract.columns import encode_column
 from serve.contract.feature import Fault, Feature
 from serve.contract.rules import FORMAT, contract_problems
 from serve.errors import ApplicationError, ContractError
@@ -208,6 +209,6 @@ class Contract:
         problems = []
         for column, feature in enumerate(features):
             if feature.scored or feature.name in columns:
-                X[:, column], faults = feature.encode_column(columns.get(feature.name, [None] * n))
+                X[:, column], faults = encode_column(feature, columns.get(feature.name, [None] * n))
                 problems += [(row, feature.name, fault) for row, fault in faults.items()]
         return X, problems

@@ -1,6 +1,7 @@
 """Dates as numbers: the days since a fixed date, or a part of the date. Nothing depends on today."""
 
 import re
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 PARTS = {"days": None, "year": None, "month": (1, 12), "weekday": (1, 7)}  # what `as` may say, and its limits if fixed
@@ -14,18 +15,35 @@ def read_date(text: object) -> date:
     return date.fromisoformat(text)
 
 
-def number_of(day: date, part: str, since: date) -> int:
-    """Return a date's days since another, or its year, month (1 to 12) or weekday (1 = Monday to 7)."""
-    if part == "days":
-        return (day - since).days
-    return day.isoweekday() if part == "weekday" else int(getattr(day, part))
+class Dates:
+    """The dates of one feature and their numbers."""
 
+    def __init__(self, days: Sequence[str], part: str, since: str) -> None:
+        """days: the first and the last date.   part: a key of `PARTS`.   since: the date that has 0 days."""
+        self._first, self._last = map(read_date, days)
+        self._part, self._since = part, read_date(since)
 
-def write_days(number: float, since: date) -> str:
-    """Return as YYYY-MM-DD the date that is so many days after another."""
-    return (since + timedelta(days=int(number))).isoformat()
+    @property
+    def limits(self) -> tuple[int, int]:
+        """The least and the largest number."""
+        return PARTS[self._part] or (self._number(self._first), self._number(self._last))
 
+    def encode(self, text: object) -> float:
+        """Return the number of a text YYYY-MM-DD. Raises ValueError that names the kind of fault."""
+        try:
+            day = read_date(text)
+        except ValueError:
+            raise ValueError("not a date") from None
+        if not self._first <= day <= self._last:
+            raise ValueError("out of range")
+        return float(self._number(day))
 
-def limits_of(low: date, high: date, part: str, since: date) -> tuple[int, int]:
-    """Return the least and the largest number of the dates from one to another."""
-    return PARTS[part] or (number_of(low, part, since), number_of(high, part, since))
+    def decode(self, number: float) -> str:
+        """Return as YYYY-MM-DD the date that is so many days after the one with 0 days."""
+        return (self._since + timedelta(days=int(number))).isoformat()
+
+    def _number(self, day: date) -> int:
+        """Return a date's days, or its year, month (1 to 12) or weekday (1 = Monday to 7)."""
+        if self._part == "days":
+            return (day - self._since).days
+        return day.isoweekday() if self._part == "weekday" else int(getattr(day, self._part))

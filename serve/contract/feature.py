@@ -2,17 +2,12 @@
 
 import math
 import re
-import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import date
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
-from serve.contract.csv_cells import as_floats, read_decimals
-from serve.contract.dates import limits_of, number_of, read_date, write_days
+from serve.contract.dates import Dates
 
 NAN = float("nan")
 LANGUAGES = ("en", "pt")  # the first one is the default
@@ -70,9 +65,10 @@ class Feature:
         feature = cls(**declared | lists)
         if feature.type != "date":
             return feature
-        part, since = feature.as_number or "days", feature.since or feature.range[0]
-        low, high = limits_of(*map(read_date, feature.range), part, read_date(since))
-        return replace(feature, min=low, max=high, as_number=part, since=since if part == "days" else "")
+        feature = replace(feature, as_number=feature.as_number or "days")
+        since = "" if feature.takes_part else feature.since or feature.range[0]
+        low, high = feature._dates.limits
+        return replace(feature, min=low, max=high, since=since)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the table that `from_dict` reads, without defaults and what follows from other keys."""
@@ -156,24 +152,17 @@ class Feature:
 
     def _encode_text(self, value: object) -> float:
         if self.is_category:
-            if value not in self.values:
-                value = self._name_of(value)
-            return float(self.values.index(value))
+            return float(self.values.index(value if value in self.values else self._name_of(value)))
         try:
             if self.takes_part and isinstance(value, int | float):
                 return self.encoded.encode(value)
-            number = number_of(read_date(value), self.as_number, self._since)
-        except Fault as fault:
-            raise Fault(fault.kind, self.expected) from None
-        except ValueError:
-            raise Fault("not a date", self.expected) from None
-        if not self.range[0] <= str(value) <= self.range[1]:
-            raise Fault("out of range", self.expected)
-        return float(number)
+            return self._dates.encode(value)
+        except ValueError as err:
+            raise Fault(err.kind if isinstance(err, Fault) else str(err), self.expected) from None
 
     @cached_property
-    def _since(self) -> date:
-        return read_date(self.since or self.range[0])
+    def _dates(self) -> Dates:
+        return Dates(self.range, self.as_number, self.since or self.range[0])
 
     def _name_of(self, value: object) -> str:
         """Return the category that a value means: true and 1 stand for names that are written so. Raises Fault."""
@@ -196,7 +185,7 @@ class Feature:
         if self.is_category:
             return self.values[int(number)]
         if self.type == "date" and not self.takes_part:
-            return write_days(number, self._since)
+            return self._dates.decode(number)
         return int(number) if self.is_whole else float(number)
 
     def show(self, number: float) -> str:
@@ -213,59 +202,6 @@ class Feature:
         if (not self.is_text or self.takes_part) and _DECIMAL.fullmatch(cell):
             return float(cell)
         return cell
-
-    def encode_column(self, values: Sequence[object]) -> tuple[np.ndarray, dict[int, Fault]]:
-        """Return (n,) float64, NaN at a fault, and the fault of each row that has one, in the order of rows.
-
-        The vectorised paths accept only columns without a fault; every other column is judged by `encode`.
-        """
-        fast = self._encode_texts(values) if self.is_text else self._encode_numbers(values)
-        if fast is not None:
-            return fast, {}
-        encoded = np.full(len(values), NAN)
-        faults: dict[int, Fault] = {}
-        kinds: dict[str, Fault] = {}  # rows share one fault of a kind, which holds no frame
-        for row, value in enumerate(values):
-            try:
-                encoded[row] = self.encode(value)
-            except Fault as fault:
-                faults[row] = kinds.setdefault(fault.kind, fault.with_traceback(None))
-        return encoded, faults
-
-    def encode_cells(self, cells: Sequence[str]) -> tuple[np.ndarray, dict[int, Fault]]:
-        """Return what `encode_column` does for the values that `parse` makes of CSV cells."""
-        numbers = None if self.is_text else read_decimals(cells)
-        if numbers is not None and self._takes(numbers):
-            return numbers, {}
-        return self.encode_column(list(map(self.parse, cells)))
-
-    def _encode_texts(self, values: Sequence[object]) -> np.ndarray | None:
-        if not set(map(type, values)) <= {str, type(None)}:
-            return None
-        try:
-            codes = {value: self.encode(value) for value in set(values)}
-        except Fault:
-            return None
-        return np.fromiter(map(codes.__getitem__, values), np.float64, len(values))
-
-    def _encode_numbers(self, values: Sequence[object]) -> np.ndarray | None:
-        kinds = set(map(type, values))
-        if not kinds <= ({int, float, type(None)} if self.missing else {int, float}):
-            return None
-        try:
-            numbers = as_floats(values, type(None) in kinds)
-        except (OverflowError, struct.error):
-            return None
-        absent = np.count_nonzero(np.isnan(numbers))
-        if absent and values.count(None) != absent:
-            return None  # a NaN among the numbers
-        return numbers if self._takes(numbers) else None
-
-    def _takes(self, numbers: np.ndarray) -> bool:
-        """Whether all of (n,) float64 keep the contract; NaN is a missing value."""
-        present = numbers[~np.isnan(numbers)] if self.missing else numbers
-        within = np.all((present >= self.min) & (present <= self.max))
-        return bool(within and (self.type != "integer" or np.all(present == np.trunc(present))))
 
 
 def _in_digits(limit: float) -> str:

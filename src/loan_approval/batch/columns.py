@@ -13,9 +13,9 @@ from pyarrow import compute as pc
 from pyarrow import types
 
 from loan_approval.errors import DataError
+from serve.contract.columns import encode_column, encode_monitored
 from serve.contract.contract import Contract
 from serve.contract.feature import Fault, Feature
-from serve.contract.tables import encode_monitored
 
 Faults = dict[int, Fault]  # by row
 WRITTEN = (
@@ -114,7 +114,7 @@ def encode_arrow(feature: Feature, values: pa.Array, optional: bool = False) -> 
     if feature.type == "date" and not types.is_null(values.type):
         if is_day(values.type):
             values = values.cast(pa.date32(), safe=False).cast(pa.string())
-        return (encode_monitored if optional else Feature.encode_column)(feature, values.to_pylist())
+        return (encode_monitored if optional else encode_column)(feature, values.to_pylist())
     column = values
     if feature.is_category:  # the index of each text among the feature's values, null for null and for any other text
         column = pc.index_in(values.cast(pa.large_string()), value_set=pa.array(feature.values, pa.large_string()))

@@ -20,10 +20,10 @@ from loan_approval.batch.csv_blocks import BLOCK, ends_quotes_with_cells
 from loan_approval.batch.files import attempt, open_file
 from loan_approval.batch.shards import Shard, first_line, open_parquet
 from loan_approval.errors import BatchError, DataError
+from serve.contract.columns import encode_cells, encode_monitored
 from serve.contract.contract import Contract
 from serve.contract.csv_cells import read_cells
 from serve.contract.feature import Fault
-from serve.contract.tables import encode_monitored
 from serve.errors import ApplicationError
 
 BATCH = 32_768  # rows at a time; a multiple of the rows that the scorer takes in one call
@@ -173,7 +173,7 @@ def _read_by_cell(shard: Shard, text: bytes, start: int, contract: Contract, kee
         if feature.name in by_name:
             column = by_name[feature.name]
             if feature.scored:
-                X[at, contract.scored.index(feature)], by_row = feature.encode_cells(column)
+                X[at, contract.scored.index(feature)], by_row = encode_cells(feature, column)
             else:
                 _, by_row = encode_monitored(feature, list(map(feature.parse, column)))
             faults[feature.name] = {int(at[row]): fault for row, fault in by_row.items()}
@@ -191,7 +191,7 @@ def _count_lines(source: pa.NativeFile, end: int) -> int:
 
 
 def _place(err: ApplicationError, header: Sequence[str], before: int, text: bytes) -> str:
-    """Return what is wrong with a text, and its line or lines in the file. before: how many lines are above the text."""
+    """Return what is wrong with a text, and its line or lines in the file. before: the number of lines above it."""
     reason = next(iter(err.fields.values()))
     heading = 1 + sum(name.count("\n") for name in header)  # lines above the text, as it was read
     placed = re.sub(r"(?<=line )\d+", lambda found: str(int(found[0]) - heading + before), reason)

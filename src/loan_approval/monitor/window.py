@@ -12,6 +12,7 @@ from loan_approval.errors import LogError, ParameterError
 from loan_approval.project import ROOT
 from loan_approval.records import reading
 from loan_approval.records.day_files import prediction_log_folder
+from serve.contract.columns import encode_column
 from serve.contract.contract import Contract
 from serve.model.scorer import Scorer
 from serve.store.store import Store
@@ -136,7 +137,7 @@ def _feature_columns(decisions: pd.DataFrame, contract: Contract) -> pd.DataFram
         if feature.scored or (logged in decisions and decisions[logged].notna().any()):
             column = decisions.get(logged, pd.Series(np.nan, decisions.index))
             if feature.type == "date":  # a table of features has its number
-                numbers, _ = feature.encode_column(column.astype(object).where(column.notna(), None).to_list())
+                numbers, _ = encode_column(feature, column.astype(object).where(column.notna(), None).to_list())
                 column = pd.Series(numbers, column.index)
             columns[feature.name] = column.astype(object if feature.is_category else float)
     return pd.DataFrame(columns)

@@ -8,6 +8,7 @@ import pytest
 
 from loan_approval.batch.columns import check_columns, check_keep, encode_arrow
 from loan_approval.errors import DataError
+from serve.contract.columns import encode_column
 from serve.contract.contract import Contract
 from serve.contract.feature import Feature
 
@@ -112,7 +113,7 @@ def test_a_column_to_keep_that_is_not_there_is_named(contract):
 
 
 def check_alike(feature: Feature, column: pa.Array) -> None:
-    expected, faults = feature.encode_column(column.to_pylist())
+    expected, faults = encode_column(feature, column.to_pylist())
     numbers, found = encode_arrow(feature, column)
     np.testing.assert_array_equal(numbers, expected)
     np.testing.assert_array_equal(np.signbit(numbers), np.signbit(expected))

@@ -4,28 +4,39 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve.contract.dates import PARTS, limits_of, number_of, read_date, write_days
+from serve.contract.dates import PARTS, Dates, read_date
 
-SINCE = date(2015, 1, 1)
+SINCE = "2015-01-01"
+EVER = ("0001-01-01", "9999-12-31")
 
 
-@given(st.dates())
+@given(st.dates().map(str))
 def test_the_days_of_a_date_lead_back_to_it(day):
-    assert write_days(number_of(day, "days", SINCE), SINCE) == day.isoformat()
+    dates = Dates(EVER, "days", SINCE)
+    assert dates.decode(dates.encode(day)) == day
 
 
 @pytest.mark.parametrize(
     ("part", "number"), [("days", 1885), ("year", 2020), ("month", 2), ("weekday", 6)], ids=lambda part: str(part)
 )
 def test_a_date_stands_for_its_days_or_a_part(part, number):
-    assert number_of(date(2020, 2, 29), part, SINCE) == number
+    assert Dates(EVER, part, SINCE).encode("2020-02-29") == number
 
 
 @pytest.mark.parametrize("part", PARTS)
 @given(low=st.dates(max_value=date(9000, 1, 1)), days=st.integers(1, 30_000), share=st.floats(0, 1))
 def test_a_number_is_within_the_limits_of_its_range(part, low, days, share):
-    least, largest = limits_of(low, low + timedelta(days), part, SINCE)
-    assert least <= number_of(low + timedelta(int(share * days)), part, SINCE) <= largest
+    dates = Dates((str(low), str(low + timedelta(days))), part, SINCE)
+    least, largest = dates.limits
+    assert least <= dates.encode(str(low + timedelta(int(share * days)))) <= largest
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"), [("2014-12-31", "out of range"), ("2021-01-01", "out of range"), ("2020-02-30", "not a date")]
+)
+def test_a_fault_is_named_by_its_kind(text, kind):
+    with pytest.raises(ValueError, match=f"^{kind}$"):
+        Dates((SINCE, "2020-12-31"), "month", SINCE).encode(text)
 
 
 @pytest.mark.parametrize(

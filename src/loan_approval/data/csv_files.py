@@ -54,7 +54,7 @@ def _read_like_source(path: Path, data: bytes, contract: Contract) -> tuple[Row,
         if is_excel(data):
             lines = iter(read_excel(data)[0])
         elif path.suffix == ".parquet":
-            lines = iter(read_parquet(path))
+            lines = read_parquet(path)
         else:
             lines = split_rows(io.StringIO(decode(data, source.encoding)[0], newline=""), source.separator)
         header, *rows = clean_like_source(lines, contract, source)

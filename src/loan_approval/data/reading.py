@@ -9,7 +9,7 @@ from typing import Any
 
 from loan_approval.data.notation import MARKERS, is_finite_number
 from loan_approval.data.rows import SEPARATORS, Row, decode, find_separator, name_columns, split_rows
-from loan_approval.data.source import Source
+from loan_approval.data.source import BLOCK_ROWS, Source
 from loan_approval.errors import DataError
 
 ROWS_NAMED = 10
@@ -56,7 +56,7 @@ def read_file(path: Path, form: Form) -> Reading:
 
 def _read_rows(path: Path, form: Form) -> tuple[list[Row], Source, list[str]]:
     if path.suffix.casefold() in (".parquet", ".pq"):
-        return read_parquet(path), Source(), ["read as Parquet"]
+        return list(read_parquet(path)), Source(), ["read as Parquet"]
     data = path.read_bytes()
     if is_excel(data):
         rows, sheet = read_excel(data)
@@ -137,18 +137,22 @@ def read_excel(data: bytes) -> tuple[list[Row], str]:
     raise DataError("no sheet has a row")
 
 
-def read_parquet(path: Path) -> list[Row]:
-    """Return the column names and the rows of a Parquet file. Raises DataError."""
+def read_parquet(source: Any) -> Iterator[Row]:
+    """Yield the column names and the rows of a Parquet file, a path or an open file. Raises DataError."""
     import pyarrow as pa
     from pyarrow import parquet
 
+    number = 1
     try:
-        table = parquet.read_table(path)
+        file = parquet.ParquetFile(source)
+        kept = [i for i, name in enumerate(file.schema_arrow.names) if not name.startswith("__index_level_")]
+        yield Row((file.schema_arrow.names[i] for i in kept), number)
+        for batch in file.iter_batches(BLOCK_ROWS):
+            for cells in zip(*(map(_text, batch.column(i).to_pylist()) for i in kept), strict=True):
+                number += 1
+                yield Row(cells, number)
     except pa.ArrowException as err:
         raise DataError(f"not a Parquet file that can be read: {str(err).splitlines()[0]}") from err
-    names = [name for name in table.column_names if not name.startswith("__index_level_")]
-    rows: Iterator[tuple] = zip(*(map(_text, table.column(name).to_pylist()) for name in names), strict=True)
-    return [Row(cells, number) for number, cells in enumerate([names, *rows], 1)]
 
 
 def _text(value: Any) -> str:

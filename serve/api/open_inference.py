@@ -85,7 +85,7 @@ def model_metadata(name: str, version: str | None = None) -> Response:
             "platform": PLATFORM,
             "inputs": [_describe_input(feature) for feature in features],
             "outputs": [{"name": name, "datatype": kind, "shape": [-1]} for name, kind in OUTPUTS.items()],
-            "parameters": {MATRIX: f"FP64 [-1, {len(features)}] in place of all inputs, a category as its index"},
+            "parameters": {MATRIX: f"FP64 [-1, {len(features)}] in place of all inputs, names and dates as numbers"},
         }
     )
 

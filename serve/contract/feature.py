@@ -74,7 +74,7 @@ class Feature:
         """Return the table that `from_dict` reads, without defaults and what follows from other keys."""
         follows = ("min", "max") if self.type == "date" else ()
         declared = {key: value for key, value in asdict(self).items() if value != _DEFAULTS[key] and key not in follows}
-        return {_KEYS.get(key, key): value for key, value in declared.items()}
+        return {KEYS.get(key, key): value for key, value in declared.items()}
 
     @property
     def scored(self) -> bool:
@@ -208,6 +208,6 @@ def _in_digits(limit: float) -> str:
     return str(int(limit)) if limit == int(limit) else repr(limit)
 
 
-_FIELDS = {"as": "as_number"}  # the fields of keys that Python doesn't take as names
-_KEYS = {field: key for key, field in _FIELDS.items()}
+KEYS = {"as_number": "as"}  # the keys in the contract of fields whose names Python doesn't take
+_FIELDS = {key: field for field, key in KEYS.items()}
 _DEFAULTS = asdict(Feature("", ""))

@@ -95,7 +95,8 @@ def _describe_input(feature: Feature) -> dict[str, Any]:
     kind = "INT64" if feature.type == "integer" and not feature.missing else "FP64"  # only floats can be NaN
     limits: dict[str, Any] = {"min": feature.min, "max": feature.max}
     if feature.is_text:
-        kind, limits = "BYTES", {"values": list(feature.values)} if feature.values else {"range": list(feature.range)}
+        kind, lists = "BYTES", {"values": list(feature.values), "range": list(feature.range)}
+        limits = {key: each for key, each in lists.items() if each} or limits
     parameters = limits | {"missing": feature.missing} | ({"unit": feature.unit} if feature.unit else {})
     return {"name": feature.name, "datatype": kind, "shape": [-1, 1], "parameters": parameters}
 

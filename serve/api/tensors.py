@@ -111,7 +111,7 @@ def _encode_matrix(contract: Contract, tensors: Sequence[Tensor]) -> np.ndarray:
 
 
 def _datatypes(feature: Feature) -> tuple[str, ...]:
-    return (*(("BYTES",) if feature.is_text else ()), *(NUMBERS if not feature.is_text or feature.takes_part else ()))
+    return (*(("BYTES",) if feature.is_text else ()), *(NUMBERS if not feature.is_text or feature.takes_number else ()))
 
 
 def _read_tensor(value: object, raw: Raw, where: str) -> Tensor:

@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from itertools import filterfalse, islice
+from itertools import filterfalse, islice, repeat
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from serve.contract.columns import encode_column
+from serve.contract.dates import count_days
 from serve.contract.feature import Fault, Feature
 from serve.contract.rules import FORMAT, contract_problems
 from serve.errors import ApplicationError, ContractError
@@ -130,6 +131,20 @@ class Contract:
         return "" if self.split_by in (BY_VALUES, BY_ROW) else self.split_by
 
     @cached_property
+    def counted(self) -> tuple[Feature, ...]:
+        """The dates whose days are counted from another feature's date."""
+        return tuple(feature for feature in self.features if feature.reference)
+
+    def count_days(self, columns: Mapping[str, Sequence[object]]) -> Mapping[str, Sequence[object]]:
+        """Return columns with the days of dates that are counted from another column's; other values stay."""
+        days = {
+            feature.name: list(map(count_days, columns[feature.name], columns.get(feature.reference, repeat(None))))
+            for feature in self.counted
+            if feature.name in columns
+        }
+        return {**columns, **days} if days else columns
+
+    @cached_property
     def _by_name(self) -> dict[str, Feature]:
         return {feature.name: feature for feature in self.features}
 
@@ -150,6 +165,7 @@ class Contract:
         """Return (1, F) float64 for one application; absent is null. Raises ApplicationError with every problem."""
         if not isinstance(application, Mapping):
             raise ApplicationError({"": "not an object, expected the features of one application"})
+        application = self._count_days(application)
         X = np.empty((1, len(self.scored)))
         faults: dict[str, Fault] = {}
         for column, feature in enumerate(self.scored):
@@ -168,6 +184,12 @@ class Contract:
             raise ApplicationError(*self._describe(application, faults, len(application) - known))
         return X
 
+    def _count_days(self, application: Mapping[str, Any]) -> Mapping[str, Any]:
+        if not self.counted:
+            return application
+        columns = self.count_days({name: [value] for name, value in application.items()})
+        return {name: value for name, (value,) in columns.items()}
+
     def _describe(
         self, application: Mapping[str, Any], faults: Mapping[str, Fault], unknown: int
     ) -> tuple[dict[str, str], Counter[tuple[str, str]]]:
@@ -183,6 +205,7 @@ class Contract:
 
     def encode_monitored(self, application: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Return (1,) float64 for each monitored feature that an application has. Raises Fault."""
+        application = self._count_days(application)
         present = [feature for feature in self.monitored if application.get(feature.name) is not None]
         return {feature.name: np.array([feature.encode(application[feature.name])]) for feature in present}
 
@@ -203,7 +226,7 @@ class Contract:
 
         columns: the n values of each feature; a monitored one may be absent.
         """
-        features = self.scored if features is None else features
+        features, columns = self.scored if features is None else features, self.count_days(columns)
         n = len(next(iter(columns.values()), ()))
         X = np.full((n, len(features)), np.nan)
         problems = []

@@ -1,4 +1,4 @@
-"""Dates as numbers: the days since a fixed date, or a part of the date. Nothing depends on today."""
+"""Dates as numbers: the days since a fixed date or another column's, or a part of the date; never since today."""
 
 import re
 from collections.abc import Sequence
@@ -13,6 +13,19 @@ def read_date(text: object) -> date:
     if not isinstance(text, str) or not _WRITTEN.fullmatch(text):
         raise ValueError("expected YYYY-MM-DD")
     return date.fromisoformat(text)
+
+
+def is_date(text: object) -> bool:
+    """Return whether a value is a text that `read_date` takes."""
+    try:
+        return bool(read_date(text))
+    except ValueError:
+        return False
+
+
+def count_days(value: object, since: object) -> object:
+    """Return the days from one date to the value; the value itself where one of the two is no date."""
+    return (read_date(value) - read_date(since)).days if is_date(value) and is_date(since) else value
 
 
 class Dates:
@@ -30,10 +43,9 @@ class Dates:
 
     def encode(self, text: object) -> float:
         """Return the number of a text YYYY-MM-DD. Raises ValueError that names the kind of fault."""
-        try:
-            day = read_date(text)
-        except ValueError:
-            raise ValueError("not a date") from None
+        if not is_date(text):
+            raise ValueError("not a date")
+        day = read_date(text)
         if not self._first <= day <= self._last:
             raise ValueError("out of range")
         return float(self._number(day))

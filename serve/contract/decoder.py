@@ -32,7 +32,7 @@ class ApplicationDecoder:
         self._may_lack = any(f.missing for f in features)
         self._codes = [_Dates(f) if f.type == "date" else _codes_of(f) for f in features]
         self._has_texts = any(f.is_text for f in features)
-        self._quotes = 2 * len(features)
+        self._quotes = 2 * len(features) if not contract.counted else -1  # then none is decoded here
 
     def decode(self, body: bytes) -> bytes | None:
         """Return the F float64 of an application; None when the body is not a plainly valid one."""

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from serve.contract.dates import Dates
+from serve.contract.dates import Dates, is_date
 
 NAN = float("nan")
+NO_REFERENCE = "no date to count from"  # the fault of a date that was not counted, as its reference is no date
 LANGUAGES = ("en", "pt")  # the first one is the default
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
@@ -31,7 +32,8 @@ class Feature:
 
     min, max: the limits of a number or an integer, in `unit`; of a date, those of its number, which follow from
     range: its first and last day, YYYY-MM-DD.   as_number: a key of `PARTS`, what number stands for a date, `as` in the
-    contract; "days" counts from `since`.   values: of a category, encoded as its index.
+    contract; "days" counts from `since`, a date or the name of another one; then min and max are declared.
+    values: of a category, encoded as its index.
     other: the one of them that stands for any text which is none of them; without it such a text is refused.
     use: score, monitor (accepted and logged, never scored) or refuse (an application that has it is refused).
     direction: +1, -1 or 0, how the feature may move the score.   elderly_from: marks an age; from this value on
@@ -66,13 +68,15 @@ class Feature:
         if feature.type != "date":
             return feature
         feature = replace(feature, as_number=feature.as_number or "days")
-        since = "" if feature.takes_part else feature.since or feature.range[0]
+        if feature.reference:
+            return feature
+        since = "" if feature.takes_number else feature.since or feature.range[0]
         low, high = feature._dates.limits
         return replace(feature, min=low, max=high, since=since)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the table that `from_dict` reads, without defaults and what follows from other keys."""
-        follows = ("min", "max") if self.type == "date" else ()
+        follows = ("min", "max") if self.range else ()
         declared = {key: value for key, value in asdict(self).items() if value != _DEFAULTS[key] and key not in follows}
         return {KEYS.get(key, key): value for key, value in declared.items()}
 
@@ -97,9 +101,14 @@ class Feature:
         return self.type in ("integer", "date")
 
     @cached_property
-    def takes_part(self) -> bool:
-        """Whether a date may be given as the number of its part, such as 3 for March."""
-        return self.type == "date" and self.as_number != "days"
+    def reference(self) -> str:
+        """The feature from whose date the days of this one are counted, "" where they aren't."""
+        return "" if is_date(self.since) else self.since
+
+    @cached_property
+    def takes_number(self) -> bool:
+        """Whether a date may be given as its number, such as 3 for March."""
+        return self.type == "date" and (self.as_number != "days" or bool(self.reference))
 
     @cached_property
     def encoded(self) -> "Feature":
@@ -123,9 +132,10 @@ class Feature:
         if self.is_category:
             text = "one of " + ", ".join(self.values) + (" or any other text" if self.other else "")
         elif self.type == "date":
-            text = f"a date written YYYY-MM-DD from {self.range[0]} to {self.range[1]}"
-            if self.takes_part:
-                text += f", or its {self.as_number} as a whole number from {self.min} to {self.max}"
+            text = "a date written YYYY-MM-DD" + (f" from {self.range[0]} to {self.range[1]}" if self.range else "")
+            if self.takes_number:
+                number = f"the days from {self.reference} to it" if self.reference else f"its {self.as_number}"
+                text += f", or {number} as a whole number from {_in_digits(self.min)} to {_in_digits(self.max)}"
         else:
             kind = "a whole number" if self.type == "integer" else "a number"
             text = f"{kind} from {_in_digits(self.min)} to {_in_digits(self.max)}"
@@ -154,8 +164,10 @@ class Feature:
         if self.is_category:
             return float(self.values.index(value if value in self.values else self._name_of(value)))
         try:
-            if self.takes_part and isinstance(value, int | float):
+            if self.takes_number and isinstance(value, int | float):
                 return self.encoded.encode(value)
+            if self.reference:
+                raise ValueError(NO_REFERENCE if is_date(value) else "not a date")
             return self._dates.encode(value)
         except ValueError as err:
             raise Fault(err.kind if isinstance(err, Fault) else str(err), self.expected) from None
@@ -184,13 +196,13 @@ class Feature:
             return None
         if self.is_category:
             return self.values[int(number)]
-        if self.type == "date" and not self.takes_part:
+        if self.type == "date" and not self.takes_number:
             return self._dates.decode(number)
         return int(number) if self.is_whole else float(number)
 
     def show(self, number: float) -> str:
         """Return the text that a person reads for an encoded value, or for a mean of some."""
-        if self.is_category or (self.type == "date" and not self.takes_part):
+        if self.is_category or (self.type == "date" and not self.takes_number):
             return str(self.decode(round(number)))
         return f"{number:,.6g}"
 
@@ -199,7 +211,7 @@ class Feature:
         cell = cell.strip()
         if not cell:
             return None
-        if (not self.is_text or self.takes_part) and _DECIMAL.fullmatch(cell):
+        if (not self.is_text or self.takes_number) and _DECIMAL.fullmatch(cell):
             return float(cell)
         return cell
 

@@ -87,6 +87,7 @@ def encode_csv(contract: Contract, body: bytes, monitored: Monitored | None = No
     for table in blocks if len(header) <= len(contract.features) + MOST_FIELDS_NAMED else ():
         batch.add((row, 0, "", Fault(f"{width} cells", expected, "uneven")) for row, width in table.uneven.items())
         cells = {name: column for name, column in zip(header, table.columns, strict=True) if names[name] == 1}
+        cells |= count_cells(contract, cells)
         cells |= {f.name: list(map(f.parse, cells[f.name])) for f in contract.monitored if f.name in cells}
         batch.encode(cells, table.rows, encode_cells)
         if batch.is_hopeless:
@@ -121,6 +122,7 @@ class _Batch:
 
         rows: the number in the batch of each row of the columns.   judge: encodes the column of a scored feature.
         """
+        columns = self._contract.count_days(columns)
         X = np.full((len(rows), len(self._contract.scored)), np.nan)
         monitored: Monitored = {}
         position = {feature.name: column for column, feature in enumerate(self._contract.scored)}
@@ -155,6 +157,14 @@ class _Batch:
         more = self._counts.total() - len(fields)
         least = "at least " if self.is_hopeless else ""
         return fields | ({"...": f"and {least}{more} more"} if more else {})
+
+
+def count_cells(contract: Contract, cells: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Return the columns of cells that `Contract.count_days` changes, as cells."""
+    dates = {name for feature in contract.counted for name in (feature.name, feature.reference)}
+    columns = {name: [cell.strip() for cell in cells[name]] for name in dates if name in cells}
+    days = contract.count_days(columns)
+    return {feature.name: list(map(str, days[feature.name])) for feature in contract.counted if feature.name in days}
 
 
 def _even_columns(contract: Contract, records: list[Any]) -> dict[str, list[Any]] | None:

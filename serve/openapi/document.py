@@ -138,7 +138,7 @@ def _property(feature: Feature) -> dict[str, Any]:
     if feature.is_category:
         schema = {"type": "string", "enum": list(feature.values)}
     if feature.type == "date":
-        numbers = {"minimum": feature.min, "maximum": feature.max} if feature.takes_part else {}
+        numbers = {"minimum": feature.min, "maximum": feature.max} if feature.takes_number else {}
         kinds = {"type": ["string", "integer"]} if numbers else {"type": "string"}
         schema = kinds | {"format": "date", "description": feature.expected} | numbers
     if feature.other:

@@ -92,7 +92,7 @@ def test_the_owners_file_is_trained_and_scored_as_the_server_answers(line, serve
     assert contract.source["dates"]["Asked"] == "DD/MM/YYYY"
     dataset = read_dataset(path.parent / "mine/dataset.csv", contract, "mine")
     assert set(dataset.X[:, 0]) == set(range(1, 13))
-    assert dataset.X[:, 1].max() > 9000
+    assert np.nanmax(dataset.X[:, 1]) > 9000
     answers = [server.request("POST", "/api/v2/decision", each).json for each in records(path, contract)[:50]]
     assert [answer["probability"] for answer in answers] == pytest.approx(scored[:50], abs=1e-12)
 

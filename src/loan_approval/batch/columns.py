@@ -90,7 +90,7 @@ def suits(feature: Feature, kind: pa.DataType) -> bool:
     if feature.is_category and types.is_boolean(kind):
         return {"true", "false"} <= {name.casefold() for name in feature.values}
     if types.is_integer(kind):
-        return feature.takes_part or any(name.lstrip("-").isdigit() for name in feature.values)
+        return feature.takes_number or any(name.lstrip("-").isdigit() for name in feature.values)
     return is_text(kind) or (feature.type == "date" and _is_day(kind))
 
 
@@ -117,9 +117,7 @@ def encode_arrow(feature: Feature, values: pa.Array, optional: bool = False) -> 
     if types.is_dictionary(values.type):
         values = values.dictionary_decode()
     if feature.type == "date" and not types.is_null(values.type):
-        if _is_day(values.type):
-            values = values.cast(pa.date32(), safe=False).cast(pa.string())
-        return (encode_monitored if optional else encode_column)(feature, values.to_pylist())
+        return (encode_monitored if optional else encode_column)(feature, read_dates(values))
     column = values
     if feature.is_category:  # the index of each text among the feature's values, null for null and for any other text
         column = pc.index_in(values.cast(pa.large_string()), value_set=pa.array(feature.values, pa.large_string()))
@@ -140,6 +138,15 @@ def encode_arrow(feature: Feature, values: pa.Array, optional: bool = False) -> 
             faults[row] = kinds.setdefault(fault.kind, fault.with_traceback(None))
             numbers[row] = np.nan
     return numbers, faults
+
+
+def read_dates(values: pa.Array) -> list[object]:
+    """Return the values of a column, days as YYYY-MM-DD."""
+    if types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    if _is_day(values.type):
+        values = values.cast(pa.date32(), safe=False).cast(pa.string())
+    return values.to_pylist()
 
 
 def _valid(feature: Feature, numbers: np.ndarray, is_whole: bool) -> np.ndarray:

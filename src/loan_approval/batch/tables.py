@@ -15,15 +15,16 @@ import pyarrow as pa
 from pyarrow import csv
 from pyarrow import parquet as pq
 
-from loan_approval.batch.columns import Faults, encode_arrow
+from loan_approval.batch.columns import Faults, encode_arrow, read_dates
 from loan_approval.batch.csv_blocks import BLOCK, ends_quotes_with_cells
 from loan_approval.batch.files import attempt, open_file
 from loan_approval.batch.shards import Shard, first_line, open_parquet
 from loan_approval.errors import BatchError, DataError
-from serve.contract.columns import encode_cells, encode_monitored
+from serve.contract.columns import encode_cells, encode_column, encode_monitored
 from serve.contract.contract import Contract
 from serve.contract.csv_cells import read_cells
 from serve.contract.feature import Fault
+from serve.contract.tables import count_cells
 from serve.errors import ApplicationError
 
 BATCH = 32_768  # rows at a time; a multiple of the rows that the scorer takes in one call
@@ -101,9 +102,20 @@ def judge_columns(contract: Contract, columns: Mapping[str, pa.Array], n: int) -
     """Return (n, F) float64 and the faults by field and row; an absent column is missing."""
     X = np.full((n, len(contract.scored)), np.nan)
     faults = {}
+    dates = {
+        name: read_dates(columns[name])
+        for each in contract.counted
+        for name in (each.name, each.reference)
+        if name in columns
+    }
+    days = contract.count_days(dates)
     for feature in contract.features:
         if feature.name in columns:
-            numbers, faults[feature.name] = encode_arrow(feature, columns[feature.name], not feature.scored)
+            if feature.reference:
+                judge = encode_column if feature.scored else encode_monitored
+                numbers, faults[feature.name] = judge(feature, days[feature.name])
+            else:
+                numbers, faults[feature.name] = encode_arrow(feature, columns[feature.name], not feature.scored)
             if feature.scored:
                 X[:, contract.scored.index(feature)] = numbers
     return X, {name: by_row for name, by_row in faults.items() if by_row}
@@ -165,6 +177,7 @@ def _read_by_cell(shard: Shard, text: bytes, start: int, contract: Contract, kee
     cells = read_cells(line.getvalue().encode() + text)
     at = np.fromiter(cells.rows, np.int64)
     by_name = dict(zip(cells.header, cells.columns, strict=True))
+    by_name |= count_cells(contract, by_name)
     X = np.full((n, len(contract.scored)), np.nan)
     fault = Fault("wrong number of cells", f"{len(cells.header)} cells")
     last = len(cells.rows) + len(cells.uneven)  # `cells` lacks the empty lines at the end

@@ -15,6 +15,7 @@ from loan_approval.project import ROOT, sha256_of
 from serve.contract.columns import encode_column
 from serve.contract.contract import Contract
 from serve.contract.feature import Fault
+from serve.contract.tables import count_cells
 
 MOST_FAULTY = 0.5  # share of a column's cells
 LONGEST_NAME = 60  # characters of a column's name, which may be anything in the file's first line
@@ -89,6 +90,7 @@ def read_table(path: Path, contract: Contract) -> Table:
         words = f"expected {len(header)} cells a row as in the header: {name_rows(ragged)}"
         broken.append(Finding("contract", "rows", "severe", words, {"rows": len(ragged)}))
     columns = dict(zip(header, zip(*even, strict=True), strict=False))
+    columns |= count_cells(contract, columns)
     frame, faulty = pd.DataFrame(index=range(len(even))), set()
     for name in names:
         if name in header and name not in dict(problems) and name != contract.group_key:

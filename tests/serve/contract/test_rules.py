@@ -7,6 +7,7 @@ from serve.contract.rules import LARGEST, contract_problems
 AGE = {"name": "age", "type": "integer", "min": 18, "max": 100, "example": 45}
 HOME = {"name": "home", "type": "category", "values": ["own", "rent"], "example": "own"}
 DAY = {"name": "asked", "type": "date", "range": ["2015-01-01", "2026-12-31"], "example": "2020-02-29"}
+COUNTED = {"range": ..., "since": "hired", "min": -20_000, "max": 0, "example": -9}
 RIGHT = {
     **{"format": 1, "model_name": "m", "experiment": "e", "split_salt": "s", "feature": [AGE, HOME, DAY]},
     "target": {"name": "granted", "meaning": "repaid", "positive": 1, "labels": {"1": "Yes", "0": "No"}},
@@ -104,7 +105,19 @@ def test_only_a_table_is_a_contract(document):
         ("asked", {"range": [1, 2]}, "asked.range: expected the first and the last date"),
         ("asked", {"as": "age"}, "asked.as: expected days, year, month, weekday"),
         ("asked", {"as": "year", "range": ["2015-01-01", "2015-12-31"]}, "asked.range: expected dates of more than"),
-        ("asked", {"as": "month", "since": "2015-01-01"}, "asked.since: expected a date"),
+        ("asked", {"as": "month", "since": "2015-01-01"}, 'asked.since: expected where as = "days"'),
+        ("asked", {"as": "month", "since": "hired"}, 'asked.since: expected where as = "days"'),
+        (
+            "asked",
+            {"since": "hired"},
+            "asked.since: expected a date written YYYY-MM-DD, or another date feature's name",
+        ),
+        ("asked", {**COUNTED, "max": ...}, "asked.since: expected a date written YYYY-MM-DD, or another date feature"),
+        ("asked", {**COUNTED, "max": -20_000}, "asked.since: expected a date written YYYY-MM-DD, or another date"),
+        ("asked", {**COUNTED, "max": 0.5}, "asked.since: expected a date written YYYY-MM-DD, or another date"),
+        ("asked", COUNTED, "asked.since: expected a date written YYYY-MM-DD, or another date feature's name"),
+        ("asked", {**COUNTED, "since": "age"}, "asked.since: expected a date written YYYY-MM-DD, or another date"),
+        ("asked", {**COUNTED, "since": "asked"}, "asked.since: expected a date written YYYY-MM-DD, or another date"),
         ("asked", {"as": "month", "direction": 1}, "asked.direction: a month or a weekday has none"),
         ("asked", {"since": "01/01/2015"}, "asked.since: expected a date"),
         ("asked", {"min": 0}, "asked.min: a date has none"),

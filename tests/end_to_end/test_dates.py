@@ -2,6 +2,7 @@
 
 import csv
 import random
+import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -25,7 +26,8 @@ from tests.server_process import Server, running_server
 from tests.waiting import wait_until
 
 ROWS, LIMIT = 900, 300
-HEADER = ["Asked", "Employed_Since", "Birth_Date", "Income", "Granted"]
+HEADER = ["Asked", "Employed_Since", "Opened", "Birth_Date", "Income", "Granted"]
+BY_ASKED = {'range = ["1992-01-01", "2021-12-31"]': "min = -12000\nmax = 0", 'since = "1992-01-01"': 'since = "Asked"'}
 
 
 def write_csv(path: Path) -> None:
@@ -41,7 +43,8 @@ def write_csv(path: Path) -> None:
             score = (date(2007, 1, 1) - employed).days / 1500 + (income - 40_000) / 20_000 + (asked.month == 12)
             label = "yes" if rng.random() < 1 / (1 + 2.7 ** (-2 * score)) else "no"
             since = "n/a" if rng.random() < 0.05 else f"{employed:%d.%m.%Y}"
-            out.writerow([f"{asked:%d/%m/%Y}", since, f"{born:%d/%m/%Y}", income, label])
+            opened = date(2010, 1, 1) + timedelta(rng.randrange(3200))
+            out.writerow([f"{asked:%d/%m/%Y}", since, f"{opened:%b %d, %Y}", f"{born:%d/%m/%Y}", income, label])
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +53,11 @@ def line(mlflow_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
     folder = tmp_path_factory.mktemp("dates")
     write_csv(folder / "my.csv")
     path = draft_and_answer(folder) / "contract.toml"
-    text = path.read_text().replace('as = "days"', 'as = "month"', 1)  # of Asked
-    path.write_text("".join(row for row in text.splitlines(True) if row != 'since = "2018-01-01"\n'))
+    text = path.read_text().replace('as = "days"', 'as = "month"', 1).replace('since = "2018-01-01"\n', "")  # of Asked
+    for drafted, declared in BY_ASKED.items():  # of Employed_Since
+        assert text.count(drafted) == 1
+        text = text.replace(drafted, declared)
+    path.write_text(re.sub(r'example = "200.*"', "example = -4000", text, count=1))
     names = {"dataset": str(path.parent)}
     recipe = {"model_name": "hist_gradient_boosting", "preprocessor_name": "median_imputer"}
     run_step("01_explore", names, folder / "reports", LIMIT)
@@ -92,25 +98,26 @@ def test_the_owners_file_is_trained_and_scored_as_the_server_answers(line, serve
     assert contract.source["dates"]["Asked"] == "DD/MM/YYYY"
     dataset = read_dataset(path.parent / "mine/dataset.csv", contract, "mine")
     assert set(dataset.X[:, 0]) == set(range(1, 13))
-    assert np.nanmax(dataset.X[:, 1]) > 9000
+    assert -10_000 < np.nanmin(dataset.X[:, 1]) < np.nanmax(dataset.X[:, 1]) < 0
+    assert dataset.X[:, 2].max() > 3000
     answers = [server.request("POST", "/api/v2/decision", each).json for each in records(path, contract)[:50]]
     assert [answer["probability"] for answer in answers] == pytest.approx(scored[:50], abs=1e-12)
 
 
-def tensor(name: str, datatype: str, data: list[Any], *width: int) -> dict[str, Any]:
-    return {"name": name, "shape": [len(data), *width], "datatype": datatype, "data": data}
+def tensor(name: str, datatype: str, data: list[Any], width: int = 1) -> dict[str, Any]:
+    return {"name": name, "shape": [len(data) // width, width], "datatype": datatype, "data": data}
 
 
 def test_every_interface_answers_a_date_alike(line, server, scored):
     path, contract, store = line
     applications, name = records(path, contract)[:20], contract.model_name
     columns = {feature.name: [each[feature.name] for each in applications] for feature in contract.features}
-    asked, employed, income = (tensor(each, "BYTES", columns[each]) for each in ("Asked", "Employed_Since", "Income"))
-    income |= {"datatype": "FP64"}
-    months = tensor("Asked", "INT64", [int(day[5:7]) for day in columns["Asked"]])
+    asked, employed, opened = (tensor(each, "BYTES", columns[each]) for each in ("Asked", "Employed_Since", "Opened"))
+    income = tensor("Income", "FP64", columns["Income"])
     X = np.concatenate([contract.encode(each) for each in applications])
-    matrix = tensor("X", "FP64", [[None if value != value else value for value in row] for row in X.tolist()], 3)
-    for tensors in ([asked, employed, income], [months, employed, income], [matrix]):
+    matrix = tensor("X", "FP64", [None if value != value else value for value in X.ravel().tolist()], 4)
+    months, days = (tensor(each, "FP64", matrix["data"][at::4]) for at, each in enumerate(("Asked", "Employed_Since")))
+    for tensors in ([asked, employed, opened, income], [months, days, opened, income], [matrix]):
         answer = server.request("POST", f"/v2/models/{name}/infer", {"inputs": tensors}).json
         (p,) = [output["data"] for output in answer["outputs"] if output["name"] == "probability"]
         assert p == pytest.approx(scored[:20], abs=1e-12)
@@ -123,17 +130,17 @@ def test_every_interface_answers_a_date_alike(line, server, scored):
     assert answer.json["prediction_code"][:20] == codes
 
 
-@pytest.mark.parametrize(
-    "wrong", ["31/12/2020", "2021-02-29", "20201231", "2020-12-31T00:00:00", "1899-12-31", 20201231]
-)
+WRONG = ["31/12/2012", "2013-02-29", "20121231", "2012-12-31T00:00", "1899-12-31", 20121231]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 def test_a_wrong_date_is_refused_by_name_and_form_and_never_repeated(line, server, wrong):
     path, contract, _ = line
-    application = records(path, contract)[0] | {"Employed_Since": wrong}
+    feature = next(each for each in contract.features if each.name == "Opened")
     for target in ("/api/v2/predict", "/api/v2/decision"):
-        answer = server.request("POST", target, application)
+        answer = server.request("POST", target, records(path, contract)[0] | {"Opened": wrong})
         assert answer.status == 422
-        assert list(answer.json["fields"]) == ["Employed_Since"]
-        assert "a date written YYYY-MM-DD from 1992-01-01 to 2021-12-31" in answer.json["fields"]["Employed_Since"]
+        assert answer.json["fields"]["Opened"].endswith(f", expected {feature.expected}")
         assert str(wrong).encode() not in answer.body
 
 
@@ -143,7 +150,7 @@ def test_logged_dates_are_replayed_and_monitored(line, server, tmp_path, monkeyp
     ids = [server.request("POST", "/api/v2/decision", each).json["decision_id"] for each in applications]
     log = server.log.parent / "log"
     decision = wait_until(lambda: _find(log, ids[-1]))
-    assert decision["input.Employed_Since"] == applications[-1]["Employed_Since"]
+    assert decision["input.Opened"] == applications[-1]["Opened"]
     assert decision["input.Asked"] == int(applications[-1]["Asked"][5:7])
     assert replay(decision, load_file(decision, store)).differences == ()
     monkeypatch.setenv("SERVE_STORE", str(store.path))

@@ -48,7 +48,7 @@ export function describeFault(feature, optional, message) {
   const key = `fault_${kind.replaceAll(" ", "_")}`;
   if (!hasText(key)) return message;
   const limits = feature.type === "category" ? {} : range(feature);
-  const expected = text(`expected_${feature.type}`, limits);
+  const expected = text(`expected_${isCounted(feature) ? "counted" : feature.type}`, { ...limits, since: feature.since });
   return text("fault_expected", {
     fault: text(key),
     expected: optional ? text("expected_or_nothing", { expected }) : expected,
@@ -98,6 +98,7 @@ function makeSelect(choices, optional) {
 }
 
 function makeInput(feature) {
+  if (isCounted(feature)) return make("input", { type: "date" });
   if (feature.type === "date") return make("input", { type: "date", min: feature.range[0], max: feature.range[1] });
   const inputMode = feature.min < 0 ? "text" : feature.type === "integer" ? "numeric" : "decimal"; // phones: no minus
   return make("input", { type: "text", inputMode, autocomplete: "off", spellcheck: false });
@@ -122,10 +123,15 @@ function frame(feature, number, control, optional) {
 
 function describe(feature, control, optional) {
   const parts = [];
-  if (control.localName === "input") parts.push(`${text("range", range(feature))} ${feature.unit ?? ""}`.trim());
+  if (control.localName === "input" && !isCounted(feature)) parts.push(`${text("range", range(feature))} ${feature.unit ?? ""}`.trim());
   else if (feature.type === "category" && feature.unit) parts.push(feature.unit);
   if (optional) parts.push(text("optional"));
   return parts.join(" · ");
+}
+
+// Whether the days of a date are counted from another field's date, so that its limits are days and not dates.
+function isCounted(feature) {
+  return feature.type === "date" && !feature.range;
 }
 
 function range({ min, max, range: dates }) {

@@ -85,3 +85,10 @@ def test_what_is_decoded_is_what_the_contract_encodes(application):
     except ServeError:
         expected = None
     assert row == expected
+
+
+def test_a_contract_that_counts_between_dates_leaves_every_body_to_others():
+    counted = {"name": "hired", "type": "date", "since": "asked", "min": -9, "max": 0, "missing": True, "example": -1}
+    contract = contract_of({**DAY, "use": "monitor"}, NUMBER, counted)
+    for body in (b'{"amount":1}', b'{"amount":1,"hired":-1}', b'{"amount":1,"hired":"2020-02-29"}'):
+        assert ApplicationDecoder(contract).decode(body) is None

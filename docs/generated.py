@@ -140,14 +140,15 @@ def _kind(schema: dict[str, Any]) -> str:
 
 def contract_fields(_page: str = "") -> str:
     """Return the fields of a feature and their defaults."""
-    from serve.contract.feature import Feature
+    from serve.contract.feature import KEYS, Feature
 
     rows = []
     for each in fields(Feature):
         default = "required" if each.default is MISSING and each.default_factory is MISSING else each.default
         if default in (None, "", MISSING, ()):
             default = "none"
-        rows.append((f"`{each.name}`", str(each.type), str(default).lower() if default is False else default))
+        shown = "false" if default is False else default
+        rows.append((f"`{KEYS.get(each.name, each.name)}`", str(each.type), shown))
     return table(("field", "type", "default"), rows)
 
 

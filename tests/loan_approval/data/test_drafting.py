@@ -125,6 +125,14 @@ def test_rows_without_a_label_are_left_out_and_named(draft):
     assert (source["drop_unlabelled"], source["missing"]) == (True, {"Approved": ["NA"]})
 
 
+def test_rows_are_named_by_their_lines_in_the_file(tmp_path):
+    (tmp_path / "mine.csv").write_text(
+        "# c\n\nn,note,t\n" + '1,"a\nb",\n\n2,a,\n' + "3,a,1\n4,b,0\n5,a,1\n6,b,1\n7,a,0\n" * 20
+    )
+    notes = draft_data_set(tmp_path / "mine", tmp_path / "mine.csv", "t").notes
+    assert "2 rows have no t and are left out: rows 4, 7" in notes
+
+
 def test_labels_are_written_in_one_spelling(draft):
     drafted = draft(labels=("Yes", "no", "YES", "No", "Yes", "No"))
     assert {line.rpartition(",")[2] for line in drafted.dataset.read_text().splitlines()[1:]} == {"Yes", "No"}
@@ -287,3 +295,18 @@ def test_few_combinations_are_drafted_to_split_by_row(draft):
     assert "takes equal rows for different applications" in " ".join(drafted.notes)
     dataset = read_dataset(drafted.dataset, answered(drafted), "mine")
     assert dataset.units("train").tolist() == list(range(int((dataset.splits == "train").sum())))
+
+
+def test_dates_are_drafted_as_features_and_their_notation_is_recorded_and_told(draft):
+    drafted = draft(asked=lambda row: f"{row // 2 % 28 + 1:02}/08/{2015 + row // 10}")
+    assert documents(drafted)["source"]["dates"] == {"asked": "DD/MM/YYYY"}
+    assert any("asked: dates are read as DD/MM/YYYY: 28/08/2020 is 2020-08-28" in note for note in drafted.notes)
+    dataset = read_dataset(drafted.dataset, answered(drafted), "mine")
+    assert dataset.contract.scored[0].decode(dataset.X[0, 0]) == "2015-08-01"
+
+
+def test_a_scored_date_of_birth_is_no_age_that_a_gate_could_prove(draft):
+    born = {"Birth_Date": lambda row: f"{1950 + row // 2}-08-01", "income": lambda row: row // 2}
+    assert features(draft(**born))["Birth_Date"]["use"] == "monitor"
+    scored = features(draft(wishes=Wishes(answers={"Birth_Date": "score"}, replace=True), **born))["Birth_Date"]
+    assert not {"use", "protected", "elderly_from", "direction"} & scored.keys()

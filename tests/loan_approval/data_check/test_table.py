@@ -71,3 +71,26 @@ def test_the_group_key_is_expected_and_compared_with_nothing(tmp_path, homes_con
     assert [(each.subject, each.words) for each in read_table(path, grouped).broken] == [
         ("customer", "the column is missing")
     ]
+
+
+SOURCE = {"separator": "semicolon", "missing": {"granted": ["?"]}, "drop_unlabelled": True}
+COMMENTED = (
+    "# a comment\n\nhome;amount;region;children;granted\nown;5;north;1;?\n\n# one more\nown;5;north;1;maybe\nown\n"
+)
+QUOTED = 'home,amount,region,children,granted\nown,5,north,1,"yes\n"\nown,5,north,1,maybe\nown\n'
+
+
+@pytest.mark.parametrize(("text", "line"), [(COMMENTED, 7), (QUOTED, 4)])
+def test_a_row_at_fault_is_named_by_its_line_in_the_file(tmp_path, homes_contract, text, line):
+    path, contract = tmp_path / "new.csv", replace(homes_contract, source=SOURCE)
+    path.write_text(text)
+    words = [finding.words for finding in read_table(path, contract).broken]
+    assert words == [
+        f"expected 5 cells a row as in the header: row {line + 1}",
+        f"neither label, expected no (Denied) or yes (Granted): row {line}",
+    ]
+    with pytest.raises(DataError, match=f"row {line + 1}: 1 cells, expected 5"):
+        read_dataset(path, contract, "homes")
+    path.write_text(text.removesuffix("own\n"))
+    with pytest.raises(DataError, match=f"row {line}: granted='maybe'"):
+        read_dataset(path, contract, "homes")

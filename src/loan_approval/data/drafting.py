@@ -128,7 +128,7 @@ def _draft_features(
 
     no_features: columns that are features only if their owner says so, with the reason.
     """
-    features, left_out, codes = [], {}, Counter()
+    features, left_out, codes, titles = [], {}, Counter(), set()
     for name, cells in columns.items():
         if name == target:
             continue
@@ -145,6 +145,9 @@ def _draft_features(
         codes[code] += 1
         if codes[code] > 1 or not code.strip("_"):
             draft["reason"]["code"] = f"{code.strip('_') or 'COLUMN'}_{len(features) + 1}"
+        if (title := draft["reason"]["en"]) in titles:
+            draft["reason"]["en"] = f"{title} ({name})"
+        titles.add(title)
         features.append(draft)
     return features, left_out
 

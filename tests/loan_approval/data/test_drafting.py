@@ -151,10 +151,11 @@ def test_a_file_without_a_usable_column_is_refused_with_the_reasons(draft):
         draft(loan_id=lambda row: row)
 
 
-@pytest.mark.parametrize("names", [("Loan-Amount", "Loan Amount"), ("😀", "🎉"), ("a", "A")])
-def test_names_with_the_same_reason_code_get_one_each(draft, names):
+@pytest.mark.parametrize("names", [("Loan-Amount", "Loan Amount"), ("😀", "🎉"), ("a", "A"), ("PAY_1", "PAY_2")])
+def test_names_that_look_alike_get_a_reason_code_and_a_reason_of_their_own(draft, names):
     drafted = draft(**{name: lambda row, n=n: row * (n + 3) % 41 for n, name in enumerate(names)})
-    assert len({feature.code for feature in answered(drafted).scored}) == 2
+    scored = answered(drafted).scored
+    assert len({feature.code for feature in scored}) == len({feature.title("en") for feature in scored}) == 2
 
 
 def test_answers_leave_no_question_open(draft):

@@ -1,14 +1,17 @@
 """The rules of a contract document; the result is a list of every problem."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from serve.contract.feature import LANGUAGES, Fault, Feature
+from serve.contract.dates import PARTS, is_date
+from serve.contract.feature import Fault, Feature
+from serve.contract.words import words_problems
 
 FORMAT = 1
-TYPES = ("number", "integer", "category")
+TYPES = ("number", "integer", "category", "date")
 USES = ("score", "monitor", "refuse")
+ANOTHER_DATE = "another date feature's name with min and max, the days from it, in place of range"
 MEANINGS = ("past_decision", "repaid")
 LARGEST = 2.0**53 - 1  # beyond it float64 can't tell a whole number from its neighbour
 _REASON_CODE = re.compile(r"\w{1,100}")
@@ -22,16 +25,17 @@ _TOP = {"format": "a whole number", **dict.fromkeys(("model_name", "experiment",
 _TOP |= {"target": "a table", "feature": "a list"}
 _SOURCE = {
     **{"encoding": "text", "separator": "text", "names": "a list", "decimal_comma": "a list"},
-    **{"missing": "a table", "left_out": "a table", "drop_unlabelled": "true or false"},
+    **{"missing": "a table", "left_out": "a table", "dates": "a table", "drop_unlabelled": "true or false"},
 }
 _SPLIT = {"by": "text"}
 _TARGET = {"name": "text", "meaning": "text", "positive": "text or a whole number", "labels": "a table"}
 _WORDS = {"words": "a table"}
 _FEATURE = {
-    **dict.fromkeys(("name", "type", "unit", "use", "other"), "text"),
+    **dict.fromkeys(("name", "type", "unit", "use", "other", "as", "since"), "text"),
     **dict.fromkeys(("min", "max", "elderly_from"), "a number"),
     **dict.fromkeys(("missing", "protected", "actionable"), "true or false"),
-    **{"values": "a list", "reason": "a table", "direction": "a whole number", "example": "text or a number"},
+    **dict.fromkeys(("values", "range"), "a list"),
+    **{"reason": "a table", "direction": "a whole number", "example": "text or a number"},
     **_WORDS,
 }
 
@@ -78,9 +82,10 @@ def _source_problems(source: Any) -> list[str]:
     problems = _shape_problems(source, _SOURCE, (), "source.")
     texts = {key: source.get(key, []) for key in ("names", "decimal_comma")}
     texts |= {f"missing.{name}": cells for name, cells in (source.get("missing") or {}).items()} if not problems else {}
-    return problems + [
-        f"source.{key}: expected a list of texts" for key, cells in texts.items() if not _are_texts(cells)
-    ]
+    problems += [f"source.{key}: expected a list of texts" for key, cells in texts.items() if not _are_texts(cells)]
+    dates = source.get("dates") or {} if not problems else {}
+    wrong = [name for name, notation in dates.items() if not isinstance(notation, str)]
+    return problems + [f"source.dates.{name}: expected a notation such as DD/MM/YYYY" for name in wrong]
 
 
 def _are_texts(values: Any) -> bool:
@@ -100,25 +105,7 @@ def _target_problems(target: Any) -> list[str]:
     elif str(target["positive"]) not in labels:
         problems.append(f"target.positive: expected one of {', '.join(labels)}")
     else:
-        problems += [f"target.{problem}" for problem in _words_problems(target, list(labels.values()))]
-    return problems
-
-
-def _words_problems(table: Mapping[str, Any], texts: Collection[str]) -> list[str]:
-    """Return what is wrong with the words of a table; texts: those that it may have words for."""
-    problems = []
-    for language, words in (table.get("words") or {}).items():
-        where = f"words.{language}"
-        if language not in LANGUAGES:
-            problems.append(f"{where}: expected {' or '.join(LANGUAGES)}")
-        elif not isinstance(words, Mapping) or not all(
-            isinstance(each, str) and each.strip() for each in words.values()
-        ):
-            problems.append(f"{where}: expected text = its words, for each text")
-        elif unknown := [text for text in words if text not in texts]:
-            problems += [f"{where}: no words are needed for {text!r}, expected {', '.join(texts)}" for text in unknown]
-        elif len({words.get(text, text) for text in texts}) < len(set(texts)):
-            problems.append(f"{where}: the same words stand for two texts")
+        problems += [f"target.{problem}" for problem in words_problems(target, list(labels.values()))]
     return problems
 
 
@@ -143,10 +130,10 @@ def _feature_problems(feature: Any, number: int) -> list[str]:
     if type_ not in TYPES:
         problems.append(f"type: expected {', '.join(TYPES)}")
     else:
-        problems += _category_problems(feature) if type_ == "category" else _number_problems(feature)
+        problems += _PROBLEMS_OF.get(type_, _number_problems)(feature)
     if not problems:
         texts = [*(feature.get("values") or ()), *filter(None, [feature.get("unit")])]
-        problems += _words_problems(feature, texts)
+        problems += words_problems(feature, texts)
         try:
             Feature.from_dict(feature).encode(feature["example"])
         except Fault as fault:
@@ -164,23 +151,56 @@ def _category_problems(feature: Mapping[str, Any]) -> list[str]:
         problems.append("direction: a category has none")
     if feature.get("other") is not None and feature["other"] not in (values or ()):
         problems.append("other: expected one of the values")
-    limits = [key for key in ("min", "max", "elderly_from") if feature.get(key) is not None]
-    return problems + [f"{key}: a category has none" for key in limits]
+    return problems + _problems_of_other_types(feature, "a category", ("min", "max", "elderly_from", *_OF_DATES))
+
+
+def _date_problems(feature: Mapping[str, Any]) -> list[str]:
+    part, days, since = feature.get("as", "days"), feature.get("range"), feature.get("since")
+    problems = _problems_of_other_types(feature, "a date", ("values", "other", "elderly_from"))
+    if part not in PARTS:
+        problems.append(f"as: expected {', '.join(PARTS)}")
+    if part not in ("days", "year") and feature.get("direction"):
+        problems.append("direction: a month or a weekday has none")
+    if since is not None and part != "days":
+        problems.append('since: expected where as = "days"')
+    elif since is not None and not is_date(since):
+        if days is not None or _limit_problems(feature):
+            problems.append(f"since: expected a date written YYYY-MM-DD, or {ANOTHER_DATE}")
+        return problems
+    problems += _problems_of_other_types(feature, "a date", ("min", "max"))
+    if not (_are_texts(days) and len(days) == 2 and all(map(is_date, days)) and days[0] < days[1]):
+        problems.append('range: expected the first and the last date, written ["YYYY-MM-DD", "YYYY-MM-DD"]')
+    elif part == "year" and days[0][:4] == days[1][:4]:
+        problems.append('range: expected dates of more than one year, where as = "year"')
+    return problems
+
+
+def _problems_of_other_types(feature: Mapping[str, Any], what: str, keys: tuple[str, ...]) -> list[str]:
+    return [f"{key}: {what} has none" for key in keys if feature.get(key) is not None]
 
 
 def _number_problems(feature: Mapping[str, Any]) -> list[str]:
     low, high, elderly_from = (feature.get(key) for key in ("min", "max", "elderly_from"))
     if low is None or high is None:
         return [f"{key}: missing" for key in ("min", "max") if feature.get(key) is None]
-    problems = []
-    if not -LARGEST <= low < high <= LARGEST:
-        problems.append("min and max: expected min < max, neither beyond 2**53 - 1")
-    elif feature["type"] == "integer" and (low != int(low) or high != int(high)):
-        problems.append("min and max: expected whole numbers for an integer")
+    problems = _limit_problems(feature)
     if elderly_from is not None and not low < elderly_from <= high:
         problems.append("elderly_from: expected an age between min and max")
     problems += [f"{key}: only a category has them" for key in ("values", "other") if feature.get(key)]
-    return problems
+    return problems + _problems_of_other_types(feature, "a number", _OF_DATES)
+
+
+def _limit_problems(feature: Mapping[str, Any]) -> list[str]:
+    low, high = feature.get("min"), feature.get("max")
+    if low is None or high is None or not -LARGEST <= low < high <= LARGEST:
+        return ["min and max: expected min < max, neither beyond 2**53 - 1"]
+    if feature["type"] != "number" and (low != int(low) or high != int(high)):
+        return ["min and max: expected whole numbers for an integer"]
+    return []
+
+
+_OF_DATES = ("range", "as", "since")
+_PROBLEMS_OF = {"category": _category_problems, "date": _date_problems}
 
 
 def _whole_problems(target: str, features: list[Feature]) -> list[str]:
@@ -190,6 +210,9 @@ def _whole_problems(target: str, features: list[Feature]) -> list[str]:
         problems.append(f"{target}: is the target and a feature")
     if sum(feature.elderly_from is not None for feature in features) > 1:
         problems.append("elderly_from: expected on one feature, the applicant's age")
+    dates = {each.name for each in features if each.type == "date" and not each.reference and each.use != "refuse"}
+    counted = [each for each in features if each.reference and each.reference not in dates]
+    problems += [f"{feature.name}.since: expected a date written YYYY-MM-DD, or {ANOTHER_DATE}" for feature in counted]
     scored = [feature for feature in features if feature.scored]
     if not scored:
         problems.append("no feature is scored")

@@ -52,10 +52,8 @@ def read_background(document: Mapping[str, Any], contract: Contract) -> np.ndarr
 
 def _is_encoded(feature: Feature, value: object) -> bool:
     """Return whether a JSON value is an encoded value of this feature, or null where it may be missing."""
-    if feature.is_category and value is not None:
-        return type(value) in (int, float) and value in range(len(feature.values))
     try:
-        feature.encode(value)
+        feature.encoded.encode(value)
     except Fault:
         return False
     return True

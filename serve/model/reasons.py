@@ -20,10 +20,13 @@ NOTHING = 1e-6  # log-odds: a smaller effect is no reason, and effects equal to 
 LEAST_SHARE = 0.02  # of the largest effect: a smaller one is not a principal reason
 PAUSE_SECONDS = 0.00005  # after each of many rows, since a thread that answers waits for the interpreter meanwhile
 _TEXTS = {
-    "en": {"missing": "{}: not given", "low": "{}: too low", "high": "{}: too high", "for": "{}: favourable"},
+    "en": {
+        **{"missing": "{}: not given", "low": "{}: too low", "high": "{}: too high", "for": "{}: favourable"},
+        **{"early": "{}: too early", "late": "{}: too late"},
+    },
     "pt": {
         **{"missing": "{}: sem informação", "low": "{}: abaixo do necessário", "high": "{}: acima do aceitável"},
-        "for": "{}: favorável",
+        **{"early": "{}: cedo demais", "late": "{}: tarde demais", "for": "{}: favorável"},
     },
 }
 
@@ -101,15 +104,16 @@ def _kind(feature: Feature, effect: str, value: float, others: np.ndarray) -> st
     """Return the kind of text for a value.
 
     "low" needs a direction of 1, more than two possible values and a background row with a higher value; "high"
-    likewise. Of a protected feature neither is stated.
+    likewise. Of a date they are "early" and "late". Of a protected feature neither is stated.
     """
     if np.isnan(value):
         return "missing"
     if effect == "for":
         return "for"
-    has_two_values = feature.type == "integer" and feature.max - feature.min == 1
+    has_two_values = feature.is_whole and feature.max - feature.min == 1
     if has_two_values or feature.protected:
         return "plain"
+    low, high = ("early", "late") if feature.type == "date" else ("low", "high")
     if feature.direction > 0 and np.any(others > value):
-        return "low"
-    return "high" if feature.direction < 0 and np.any(others < value) else "plain"
+        return low
+    return high if feature.direction < 0 and np.any(others < value) else "plain"

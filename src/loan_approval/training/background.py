@@ -78,4 +78,4 @@ def _middle(values: np.ndarray, is_member: np.ndarray, people: np.ndarray, featu
     if feature.is_category:
         return float(np.bincount(known.astype(int)).argmax())
     mean = float(np.clip(known.mean(), feature.min, feature.max))
-    return float(round(mean)) if feature.type == "integer" else mean
+    return float(round(mean)) if feature.is_whole else mean

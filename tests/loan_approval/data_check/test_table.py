@@ -98,3 +98,26 @@ def test_where_nothing_is_refused_that_is_said(tmp_path, homes_contract):
     REFERENCE.to_csv(path, index=False)
     table = read_table(path, homes_contract)
     assert (table.refused(), table.describe_refused()) == ([], "Nothing: all 1,500 rows keep the contract.")
+
+
+SOURCE = {"separator": "semicolon", "missing": {"granted": ["?"]}, "drop_unlabelled": True}
+COMMENTED = (
+    "# a comment\n\nhome;amount;region;children;granted\nown;5;north;1;?\n\n# one more\nown;5;north;1;maybe\nown\n"
+)
+QUOTED = 'home,amount,region,children,granted\nown,5,north,1,"yes\n"\nown,5,north,1,maybe\nown\n'
+
+
+@pytest.mark.parametrize(("text", "line"), [(COMMENTED, 7), (QUOTED, 4)])
+def test_a_row_at_fault_is_named_by_its_line_in_the_file(tmp_path, homes_contract, text, line):
+    path, contract = tmp_path / "new.csv", replace(homes_contract, source=SOURCE)
+    path.write_text(text)
+    words = [finding.words for finding in read_table(path, contract).broken]
+    assert words == [
+        f"expected 5 cells a row as in the header: row {line + 1}",
+        f"neither label, expected no (Denied) or yes (Granted): row {line}",
+    ]
+    with pytest.raises(DataError, match=f"row {line + 1}: 1 cells, expected 5"):
+        read_dataset(path, contract, "homes")
+    path.write_text(text.removesuffix("own\n"))
+    with pytest.raises(DataError, match=f"row {line}: granted='maybe'"):
+        read_dataset(path, contract, "homes")

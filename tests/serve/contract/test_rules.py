@@ -6,8 +6,10 @@ from serve.contract.rules import LARGEST, contract_problems
 
 AGE = {"name": "age", "type": "integer", "min": 18, "max": 100, "example": 45}
 HOME = {"name": "home", "type": "category", "values": ["own", "rent"], "example": "own"}
+DAY = {"name": "asked", "type": "date", "range": ["2015-01-01", "2026-12-31"], "example": "2020-02-29"}
+COUNTED = {"range": ..., "since": "hired", "min": -20_000, "max": 0, "example": -9}
 RIGHT = {
-    **{"format": 1, "model_name": "m", "experiment": "e", "split_salt": "s", "feature": [AGE, HOME]},
+    **{"format": 1, "model_name": "m", "experiment": "e", "split_salt": "s", "feature": [AGE, HOME, DAY]},
     "target": {"name": "granted", "meaning": "repaid", "positive": 1, "labels": {"1": "Yes", "0": "No"}},
 }
 
@@ -16,7 +18,7 @@ def problems_with(table: str, **changes: object) -> list[str]:
     """Return the problems of the right contract with keys of one table replaced, or removed by `...`."""
     document = copy.deepcopy(RIGHT)
     place = {"top": document, "target": document["target"], "age": document["feature"][0]}
-    place["home"] = document["feature"][1]
+    place["home"], place["asked"] = document["feature"][1:]
     place[table].update(changes)
     for key in [key for key, value in changes.items() if value is ...]:
         del place[table][key]
@@ -58,7 +60,7 @@ def test_only_a_table_is_a_contract(document):
         ("target", {"labels": {"1": "Yes", "0": "Yes"}}, "target.labels: expected two different texts"),
         ("target", {"name": "age"}, "age: is the target and a feature"),
         ("age", {"name": ""}, "name: expected a name"),
-        ("age", {"type": "date"}, "age.type: expected number, integer, category"),
+        ("age", {"type": "time"}, "age.type: expected number, integer, category, date"),
         ("age", {"use": "both"}, "age.use: expected score or monitor or refuse"),
         ("age", {"direction": 2}, "age.direction: expected 1, -1 or 0"),
         ("age", {"direction": True}, "age.direction: expected a whole number"),
@@ -115,6 +117,34 @@ def test_only_a_table_is_a_contract(document):
             {"words": {"pt": {"Yes": "Sim", "No": "Sim"}}},
             "target.words.pt: the same words stand for two texts",
         ),
+        ("home", {"range": ["a", "b"]}, "home.range: a category has none"),
+        ("age", {"as": "days"}, "age.as: a number has none"),
+        ("asked", {"range": ...}, "asked.range: expected the first and the last date"),
+        ("asked", {"range": ["2015-01-01"]}, "asked.range: expected the first and the last date"),
+        ("asked", {"range": ["2015-01-01", "2015-02-29"]}, "asked.range: expected the first and the last date"),
+        ("asked", {"range": ["2016-01-01", "2015-01-01"]}, "asked.range: expected the first and the last date"),
+        ("asked", {"range": [1, 2]}, "asked.range: expected the first and the last date"),
+        ("asked", {"as": "age"}, "asked.as: expected days, year, month, weekday"),
+        ("asked", {"as": "year", "range": ["2015-01-01", "2015-12-31"]}, "asked.range: expected dates of more than"),
+        ("asked", {"as": "month", "since": "2015-01-01"}, 'asked.since: expected where as = "days"'),
+        ("asked", {"as": "month", "since": "hired"}, 'asked.since: expected where as = "days"'),
+        (
+            "asked",
+            {"since": "hired"},
+            "asked.since: expected a date written YYYY-MM-DD, or another date feature's name",
+        ),
+        ("asked", {**COUNTED, "max": ...}, "asked.since: expected a date written YYYY-MM-DD, or another date feature"),
+        ("asked", {**COUNTED, "max": -20_000}, "asked.since: expected a date written YYYY-MM-DD, or another date"),
+        ("asked", {**COUNTED, "max": 0.5}, "asked.since: expected a date written YYYY-MM-DD, or another date"),
+        ("asked", COUNTED, "asked.since: expected a date written YYYY-MM-DD, or another date feature's name"),
+        ("asked", {**COUNTED, "since": "age"}, "asked.since: expected a date written YYYY-MM-DD, or another date"),
+        ("asked", {**COUNTED, "since": "asked"}, "asked.since: expected a date written YYYY-MM-DD, or another date"),
+        ("asked", {"as": "month", "direction": 1}, "asked.direction: a month or a weekday has none"),
+        ("asked", {"since": "01/01/2015"}, "asked.since: expected a date"),
+        ("asked", {"min": 0}, "asked.min: a date has none"),
+        ("asked", {"elderly_from": 62}, "asked.elderly_from: a date has none"),
+        ("asked", {"example": "2020-02-30"}, "asked.example: not a date"),
+        ("top", {"source": {"dates": {"asked": 1}}}, "source.dates.asked: expected a notation such as DD/MM/YYYY"),
     ],
 )
 def test_a_broken_rule_is_named_with_its_place(table, changes, problem):

@@ -2,7 +2,8 @@ import math
 
 import pytest
 
-from serve.contract.feature import Fault, Feature
+from serve.contract.fault import Fault
+from serve.contract.feature import Feature
 
 NUMBER = Feature("income", "number", min=-1.5, max=1e6)
 DAY = {"name": "asked", "type": "date", "range": ["2015-01-01", "2026-12-31"], "example": "2020-02-29"}

@@ -194,10 +194,11 @@ def errors(_page: str = "") -> str:
 
 
 def dependencies(_page: str = "") -> str:
-    """Return what each dependency group of pyproject.toml asks for."""
+    """Return what each extra and dependency group of pyproject.toml asks for."""
     import tomllib
 
-    groups = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    groups = project["project"]["optional-dependencies"] | project["dependency-groups"]
     named = {name: [each if isinstance(each, str) else f"all of {each['include-group']}" for each in group]
              for name, group in groups.items()}  # fmt: skip
     return table(("group", "asks for"), [(f"`{name}`", ", ".join(group)) for name, group in named.items()])

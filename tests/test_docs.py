@@ -139,8 +139,10 @@ def test_every_field_of_the_contract_has_its_meaning():
 def test_every_direct_dependency_is_in_the_table():
     import tomllib
 
-    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    groups = project["project"]["optional-dependencies"] | project["dependency-groups"]
     names = {re.match(r"[a-z0-9-]+", item)[0] for group in groups.values() for item in group if isinstance(item, str)}
+    names -= {"loan-approval"}  # an extra that contains another
     table = read("docs/reference/dependencies.md")
     assert {name for name in names if not re.search(rf"^\| [^|]*\b{name}\b", table, re.M)} == set()
 

@@ -1,6 +1,7 @@
 """Drafts one feature from its column: its table in the contract, with a comment or a question where one is due."""
 
 import math
+import re
 import statistics
 from collections import Counter
 from collections.abc import Sequence
@@ -68,7 +69,7 @@ def draft_feature(name: str, cells: list[str], y: np.ndarray) -> dict[str, Any] 
         comments.append(IS_GROUPED.format(f"{len(set(present)):,}", len(values) - 1))
     ranks = count_days(present) if is_date else numbers
     middle = _middle(present, numbers or (sorted(present) if is_date else ()))
-    feature |= {"example": middle, "reason": {"en": " ".join(split_words(name)).capitalize() or name}}
+    feature |= {"example": middle, "reason": {"en": _title(name)}}
     if (auc := _largest_auc(cells, ranks, y)) >= LEAK_AUC:
         feature |= {"use": "monitor", "question": IS_LEAK.format(auc, name)}
     return feature | ({"comment": ". ".join(comments) + "."} if comments else {})
@@ -177,3 +178,9 @@ def _auc(score: np.ndarray, y: np.ndarray) -> float:
         return 0.5
     auc = fast_auc(y, score)
     return max(auc, 1 - auc)
+
+
+def _title(name: str) -> str:
+    """Return the words and digits of a name: PAY_1 and PAY_2 are two features to a reader as well."""
+    words = re.sub(r"(?<=[^\W\d_A-Z])(?=[A-Z])|[\W_]+", " ", name).split()
+    return " ".join(words).capitalize() or name

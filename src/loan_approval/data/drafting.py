@@ -3,7 +3,7 @@
 import csv
 import io
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ def draft_data_set(folder: Path, path: Path, target: str, wishes: Wishes | None 
     if (target := target.strip()) not in reading.header:
         raise DataError(f"{path}: no column {target!r}, expected one of {', '.join(reading.header)}")
     notes = list(reading.notes)
-    rows, markers = _drop_unlabelled(reading, target, notes)
+    rows, markers = _drop_unlabelled(reading, target, wishes.missing.get(target, ()), notes)
     columns = dict(zip(reading.header, map(list, zip(*rows, strict=True)), strict=True))
     target_table, y = draft_target(str(path), target, columns.pop(target), wishes.answer)
     keys = find_keys(columns)
@@ -93,10 +93,12 @@ def _questions(tables: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(f"{table['name']}: {table['question']}" for table in asked if "question" in table)
 
 
-def _drop_unlabelled(reading: Reading, target: str, notes: list[str]) -> tuple[list[Row], list[str]]:
+def _drop_unlabelled(
+    reading: Reading, target: str, missing: Sequence[str], notes: list[str]
+) -> tuple[list[Row], list[str]]:
     """Return the rows that have a label, and the cells that mean none. Raises DataError when no row has one."""
     at = reading.header.index(target)
-    without = set(drop_unlabelled([row[at] for row in reading.rows]))
+    without = set(drop_unlabelled([row[at] for row in reading.rows], missing))
     if without:
         numbers = name_rows([reading.rows[row].line for row in sorted(without)])
         notes.append(f"{len(without):,} rows have no {target} and are left out: {numbers}")
@@ -126,7 +128,7 @@ def _draft_features(
 
     no_features: columns that are features only if their owner says so, with the reason.
     """
-    features, left_out, codes = [], {}, Counter()
+    features, left_out, codes, titles = [], {}, Counter(), set()
     for name, cells in columns.items():
         if name == target:
             continue
@@ -143,6 +145,9 @@ def _draft_features(
         codes[code] += 1
         if codes[code] > 1 or not code.strip("_"):
             draft["reason"]["code"] = f"{code.strip('_') or 'COLUMN'}_{len(features) + 1}"
+        if (title := draft["reason"]["en"]) in titles:
+            draft["reason"]["en"] = f"{title} ({name})"
+        titles.add(title)
         features.append(draft)
     return features, left_out
 

@@ -107,6 +107,15 @@ def test_a_missing_file_is_refused(tmp_path):
         draft_data_set(tmp_path / "mine", tmp_path / "no.csv", "t")
 
 
+def test_rows_of_labels_that_the_owner_leaves_out_are_counted_and_read_the_same_later(draft):
+    labels = ("Fully Paid", "Charged Off", "Current", "Fully Paid", "In Grace Period", "Charged Off")
+    missing = {"loan_status": ["current", "In Grace Period"]}
+    drafted = draft(target="loan_status", labels=labels, wishes=Wishes(missing=missing))
+    assert any("26 rows have no loan_status and are left out" in note for note in drafted.notes)
+    assert documents(drafted)["target"]["labels"].keys() == {"Fully Paid", "Charged Off"}
+    assert documents(drafted)["source"]["missing"] == {"loan_status": ["Current", "In Grace Period"]}
+
+
 def test_rows_without_a_label_are_left_out_and_named(draft):
     drafted = draft(labels=("yes", "no", "", "yes", "no", "NA"))
     assert drafted.rows == 54
@@ -142,10 +151,11 @@ def test_a_file_without_a_usable_column_is_refused_with_the_reasons(draft):
         draft(loan_id=lambda row: row)
 
 
-@pytest.mark.parametrize("names", [("Loan-Amount", "Loan Amount"), ("😀", "🎉"), ("a", "A")])
-def test_names_with_the_same_reason_code_get_one_each(draft, names):
+@pytest.mark.parametrize("names", [("Loan-Amount", "Loan Amount"), ("😀", "🎉"), ("a", "A"), ("PAY_1", "PAY_2")])
+def test_names_that_look_alike_get_a_reason_code_and_a_reason_of_their_own(draft, names):
     drafted = draft(**{name: lambda row, n=n: row * (n + 3) % 41 for n, name in enumerate(names)})
-    assert len({feature.code for feature in answered(drafted).scored}) == 2
+    scored = answered(drafted).scored
+    assert len({feature.code for feature in scored}) == len({feature.title("en") for feature in scored}) == 2
 
 
 def test_answers_leave_no_question_open(draft):

@@ -191,8 +191,8 @@ class Feature:
         return int(number) if self.is_whole else float(number)
 
     def show(self, number: float) -> str:
-        """Return the text that a person reads for an encoded value, or for a mean of some."""
-        if self.is_category or (self.type == "date" and not self.takes_number):
+        """Return the text that a person reads for an encoded value, or for a mean of some; "nan" for none."""
+        if number == number and (self.is_category or (self.type == "date" and not self.takes_number)):
             return str(self.decode(round(number)))
         return f"{number:,.6g}"
 

@@ -189,6 +189,12 @@ def test_the_days_are_counted_from_the_declared_date_so_that_a_wider_range_leave
     assert wide.encode("1990-01-01") == wide.min < 0
 
 
+def test_a_mean_is_shown_as_the_nearest_date_and_none_as_nan():
+    feature = Feature.from_dict(DAY)
+    assert (feature.show(1884.6), feature.show(math.nan)) == ("2020-02-29", "nan")
+    assert Feature.from_dict({**DAY, "as": "month"}).show(2.25) == "2.25"
+
+
 @pytest.mark.parametrize("part", ["days", "year", "month", "weekday"])
 def test_a_date_s_table_is_read_as_it_was_written(part):
     feature = Feature.from_dict({**DAY, "as": part})

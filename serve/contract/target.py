@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from serve.contract.feature import Fault
+from serve.contract.fault import Fault
 
 
 @dataclass(frozen=True)

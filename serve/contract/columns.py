@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from serve.contract.csv_cells import as_floats, read_decimals
-from serve.contract.feature import NAN, Fault, Feature
+from serve.contract.fault import Fault
+from serve.contract.feature import NAN, Feature
 
 
 def encode_column(feature: Feature, values: Sequence[object]) -> tuple[np.ndarray, dict[int, Fault]]:

@@ -15,7 +15,8 @@ import numpy as np
 
 from serve.contract.columns import encode_column
 from serve.contract.dates import count_days
-from serve.contract.feature import LANGUAGES, Fault, Feature
+from serve.contract.fault import Fault
+from serve.contract.feature import LANGUAGES, Feature
 from serve.contract.rules import FORMAT, contract_problems
 from serve.contract.target import Target
 from serve.contract.words import translate

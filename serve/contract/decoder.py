@@ -12,7 +12,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from serve.contract.contract import Contract
-from serve.contract.feature import NAN, Fault, Feature
+from serve.contract.fault import Fault
+from serve.contract.feature import NAN, Feature
 
 
 class ApplicationDecoder:

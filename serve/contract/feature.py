@@ -8,22 +8,12 @@ from functools import cached_property
 from typing import Any
 
 from serve.contract.dates import Dates, is_date
+from serve.contract.fault import Fault
 from serve.contract.words import LANGUAGES, translate
 
 NAN = float("nan")
 NO_REFERENCE = "no date to count from"  # the fault of a date that was not counted, as its reference is no date
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-
-
-class Fault(ValueError):
-    """A value breaks the contract: `kind` names the fault, `expected` a right value.
-
-    category: the name to count the fault by, one of few whatever the value; `kind` if not given.
-    """
-
-    def __init__(self, kind: str, expected: str = "", category: str = "") -> None:
-        self.kind, self.expected, self.category = kind, expected, category or kind
-        super().__init__(f"{kind}, expected {expected}" if expected else kind)
 
 
 @dataclass(frozen=True)
@@ -210,8 +200,8 @@ class Feature:
         return int(number) if self.is_whole else float(number)
 
     def show(self, number: float) -> str:
-        """Return the text that a person reads for an encoded value, or for a mean of some."""
-        if self.is_category or (self.type == "date" and not self.takes_number):
+        """Return the text that a person reads for an encoded value, or for a mean of some; "nan" for none."""
+        if number == number and (self.is_category or (self.type == "date" and not self.takes_number)):
             return self.say(str(self.decode(round(number))), LANGUAGES[0])
         return f"{number:,.6g}"
 

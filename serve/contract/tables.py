@@ -14,7 +14,8 @@ import numpy as np
 from serve.contract.columns import encode_cells, encode_column, encode_monitored
 from serve.contract.contract import LONGEST_NAME, MOST_FIELDS_NAMED, Contract
 from serve.contract.csv_cells import read_blocks
-from serve.contract.feature import Fault, Feature
+from serve.contract.fault import Fault
+from serve.contract.feature import Feature
 from serve.errors import ApplicationError
 
 Problem = tuple[int, int, str, Fault]  # row, rank within the row, field, fault

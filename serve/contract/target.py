@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from serve.contract.feature import Fault
+from serve.contract.fault import Fault
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import numpy as np
 
 from serve import strict_json
 from serve.contract.contract import Contract
-from serve.contract.feature import Fault, Feature
+from serve.contract.fault import Fault
+from serve.contract.feature import Feature
 from serve.errors import JSONError, ModelFileError
 
 FORMAT = 2

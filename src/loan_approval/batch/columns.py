@@ -16,7 +16,8 @@ from loan_approval.batch.files import InputFile
 from loan_approval.errors import DataError
 from serve.contract.columns import encode_column, encode_monitored
 from serve.contract.contract import Contract
-from serve.contract.feature import Fault, Feature
+from serve.contract.fault import Fault
+from serve.contract.feature import Feature
 
 Faults = dict[int, Fault]  # by row
 WRITTEN = (

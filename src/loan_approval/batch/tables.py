@@ -23,7 +23,7 @@ from loan_approval.errors import BatchError, DataError
 from serve.contract.columns import encode_cells, encode_column, encode_monitored
 from serve.contract.contract import Contract
 from serve.contract.csv_cells import read_cells
-from serve.contract.feature import Fault
+from serve.contract.fault import Fault
 from serve.contract.tables import count_cells
 from serve.errors import ApplicationError
 

@@ -15,7 +15,8 @@ from loan_approval.data.rows import Row, decode, number_rows, split_rows
 from loan_approval.data.source import Source, clean_like_source, is_like_source
 from loan_approval.errors import DataError
 from serve.contract.contract import Contract
-from serve.contract.feature import Fault, Feature
+from serve.contract.fault import Fault
+from serve.contract.feature import Feature
 
 
 def read_cells(path: Path, contract: Contract | None = None) -> tuple[Row, list[Row]]:

@@ -20,7 +20,7 @@ from loan_approval.data.versions import Generator, check_generator, restore_csv
 from loan_approval.errors import DataError
 from loan_approval.project import ROOT
 from serve.contract.contract import Contract
-from serve.contract.feature import Fault
+from serve.contract.fault import Fault
 
 BUILT_IN: dict[str, Generator] = {"loans": write_simulation, "boston": write_boston}
 LONGEST_SHOWN = 60  # characters of a cell

@@ -15,7 +15,7 @@ from loan_approval.data.protected import protected_attribute, split_words
 from loan_approval.evaluation.metrics import fast_auc
 from serve.contract.csv_cells import read_decimals
 from serve.contract.feature import Feature
-from serve.contract.rules import LARGEST
+from serve.contract.feature_rules import LARGEST
 
 MOST_VALUES = 30  # of a category; rarer ones become OTHER
 OTHER = "(other)"

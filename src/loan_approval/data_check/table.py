@@ -14,7 +14,7 @@ from loan_approval.errors import DataError
 from loan_approval.project import ROOT, sha256_of
 from serve.contract.columns import encode_column
 from serve.contract.contract import Contract
-from serve.contract.feature import Fault
+from serve.contract.fault import Fault
 from serve.contract.tables import count_cells
 
 MOST_FAULTY = 0.5  # share of a column's cells

@@ -21,7 +21,7 @@ from loan_approval.validation.parity import (
 )
 from loan_approval.validation.tree_splits import tree_thresholds
 from serve.contract.contract import Contract
-from serve.contract.feature import Fault
+from serve.contract.fault import Fault
 from serve.model.scorer import Scorer
 
 MODELS = factory_names(ModelFactory)

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serve.contract.columns import encode_cells, encode_column, encode_monitored
-from serve.contract.feature import Fault, Feature
+from serve.contract.fault import Fault
+from serve.contract.feature import Feature
 from tests.serve.contract.test_feature import DAY, NUMBER
 
 AWKWARD = [

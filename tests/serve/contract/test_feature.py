@@ -2,7 +2,8 @@ import math
 
 import pytest
 
-from serve.contract.feature import Fault, Feature
+from serve.contract.fault import Fault
+from serve.contract.feature import Feature
 
 NUMBER = Feature("income", "number", min=-1.5, max=1e6)
 DAY = {"name": "asked", "type": "date", "range": ["2015-01-01", "2026-12-31"], "example": "2020-02-29"}
@@ -210,6 +211,12 @@ def test_the_days_are_counted_from_the_declared_date_so_that_a_wider_range_leave
     wide = Feature.from_dict({**DAY, "since": "2015-01-01", "range": ["1990-01-01", "2050-12-31"]})
     assert narrow.encode("2020-02-29") == wide.encode("2020-02-29")
     assert wide.encode("1990-01-01") == wide.min < 0
+
+
+def test_a_mean_is_shown_as_the_nearest_date_and_none_as_nan():
+    feature = Feature.from_dict(DAY)
+    assert (feature.show(1884.6), feature.show(math.nan)) == ("2020-02-29", "nan")
+    assert Feature.from_dict({**DAY, "as": "month"}).show(2.25) == "2.25"
 
 
 @pytest.mark.parametrize("part", ["days", "year", "month", "weekday"])

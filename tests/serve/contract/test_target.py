@@ -1,6 +1,6 @@
 import pytest
 
-from serve.contract.feature import Fault
+from serve.contract.fault import Fault
 from serve.contract.target import Target
 
 

@@ -198,6 +198,9 @@ DOCS ?= docs/_build/html
 pictures: $(READY) ## take the README's pictures of what `make run` left (needs Chromium)
 	$(VENV)/bin/python docs/pictures.py
 
+examples: $(READY) ## run both data sets in a temporary folder and keep their reports as docs/examples (a quarter of an hour)
+	$(VENV)/bin/python docs/examples.py $(REPORTS)
+
 clean: ## remove the environment, reports and caches; data, MLflow's database and the store stay
 	rm -rf $(VENV) $(VENV)-bench $(VENV)-bench-mlserver $(VENV)-docs docs/_build docs/reference/api .pytest_cache .ruff_cache .import_linter_cache
 	find reports -mindepth 1 ! -name README.md -delete

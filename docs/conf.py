@@ -15,6 +15,7 @@ release = version = __version__
 author = "the authors of Loan approval"
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 exclude_patterns = ["_build"]
+html_extra_path = [path.name for path in HERE.glob("examples/")]  # what `make examples` made, copied as it is
 html_theme = "furo"
 html_title = f"Loan approval {release}"
 html_copy_source = False

@@ -69,6 +69,7 @@ def _describe(decision: Decision, X: np.ndarray, loaded: Loaded, with_values: bo
     document = {
         "prediction": decision.label,
         "prediction_code": decision.code,
+        "prediction_text": write(lambda language: scorer.contract.label_text(decision.code, language)),
         "probability": decision.probability,
         "threshold": decision.threshold,
         "band": band,

@@ -48,7 +48,7 @@ def ready() -> Response:
 
 @blueprint.get("/api/v2/model")
 def model() -> Response:
-    """Describe the loaded model: contract, decision rule, provenance, metrics, gates, verdict."""
+    """Describe the loaded model: contract, decision rule, provenance, metrics, gates, verdict; and whether it logs."""
     loaded = loaded_model()
     pointer, scorer = loaded.pointer, loaded.scorer
     document = {
@@ -61,4 +61,6 @@ def model() -> Response:
         "decision": scorer.decision_rule,
         "provenance": scorer.provenance,
     }
+    # Whether what is asked here is kept, so that a page can tell whoever fills in an application.
+    document["decisions_logged"] = current_app.extensions["prediction_log"] is not None
     return respond(document | {key: loaded.metadata.get(key) for key in ("metrics", "gates", "verdict")})

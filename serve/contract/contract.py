@@ -16,9 +16,10 @@ import numpy as np
 from serve.contract.columns import encode_column
 from serve.contract.dates import count_days
 from serve.contract.fault import Fault
-from serve.contract.feature import Feature
+from serve.contract.feature import LANGUAGES, Feature
 from serve.contract.rules import FORMAT, contract_problems
 from serve.contract.target import Target
+from serve.contract.words import translate
 from serve.errors import ApplicationError, ContractError
 
 UNKNOWN = "(unknown)"  # stands for every unknown field in counts
@@ -71,7 +72,8 @@ class Contract:
     def to_dict(self) -> dict[str, Any]:
         """Return the document that `from_dict` reads, without defaults, so that it is short and stable."""
         features = [feature.to_dict() for feature in (*self.features, *self.refused)]
-        document = {key: getattr(self, key) for key in _TOP} | {"target": asdict(self.target), "feature": features}
+        target = {key: value for key, value in asdict(self.target).items() if value or key != "words"}
+        document = {key: getattr(self, key) for key in _TOP} | {"target": target, "feature": features}
         document |= {"source": dict(self.source)} if self.source else {}
         return document | ({"split": {"by": self.split_by}} if self.split_by != BY_VALUES else {})
 
@@ -126,6 +128,10 @@ class Contract:
     def label(self, code: int) -> str:
         """Return the label of a code, 1 or 0."""
         return next(label for cell, label in self.target.labels.items() if (cell == self.target.positive) == bool(code))
+
+    def label_text(self, code: int, language: str = LANGUAGES[0]) -> str:
+        """Return the words for the label of a code in a language, as `translate` does."""
+        return translate(self.target.words, self.label(code), language)
 
     def encode(self, application: object) -> np.ndarray:
         """Return (1, F) float64 for one application; absent is null. Raises ApplicationError with every problem."""

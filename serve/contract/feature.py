@@ -9,10 +9,10 @@ from typing import Any
 
 from serve.contract.dates import Dates, is_date
 from serve.contract.fault import Fault
+from serve.contract.words import LANGUAGES, translate
 
 NAN = float("nan")
 NO_REFERENCE = "no date to count from"  # the fault of a date that was not counted, as its reference is no date
-LANGUAGES = ("en", "pt")  # the first one is the default
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
@@ -27,7 +27,7 @@ class Feature:
     other: the one of them that stands for any text which is none of them; without it such a text is refused.
     use: score, monitor (accepted and logged, never scored) or refuse (an application that has it is refused).
     direction: +1, -1 or 0, how the feature may move the score.   elderly_from: marks an age; from this value on
-    Regulation B (12 CFR 1002.2(o): 62) calls an applicant elderly.
+    Regulation B (12 CFR 1002.2(o): 62) calls an applicant elderly.   words: of unit and values, by language.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Feature:
     actionable: bool = False
     example: Any = None
     reason: dict[str, str] = field(default_factory=dict)
+    words: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> "Feature":
@@ -115,6 +116,14 @@ class Feature:
     def title(self, language: str) -> str:
         """Return the contract's words for this feature in a language, else in the default one, else its name."""
         return self.reason.get(language) or self.reason.get(LANGUAGES[0]) or self.name
+
+    def say(self, text: str, language: str) -> str:
+        """Return the contract's words for the unit or a value in a language, as `translate` does."""
+        return translate(self.words, text, language)
+
+    def title_with_unit(self, language: str) -> str:
+        """Return the title, and in brackets the unit if there is one."""
+        return self.title(language) + (f" ({self.say(self.unit, language)})" if self.unit else "")
 
     @cached_property
     def expected(self) -> str:
@@ -193,7 +202,7 @@ class Feature:
     def show(self, number: float) -> str:
         """Return the text that a person reads for an encoded value, or for a mean of some; "nan" for none."""
         if number == number and (self.is_category or (self.type == "date" and not self.takes_number)):
-            return str(self.decode(round(number)))
+            return self.say(str(self.decode(round(number))), LANGUAGES[0])
         return f"{number:,.6g}"
 
     def parse(self, cell: str) -> object:

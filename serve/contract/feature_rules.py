@@ -8,6 +8,7 @@ from serve.contract.dates import PARTS, is_date
 from serve.contract.fault import Fault
 from serve.contract.feature import Feature
 from serve.contract.shape import are_texts, shape_problems
+from serve.contract.words import WORDS, words_problems
 
 TYPES = ("number", "integer", "category", "date")
 USES = ("score", "monitor", "refuse")
@@ -21,6 +22,7 @@ _FEATURE = {
     **dict.fromkeys(("missing", "protected", "actionable"), "true or false"),
     **dict.fromkeys(("values", "range"), "a list"),
     **{"reason": "a table", "direction": "a whole number", "example": "text or a number"},
+    **WORDS,
 }
 
 
@@ -48,6 +50,7 @@ def feature_problems(feature: Any, number: int) -> list[str]:
     else:
         problems += _PROBLEMS_OF.get(type_, _number_problems)(feature)
     if not problems:
+        problems += words_problems(feature, [*(feature.get("values") or ()), *filter(None, [feature.get("unit")])])
         try:
             Feature.from_dict(feature).encode(feature["example"])
         except Fault as fault:

@@ -6,6 +6,7 @@ from typing import Any
 from serve.contract.feature import Feature
 from serve.contract.feature_rules import ANOTHER_DATE, feature_problems
 from serve.contract.shape import are_texts, shape_problems
+from serve.contract.words import WORDS, words_problems
 
 FORMAT = 1
 MEANINGS = ("past_decision", "repaid")
@@ -54,7 +55,7 @@ def _source_problems(source: Any) -> list[str]:
 
 
 def _target_problems(target: Any) -> list[str]:
-    if problems := shape_problems(target, _TARGET, _TARGET, "target."):
+    if problems := shape_problems(target, _TARGET | WORDS, _TARGET, "target."):
         return problems
     if target["meaning"] not in MEANINGS:
         problems.append(f"target.meaning: expected {' or '.join(MEANINGS)}")
@@ -65,6 +66,8 @@ def _target_problems(target: Any) -> list[str]:
         problems.append("target.labels: expected two different texts")
     elif str(target["positive"]) not in labels:
         problems.append(f"target.positive: expected one of {', '.join(labels)}")
+    else:
+        problems += [f"target.{problem}" for problem in words_problems(target, list(labels.values()))]
     return problems
 
 

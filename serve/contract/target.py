@@ -1,23 +1,22 @@
 """The target of a data set: its column, its two labels, and the codes of its cells."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from serve.contract.fault import Fault
 
 
 @dataclass(frozen=True)
 class Target:
-    """`labels` maps a cell of the target column to the text for clients; `positive` is the cell of code 1."""
+    """`labels` maps a cell of the target column to the text for clients; `positive` is the cell of code 1.
+
+    words: for readers in place of these texts, by language.
+    """
 
     name: str
     meaning: str
     positive: str
     labels: dict[str, str]
-
-    @property
-    def approved(self) -> str:
-        """The label of code 1."""
-        return self.labels[self.positive]
+    words: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def encode(self, cell: str) -> float:
         """Return 1.0 for the positive label and 0.0 for the other. Raises Fault."""

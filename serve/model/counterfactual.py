@@ -48,7 +48,7 @@ class Counterfactual:
         texts = _TEXTS[language]
         value = self.value if isinstance(self.value, str) else None
         if self.claim == "one_of":
-            value = texts["or"].join(self.value)
+            value = texts["or"].join(self.feature.say(name, language) for name in self.value)
         value = value or write_number(self.value, language)
         return texts[self.claim].format(self.feature.title(language), value) + texts["rest"]
 

@@ -29,10 +29,11 @@ AWKWARD = {
         {
             **{"name": "__proto__", "type": "category", "values": [QUOTES, "</script>" + "W" * 90], "example": QUOTES},
             "reason": {"en": f"Label {HTML}", "pt": f"Rótulo {HTML}"},
+            "words": {"pt": {QUOTES: f"Aspas {HTML}"}},
         },
         {
             **{"name": "past_default", "type": "integer", "min": 0, "max": 1, "unit": "0 = no, 1 = yes", "example": 1},
-            "use": "monitor",
+            **{"use": "monitor", "words": {"pt": {"0 = no, 1 = yes": "0 = não, 1 = sim"}}},
         },
     ],
 }
@@ -102,9 +103,9 @@ def test_an_application_is_decided_by_keyboard_alone_with_the_focus_always_seen(
     page.keyboard.type("0")
     page.keyboard.press("Enter")
     expect(page.locator("#outcome")).to_be_focused()
-    expect(page.locator("#outcome")).to_have_text("Não Aprovado")  # as the contract names it
+    expect(page.locator("#outcome")).to_have_text("Not approved")
     expect(page.locator("#sentence")).to_contain_text("probability of approval is 33.2%: it stays below 55%")
-    expect(page.locator("[aria-live]")).to_contain_text("Não Aprovado. The model's estimated probability")
+    expect(page.locator("[aria-live]")).to_contain_text("Not approved. The model's estimated probability")
     for _ in range(2):
         page.keyboard.press("Tab")
         seen.append(page.evaluate("getComputedStyle(document.activeElement).outlineStyle"))
@@ -229,6 +230,30 @@ def test_the_language_can_be_changed_and_changes_all_there_is_but_not_what_was_t
     expect(page.locator("html")).to_have_attribute("lang", "en")
 
 
+def test_labels_units_and_choices_follow_the_language(visit):
+    page = visit("loans_strict", "?lang=pt")
+    expect(page.locator(".hint", has_text="unidades monetárias por ano")).to_be_visible()
+    expect(page.get_by_label("Inadimplência anterior").locator("option")).to_have_text(
+        ["não informado", "0 = não", "1 = sim"]
+    )
+    decide(page)
+    expect(page.locator("#outcome")).to_have_text("Não aprovado")
+    page.get_by_role("button", name="English").click()
+    expect(page.locator("#outcome")).to_have_text("Not approved")
+    expect(page.get_by_label("Past default").locator("option")).to_have_text(["not given", "0 = no", "1 = yes"])
+
+
+def test_the_page_says_whether_applications_are_kept(visit, browser, store, files, tmp_path):
+    page = visit("loans")
+    expect(page.locator("#kept")).to_have_text("This server keeps no log of applications and decisions.")
+    with (
+        running_server(tmp_path, store.path, SERVE_PREDICTION_LOG=str(tmp_path / "log")) as logging_server,
+        watched_page(browser, locale="pt-BR") as page,
+    ):
+        page.goto(f"http://127.0.0.1:{logging_server.port}/app")
+        expect(page.locator("#kept")).to_contain_text("Este servidor guarda no seu registro cada pedido decidido")
+
+
 def test_each_fault_stands_beside_its_field_and_the_first_has_the_focus(visit):
     page = visit("loans")
     page.get_by_label("Credit score").fill("851")
@@ -323,6 +348,11 @@ def test_whatever_a_contract_holds_is_shown_and_sent_literally(visit, server):
         assert answer == expected.json
         assert answer["prediction_code"] == 1
     expect(proto.locator("option")).to_have_count(2)
+    page.get_by_role("button", name="Português").click()
+    texts = [f"Aspas {HTML}", "</script>" + "W" * 90]
+    expect(page.get_by_label(f"Rótulo {HTML}").locator("option")).to_have_text(texts)
+    expect(page.locator("img, b")).to_have_count(0)
+    page.get_by_role("button", name="English").click()
     expect(page.locator("#sentence")).to_contain_text("probability of repayment")
     expect(page.locator("#meaning")).to_contain_text("will be repaid")
 

@@ -1,11 +1,12 @@
 """The model card in a real browser, from the server and from the disk; it loads nothing and breaks no policy."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from loan_approval.registry.card import add_card
 from serve.model.scorer import Scorer
@@ -58,3 +59,28 @@ def test_the_card_opens_with_its_style_asks_for_nothing_and_fits_the_screen(
         assert page.get_by_text("ana (promote)").is_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert [path for path in asked if not path.endswith("favicon.ico")] == [urlsplit(target).path]
+
+
+def test_the_table_of_inputs_fits_a_laptop_whole(browser: Browser, address: str) -> None:
+    with watched_page(browser, viewport={"width": 1280, "height": 800}) as page:
+        page.goto(address)
+        table = page.locator(".wide", has_text="applicant can change it")
+        assert table.evaluate("e => e.scrollWidth <= e.clientWidth")
+
+
+def test_a_dark_screen_gets_a_dark_card_whose_text_and_figures_stand_out(browser: Browser, address: str) -> None:
+    with watched_page(browser, color_scheme="dark") as page:
+        page.goto(address)
+        paper = _lightness(page, "body", "backgroundColor")
+        assert paper < 0.2
+        for place, style in (("body", "color"), ("h1", "color"), (".failed", "color"), (".note", "color")):
+            assert _lightness(page, place, style) > 0.5
+        assert _lightness(page, "th", "backgroundColor") < 0.2
+        for place, style in (("svg circle", "fill"), ("svg text", "fill"), ("svg .soft", "stroke")):
+            assert _lightness(page, place, style) > 0.5
+
+
+def _lightness(page: Page, place: str, style: str) -> float:
+    """Return the mean of red, green and blue of the first such element, 0 to 1."""
+    colour = page.locator(place).first.evaluate("(e, style) => getComputedStyle(e)[style]", style)
+    return sum(map(int, re.findall(r"\d+", colour)[:3])) / 3 / 255

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from loan_approval import cli, project
-from loan_approval.pipeline.pipeline import run_step
+from loan_approval.pipeline.pipeline import log_by_hand, run_step
 from loan_approval.project import ROOT
 from loan_approval.registry import tracking
 from loan_approval.registry.promotion import promote
@@ -100,7 +100,7 @@ def test_the_index_links_every_report_and_sweetviz_page(line: Line) -> None:
     assert all(f'/{page}"' in index for page in pages)
 
 
-@pytest.mark.parametrize(("report", "figures"), [("01_explore", 5), ("02_train", 10), ("03_validate", 10)])
+@pytest.mark.parametrize(("report", "figures"), [("01_explore", 5), ("02_train", 11), ("03_validate", 10)])
 def test_a_report_shows_its_figures_and_no_warnings(line: Line, report: str, figures: int) -> None:
     (page,) = line.reports.rglob(f"{report}.html")
     text = page.read_text()
@@ -141,6 +141,10 @@ def test_papermill_alone_runs_a_notebook_from_the_root(
     run = subprocess.run([*command, *options], cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr[-3000:]
     assert tracking.find_version("mine_model", "challenger").number == "1"
+    report = log_by_hand(tmp_path / "out.ipynb", tmp_path / "reports")
+    assert report.html == tmp_path / "reports" / "mine" / "02_train.html"
+    (page,) = tracking.connect().list_artifacts(report.result["run_id"], "notebooks")
+    assert page.path == "notebooks/02_train.html"
 
 
 def write_own_csv(path: Path, rows: int) -> None:

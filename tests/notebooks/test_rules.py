@@ -57,7 +57,7 @@ def imports_alone(cell: nbformat.NotebookNode) -> bool:
 
 def test_what_the_story_is_told_with_stands_in_one_cell_of_imports(path: Path) -> None:
     importing = [cell for cell in code_cells(path) if re.search(r"^(import|from) ", cell.source, re.MULTILINE)]
-    assert len(importing) == 1 or path.stem == "04_monitor"
+    assert len(importing) == 1
 
 
 def test_no_value_is_shown_as_python_writes_it(path: Path) -> None:

@@ -9,9 +9,10 @@ const byId = (id) => document.getElementById(id);
 export function showAnswer(answer, meaning, command) {
   const shares = [answer.probability, answer.threshold, ...answer.review_band];
   const [probability, threshold, low, high] = percentages(shares);
-  const shown = { probability, threshold, low, high, prediction: answer.prediction };
+  const prediction = answer.prediction_text[language];
+  const shown = { probability, threshold, low, high, prediction };
   const hasBand = answer.review_band[0] < answer.review_band[1];
-  const outcome = answer.band === "refer" ? text("outcome_refer") : answer.prediction;
+  const outcome = answer.band === "refer" ? text("outcome_refer") : prediction;
   const key = answer.band === "decline" && hasBand ? "sentence_decline_band" : `sentence_${answer.band}`;
   const sentence = text(key, { ...shown, estimate: text(`estimate_${meaning}`), limit: high });
   byId("answer").dataset.band = answer.band;

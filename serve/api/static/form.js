@@ -1,7 +1,7 @@
 // Makes a form from a contract, one field a feature, and reads it back as the application the server expects.
 
 import { parseNumber, showNumber, writeNumber } from "./numbers.js";
-import { hasText, language, text } from "./texts.js";
+import { hasText, language, say, text } from "./texts.js";
 
 // Returns the fields of a contract's features, filled with its examples; monitored ones start empty.
 export function makeFields(contract) {
@@ -78,14 +78,18 @@ export function carryOver(before, after) {
 }
 
 function label(feature) {
-  return feature.reason?.[language] ?? feature.name.replaceAll("_", " ");
+  return feature.reason?.[language] ?? feature.reason?.en ?? feature.name.replaceAll("_", " ");
+}
+
+function unit(feature) {
+  return say(feature.words, feature.unit ?? "");
 }
 
 function listChoices(feature) {
-  if (feature.type === "category") return feature.values.map((value) => ({ value, shown: value }));
+  if (feature.type === "category") return feature.values.map((value) => ({ value, shown: say(feature.words, value) }));
   if (feature.type !== "integer" || !feature.unit) return null;
   // A unit such as "0 = no, 1 = yes" that names every whole number allowed is a list of choices.
-  const named = feature.unit.split(", ").map((shown) => ({ value: parseInt(shown, 10), shown }));
+  const named = unit(feature).split(", ").map((shown) => ({ value: parseInt(shown, 10), shown }));
   if (named.length !== feature.max - feature.min + 1) return null;
   return named.every(({ value, shown }, at) => value === feature.min + at && shown.includes(" = ")) ? named : null;
 }
@@ -123,8 +127,9 @@ function frame(feature, number, control, optional) {
 
 function describe(feature, control, optional) {
   const parts = [];
-  if (control.localName === "input" && !isCounted(feature)) parts.push(`${text("range", range(feature))} ${feature.unit ?? ""}`.trim());
-  else if (feature.type === "category" && feature.unit) parts.push(feature.unit);
+  const limits = control.localName === "input" && !isCounted(feature);
+  if (limits) parts.push(`${text("range", range(feature))} ${unit(feature)}`.trim());
+  else if (feature.type === "category" && feature.unit) parts.push(unit(feature));
   if (optional) parts.push(text("optional"));
   return parts.join(" · ");
 }

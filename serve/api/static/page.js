@@ -34,6 +34,7 @@ function buildForm({ fresh = false } = {}) {
   }
   byId("monitored-section").hidden = !fields.some((field) => field.monitored);
   byId("application").hidden = false;
+  byId("kept").textContent = text(page.model.decisions_logged ? "kept" : "not_kept");
   byId("meaning").textContent = text(`meaning_${page.model.contract.target.meaning}`);
 }
 

@@ -22,6 +22,12 @@ export function setLanguage(chosen) {
   }
 }
 
+// Returns the contract's words for one of its texts in the reader's language, else in English, else the text itself.
+export function say(words, given) {
+  const known = [language, "en"].map((each) => words?.[each]).find((each) => each && Object.hasOwn(each, given));
+  return known ? known[given] : given;
+}
+
 export function hasText(key) {
   return Object.hasOwn(texts[language], key);
 }

@@ -1,4 +1,4 @@
-"""Commands that run notebooks: check-data, explore, train, validate, run for the whole line, and sweep."""
+"""Commands that run notebooks: check-data, explore, train, validate, run for the whole line, and sweep; and report."""
 
 import argparse
 import os
@@ -25,7 +25,7 @@ from serve.settings import Settings
 
 
 def add_commands(add: Adder) -> None:
-    """Add check-data, explore, train, validate, run and sweep."""
+    """Add check-data, explore, train, validate, run, sweep and report."""
     check = add("check-data", asks_mlflow(_check_data), "check new data; exit 1 when they break what a model relies on")
     check.add_argument("--csv", default="", help="the new data (default: the data set's own dataset.csv)")
     check.add_argument("--reference", default="", help="compare with this CSV (default: what production learnt from)")
@@ -48,6 +48,9 @@ def add_commands(add: Adder) -> None:
     sweep.add_argument("--sample", type=_positive, help="run only so many of the plan, drawn at random")
     sweep.add_argument("--workers", type=_positive, help="processes on this machine (default: one a core)")
     add_time_limit(sweep, unit="seconds of a trial")
+    purpose = "make the report of a notebook that was run by hand, and log it to MLflow"
+    report = add("report", asks_mlflow(_report), purpose, dataset=False)
+    report.add_argument("notebook", type=Path, help="saved by JupyterLab or papermill, run whole from top to bottom")
 
 
 def _positive(text: str) -> int:
@@ -108,6 +111,13 @@ def _from_root(text: str) -> str:
     """Return a path as the notebook takes it: from the project's root where it lies in the project."""
     path = Path(text).resolve()
     return os.fspath(path.relative_to(project.ROOT) if path.is_relative_to(project.ROOT) else path) if text else ""
+
+
+def _report(options: argparse.Namespace) -> None:
+    require_file(options.notebook)
+    from loan_approval.pipeline.pipeline import log_by_hand
+
+    log_by_hand(options.notebook, project.REPORTS)
 
 
 def _sweep(options: argparse.Namespace) -> None:

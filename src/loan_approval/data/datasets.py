@@ -145,7 +145,7 @@ def describe_data(dataset: Dataset, name: str) -> dict[str, Any]:
     splits = []
     for split in SPLITS:
         _, y = dataset.rows(split)
-        share = {f"share_{dataset.contract.label(1)}": float(np.mean(y))} if len(y) else {}
+        share = {f"share_{dataset.contract.label_text(1)}": float(np.mean(y))} if len(y) else {}
         splits.append({"role": split, "rows": len(y), **share})
     return {"statement": read_statement(dataset_folder(name)), "data": {"rows": len(dataset.y), "roles": splits}}
 

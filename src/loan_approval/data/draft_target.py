@@ -41,6 +41,7 @@ _KINDS = {
     "repaid": ("a repaid loan", "whether loans were repaid"),
 }
 TEXTS = {"past_decision": ("Approved", "Denied"), "repaid": ("Repaid", "Defaulted")}
+_PORTUGUESE = {"past_decision": ("Aprovado", "Recusado"), "repaid": ("Pago", "Inadimplente")}
 
 
 def drop_unlabelled(cells: list[str], missing: Sequence[str] = ()) -> list[int]:
@@ -79,10 +80,8 @@ def draft_target(where: str, name: str, cells: list[str], answer: Answer) -> tup
     text = "Do the labels tell what an underwriter decided (past_decision) or whether the loan was repaid?"
     meaning = answer("meaning", text, guess)
     is_vague = set(spelled) == {0.0, 1.0} and not _VAGUE.isdisjoint(map(str.casefold, split_words(name)))
-    texts = {spelled[positive]: spelled[positive], spelled[negative]: spelled[negative]}
-    if all(isinstance(key, float) for key in spelled):
-        texts = dict(zip(texts, TEXTS[meaning or guess[0]], strict=True))
-    table = {"name": name, "meaning": meaning or guess[0], "positive": spelled[positive], "labels": texts}
+    table = {"name": name, "meaning": meaning or guess[0], "positive": spelled[positive]}
+    table |= _name_labels([spelled[positive], spelled[negative]], meaning or guess[0])
     if chosen is None or meaning is None:
         table["question"] = (
             f"A guess: {name} = {spelled[positive]} is {_KINDS[guess[0]][0]}, and the labels tell {_KINDS[guess[0]][1]}"
@@ -90,6 +89,17 @@ def draft_target(where: str, name: str, cells: list[str], answer: Answer) -> tup
             + (f" In some data sets such a {name} is 1 for a default." if is_vague else "")
         )
     return table, np.array([int(key == positive) for key in keys])
+
+
+def _name_labels(cells: list[str], meaning: str) -> dict[str, Any]:
+    """Return `labels`, which the interface answers, and `words`, which readers see.   cells: of code 1 and of 0."""
+    are_numbers = all(isinstance(_key(cell), float) for cell in cells)
+    labels = TEXTS[meaning] if are_numbers else cells
+    words = {"en": TEXTS[meaning], "pt": _PORTUGUESE[meaning]}
+    return {
+        "labels": dict(zip(cells, labels, strict=True)),
+        "words": {key: dict(zip(labels, texts, strict=True)) for key, texts in words.items() if texts != labels},
+    }
 
 
 def _key(cell: str) -> float | str:

@@ -33,6 +33,13 @@ def describe_columns(dataset: Dataset) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["feature", "use", "unit", "allowed", "in the data", "missing %"])
 
 
+def columns_left_out(contract: Contract) -> list[dict[str, str]]:
+    """Return each column that is no part of the data set, and why: refused by name, or left out when it was made."""
+    refused = [{"column": feature.name, "why": "the contract refuses it"} for feature in contract.refused]
+    made = contract.source.get("left_out", {})
+    return refused + [{"column": name, "why": why} for name, why in made.items()]
+
+
 def describe_values(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
     """Return one row a feature: known values, mean and quartiles of a number, the most frequent value of a category."""
     rows = []
@@ -126,7 +133,7 @@ def findings(dataset: Dataset) -> list[str]:
     approved = np.mean(dataset.y[dataset.splits != "test"])
     counts = ", ".join(f"{int(np.sum(dataset.splits == split)):,} {split}" for split in SPLITS)
     return [
-        f"{len(dataset.y):,} applications, {approved:.1%} of train and calibrate {dataset.contract.target.approved}; "
+        f"{len(dataset.y):,} applications, {approved:.1%} of train and calibrate {dataset.contract.label_text(1)}; "
         f"{counts} rows.",
         f"Missing: {', '.join(gaps)}." if gaps else "Nothing is missing.",
         f"Features that rank with AUC {STRONG_AUC} or more by themselves: {', '.join(strong) or 'none'}.",

@@ -89,7 +89,7 @@ def _are_mixed(units: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def describe_splits(dataset: Dataset) -> str:
     """Return how many units of each label the splits have, in words."""
-    labels = dataset.contract.label(1), dataset.contract.label(0)
+    labels = dataset.contract.label_text(1), dataset.contract.label_text(0)
     parts = [f"{split} {ones:,} and {zeros:,}" for split, (zeros, ones) in count_by_split(dataset).items()]
     units = name_units(dataset.contract.split_by)
     return f"{units[0].upper()}{units[1:]} {labels[0]} and {labels[1]}: {'; '.join(parts)}."
@@ -123,7 +123,7 @@ def _rare_label(dataset: Dataset) -> list[str]:
     share = float(np.mean(dataset.y))
     if not 0 < min(share, 1 - share) < RARE:
         return []
-    rare, common = (dataset.contract.label(code) for code in (int(share < 0.5), int(share >= 0.5)))
+    rare, common = (dataset.contract.label_text(code) for code in (int(share < 0.5), int(share >= 0.5)))
     words = (
         f"{min(share, 1 - share):.1%} of the rows are {rare}: calling all of them {common} is right about "
         f"{max(share, 1 - share):.1%}, so accuracy says little. Judge by AUC and cost, and give training what each "

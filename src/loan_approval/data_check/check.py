@@ -89,7 +89,7 @@ def _check_duplicates(before: pd.DataFrame, now: pd.DataFrame, limits: Limits) -
 
 def _check_target(before: pd.Series, now: pd.Series, contract: Contract, limits: Limits) -> Finding:
     old, new = float(before.mean()), float(now.mean())
-    words = f"{new:.1%} {contract.target.approved}, in the reference {old:.1%}"
+    words = f"{new:.1%} {contract.label_text(1)}, in the reference {old:.1%}"
     if now.nunique() < 2:
         level, words = "severe", f"{words}: of one class only, there is nothing to learn"
     else:

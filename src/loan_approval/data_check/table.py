@@ -28,11 +28,36 @@ class Table:
     frame: (n, k) the rows and columns that satisfy the contract, in its order: numbers, category names, the target as
     code 1 or 0; NaN or None where missing. A column is left out when more than `MOST_FAULTY` of its cells break the
     contract, else the rows of these cells are.   broken: a severe finding for each kind of violation.
+    rows: of the file, below the header.   refused_rows: how many of them break the contract in some cell.
     """
 
     frame: pd.DataFrame
     broken: list[Finding]
     sha256: str
+    rows: int = 0
+    refused_rows: int = 0
+
+    def refused(self) -> list[dict[str, object]]:
+        """Return what the contract refused, a row for each column and rule, the most rows first; no values.
+
+        rows: how many, None for a fault of the whole column.
+        """
+        lines = [
+            {
+                "column": finding.subject,
+                "rule": finding.numbers.get("rule", finding.words),
+                "rows": (rows := finding.numbers.get("rows")),
+                "share": rows and rows / self.rows,
+            }
+            for finding in self.broken
+        ]
+        return sorted(lines, key=lambda line: -(line["rows"] or self.rows))
+
+    def describe_refused(self) -> str:
+        """Return in words how many rows the contract refused."""
+        if not self.broken:
+            return f"Nothing: all {self.rows:,} rows keep the contract."
+        return f"{self.refused_rows:,} of {self.rows:,} rows break it; a row counts at each rule that it breaks."
 
 
 @dataclass(frozen=True)
@@ -87,19 +112,20 @@ def read_table(path: Path, contract: Contract) -> Table:
     ragged = [row.line for row in rows if len(row) != len(header)]
     even = [row for row in rows if len(row) == len(header)]
     if ragged:
-        words = f"expected {len(header)} cells a row as in the header: {name_rows(ragged)}"
-        broken.append(Finding("contract", "rows", "severe", words, {"rows": len(ragged)}))
+        broken.append(_break_rule("rows", f"expected {len(header)} cells a row as in the header", ragged))
     columns = dict(zip(header, zip(*even, strict=True), strict=False))
     columns |= count_cells(contract, columns)
-    frame, faulty = pd.DataFrame(index=range(len(even))), set()
+    frame, faulty, refused = pd.DataFrame(index=range(len(even))), set(), set(ragged)
     for name in names:
         if name in header and name not in dict(problems) and name != contract.group_key:
             column, faults = _read_column(name, columns.get(name, ()), contract)
             broken += _describe_faults(name, {even[row].line: fault for row, fault in faults.items()})
+            refused.update(even[row].line for row in faults)
             if len(faults) <= MOST_FAULTY * len(even):
                 frame[name] = column
                 faulty.update(faults)
-    return Table(frame.drop(index=sorted(faulty)).reset_index(drop=True), broken, sha256_of(path))
+    kept = frame.drop(index=sorted(faulty)).reset_index(drop=True)
+    return Table(kept, broken, sha256_of(path), len(rows), len(refused))
 
 
 def _read_column(name: str, cells: Sequence[str], contract: Contract) -> tuple[object, dict[int, Fault]]:
@@ -117,6 +143,11 @@ def _describe_faults(name: str, faults: dict[int, Fault]) -> list[Finding]:
     findings = []
     for kind in dict.fromkeys(fault.kind for fault in faults.values()):
         rows = [number for number, fault in faults.items() if fault.kind == kind]
-        words = f"{kind}, expected {faults[rows[0]].expected}: {name_rows(rows)}"
-        findings.append(Finding("contract", name, "severe", words, {"rows": len(rows)}))
+        findings.append(_break_rule(name, f"{kind}, expected {faults[rows[0]].expected}", rows))
     return findings
+
+
+def _break_rule(subject: str, rule: str, rows: Sequence[int]) -> Finding:
+    """Return the finding that these rows, by their line in the file, break a rule."""
+    numbers = {"rows": len(rows), "rule": rule}
+    return Finding("contract", subject, "severe", f"{rule}: {name_rows(rows)}", numbers)

@@ -4,6 +4,7 @@ Bokeh, as its script is a third of plotly's and needs no `eval`, which the pages
 """
 
 import json
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.text import Annotation
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, PercentFormatter
 
+LABEL_WIDTH = 34  # characters of a line that a phone has room for
 MOST_POINTS = 400  # of a line: a page has no more pixels to show them on
 _DASHES = {"-": "solid", "--": "dashed", ":": "dotted", "-.": "dashdot"}
 _NO_POINTS = ("None", None, "", " ", "_", "|")  # the last two end an error bar
@@ -47,9 +49,9 @@ def draw(figure: Figure) -> str | None:
     axes = figure.axes[0]
     width, height = (int(inches * 96) for inches in figure.get_size_inches())
     plot = make_plot(
-        title=axes.get_title() or None,
-        x_axis_label=" ".join(axes.get_xlabel().split()),
-        y_axis_label=" ".join(axes.get_ylabel().split()),
+        # The title is no part of it: the page shows it above, where it wraps.
+        x_axis_label=textwrap.fill(axes.get_xlabel(), LABEL_WIDTH),
+        y_axis_label=textwrap.fill(axes.get_ylabel(), LABEL_WIDTH),
         x_range=axes.get_xlim(),
         y_range=axes.get_ylim(),
         x_axis_type=axes.get_xscale(),
@@ -82,7 +84,7 @@ def _is_understood(axes: Axes) -> bool:
 
 
 def _draw_line(plot: Any, axes: Axes, line: Line2D) -> None:
-    x, y = (np.asarray(values, dtype=float) for values in line.get_data())
+    x, y = (np.asarray(values, dtype=float) for values in line.get_data(orig=False))  # dates as numbers
     transform = line.get_transform()
     if transform == axes.get_xaxis_transform(which="grid"):  # an upright line over the whole height
         y = np.array(axes.get_ylim())
@@ -110,6 +112,8 @@ def _draw_patches(plot: Any, axes: Axes) -> None:
         _name_in_legend(plot, band)
     for group in _groups_of_bars(axes, bands):
         boxes = np.array([patch.get_bbox().extents for patch in group])
+        # A bar on a logarithmic axis begins at zero, which has no place there.
+        boxes[:, :2] = np.maximum(boxes[:, :2], [_lowest(axes.xaxis), _lowest(axes.yaxis)])
         source = dict(zip(("left", "bottom", "right", "top"), boxes.T, strict=True))
         upright = np.ptp(boxes[:, 1]) == 0  # all stand on one line
         x, y = (boxes[:, [0, 2]].mean(axis=1), boxes[:, 3]) if upright else (_lengths(boxes), boxes[:, [1, 3]].mean(1))
@@ -122,6 +126,10 @@ def _groups_of_bars(axes: Axes, bands: list[Patch]) -> Iterator[list[Patch]]:
     grouped = [list(container.patches) for container in axes.containers if isinstance(container, BarContainer)]
     seen = {id(patch) for group in grouped for patch in group} | {id(band) for band in bands}
     yield from filter(None, [*grouped, [patch for patch in axes.patches if id(patch) not in seen]])
+
+
+def _lowest(axis: Axis) -> float:
+    return min(axis.get_view_interval()) if axis.get_scale() == "log" else -np.inf
 
 
 def _lengths(boxes: np.ndarray) -> np.ndarray:
@@ -173,8 +181,11 @@ def _finish(plot: Any) -> None:
     """Add what the mouse shows, and colours that are read on a light and on a dark page."""
     from bokeh.models import HoverTool
 
-    columns = [(plot.xaxis[0].axis_label or "x", f"@x{{{_NUMBERS}}}")]
-    columns.append((plot.yaxis[0].axis_label or "y", f"@y{{{_NUMBERS}}}"))
+    # Where names or dates stand in place of numbers, the number says nothing.
+    axes = [("x", plot.xaxis[0]), ("y", plot.yaxis[0])]
+    columns = [
+        (axis.axis_label or key, f"@{key}{{{_NUMBERS}}}") for key, axis in axes if not axis.major_label_overrides
+    ]
     plot.add_tools(HoverTool(tooltips=columns, line_policy="nearest"))
     plot.toolbar.logo, plot.toolbar.autohide = None, True
     plot.background_fill_color = plot.border_fill_color = None

@@ -8,7 +8,15 @@ from typing import Any
 from markupsafe import Markup
 
 from loan_approval.notebooks.frame import render_page
-from loan_approval.notebooks.summary import FAILED, FIGURE_MIME, HEADER_MIME, RESULT_MIME, summarize, write_summary
+from loan_approval.notebooks.summary import (
+    FAILED,
+    FIGURE_MIME,
+    HEADER_MIME,
+    RESULT_MIME,
+    digest_code,
+    summarize,
+    write_summary,
+)
 from serve.files import write_atomically
 
 # No JavaScript, widget or mermaid output: all need a script from elsewhere, and each has a plain form beside it.
@@ -21,19 +29,21 @@ _LOADING = {"action", "background", "data", "formaction", "href", "ping", "poste
 _NOISE = re.compile(r"\d+%\|.*\d+/\d+ \[|\d+it \[\d|^\d{4}[/-]\d\d[/-]\d\d [\d:,]+ INFO ")
 
 
-def write_html(notebook: Path, path: Path, unfinished: str = "") -> None:
+def write_html(notebook: Path, path: Path, unfinished: str = "", still: bool = False) -> None:
     """Write an executed notebook as one HTML file that loads nothing, and its summary beside it.
 
     A header stands above everything, contents beside it; code is hidden until it is asked for. The page's policy
     admits its own scripts alone, whatever a cell's output holds; references to other places are removed as well.
     Formulas stay TeX, because typesetting them takes a script from elsewhere.
-    unfinished: where the run stopped, "" when it finished.
+    unfinished: where the run stopped, "" when it finished.   still: whether the page stands alone and is small, with
+    pictures in place of figures that can be zoomed.
     """
     import nbformat  # slow to import, and most commands write no report
 
     document = nbformat.read(notebook, as_version=4)
     summary = summarize(document, notebook.stem, unfinished)
-    interactive = _prepare(document)
+    code = digest_code(document)
+    interactive = _prepare(document, still)
     body, contents = _clean(_export(document, notebook.parent))
     scripts = []
     if interactive:
@@ -49,13 +59,14 @@ def write_html(notebook: Path, path: Path, unfinished: str = "") -> None:
         contents=contents,
         unfinished=unfinished,
         finished=path.name.replace(FAILED, ""),
-        to_index="../index.html",
+        to_index="" if still else "../index.html",
+        code=code,
     )
     write_atomically(path, page.encode())
     write_summary(summary, path)
 
 
-def _prepare(document: Any) -> bool:
+def _prepare(document: Any, still: bool) -> bool:
     """Leave out what the header shows, results and bars of progress, place the plots; return whether there are any."""
     interactive = False
     for cell in document.cells:
@@ -68,8 +79,10 @@ def _prepare(document: Any) -> bool:
                 output.text = _without_noise(output.text)
                 if not output.text.strip():
                     continue
-            if plot := data.get(FIGURE_MIME, {}).get("plot"):
-                place = f'<div class="plot" data-plot="{html.escape(plot)}"></div>'
+            drawn = data.get(FIGURE_MIME, {})
+            if (plot := drawn.get("plot")) and not still:
+                place = f'<p class="plot-title">{html.escape(drawn["alt"])}</p>'
+                place += f'<div class="plot" data-plot="{html.escape(plot)}"></div>'
                 data["text/html"] = data["text/html"].replace("<img ", f"{place}<img ", 1)
                 interactive = True
             kept.append(output)

@@ -124,7 +124,8 @@ def publish(**result: object) -> None:
     from IPython.display import display
 
     document = json.loads(json.dumps(result))
-    display({RESULT_MIME: document, "text/plain": f"published: {', '.join(document)}"}, raw=True)
+    text = f"published: {', '.join(document)}. Run by hand? Save, then: loan-approval report <this notebook>"
+    display({RESULT_MIME: document, "text/plain": text}, raw=True)
 
 
 def run_notebook(

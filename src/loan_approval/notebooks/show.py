@@ -25,6 +25,7 @@ from loan_approval.notebooks.summary import FIGURE_MIME, HEADER_MIME, time_words
 from serve.contract.contract import Contract
 
 MOST_ROWS = 200  # of one table
+LANGUAGE = "en"  # of reports
 _COLOURS = 64  # of a still: lines on white need no more, and take a third of the bytes
 _DOTS = 144  # an inch, for screens with more than one dot a pixel
 
@@ -80,7 +81,7 @@ def table(
     """
     records = _records(rows)
     columns = columns or {key: key.replace("_", " ") for key in dict.fromkeys(chain.from_iterable(records))}
-    names, formats = feature_names(contract), formats or {}
+    names, formats = _words(contract), formats or {}
     cells = [[_cell(record.get(key), names, formats.get(key, "")) for key in columns] for record in records[:MOST_ROWS]]
     left_out = max(0, len(records) - MOST_ROWS)
     text = pd.DataFrame([[cell["text"] for cell in row] for row in cells], columns=list(columns.values()))
@@ -111,9 +112,17 @@ def figure(still: Figure | None, *sentences: str, front: bool = False) -> Shown:
 def feature_names(contract: Contract | None) -> dict[str, str]:
     """Return the contract's words for each of its features, with the unit; words of several, with the name."""
     features = contract.features if contract else ()
-    words = {each.name: each.title("en") + (f" ({each.unit})" if each.unit else "") for each in features}
+    words = {each.name: each.title_with_unit(LANGUAGE) for each in features}
     times = Counter(words.values())
     return {name: each if times[each] == 1 else f"{each} ({name})" for name, each in words.items()}
+
+
+def _words(contract: Contract | None) -> dict[str, str]:
+    """Return the words for all that a cell may hold of a contract: features, their units and values, labels."""
+    if contract is None:
+        return {}
+    tables = [contract.target.words, *(each.words for each in contract.features)]
+    return dict(chain.from_iterable(table.get(LANGUAGE, {}).items() for table in tables)) | feature_names(contract)
 
 
 def shown(value: object, form: str = "") -> str:

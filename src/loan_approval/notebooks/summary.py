@@ -1,5 +1,6 @@
 """What a report says in short: taken from an executed notebook, kept as JSON beside the report for the front page."""
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -75,6 +76,17 @@ def published(document: Any, where: Path) -> dict[str, Any]:
     if not results:
         raise DataError(f"{where}: no result, expected a call of publish() in the last cell")
     return results[-1]
+
+
+def digest_code(document: Any) -> str:
+    """Return the SHA-256 of a notebook's code cells (nbformat's), by which a page tells which code has made it.
+
+    Neither outputs nor the parameters that a run was given count.
+    """
+    given = "injected-parameters"
+    code = [cell for cell in document.cells if cell.cell_type == "code"]
+    sources = [cell.source for cell in code if given not in cell.metadata.get("tags", [])]
+    return hashlib.sha256(json.dumps(sources).encode()).hexdigest()
 
 
 def _outputs(document: Any) -> Iterator[Mapping[str, Any]]:

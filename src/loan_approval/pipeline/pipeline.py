@@ -20,6 +20,7 @@ from loan_approval.data_check.table import read_tables
 from loan_approval.errors import LoanApprovalError, PromotionError
 from loan_approval.monitor.report import describe_outcomes
 from loan_approval.monitor.window import compare_with, load_window, log_folder
+from loan_approval.notebooks.by_hand import report_by_hand
 from loan_approval.notebooks.index import write_index
 from loan_approval.notebooks.parameters import parse_parameters
 from loan_approval.notebooks.run import NotebookRun, run_notebook
@@ -54,13 +55,23 @@ def run_step(notebook: str, texts: Mapping[str, str], folder: Path, time_limit: 
     _say(f"{notebook} on {name}" + "".join(f", {k} {v}" for k, v in texts.items() if k != "dataset"))
     try:
         run = run_notebook(path, parameters, folder / name, time_limit, parameters.get("report"))
-        if notebook == "03_validate":
-            write_card(tracking.find_version(run.result["name"], run.result["version"]), dataset, folder)
+        _write_card_of(run)
     finally:
         index = write_index(folder)
     _log_report(run)
     _say(f"{notebook} took {run.seconds:.0f} s; report: {run.html}, all reports: {index}")
     return run.result
+
+
+def log_by_hand(notebook: Path, folder: Path) -> NotebookRun:
+    """Report a notebook that was run by hand below `folder` and in MLflow, as `run_step` does; return its result."""
+    tracking.connect()  # fails before anything is written
+    run = report_by_hand(notebook, folder)
+    _write_card_of(run)
+    index = write_index(folder)
+    _log_report(run)
+    _say(f"report: {run.html}, all reports: {index}")
+    return run
 
 
 def _check_before_kernel(notebook: str, dataset: str, parameters: Mapping[str, Any]) -> None:
@@ -95,12 +106,22 @@ def _log_report(run: NotebookRun) -> None:
 
 def write_card(version: tracking.Version, dataset: str, folder: Path) -> None:
     """Write a version's model card, if it has one, as `card.html` among the reports, and its summary beside it."""
+    _write_card(version, folder / dataset_folder(dataset).name / "card.html")
+    write_index(folder)
+
+
+def _write_card_of(run: NotebookRun) -> None:
+    """Write the card of the version that a run has judged, beside its report."""
+    if "verdict" in run.result and "version" in run.result:
+        version = tracking.find_version(run.result["name"], run.result["version"])
+        _write_card(version, run.html.with_name("card.html"))
+
+
+def _write_card(version: tracking.Version, page: Path) -> None:
     text = tracking.load_metadata(version).get("card")
     if text is not None:
-        page = folder / dataset_folder(dataset).name / "card.html"
         write_atomically(page, text.encode())
         write_summary(_summarize_card(version), page)
-        write_index(folder)
 
 
 def _summarize_card(version: tracking.Version) -> dict[str, Any]:

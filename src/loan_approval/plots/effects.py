@@ -131,7 +131,7 @@ def _write(feature: Feature, value: float) -> str:
 
 
 def _name(feature: Feature) -> str:
-    return feature.title("en") + (f" ({feature.unit})" if feature.unit else "")
+    return feature.title_with_unit("en")
 
 
 def _name_ticks(axes: Axes, feature: Feature, side: str) -> None:
@@ -143,7 +143,7 @@ def _name_ticks(axes: Axes, feature: Feature, side: str) -> None:
         set_ticks = axes.set_xticks if side == "x" else axes.set_yticks
         set_ticks(
             range(len(feature.values)),
-            [value[:18] for value in feature.values],
+            [feature.say(value, "en")[:18] for value in feature.values],
             fontsize=7,
             rotation=30 if side == "x" else 0,
         )

@@ -1,5 +1,7 @@
 """Figures of a monitored window: approvals over time, drift, scores, and the trend from month to month."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.ticker import PercentFormatter
@@ -13,33 +15,38 @@ _NOT_DRAWN = ["month", "decisions", "approved", "low", "high", "probability"]
 
 
 def plot_approvals(table: pd.DataFrame) -> Figure:
-    """Return the share approved with its 95 % interval, and the number of decisions, by period."""
-    figure, axes = make_axes("Decisions and approvals over time", 9.0)
-    width = (table["begin"].diff().min() if len(table) > 1 else pd.Timedelta(1, "min")) * 0.9
-    volume = axes.twinx()
-    volume.bar(table["begin"], table["decisions"], width=width, color=GREY, alpha=0.3)
-    volume.set_ylabel("decisions (bars)")
-    axes.set_zorder(volume.get_zorder() + 1)  # points before bars
-    axes.patch.set_visible(False)
+    """Return the share approved with its 95 % interval, by period, of `report.approvals_over_time`."""
+    figure, axes = make_axes("Share approved over time", 9.0)
     ends = [table["approved"] - table["low"], table["high"] - table["approved"]]
     axes.errorbar(table["begin"], table["approved"], yerr=ends, marker="o", color=BLUE, capsize=2)
     axes.set(ylabel="share approved", ylim=(0, 1))
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.tick_params(axis="x", rotation=30)
     return figure
 
 
-def plot_stability(findings: list[Finding]) -> Figure:
-    """Return the stability index of each feature and score, with the bounds of the levels."""
+def plot_volume(table: pd.DataFrame) -> Figure:
+    """Return the number of decisions by period, of `report.approvals_over_time`."""
+    figure, axes = make_axes("Decisions over time", 9.0, 3.0)
+    width = (table["begin"].diff().min() if len(table) > 1 else pd.Timedelta(1, "min")) * 0.9
+    axes.bar(table["begin"], table["decisions"], width=width, color=GREY)
+    axes.set(ylabel="decisions")
+    axes.tick_params(axis="x", rotation=30)
+    return figure
+
+
+def plot_stability(findings: Sequence[Finding], names: Mapping[str, str]) -> Figure:
+    """Return the stability index of each feature and score, with the bounds of the levels.   names: of the features."""
     shown = [finding for finding in findings if "psi" in finding.numbers]
     sizes = {f.subject: max(f.numbers["psi"] - f.numbers["psi_by_chance"], 1e-4) for f in shown}
     shown.sort(key=lambda finding: sizes[finding.subject])
     height = 1.4 + 0.28 * len(shown)
     figure, axes = make_axes("Population stability index, less what chance adds to it", 8.0, height)
-    axes.barh([f.subject for f in shown], [sizes[f.subject] for f in shown], color=[_COLOURS[f.level] for f in shown])
+    subjects, colours = [names.get(f.subject, f.subject) for f in shown], [_COLOURS[f.level] for f in shown]
+    axes.barh(subjects, [sizes[f.subject] for f in shown], color=colours)
     for bound in (PSI_WARNING, PSI_SEVERE):
         axes.axvline(bound, color="k", linestyle=":", linewidth=0.8)
-    bounds = f"dotted: warning from {PSI_WARNING}, severe from {PSI_SEVERE}, where it is not chance"
-    axes.set(xscale="log", xlabel=bounds)
+    axes.set(xscale="log", xlabel=f"dotted: warning {PSI_WARNING}, severe {PSI_SEVERE}")
     return figure
 
 
@@ -50,32 +57,23 @@ def plot_score_drift(scores: dict[str, tuple[np.ndarray, np.ndarray]]) -> Figure
     for number, (name, (before, now)) in enumerate(scores.items()):
         colour = f"C{number}"
         axes.hist(before, bins, weights=shares(before), alpha=0.3, color=colour, label=f"{name}, reference")
-        axes.hist(
-            now, bins, weights=shares(now), histtype="step", linewidth=1.5, color=colour, label=f"{name}, decisions"
-        )
-    axes.set(xlabel="probability of approval", yticks=[])
+        share, _ = np.histogram(now, bins, weights=shares(now))
+        axes.plot(np.repeat(bins, 2)[1:-1], np.repeat(share, 2), color=colour, label=f"{name}, decisions")
+    axes.set(xlabel="probability of approval", ylabel="share", xlim=(0, 1), ylim=(0, None))
     axes.legend(fontsize=7)
     return figure
 
 
 def plot_months(table: pd.DataFrame, most: int = 5) -> Figure:
-    """Return share approved and stability indices by month, of `trends.monthly`: the columns that moved most."""
-    figure = Figure(figsize=(11, 4), layout="constrained")
-    approvals, moved = figure.subplots(1, 2)
-    x = range(len(table))
-    ends = [table["approved"] - table["low"], table["high"] - table["approved"]]
-    approvals.errorbar(x, table["approved"], yerr=ends, marker="o", color=BLUE, capsize=3)
-    approvals.set(title="Share approved, 95 % interval", ylim=(0, 1))
-    approvals.yaxis.set_major_formatter(PercentFormatter(1))
-    indices = table.drop(columns=_NOT_DRAWN)
+    """Return the stability indices by month, of `trends.monthly`: of the columns that moved most."""
+    figure, axes = make_axes("Stability index against the reference, by month", 7.0)
+    x, indices = range(len(table)), table.drop(columns=_NOT_DRAWN)
     for name in indices.max().nlargest(most).index:
-        moved.plot(x, indices[name], marker="o", label=name)
+        axes.plot(x, indices[name], marker="o", label=name)
     for bound in (PSI_WARNING, PSI_SEVERE):
-        moved.axhline(bound, color="k", linestyle=":", linewidth=0.8)
-    moved.set(title=f"Stability index against the reference (dotted: {PSI_WARNING}, {PSI_SEVERE})", ylim=(0, None))
-    if moved.get_legend_handles_labels()[0]:
-        moved.legend(fontsize=7)
-    for axes in (approvals, moved):
-        axes.set_xticks(x, table["month"], rotation=30)
-        axes.spines[["top", "right"]].set_visible(False)
+        axes.axhline(bound, color="k", linestyle=":", linewidth=0.8)
+    axes.set(ylabel="stability index (PSI)", ylim=(0, None))
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize=7)
+    axes.set_xticks(x, table["month"], rotation=30)
     return figure

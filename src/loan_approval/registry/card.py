@@ -16,6 +16,7 @@ from jinja2 import ChainableUndefined, Environment, PackageLoader, Undefined
 from markupsafe import Markup
 
 from loan_approval.registry.history import SHADOW_EVENTS
+from serve.contract.words import translate
 from serve.model.scorer import TOLERANCE, Scorer
 
 TABLE_ROWS = 60  # of one table; the whole is in the metadata
@@ -91,6 +92,7 @@ def _environment(undefined: type[Undefined]) -> Environment:
     environment = Environment(loader=loader, autoescape=True, undefined=undefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {
         "shown": shown,
+        "say": lambda text, table: translate(table.get("words") or {}, text, "en") if text else text,
         "words": lambda key: str(key).replace("_", " "),
         "names": lambda features: ", ".join(feature["name"] for feature in features),
         "union_of_keys": lambda rows: list(dict.fromkeys(chain.from_iterable(rows))),  # in order of first appearance

@@ -158,3 +158,13 @@ def test_a_sample_that_is_no_number_of_trials_is_a_wrong_call(text: str, capsys:
         cli.main(["sweep", f"--sample={text}"])
     assert stopped.value.code == 2
     assert "expected a whole number above 0" in capsys.readouterr().err
+
+
+def test_a_notebook_run_by_hand_is_reported_below_the_reports(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    calls = []
+    monkeypatch.setattr("loan_approval.pipeline.pipeline.log_by_hand", lambda *called: calls.append(called))
+    (tmp_path / "out.ipynb").touch()
+    cli.main(["report", str(tmp_path / "out.ipynb")])
+    assert calls == [(tmp_path / "out.ipynb", project.REPORTS)]
+    with pytest.raises(SystemExit, match="no such file"):
+        cli.main(["report", str(tmp_path / "other.ipynb")])

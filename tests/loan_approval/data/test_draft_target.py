@@ -35,6 +35,19 @@ def test_a_target_of_two_labels_is_understood(labels, positive, texts):
     assert y[:2].tolist() == [int(label == positive) for label in labels]
 
 
+@pytest.mark.parametrize(
+    ("labels", "name", "words"),
+    [
+        (("good", "bad"), "class", {"en": {"good": "Repaid", "bad": "Defaulted"}}),
+        (("Y", "N"), "Approved", {"en": {"Y": "Approved", "N": "Denied"}}),
+        (("1", "0"), "Approved", {"pt": {"Approved": "Aprovado", "Denied": "Recusado"}}),
+    ],
+)
+def test_a_reader_sees_words_for_the_labels_and_not_the_cells(labels, name, words):
+    table, _ = draft(labels, name)
+    assert table["words"] | words == table["words"]
+
+
 @pytest.mark.parametrize("labels", [("Yes", "no", "YES", "No"), ("1", "0", "1.0", "0.0"), ("y ", "N", "Y", "n")])
 def test_the_spellings_of_a_label_are_one_label(labels):
     _, y = draft([label.strip() for label in labels])

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from loan_approval.data.exploration import (
+    columns_left_out,
     describe_alone,
     describe_columns,
     describe_missing,
@@ -13,6 +14,7 @@ from loan_approval.data.exploration import (
     leakage_hints,
     target_association,
 )
+from serve.contract.feature import Feature
 
 
 @pytest.fixture
@@ -116,3 +118,14 @@ def test_what_is_strong_alone_is_named_in_the_contracts_words(loans):
     table = target_association(loans)
     assert "Credit score" in describe_alone(table, {"Credit_Score": "Credit score"})
     assert describe_alone(table.assign(auc=0.5), {}).startswith("No feature by itself")
+
+
+def test_columns_that_are_no_part_of_the_data_are_listed_with_the_reason(loans, homes):
+    contract = replace(
+        homes.contract, refused=(Feature("sex", "category"),), source={"left_out": {"id": "a number a row"}}
+    )
+    assert columns_left_out(contract) == [
+        {"column": "sex", "why": "the contract refuses it"},
+        {"column": "id", "why": "a number a row"},
+    ]
+    assert columns_left_out(loans.contract) == []

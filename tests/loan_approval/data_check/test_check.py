@@ -151,7 +151,7 @@ def test_what_is_broken_is_named_by_row_kind_and_expectation_and_never_by_value(
         "unknown category, expected one of own, rent, other or null: row 22",
         "out of range, expected a number from 0 to 100: rows 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 and 2 more",
     ]
-    assert [finding.numbers for finding in findings] == [{"rows": 1}, {"rows": 12}]
+    assert [finding.numbers["rows"] for finding in findings] == [1, 12]
 
 
 def test_one_bad_cell_hides_no_jump_in_missing_values_of_its_column(found):

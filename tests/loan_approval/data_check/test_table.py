@@ -75,6 +75,33 @@ def test_the_group_key_is_expected_and_compared_with_nothing(tmp_path, homes_con
     ]
 
 
+def test_what_the_contract_refused_is_counted_by_column_and_rule_without_values(tmp_path, homes_contract):
+    path = tmp_path / "new.csv"
+    changed = REFERENCE.drop(columns="children").astype({"amount": object})
+    changed.loc[:29, "amount"] = 777
+    changed.loc[20:24, "home"] = "houseboat"
+    changed.loc[40, "amount"] = "much"
+    changed.assign(shoe_size=44).to_csv(path, index=False)
+    table = read_table(path, homes_contract)
+    assert table.refused() == [
+        {"column": "shoe_size", "rule": "the column is not in the contract", "rows": None, "share": None},
+        {"column": "amount", "rule": "out of range, expected a number from 0 to 100", "rows": 30, "share": 30 / 1500},
+        {
+            **{"column": "home", "rule": "unknown category, expected one of own, rent, other or null"},
+            **{"rows": 5, "share": 5 / 1500},
+        },
+        {"column": "amount", "rule": "not a number, expected a number from 0 to 100", "rows": 1, "share": 1 / 1500},
+    ]
+    assert table.describe_refused() == "31 of 1,500 rows break it; a row counts at each rule that it breaks."
+
+
+def test_where_nothing_is_refused_that_is_said(tmp_path, homes_contract):
+    path = tmp_path / "new.csv"
+    REFERENCE.to_csv(path, index=False)
+    table = read_table(path, homes_contract)
+    assert (table.refused(), table.describe_refused()) == ([], "Nothing: all 1,500 rows keep the contract.")
+
+
 SOURCE = {"separator": "semicolon", "missing": {"granted": ["?"]}, "drop_unlabelled": True}
 COMMENTED = (
     "# a comment\n\nhome;amount;region;children;granted\nown;5;north;1;?\n\n# one more\nown;5;north;1;maybe\nown\n"

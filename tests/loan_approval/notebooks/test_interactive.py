@@ -1,5 +1,7 @@
 """A matplotlib figure as BokehJS draws it: judged by the document, which holds what the figure shows."""
 
+import base64
+import gzip
 import json
 from typing import Any
 
@@ -130,3 +132,37 @@ def test_what_would_be_shown_incompletely_is_left_to_the_still(kind: str) -> Non
 
 def test_the_library_leaves_room_on_a_page_of_two_megabytes() -> None:
     assert 500_000 < len(library().encode()) < 1_400_000
+
+
+def column(document: object, key: str) -> np.ndarray:
+    """Return a column of the first source that has it."""
+    sources = [dict(each["data"]["entries"]) for each in named(document, "ColumnDataSource")]
+    values = next(source[key] for source in sources if key in source)
+    return np.frombuffer(gzip.decompress(base64.b64decode(values["array"]["data"])), dtype=values["dtype"])
+
+
+def test_bars_on_a_logarithmic_axis_begin_at_its_end() -> None:
+    figure, axes = make_axes("Bars")
+    axes.barh(["a", "b"], [0.01, 0.1])
+    axes.set(xscale="log", xlim=(1e-3, 1))
+
+    assert column(drawn(figure), "left").tolist() == [1e-3, 1e-3]
+
+
+def test_points_at_dates_stand_at_the_dates_and_are_not_told_as_numbers() -> None:
+    figure, axes = make_axes("Dates")
+    axes.plot(pd.to_datetime(["2026-11-01", "2026-11-03"]), [0.2, 0.4], marker="o")
+    axes.set(ylabel="share")
+    document = drawn(figure)
+
+    assert np.diff(column(document, "x")).tolist() == [2.0]
+    assert [each["tooltips"] for each in named(document, "HoverTool")] == [[["share", "@y{0[.]000}"]]]
+
+
+def test_the_page_and_not_the_plot_shows_the_title_and_long_labels_are_wrapped() -> None:
+    figure, axes = make_axes("A title")
+    axes.set(xlabel="a label that is much too long for the width of a phone")
+    text = json.dumps(drawn(figure))
+
+    assert "A title" not in text
+    assert "a label that is much too long for\\nthe width of a phone" in text

@@ -175,3 +175,21 @@ def write(folder: Path, *cells: nbformat.NotebookNode) -> str:
     nbformat.write(nbformat.v4.new_notebook(cells=list(cells)), folder / "x.ipynb")
     write_html(folder / "x.ipynb", folder / "x.html")
     return (folder / "x.html").read_text()
+
+
+def test_a_still_page_stands_alone_with_pictures_and_no_script_of_figures(tmp_path: Path) -> None:
+    figure = plot_roc({"m": (np.array([0, 1]), np.array([0.2, 0.8]))}, "test")
+    output = nbformat.v4.new_output("display_data", show.figure(figure, "well")._repr_mimebundle_())
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", outputs=[output])]), tmp_path / "x.ipynb"
+    )
+    pages = {}
+    for still in (False, True):
+        write_html(tmp_path / "x.ipynb", tmp_path / "x.html", still=still)
+        pages[still] = (tmp_path / "x.html").read_text()
+    assert library() in pages[False]
+    assert '<p class="plot-title">ROC, test rows</p>' in pages[False]
+    assert library() not in pages[True]
+    assert not re.search(r'data-plot|plot-title"|index\.html', pages[True])
+    assert 'src="data:image/png' in pages[True]
+    assert re.search(r'<meta name="notebook-code" content="\w{64}">', pages[True])

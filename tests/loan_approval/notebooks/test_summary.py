@@ -11,6 +11,7 @@ from loan_approval.notebooks.summary import (
     HEADER_MIME,
     MOST_EARLIER,
     RESULT_MIME,
+    digest_code,
     failed_page,
     published,
     read_summary,
@@ -104,3 +105,15 @@ def test_what_was_published_last_counts() -> None:
 def test_a_notebook_without_a_result_is_refused() -> None:
     with pytest.raises(DataError, match=r"01_silent\.ipynb: no result"):
         published(executed(), Path("01_silent.ipynb"))
+
+
+def test_the_digest_of_the_code_changes_with_the_code_and_with_nothing_else() -> None:
+    def digest(*cells: nbformat.NotebookNode) -> str:
+        return digest_code(nbformat.v4.new_notebook(cells=list(cells)))
+
+    code, text = nbformat.v4.new_code_cell, nbformat.v4.new_markdown_cell
+    given = code("seed = 8", metadata={"tags": ["injected-parameters"]})
+    output = nbformat.v4.new_output("stream", text="7")
+    assert digest(code("seed = 7")) == digest(text("# Title"), code("seed = 7", outputs=[output]), given)
+    assert digest(code("seed = 7")) != digest(code("seed = 8"))
+    assert digest(code("a"), code("b")) != digest(code("b"), code("a"))

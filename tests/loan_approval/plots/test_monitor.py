@@ -4,8 +4,9 @@ import pytest
 
 from loan_approval.drift.drift import Finding
 from loan_approval.monitor.report import approvals_over_time
+from loan_approval.notebooks.interactive import draw
 from loan_approval.plots import monitor
-from loan_approval.plots.monitor import plot_approvals, plot_months, plot_score_drift
+from loan_approval.plots.monitor import plot_approvals, plot_months, plot_score_drift, plot_volume
 
 P = np.random.default_rng(0).uniform(0.02, 0.98, 300)
 TABLE = pd.DataFrame(
@@ -32,8 +33,9 @@ MONTHS = pd.DataFrame(
 )
 FIGURES = {
     "approvals": lambda: plot_approvals(TABLE),
+    "volume": lambda: plot_volume(TABLE),
     "stability": lambda: monitor.plot_stability(
-        [Finding("distribution", "Age", "warning", "", {"psi": 0.1, "psi_by_chance": 0.01})]
+        [Finding("distribution", "Age", "warning", "", {"psi": 0.1, "psi_by_chance": 0.01})], {"Age": "Age (years)"}
     ),
     "score_drift": lambda: plot_score_drift({"version 1": (P, P / 2)}),
     "months": lambda: plot_months(MONTHS),
@@ -51,12 +53,11 @@ def test_every_plot_is_tested_above():
     assert {f"plot_{name}" for name in FIGURES} == names
 
 
-def test_approvals_show_the_share_by_period_before_the_number_of_decisions():
-    axes, volume = plot_approvals(TABLE).axes
+def test_approvals_show_the_share_and_volume_the_number_of_decisions_by_period():
+    (axes,), (volume,) = plot_approvals(TABLE).axes, plot_volume(TABLE).axes
     points, *_ = axes.containers[0].lines
     assert points.get_ydata().tolist() == [0.5, 0.6]
     assert [bar.get_height() for bar in volume.patches] == [10, 30]
-    assert axes.get_zorder() > volume.get_zorder()
 
 
 def test_score_drift_names_reference_and_decisions_of_each_version():
@@ -71,14 +72,13 @@ def test_score_drift_names_reference_and_decisions_of_each_version():
 def test_approvals_of_one_kind_within_a_minute_are_shown(rows, code, tmp_path):
     times = pd.to_datetime(["2026-11-01T12:00:00Z"] * rows)
     made = pd.DataFrame({"time": times, "code": code, "band": ""})
-    plot_approvals(approvals_over_time(made)).savefig(tmp_path / "figure.png")
+    for plot in (plot_approvals, plot_volume):
+        plot(approvals_over_time(made)).savefig(tmp_path / "figure.png")
 
 
 def test_months_show_the_columns_that_moved_most_first():
-    approvals, moved = plot_months(MONTHS, most=2).axes
+    (moved,) = plot_months(MONTHS, most=2).axes
     assert [text.get_text() for text in moved.get_legend().get_texts()] == ["income", "score"]
-    points, *_ = approvals.containers[0].lines
-    assert points.get_ydata().tolist() == [0.5, 0.6, 0.55]
     assert [text.get_text() for text in moved.get_xticklabels()] == ["2026-09", "2026-10", "2026-11"]
 
 
@@ -86,3 +86,8 @@ def test_a_single_month_without_distributions_is_shown(tmp_path):
     bare = MONTHS.head(1).assign(income=np.nan, age=np.nan, score=np.nan)
     plot_months(bare).savefig(tmp_path / "figure.png")
     assert (tmp_path / "figure.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_report_can_zoom_into_every_plot(name):
+    assert draw(FIGURES[name]()) is not None

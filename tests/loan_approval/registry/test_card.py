@@ -1,5 +1,6 @@
 """The model card: everything that is recorded stands in it, and what is not is said to be missing."""
 
+import copy
 import json
 import re
 from html.parser import HTMLParser
@@ -363,3 +364,13 @@ def test_it_says_what_decides_a_rows_split(scorer: Scorer, split: dict[str, str]
     documents = documents_of(scorer)
     contract = documents["contract"] | ({"split": split} if split else {})
     assert told in " ".join(text_of(render_card({**documents, "contract": contract}, {}, [])).split())
+
+
+def test_labels_units_and_values_are_in_english_words_where_the_contract_has_them(scorer: Scorer) -> None:
+    documents = documents_of(scorer)
+    contract = copy.deepcopy(documents["contract"])
+    contract["feature"][0] |= {"unit": "anos", "words": {"en": {"anos": "years"}}}
+    card = render_card(documents | {"contract": contract}, {}, [])
+    assert "“Approved” or “Not approved”" in " ".join(card.split())
+    assert "18 to 100; years" in card
+    assert "anos" not in card

@@ -8,7 +8,16 @@ import pytest
 from serve.model.shapley import Explanation
 from tests.serve.contract.test_cases import CASES
 
-KEYS = ["prediction", "prediction_code", "probability", "threshold", "band", "review_band", "reasons"]
+KEYS = [
+    "prediction",
+    "prediction_code",
+    "prediction_text",
+    "probability",
+    "threshold",
+    "band",
+    "review_band",
+    "reasons",
+]
 KEYS += ["counterfactuals", "model", "decision_id"]
 
 
@@ -79,7 +88,18 @@ def test_a_decision_says_how_it_came_about(
     assert document == {
         **{"prediction": label, "prediction_code": code, "threshold": 0.55, "band": band, "review_band": review_band},
         "model": {"name": pointer.name, "alias": "production", "version": "7", "sha256": pointer.sha256},
+        "prediction_text": {"Approved": "Approved", "Não Aprovado": "Not approved"}[label],
     }
+
+
+def test_the_label_is_in_the_callers_words_and_the_published_one_stays(strict_client, application):
+    answers = [
+        strict_client.post(f"/api/v2/decision{query}", json=application, headers={"Accept-Language": language}).json
+        for query, language in (("", "pt-BR"), ("", "en"), ("?texts=all", "en"))
+    ]
+    assert {answer["prediction"] for answer in answers} == {"Não Aprovado"}
+    texts = [answer["prediction_text"] for answer in answers]
+    assert texts == ["Não aprovado", "Not approved", {"en": "Not approved", "pt": "Não aprovado"}]
 
 
 def test_the_headers_are_those_of_a_prediction(client, application):

@@ -67,5 +67,14 @@ def test_model_describes_the_file_without_its_background_and_golden_rows(client,
     assert document["sha256"] == shelf.store.pointer().sha256
     assert set(document) == {
         *("name", "alias", "version", "run", "sha256", "contract", "decision", "provenance"),
-        *("metrics", "gates", "verdict"),
+        *("metrics", "gates", "verdict", "decisions_logged"),
     }
+
+
+@pytest.mark.parametrize("is_logged", [False, True])
+def test_the_model_document_says_whether_decisions_are_logged(shelf, make_app, tmp_path, is_logged):
+    shelf.promote("loans")
+    app = make_app(**({"prediction_log": tmp_path / "log"} if is_logged else {}))
+    assert app.test_client().get("/api/v2/model").json["decisions_logged"] is is_logged
+    if is_logged:
+        app.extensions["prediction_log"].close()

@@ -118,6 +118,18 @@ def test_a_contract_survives_its_own_document(name, loans, mixed):
     assert Contract.from_dict(contract.to_dict()) == contract
 
 
+def test_a_contract_without_words_keeps_its_document_and_shows_its_labels(mixed):
+    assert all("words" not in table for table in (mixed.to_dict()["target"], *mixed.to_dict()["feature"]))
+    assert [mixed.label_text(code, "pt") for code in (0, 1)] == ["Denied", "Granted"]
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", ["Not approved", "Approved"]), ("pt", ["Não aprovado", "Aprovado"])]
+)
+def test_a_label_has_its_words_in_the_language(loans, language, words):
+    assert [loans.label_text(code, language) for code in (0, 1)] == words
+
+
 @pytest.mark.parametrize(
     ("text", "problem"), [("format = ", "Invalid value"), ("format = 1", "feature: missing"), (None, "No such file")]
 )

@@ -117,6 +117,30 @@ def test_null_in_a_document_means_not_declared():
     assert Feature.from_dict({"name": "age", "type": "integer"} | nulls) == Feature("age", "integer")
 
 
+WORDS = {"en": {"rent": "rented"}, "pt": {"own": "próprio", "m": "meses"}}
+HOME = Feature("home", "category", values=("own", "rent"), unit="m", reason={"en": "Home"}, words=WORDS)
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "words"),
+    [
+        ("own", "pt", "próprio"),
+        ("own", "en", "own"),
+        ("rent", "pt", "rented"),
+        ("rent", "en", "rented"),
+        ("x", "pt", "x"),
+    ],
+)
+def test_a_value_has_its_words_in_the_language_else_in_english_else_itself(text, language, words):
+    assert HOME.say(text, language) == words
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "Home (m)"), ("pt", "Home (meses)")])
+def test_a_title_with_unit_has_both_in_the_language(language, words):
+    assert HOME.title_with_unit(language) == words
+    assert Feature("home", "category", values=("own",)).title_with_unit(language) == "home"
+
+
 FLAG = Feature("owns", "category", values=("False", "True"), example="True")
 GRADE = Feature("grade", "category", values=("1", "2", "02"), example="1")
 ZIP = Feature("zip", "category", values=("02139", "(other)"), other="(other)", missing=True, example="02139")

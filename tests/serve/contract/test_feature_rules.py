@@ -43,6 +43,13 @@ from tests.serve.contract.test_rules import COUNTED, DAY, problems_with
         ("home", {"elderly_from": 62}, "home.elderly_from: a category has none"),
         ("home", {"min": 0}, "home.min: a category has none"),
         ("home", {"example": "boat"}, "home.example: unknown category"),
+        ("home", {"words": "próprio"}, "home.words: expected a table"),
+        (
+            "home",
+            {"words": {"pt": {"owm": "próprio"}}},
+            "home.words.pt: no words are needed for 'owm', expected own, rent",
+        ),
+        ("age", {"words": {"pt": {"years": "anos"}}}, "age.words.pt: no words are needed for 'years'"),
         ("home", {"range": ["a", "b"]}, "home.range: a category has none"),
         ("age", {"as": "days"}, "age.as: a number has none"),
         ("asked", {"range": ...}, "asked.range: expected the first and the last date"),

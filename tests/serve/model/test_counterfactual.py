@@ -109,6 +109,12 @@ def test_every_other_approved_category_is_returned(now, expected):
     assert find(Rule(lambda x: x in (1, 2), kind="category", values=["a", "b", "c", "d"]), now) == expected
 
 
+def test_an_approved_category_is_named_in_the_language():
+    rule = Rule(lambda x: x > 0, kind="category", values=["a", "b", "c"], words={"pt": {"b": "bê"}})
+    (change,) = find_counterfactuals(rule, np.array([[0.0, 1.0]]))
+    assert (change.text("pt"), change.value) == ("x: aprovado com bê ou c, mantido todo o resto", ["b", "c"])
+
+
 @pytest.mark.parametrize(("rest", "row"), [({"actionable": False}, [10.0, 1.0]), ({"use": "monitor"}, [1.0])])
 def test_features_that_are_not_actionable_or_not_scored_have_no_counterfactual(rest, row):
     rule = Rule(lambda x: x >= 64, **rest)

@@ -20,10 +20,13 @@ NOTHING = 1e-6  # log-odds: a smaller effect is no reason, and effects equal to 
 LEAST_SHARE = 0.02  # of the largest effect: a smaller one is not a principal reason
 PAUSE_SECONDS = 0.00005  # after each of many rows, since a thread that answers waits for the interpreter meanwhile
 _TEXTS = {
-    "en": {"missing": "{}: not given", "low": "{}: too low", "high": "{}: too high", "for": "{}: favourable"},
+    "en": {
+        **{"missing": "{}: not given", "low": "{}: too low", "high": "{}: too high", "for": "{}: favourable"},
+        "plain": "{}: compared with approved applicants",
+    },
     "pt": {
         **{"missing": "{}: sem informação", "low": "{}: abaixo do necessário", "high": "{}: acima do aceitável"},
-        "for": "{}: favorável",
+        **{"for": "{}: favorável", "plain": "{}: em comparação com os pedidos aprovados"},
     },
 }
 
@@ -43,7 +46,7 @@ class Reason:
 
     def text(self, language: str) -> str:
         """Return the reason in words."""
-        return _TEXTS[language].get(self.kind, "{}").format(self.feature.title(language))
+        return _TEXTS[language][self.kind].format(self.feature.title(language))
 
     def to_dict(self, write: Callable[[Callable[[str], str]], Any]) -> dict[str, Any]:
         """Return the document of this reason; `write` chooses the language of its text."""
@@ -59,7 +62,7 @@ def explain_decision(
     """
     explanation = explainer.explain(X)
     approved = name_band(probability, *scorer.review_band) == "approve"
-    return explanation, principal_reasons(scorer.contract.scored, X, explanation, scorer.background, approved)
+    return explanation, principal_reasons(scorer.contract.scored, X, explanation, explainer.middles, approved)
 
 
 def reason_codes(scorer: Scorer, explainer: Explainer, X: np.ndarray) -> list[list[str]]:
@@ -76,11 +79,11 @@ def reason_codes(scorer: Scorer, explainer: Explainer, X: np.ndarray) -> list[li
 
 
 def principal_reasons(
-    features: Sequence[Feature], X: np.ndarray, explanation: Explanation, background: np.ndarray, approved: bool
+    features: Sequence[Feature], X: np.ndarray, explanation: Explanation, middles: np.ndarray, approved: bool
 ) -> list[Reason]:
     """Return up to four reasons, the largest effect first: for an approval those for it, else those against it.
 
-    features: the F scored ones.   X: (1, F).   background: (B, F), the rows that X was compared with.
+    features: the F scored ones.   X: (1, F).   middles: (F,), of the approved applicants X was compared with.
     Ties keep the order of the contract; the list is empty if no feature had that effect.
     Raises ArithmeticError if the explanation is not finite.
     """
@@ -92,16 +95,16 @@ def principal_reasons(
     columns = [column for column, weight in enumerate(weights) if weight > least]
     columns.sort(key=lambda column: (-round(float(weights[column]), 6), column))
     return [
-        Reason(features[column], effect, _kind(features[column], effect, X[0, column], background[:, column]))
+        Reason(features[column], effect, _kind(features[column], effect, X[0, column], middles[column]))
         for column in columns[:MOST_REASONS]
     ]
 
 
-def _kind(feature: Feature, effect: str, value: float, others: np.ndarray) -> str:
+def _kind(feature: Feature, effect: str, value: float, middle: float) -> str:
     """Return the kind of text for a value.
 
-    "low" needs a direction of 1, more than two possible values and a background row with a higher value; "high"
-    likewise. Of a protected feature neither is stated.
+    "low" needs a direction of 1, more than two possible values and a middle of the approved applicants above the value;
+    "high" likewise. Of a protected feature neither is stated.
     """
     if np.isnan(value):
         return "missing"
@@ -110,6 +113,6 @@ def _kind(feature: Feature, effect: str, value: float, others: np.ndarray) -> st
     has_two_values = feature.type == "integer" and feature.max - feature.min == 1
     if has_two_values or feature.protected:
         return "plain"
-    if feature.direction > 0 and np.any(others > value):
+    if feature.direction > 0 and value < middle:
         return "low"
-    return "high" if feature.direction < 0 and np.any(others < value) else "plain"
+    return "high" if feature.direction < 0 and value > middle else "plain"

@@ -150,7 +150,7 @@ def check_reasons(scorer: Scorer, X: np.ndarray) -> dict[str, Any]:
     """Return, as a JSON document, how well the reasons for some of (n, F) rows add up.
 
     largest_gap: between log-odds and base plus values, 0 but for rounding.   error: largest standard error of a value,
-    0 where values are exact.   base: mean log-odds of the background.   threshold: the served one's log-odds.
+    0 where values are exact.   base: weighted mean log-odds of the background.   threshold: the served one's log-odds.
     mean_contribution: each feature's mean absolute value, the largest first.
     """
     explainer = Explainer(scorer)

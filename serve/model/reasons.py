@@ -23,10 +23,12 @@ _TEXTS = {
     "en": {
         **{"missing": "{}: not given", "low": "{}: too low", "high": "{}: too high", "for": "{}: favourable"},
         "plain": "{}: compared with approved applicants",
+        "withheld": "{}: not given, and a higher one counts in favour",
     },
     "pt": {
         **{"missing": "{}: sem informação", "low": "{}: abaixo do necessário", "high": "{}: acima do aceitável"},
         **{"for": "{}: favorável", "plain": "{}: em comparação com os pedidos aprovados"},
+        "withheld": "{}: sem informação, e um valor maior conta a favor",
     },
 }
 
@@ -42,7 +44,7 @@ class Reason:
     @property
     def code(self) -> str:
         """The feature's code, with a suffix if its absence counted."""
-        return self.feature.code + (".MISSING" if self.kind == "missing" else "")
+        return self.feature.code + (".MISSING" if self.kind in ("missing", "withheld") else "")
 
     def text(self, language: str) -> str:
         """Return the reason in words."""
@@ -104,10 +106,10 @@ def _kind(feature: Feature, effect: str, value: float, middle: float) -> str:
     """Return the kind of text for a value.
 
     "low" needs a direction of 1, more than two possible values and a middle of the approved applicants above the value;
-    "high" likewise. Of a protected feature neither is stated.
+    "high" likewise. Of a protected feature neither is stated. "withheld" is an age that is scored and not given.
     """
     if np.isnan(value):
-        return "missing"
+        return "withheld" if effect == "against" and feature.elderly_from is not None else "missing"
     if effect == "for":
         return "for"
     has_two_values = feature.type == "integer" and feature.max - feature.min == 1

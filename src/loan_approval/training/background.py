@@ -75,7 +75,8 @@ def cluster(X: np.ndarray, contract: Contract, people: np.ndarray) -> np.ndarray
 def _middle(values: np.ndarray, is_member: np.ndarray, people: np.ndarray, feature: Feature) -> float:
     """Return the mean of a number, the most frequent of a category, NaN where most of the members' are missing.
 
-    values: (n,) of all approved applicants, which are used where too few people's are known to hide a person.
+    values: (n,) of all approved applicants, which are used where too few people's are known to hide a person.   An age
+    ends where `elderly_from` begins: beside older applicants, an elderly one's age would count against them.
     """
     is_known = ~np.isnan(values)
     of_members = is_known & is_member
@@ -84,5 +85,6 @@ def _middle(values: np.ndarray, is_member: np.ndarray, people: np.ndarray, featu
     known = values[of_members if len(np.unique(people[of_members])) >= FEWEST_MEMBERS else is_known]
     if feature.is_category:
         return float(np.bincount(known.astype(int)).argmax())
-    mean = float(np.clip(known.mean(), feature.min, feature.max))
+    most = feature.max if feature.elderly_from is None else min(feature.max, feature.elderly_from)
+    mean = float(np.clip(known.mean(), feature.min, most))
     return float(round(mean)) if feature.type == "integer" else mean

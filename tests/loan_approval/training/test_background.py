@@ -175,3 +175,9 @@ def test_no_centre_comes_from_fewer_than_five_people_however_many_rows_they_have
     assert centres_of(grouped)[:, 1].max() < 98
     with pytest.raises(DataError, match="the rule approves 2 groups by customer of split train, expected at least 5"):
         centres_of(replace(of_approved(homes, X[:20]), contract=grouped.contract, keys=keys[:20]))
+
+
+def test_no_centre_is_older_than_the_youngest_elderly_applicant(loans):
+    X = loans.X.copy()
+    X[:, 0] = np.random.default_rng(8).integers(18, 101, len(X))
+    assert centres_of(replace(loans, X=X))[:, 0].max() == 62

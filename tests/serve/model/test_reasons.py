@@ -75,6 +75,7 @@ def test_nothing_that_is_left_out_outweighs_what_is_named(values, approved):
         (replace(SCORE, min=0, max=1), 0, f"Credit score{COMPARED}"),
         (replace(SCORE, protected=True), 500, f"Credit score{COMPARED}"),
         (replace(SCORE, protected=True), np.nan, "Credit score: not given"),
+        (replace(SCORE, elderly_from=700), np.nan, "Credit score: not given, and a higher one counts in favour"),
         (SCORE, np.nan, "Credit score: not given"),
         (Feature("home", "category", values=("own", "rent"), reason=WORDS), 1, f"Credit score{COMPARED}"),
     ],
@@ -98,7 +99,8 @@ def test_a_reason_is_told_in_portuguese(value, approved, text):
 
 
 def test_a_value_that_is_missing_is_a_reason_of_its_own_with_a_code_of_its_own():
-    assert [one(SCORE, value).code for value in (500, np.nan)] == ["CREDIT_SCORE", "CREDIT_SCORE.MISSING"]
+    for feature in (SCORE, replace(SCORE, elderly_from=700)):
+        assert [one(feature, value).code for value in (500, np.nan)] == ["CREDIT_SCORE", "CREDIT_SCORE.MISSING"]
 
 
 def test_the_document_of_a_reason_holds_no_value_of_the_applicant():

@@ -77,7 +77,7 @@ def test_a_comparison_is_a_json_document_and_follows_from_the_seed():
     y = labels()
     first, again = (asdict(compare(y, answers(1, y, 1), answers(1, y, 2), SAME_COSTS, seed=7)) for _ in range(2))
     assert json.loads(json.dumps(first)) == first == again
-    assert set(first) == {"rows", "auc", "cost", "cost_before", "flips"}
+    assert set(first) == {"rows", "auc", "cost", "cost_before", "flips", "looks"}
     assert set(first["auc"]) == {"value", "low", "high"}
 
 

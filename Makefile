@@ -53,11 +53,12 @@ check-data: $(READY) ## check new data against what production was trained on; f
 	$(RUN) check-data --dataset "$$DATASET" --csv "$$CSV" --reference "$$REFERENCE"
 
 ##@ model
-train: $(READY) ## * train, export and register a challenger (MODEL=… PREPROCESSOR=… DATASET=…)
-	$(RUN) train --dataset "$$DATASET" --model-name "$$MODEL" --preprocessor-name "$$PREPROCESSOR"
+train: $(READY) ## * train, export and register a challenger (MODEL=… PREPROCESSOR=… DATASET=… PARAMS="cost_wrong_approval=5 seed=8")
+	$(RUN) train --dataset "$$DATASET" --model-name "$$MODEL" --preprocessor-name "$$PREPROCESSOR" $(PASSED)
+PASSED = $(foreach parameter,$(PARAMS),--parameter $(parameter))
 
-validate: $(READY) ## * judge a version; fails when its verdict is failed (VERSION=challenger)
-	$(RUN) validate --dataset "$$DATASET" --version "$$VERSION"
+validate: $(READY) ## * judge a version; fails when its verdict is failed (VERSION=challenger, PARAMS=…)
+	$(RUN) validate --dataset "$$DATASET" --version "$$VERSION" $(PASSED)
 
 sweep: $(READY) ## run data/<DATASET>/sweep.toml on Dask and rank its recipes (DATASET=…, DASK_SCHEDULER_ADDRESS for a cluster)
 	$(RUN) sweep --dataset "$$DATASET" $(SWEEP_OPTIONS)
@@ -168,7 +169,7 @@ bench-drift: $(READY) ## how often the drift report cries wolf, and how often it
 	$(VENV)/bin/python -m tests.benchmarks.drift --months $(or $(MONTHS),400)
 
 lock-bench: $(READY) ## make the lock files of the peers anew
-	$(VENV)/bin/python -m uv pip compile $(LOCK_OPTIONS) --group bench -c locks/dev.txt -o locks/bench.txt pyproject.toml
+	$(VENV)/bin/python -m uv pip compile $(LOCK_OPTIONS) --extra serve --group bench -c locks/dev.txt -o locks/bench.txt pyproject.toml
 	$(VENV)/bin/python -m uv pip compile $(LOCK_OPTIONS) --group bench-mlserver -o locks/bench-mlserver.txt pyproject.toml
 
 lint: $(READY) ## check style, imports and layers
@@ -181,8 +182,10 @@ format: $(READY) ## fix what the linter can fix
 	$(VENV)/bin/ruff format .
 
 lock: $(READY) ## make the lock files anew from pyproject.toml
-	$(VENV)/bin/python -m uv pip compile $(LOCK_OPTIONS) --group dev -o locks/dev.txt pyproject.toml
-	for group in docs mlflow otel pyfunc serve serve-test uv; do $(VENV)/bin/python -m uv pip compile $(LOCK_OPTIONS) --group $$group -c locks/dev.txt -o locks/$$group.txt pyproject.toml || exit 1; done
+	$(VENV)/bin/python -m uv pip compile $(LOCK_OPTIONS) --extra train --group dev -o locks/dev.txt pyproject.toml
+	$(VENV)/bin/python -m uv pip compile $(LOCK_OPTIONS) --extra serve -c locks/dev.txt -o locks/serve.txt pyproject.toml
+	for group in pyfunc serve-test; do $(VENV)/bin/python -m uv pip compile $(LOCK_OPTIONS) --extra serve --group $$group -c locks/dev.txt -o locks/$$group.txt pyproject.toml || exit 1; done
+	for group in docs mlflow otel uv; do $(VENV)/bin/python -m uv pip compile $(LOCK_OPTIONS) --group $$group -c locks/dev.txt -o locks/$$group.txt pyproject.toml || exit 1; done
 LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
 test-image: $(READY) ## build the image and run it hardened, in every way it gets a model; skips without a container engine

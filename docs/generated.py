@@ -140,14 +140,15 @@ def _kind(schema: dict[str, Any]) -> str:
 
 def contract_fields(_page: str = "") -> str:
     """Return the fields of a feature and their defaults."""
-    from serve.contract.feature import Feature
+    from serve.contract.feature import KEYS, Feature
 
     rows = []
     for each in fields(Feature):
         default = "required" if each.default is MISSING and each.default_factory is MISSING else each.default
         if default in (None, "", MISSING, ()):
             default = "none"
-        rows.append((f"`{each.name}`", str(each.type), str(default).lower() if default is False else default))
+        shown = "false" if default is False else default
+        rows.append((f"`{KEYS.get(each.name, each.name)}`", str(each.type), shown))
     return table(("field", "type", "default"), rows)
 
 
@@ -193,10 +194,11 @@ def errors(_page: str = "") -> str:
 
 
 def dependencies(_page: str = "") -> str:
-    """Return what each dependency group of pyproject.toml asks for."""
+    """Return what each extra and dependency group of pyproject.toml asks for."""
     import tomllib
 
-    groups = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    groups = project["project"]["optional-dependencies"] | project["dependency-groups"]
     named = {name: [each if isinstance(each, str) else f"all of {each['include-group']}" for each in group]
              for name, group in groups.items()}  # fmt: skip
     return table(("group", "asks for"), [(f"`{name}`", ", ".join(group)) for name, group in named.items()])

@@ -1,5 +1,6 @@
 """Tables of applications for the tests of batch scoring: right ones, and ones with anything in their cells."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,10 @@ def make_columns(contract: Contract, rows: int, seed: int = 1, absent: float = 0
 
 
 def _column(feature: Feature, rows: int, rng: np.random.Generator, absent: float) -> list[Any]:
-    if feature.is_category:
+    if feature.type == "date":
+        first, last = (date.fromisoformat(day).toordinal() for day in feature.range or ("2000-01-01", "2026-12-31"))
+        values = [date.fromordinal(day).isoformat() for day in rng.integers(first, last, rows, endpoint=True).tolist()]
+    elif feature.is_category:
         values = rng.choice(list(feature.values), rows).tolist()
     elif feature.type == "integer":
         values = rng.integers(int(feature.min), int(feature.max), rows, endpoint=True).tolist()

@@ -55,6 +55,18 @@ WIDE = MIXED | {
     ],
 }
 WIDE_SCALING = {"center": [0.5] * 11 + [1], "scale": [2.5] * 12}
+# Dates as days from a fixed date, as a part, and as days from another date, which is monitored.
+DAY = {"type": "date", "range": ["2000-01-01", "2030-12-31"], "example": "2020-02-29"}
+DATED = MIXED | {
+    **{"model_name": "dated_model", "experiment": "dated"},
+    "feature": [
+        DAY | {"name": "opened", "actionable": True},
+        DAY | {"name": "due", "as": "month", "missing": True},
+        DAY | {"name": "asked", "use": "monitor"},
+        {"name": "hired", "type": "date", "since": "asked", "min": -15000, "max": 0, "example": -900, "missing": True},
+    ],
+}
+DATED_SCALING = {"center": [5000, 6, -1000], "scale": [2000, 3, 1000], "weight": [-1, 0.1, -1]}
 MIXED_SCALING = {"center": [50, 0], "scale": [50, 1], "weight": [-1, -1]}
 
 
@@ -193,7 +205,7 @@ def _background_rows(contract: Contract) -> list[list[float | None]]:
     def near(feature: Feature, factor: float) -> float:
         if feature.is_category:
             return len(feature.values) - 1 if factor > 1 else 0
-        return min(feature.max, max(feature.min, round(feature.example * factor)))
+        return min(feature.max, max(feature.min, round(feature.encode(feature.example) * factor)))
 
     return [
         [near(feature, 1.2) for feature in contract.scored],

@@ -85,7 +85,9 @@ def _describe(decision: Decision, X: np.ndarray, loaded: Loaded, with_values: bo
             "threshold": log(scorer.threshold / (1 - scorer.threshold)),
             "contributions": {feature.name: value for feature, value in zip(features, values, strict=True)},
             "error": explanation.error,
-            "middles": {each.name: value for each, value in middles if not (each.is_category or isnan(value))},
+            "middles": {
+                each.name: value for each, value in middles if each.type in ("number", "integer") and not isnan(value)
+            },
         }
     identity = {"name": pointer.name, "alias": pointer.alias, "version": pointer.version, "sha256": scorer.sha256}
     return document | {"model": identity}

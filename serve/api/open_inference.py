@@ -2,8 +2,9 @@
 
 Source: https://github.com/kserve/open-inference-protocol, specification/protocol/inference_rest.md. Paths, documents
 and error shape are the specification's. This server decides what it leaves open:
-- Inputs: `X` [N, F] (FP64 or FP32: the scored features in contract order, a category as its index), or one tensor
-  [N] or [N, 1] for each feature, with its name (a category is BYTES, by name). An absent tensor is null in each row.
+- Inputs: `X` [N, F] (FP64 or FP32: the scored features in contract order, a category as its index, a date as its
+  number), or one tensor [N] or [N, 1] for each feature, with its name (a category is BYTES, by name, and so is a date,
+  YYYY-MM-DD). An absent tensor is null in each row.
 - null and NaN in data mean missing: clients that fill a tensor from an array can't write null.
 - A number is the float64 of its digits, whatever the datatype. Rounding FP32 to float32 could move a value out of its
   range; a client that holds float32 has already rounded, and should send FP64.
@@ -84,7 +85,7 @@ def model_metadata(name: str, version: str | None = None) -> Response:
             "platform": PLATFORM,
             "inputs": [_describe_input(feature) for feature in features],
             "outputs": [{"name": name, "datatype": kind, "shape": [-1]} for name, kind in OUTPUTS.items()],
-            "parameters": {MATRIX: f"FP64 [-1, {len(features)}] in place of all inputs, a category as its index"},
+            "parameters": {MATRIX: f"FP64 [-1, {len(features)}] in place of all inputs, names and dates as numbers"},
         }
     )
 
@@ -93,8 +94,9 @@ def _describe_input(feature: Feature) -> dict[str, Any]:
     """Return the metadata of a feature's tensor; its limits or values are parameters, which clients may ignore."""
     kind = "INT64" if feature.type == "integer" and not feature.missing else "FP64"  # only floats can be NaN
     limits: dict[str, Any] = {"min": feature.min, "max": feature.max}
-    if feature.is_category:
-        kind, limits = "BYTES", {"values": list(feature.values)}
+    if feature.is_text:
+        kind, lists = "BYTES", {"values": list(feature.values), "range": list(feature.range)}
+        limits = {key: each for key, each in lists.items() if each} or limits
     parameters = limits | {"missing": feature.missing} | ({"unit": feature.unit} if feature.unit else {})
     return {"name": feature.name, "datatype": kind, "shape": [-1, 1], "parameters": parameters}
 

@@ -13,6 +13,7 @@ from flask import Response, request
 from serve import strict_json
 from serve.api.body import read_json_batch
 from serve.api.wish import Wish
+from serve.contract.columns import encode_cells
 from serve.contract.contract import Contract
 from serve.errors import JSONError
 
@@ -45,7 +46,7 @@ def with_header(contract: Contract, body: bytes) -> bytes:
         return body
     if len(cells) != len(features) or {feature.name for feature in contract.features} & set(cells):
         return body
-    if all(feature.encode_cells([cell])[1] for feature, cell in zip(features, cells, strict=True)):
+    if all(encode_cells(feature, [cell])[1] for feature, cell in zip(features, cells, strict=True)):
         return body
     return _write_row([feature.name for feature in features]) + rows
 

@@ -75,7 +75,7 @@ def encode_tensors(contract: Contract, tensors: Sequence[Tensor]) -> np.ndarray:
             raise RequestError(f"{tensor.where}.name: stands twice")
         if tensor.width != 1:
             raise RequestError(f"{tensor.where}.shape: expected [N] or [N, 1]")
-        _check_datatype(tensor, ("BYTES",) if feature.is_category else NUMBERS)
+        _check_datatype(tensor, _datatypes(feature))
         columns[feature.name] = _as_numbers(tensor)
     return encode_columns(contract, columns)
 
@@ -106,15 +106,12 @@ def _encode_matrix(contract: Contract, tensors: Sequence[Tensor]) -> np.ndarray:
         raise RequestError(f"{tensor.where}.shape: expected [N, {len(names)}]: {', '.join(names)}")
     _check_datatype(tensor, NUMBERS)
     data = _as_numbers(tensor)
-    indexed = replace(contract, features=tuple(map(_use_index, contract.scored)))
+    indexed = replace(contract, features=tuple(feature.encoded for feature in contract.scored))
     return encode_columns(indexed, {name: data[i :: len(names)] for i, name in enumerate(names)})
 
 
-def _use_index(feature: Feature) -> Feature:
-    """Return the feature with a category's index as its value, as the model sees it."""
-    if not feature.is_category:
-        return feature
-    return replace(feature, type="integer", min=0, max=len(feature.values) - 1, values=())
+def _datatypes(feature: Feature) -> tuple[str, ...]:
+    return (*(("BYTES",) if feature.is_text else ()), *(NUMBERS if not feature.is_text or feature.takes_number else ()))
 
 
 def _read_tensor(value: object, raw: Raw, where: str) -> Tensor:

@@ -7,14 +7,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from itertools import filterfalse, islice
+from itertools import filterfalse, islice, repeat
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from serve.contract.feature import Fault, Feature
+from serve.contract.columns import encode_column
+from serve.contract.dates import count_days
+from serve.contract.fault import Fault
+from serve.contract.feature import Feature
 from serve.contract.rules import FORMAT, contract_problems
+from serve.contract.target import Target
 from serve.errors import ApplicationError, ContractError
 
 UNKNOWN = "(unknown)"  # stands for every unknown field in counts
@@ -22,42 +26,6 @@ MOST_FIELDS_NAMED = 50  # in one error: a body may have a hundred thousand unkno
 LONGEST_NAME = 60  # characters of an unknown field that an error repeats
 _TOP = ("format", "model_name", "experiment", "split_salt")
 BY_VALUES, BY_ROW = "values", "row"  # what may decide a row's split, beside the name of a column
-
-
-@dataclass(frozen=True)
-class Target:
-    """`labels` maps a cell of the target column to the text for clients; `positive` is the cell of code 1."""
-
-    name: str
-    meaning: str
-    positive: str
-    labels: dict[str, str]
-
-    @property
-    def approved(self) -> str:
-        """The label of code 1."""
-        return self.labels[self.positive]
-
-    def encode(self, cell: str) -> float:
-        """Return 1.0 for the positive label and 0.0 for the other. Raises Fault."""
-        cell = cell.strip()
-        for same in (str.__eq__, _is_same_number, _is_same_word):
-            for known in self.labels:
-                if same(cell, known):
-                    return float(known == self.positive)
-        expected = " or ".join(f"{known} ({label})" for known, label in self.labels.items())
-        raise Fault("missing" if not cell else "neither label", expected)
-
-
-def _is_same_number(cell: str, known: str) -> bool:
-    try:
-        return float(cell) == float(known)
-    except ValueError:
-        return False
-
-
-def _is_same_word(cell: str, known: str) -> bool:
-    return cell.casefold() == known.casefold()
 
 
 @dataclass(frozen=True)
@@ -102,9 +70,7 @@ class Contract:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the document that `from_dict` reads, without defaults, so that it is short and stable."""
-        default = asdict(Feature("", ""))
-        declared = map(asdict, (*self.features, *self.refused))
-        features = [{key: value for key, value in each.items() if value != default[key]} for each in declared]
+        features = [feature.to_dict() for feature in (*self.features, *self.refused)]
         document = {key: getattr(self, key) for key in _TOP} | {"target": asdict(self.target), "feature": features}
         document |= {"source": dict(self.source)} if self.source else {}
         return document | ({"split": {"by": self.split_by}} if self.split_by != BY_VALUES else {})
@@ -131,6 +97,20 @@ class Contract:
         return "" if self.split_by in (BY_VALUES, BY_ROW) else self.split_by
 
     @cached_property
+    def counted(self) -> tuple[Feature, ...]:
+        """The dates whose days are counted from another feature's date."""
+        return tuple(feature for feature in self.features if feature.reference)
+
+    def count_days(self, columns: Mapping[str, Sequence[object]]) -> Mapping[str, Sequence[object]]:
+        """Return columns with the days of dates that are counted from another column's; other values stay."""
+        days = {
+            feature.name: list(map(count_days, columns[feature.name], columns.get(feature.reference, repeat(None))))
+            for feature in self.counted
+            if feature.name in columns
+        }
+        return {**columns, **days} if days else columns
+
+    @cached_property
     def _by_name(self) -> dict[str, Feature]:
         return {feature.name: feature for feature in self.features}
 
@@ -151,6 +131,7 @@ class Contract:
         """Return (1, F) float64 for one application; absent is null. Raises ApplicationError with every problem."""
         if not isinstance(application, Mapping):
             raise ApplicationError({"": "not an object, expected the features of one application"})
+        application = self._count_days(application)
         X = np.empty((1, len(self.scored)))
         faults: dict[str, Fault] = {}
         for column, feature in enumerate(self.scored):
@@ -169,6 +150,12 @@ class Contract:
             raise ApplicationError(*self._describe(application, faults, len(application) - known))
         return X
 
+    def _count_days(self, application: Mapping[str, Any]) -> Mapping[str, Any]:
+        if not self.counted:
+            return application
+        columns = self.count_days({name: [value] for name, value in application.items()})
+        return {name: value for name, (value,) in columns.items()}
+
     def _describe(
         self, application: Mapping[str, Any], faults: Mapping[str, Fault], unknown: int
     ) -> tuple[dict[str, str], Counter[tuple[str, str]]]:
@@ -184,6 +171,7 @@ class Contract:
 
     def encode_monitored(self, application: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Return (1,) float64 for each monitored feature that an application has. Raises Fault."""
+        application = self._count_days(application)
         present = [feature for feature in self.monitored if application.get(feature.name) is not None]
         return {feature.name: np.array([feature.encode(application[feature.name])]) for feature in present}
 
@@ -204,12 +192,12 @@ class Contract:
 
         columns: the n values of each feature; a monitored one may be absent.
         """
-        features = self.scored if features is None else features
+        features, columns = self.scored if features is None else features, self.count_days(columns)
         n = len(next(iter(columns.values()), ()))
         X = np.full((n, len(features)), np.nan)
         problems = []
         for column, feature in enumerate(features):
             if feature.scored or feature.name in columns:
-                X[:, column], faults = feature.encode_column(columns.get(feature.name, [None] * n))
+                X[:, column], faults = encode_column(feature, columns.get(feature.name, [None] * n))
                 problems += [(row, feature.name, fault) for row, fault in faults.items()]
         return X, problems

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from serve.contract.contract import Contract
+from serve.contract.fault import Fault
 from serve.contract.feature import NAN, Feature
 
 
@@ -30,9 +31,9 @@ class ApplicationDecoder:
         self._read = msgspec.json.Decoder(msgspec.defstruct("Application", fields, **options)).decode
         self._pack = struct.Struct(f"{len(features)}d").pack
         self._may_lack = any(f.missing for f in features)
-        self._codes = [{text: float(code) for code, text in enumerate(f.values)} for f in features]
-        self._has_names = any(self._codes)
-        self._quotes = 2 * len(features)
+        self._codes = [_Dates(f) if f.type == "date" else _codes_of(f) for f in features]
+        self._has_texts = any(f.is_text for f in features)
+        self._quotes = 2 * len(features) if not contract.counted else -1  # then none is decoded here
 
     def decode(self, body: bytes) -> bytes | None:
         """Return the F float64 of an application; None when the body is not a plainly valid one."""
@@ -43,7 +44,7 @@ class ApplicationDecoder:
         quotes = self._quotes
         if self._may_lack:
             quotes -= 2 * values.count(UNSET)
-        if self._has_names:
+        if self._has_texts:
             quotes += 2 * list(map(type, values)).count(str)
         # Two quotes for each name and text leave room for no name that stands twice; an escape could hide one.
         if body.count(b'"') != quotes or b"\\" in body:
@@ -51,7 +52,28 @@ class ApplicationDecoder:
         try:
             return self._pack(*values)
         except struct.error:  # a text, or a value that is missing
+            return self._pack_texts(values)
+
+    def _pack_texts(self, values: tuple[Any, ...]) -> bytes | None:
+        try:
             return self._pack(*map(_to_number, values, self._codes))
+        except Fault:  # of a date
+            return None
+
+
+class _Dates(dict[str, float]):
+    """The number of each text that is a date of a feature. Raises Fault for any other."""
+
+    def __init__(self, feature: Feature) -> None:
+        super().__init__()
+        self._feature = feature
+
+    def __missing__(self, text: str) -> float:
+        return self._feature.encode(text)
+
+
+def _codes_of(feature: Feature) -> dict[str, float]:
+    return {text: float(code) for code, text in enumerate(feature.values)}
 
 
 def _to_number(value: Any, codes: dict[str, float]) -> float:
@@ -63,5 +85,7 @@ def _to_number(value: Any, codes: dict[str, float]) -> float:
 def _type(feature: Feature) -> Any:
     if feature.is_category:
         return Literal[feature.values]
+    if feature.type == "date":
+        return str
     whole = {"multiple_of": 1} if feature.type == "integer" else {}
     return Annotated[float, Meta(ge=feature.min, le=feature.max, **whole)]

@@ -2,37 +2,28 @@
 
 import math
 import re
-import struct
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
-from serve.contract.csv_cells import as_floats, read_decimals
+from serve.contract.dates import Dates, is_date
+from serve.contract.fault import Fault
 
 NAN = float("nan")
+NO_REFERENCE = "no date to count from"  # the fault of a date that was not counted, as its reference is no date
 LANGUAGES = ("en", "pt")  # the first one is the default
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-
-
-class Fault(ValueError):
-    """A value breaks the contract: `kind` names the fault, `expected` a right value.
-
-    category: the name to count the fault by, one of few whatever the value; `kind` if not given.
-    """
-
-    def __init__(self, kind: str, expected: str = "", category: str = "") -> None:
-        self.kind, self.expected, self.category = kind, expected, category or kind
-        super().__init__(f"{kind}, expected {expected}" if expected else kind)
 
 
 @dataclass(frozen=True)
 class Feature:
     """A feature as `contract.toml` declares it.
 
-    min, max: the limits of a number or an integer, in `unit`.   values: of a category, encoded as its index.
+    min, max: the limits of a number or an integer, in `unit`; of a date, those of its number, which follow from
+    range: its first and last day, YYYY-MM-DD.   as_number: a key of `PARTS`, what number stands for a date, `as` in the
+    contract; "days" counts from `since`, a date or the name of another one; then min and max are declared.
+    values: of a category, encoded as its index.
     other: the one of them that stands for any text which is none of them; without it such a text is refused.
     use: score, monitor (accepted and logged, never scored) or refuse (an application that has it is refused).
     direction: +1, -1 or 0, how the feature may move the score.   elderly_from: marks an age; from this value on
@@ -43,6 +34,9 @@ class Feature:
     type: str
     min: float | None = None
     max: float | None = None
+    range: tuple[str, ...] = ()
+    as_number: str = ""
+    since: str = ""
     values: tuple[str, ...] = ()
     other: str | None = None
     unit: str = ""
@@ -58,8 +52,23 @@ class Feature:
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> "Feature":
         """Build a feature from its table in a contract document; null means not declared."""
-        declared = {key: value for key, value in document.items() if value is not None}
-        return cls(**declared | {"values": tuple(declared.get("values", ()))})
+        declared = {_FIELDS.get(key, key): value for key, value in document.items() if value is not None}
+        lists = {key: tuple(declared[key]) for key in ("range", "values") if key in declared}
+        feature = cls(**declared | lists)
+        if feature.type != "date":
+            return feature
+        feature = replace(feature, as_number=feature.as_number or "days")
+        if feature.reference:
+            return feature
+        since = "" if feature.takes_number else feature.since or feature.range[0]
+        low, high = feature._dates.limits
+        return replace(feature, min=low, max=high, since=since)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the table that `from_dict` reads, without defaults and what follows from other keys."""
+        follows = ("min", "max") if self.range else ()
+        declared = {key: value for key, value in asdict(self).items() if value != _DEFAULTS[key] and key not in follows}
+        return {KEYS.get(key, key): value for key, value in declared.items()}
 
     @property
     def scored(self) -> bool:
@@ -70,6 +79,33 @@ class Feature:
     def is_category(self) -> bool:
         """Whether the values are names."""
         return self.type == "category"
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the values are texts that stand for numbers: names or dates."""
+        return self.type in ("category", "date")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the encoded values are whole numbers between limits: integers and dates."""
+        return self.type in ("integer", "date")
+
+    @cached_property
+    def reference(self) -> str:
+        """The feature from whose date the days of this one are counted, "" where they aren't."""
+        return "" if is_date(self.since) else self.since
+
+    @cached_property
+    def takes_number(self) -> bool:
+        """Whether a date may be given as its number, such as 3 for March."""
+        return self.type == "date" and (self.as_number != "days" or bool(self.reference))
+
+    @cached_property
+    def encoded(self) -> "Feature":
+        """This feature with its encoded values as values, as the model sees it: a text's number is an integer."""
+        if self.is_category:
+            return replace(self, type="integer", min=0, max=len(self.values) - 1, values=(), other=None)
+        return replace(self, type="integer", range=(), as_number="", since="") if self.type == "date" else self
 
     @property
     def code(self) -> str:
@@ -85,21 +121,24 @@ class Feature:
         """The text that describes a right value."""
         if self.is_category:
             text = "one of " + ", ".join(self.values) + (" or any other text" if self.other else "")
+        elif self.type == "date":
+            text = "a date written YYYY-MM-DD" + (f" from {self.range[0]} to {self.range[1]}" if self.range else "")
+            if self.takes_number:
+                number = f"the days from {self.reference} to it" if self.reference else f"its {self.as_number}"
+                text += f", or {number} as a whole number from {_in_digits(self.min)} to {_in_digits(self.max)}"
         else:
             kind = "a whole number" if self.type == "integer" else "a number"
             text = f"{kind} from {_in_digits(self.min)} to {_in_digits(self.max)}"
         return text + (" or null" if self.missing else "")
 
     def encode(self, value: object) -> float:
-        """Return the float64 of one value: NaN when missing, the index of a category. Raises Fault."""
+        """Return the float64 of one value: NaN when missing, the number of a text. Raises Fault."""
         if value is None:
             if self.missing:
                 return NAN
             raise Fault("missing", self.expected)
-        if self.is_category:
-            if value not in self.values:
-                value = self._name_of(value)
-            return float(self.values.index(value))
+        if self.is_text:
+            return self._encode_text(value)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise Fault("not a number", self.expected)
         # The int itself is compared: one of 400 digits has no float64.
@@ -110,6 +149,22 @@ class Feature:
         if self.type == "integer" and value != int(value):
             raise Fault("not a whole number", self.expected)
         return float(value)
+
+    def _encode_text(self, value: object) -> float:
+        if self.is_category:
+            return float(self.values.index(value if value in self.values else self._name_of(value)))
+        try:
+            if self.takes_number and isinstance(value, int | float):
+                return self.encoded.encode(value)
+            if self.reference:
+                raise ValueError(NO_REFERENCE if is_date(value) else "not a date")
+            return self._dates.encode(value)
+        except ValueError as err:
+            raise Fault(err.kind if isinstance(err, Fault) else str(err), self.expected) from None
+
+    @cached_property
+    def _dates(self) -> Dates:
+        return Dates(self.range, self.as_number, self.since or self.range[0])
 
     def _name_of(self, value: object) -> str:
         """Return the category that a value means: true and 1 stand for names that are written so. Raises Fault."""
@@ -126,75 +181,35 @@ class Feature:
         return self.other
 
     def decode(self, number: float) -> object:
-        """Return the value that `encode` made this float64 from."""
+        """Return the value that `encode` made this float64 from; of a date's part its number, not the date."""
         if math.isnan(number):
             return None
         if self.is_category:
             return self.values[int(number)]
-        return int(number) if self.type == "integer" else float(number)
+        if self.type == "date" and not self.takes_number:
+            return self._dates.decode(number)
+        return int(number) if self.is_whole else float(number)
+
+    def show(self, number: float) -> str:
+        """Return the text that a person reads for an encoded value, or for a mean of some; "nan" for none."""
+        if number == number and (self.is_category or (self.type == "date" and not self.takes_number)):
+            return str(self.decode(round(number)))
+        return f"{number:,.6g}"
 
     def parse(self, cell: str) -> object:
         """Return the value of a CSV cell: None if it is empty, else a float if it is a decimal, else text."""
         cell = cell.strip()
         if not cell:
             return None
-        if not self.is_category and _DECIMAL.fullmatch(cell):
+        if (not self.is_text or self.takes_number) and _DECIMAL.fullmatch(cell):
             return float(cell)
         return cell
-
-    def encode_column(self, values: Sequence[object]) -> tuple[np.ndarray, dict[int, Fault]]:
-        """Return (n,) float64, NaN at a fault, and the fault of each row that has one, in the order of rows.
-
-        The vectorised paths accept only columns without a fault; every other column is judged by `encode`.
-        """
-        fast = self._encode_names(values) if self.is_category else self._encode_numbers(values)
-        if fast is not None:
-            return fast, {}
-        encoded = np.full(len(values), NAN)
-        faults: dict[int, Fault] = {}
-        kinds: dict[str, Fault] = {}  # rows share one fault of a kind, which holds no frame
-        for row, value in enumerate(values):
-            try:
-                encoded[row] = self.encode(value)
-            except Fault as fault:
-                faults[row] = kinds.setdefault(fault.kind, fault.with_traceback(None))
-        return encoded, faults
-
-    def encode_cells(self, cells: Sequence[str]) -> tuple[np.ndarray, dict[int, Fault]]:
-        """Return what `encode_column` does for the values that `parse` makes of CSV cells."""
-        numbers = None if self.is_category else read_decimals(cells)
-        if numbers is not None and self._takes(numbers):
-            return numbers, {}
-        return self.encode_column(list(map(self.parse, cells)))
-
-    def _encode_names(self, values: Sequence[object]) -> np.ndarray | None:
-        if not set(map(type, values)) <= {str, type(None)}:
-            return None
-        try:
-            codes = {value: self.encode(value) for value in set(values)}
-        except Fault:
-            return None
-        return np.fromiter(map(codes.__getitem__, values), np.float64, len(values))
-
-    def _encode_numbers(self, values: Sequence[object]) -> np.ndarray | None:
-        kinds = set(map(type, values))
-        if not kinds <= ({int, float, type(None)} if self.missing else {int, float}):
-            return None
-        try:
-            numbers = as_floats(values, type(None) in kinds)
-        except (OverflowError, struct.error):
-            return None
-        absent = np.count_nonzero(np.isnan(numbers))
-        if absent and values.count(None) != absent:
-            return None  # a NaN among the numbers
-        return numbers if self._takes(numbers) else None
-
-    def _takes(self, numbers: np.ndarray) -> bool:
-        """Whether all of (n,) float64 keep the contract; NaN is a missing value."""
-        present = numbers[~np.isnan(numbers)] if self.missing else numbers
-        within = np.all((present >= self.min) & (present <= self.max))
-        return bool(within and (self.type != "integer" or np.all(present == np.trunc(present))))
 
 
 def _in_digits(limit: float) -> str:
     return str(int(limit)) if limit == int(limit) else repr(limit)
+
+
+KEYS = {"as_number": "as"}  # the keys in the contract of fields whose names Python doesn't take
+_FIELDS = {key: field for field, key in KEYS.items()}
+_DEFAULTS = asdict(Feature("", ""))

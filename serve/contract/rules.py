@@ -1,53 +1,39 @@
 """The rules of a contract document; the result is a list of every problem."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from serve.contract.feature import Fault, Feature
+from serve.contract.feature import Feature
+from serve.contract.feature_rules import ANOTHER_DATE, feature_problems
+from serve.contract.shape import are_texts, shape_problems
 
 FORMAT = 1
-TYPES = ("number", "integer", "category")
-USES = ("score", "monitor", "refuse")
 MEANINGS = ("past_decision", "repaid")
-LARGEST = 2.0**53 - 1  # beyond it float64 can't tell a whole number from its neighbour
-_REASON_CODE = re.compile(r"\w{1,100}")
-_UNWRITABLE = re.compile(r'["\\\x00-\x1f]')  # what msgspec can't write into a line of the prediction log
-_KINDS = {
-    **{"text": str, "a whole number": int, "a number": (int, float), "true or false": bool, "a table": Mapping},
-    **{"a list": (list, tuple), "text or a whole number": (str, int), "text or a number": (str, int, float)},
-}
 # The kind of each key's value.
 _TOP = {"format": "a whole number", **dict.fromkeys(("model_name", "experiment", "split_salt"), "text")}
 _TOP |= {"target": "a table", "feature": "a list"}
 _SOURCE = {
     **{"encoding": "text", "separator": "text", "names": "a list", "decimal_comma": "a list"},
-    **{"missing": "a table", "left_out": "a table", "drop_unlabelled": "true or false"},
+    **{"missing": "a table", "left_out": "a table", "dates": "a table", "drop_unlabelled": "true or false"},
 }
 _SPLIT = {"by": "text"}
 _TARGET = {"name": "text", "meaning": "text", "positive": "text or a whole number", "labels": "a table"}
-_FEATURE = {
-    **dict.fromkeys(("name", "type", "unit", "use", "other"), "text"),
-    **dict.fromkeys(("min", "max", "elderly_from"), "a number"),
-    **dict.fromkeys(("missing", "protected", "actionable"), "true or false"),
-    **{"values": "a list", "reason": "a table", "direction": "a whole number", "example": "text or a number"},
-}
 
 
 def contract_problems(document: Any) -> list[str]:
     """Return the problems of a contract document, empty if there are none."""
     if not isinstance(document, Mapping):
         return ["expected a table"]
-    if problems := _shape_problems(document, _TOP | {"source": "a table", "split": "a table"}, _TOP, ""):
+    if problems := shape_problems(document, _TOP | {"source": "a table", "split": "a table"}, _TOP, ""):
         return problems
     problems += _source_problems(document.get("source") or {})
     if (split := document.get("split")) is not None:
-        problems += _shape_problems(split, _SPLIT, _SPLIT, "split.")
+        problems += shape_problems(split, _SPLIT, _SPLIT, "split.")
     if not 1 <= document["format"] <= FORMAT:
         problems.append(f"format {document['format']} is not known here, expected 1 to {FORMAT}")
     problems += _target_problems(document["target"])
     for number, feature in enumerate(document["feature"], 1):
-        problems += _feature_problems(feature, number)
+        problems += feature_problems(feature, number)
     if problems:
         return problems
     features, target = list(map(Feature.from_dict, document["feature"])), document["target"]["name"]
@@ -57,36 +43,18 @@ def contract_problems(document: Any) -> list[str]:
     return problems + _whole_problems(target, features)
 
 
-def _shape_problems(table: Any, kinds: Mapping[str, str], required: Any, where: str) -> list[str]:
-    if not isinstance(table, Mapping):
-        return [f"{where.rstrip('.: ')}: expected a table"]
-    problems = [f"{where}question: an open question is left: {table['question']}"] if "question" in table else []
-    unknown = [key for key in table if key not in kinds and key != "question"]
-    problems += [f"{where}{key}: unknown key, expected {', '.join(kinds)}" for key in unknown]
-    problems += [f"{where}{key}: missing" for key in sorted(required) if table.get(key) is None]
-    for key, kind in kinds.items():
-        value = table.get(key)
-        is_wrong_bool = isinstance(value, bool) and kind != "true or false"
-        if value is not None and (is_wrong_bool or not isinstance(value, _KINDS[kind])):
-            problems.append(f"{where}{key}: expected {kind}")
-    return problems
-
-
 def _source_problems(source: Any) -> list[str]:
-    problems = _shape_problems(source, _SOURCE, (), "source.")
+    problems = shape_problems(source, _SOURCE, (), "source.")
     texts = {key: source.get(key, []) for key in ("names", "decimal_comma")}
     texts |= {f"missing.{name}": cells for name, cells in (source.get("missing") or {}).items()} if not problems else {}
-    return problems + [
-        f"source.{key}: expected a list of texts" for key, cells in texts.items() if not _are_texts(cells)
-    ]
-
-
-def _are_texts(values: Any) -> bool:
-    return isinstance(values, list | tuple) and all(isinstance(value, str) for value in values)
+    problems += [f"source.{key}: expected a list of texts" for key, cells in texts.items() if not are_texts(cells)]
+    dates = source.get("dates") or {} if not problems else {}
+    wrong = [name for name, notation in dates.items() if not isinstance(notation, str)]
+    return problems + [f"source.dates.{name}: expected a notation such as DD/MM/YYYY" for name in wrong]
 
 
 def _target_problems(target: Any) -> list[str]:
-    if problems := _shape_problems(target, _TARGET, _TARGET, "target."):
+    if problems := shape_problems(target, _TARGET, _TARGET, "target."):
         return problems
     if target["meaning"] not in MEANINGS:
         problems.append(f"target.meaning: expected {' or '.join(MEANINGS)}")
@@ -100,65 +68,6 @@ def _target_problems(target: Any) -> list[str]:
     return problems
 
 
-def _feature_problems(feature: Any, number: int) -> list[str]:
-    name = feature.get("name") if isinstance(feature, Mapping) else None
-    where = f"{name}." if isinstance(name, str) and name else f"feature {number}: "
-    if problems := _shape_problems(feature, _FEATURE, ("name", "type", "example"), where):
-        return problems
-    type_, reason = feature["type"], feature.get("reason") or {}
-    if not feature["name"]:
-        problems.append("name: expected a name")
-    elif _UNWRITABLE.search(feature["name"]):
-        problems.append("name: expected no double quote, backslash or control character")
-    if feature.get("use", "score") not in USES:
-        problems.append(f"use: expected {' or '.join(USES)}")
-    if feature.get("direction", 0) not in (-1, 0, 1):
-        problems.append("direction: expected 1, -1 or 0")
-    if not all(isinstance(text, str) and text.strip() for text in reason.values()):
-        problems.append("reason: expected a text for each language")
-    elif "code" in reason and not _REASON_CODE.fullmatch(reason["code"]):
-        problems.append("reason.code: expected up to 100 letters, digits and underscores")
-    if type_ not in TYPES:
-        problems.append(f"type: expected {', '.join(TYPES)}")
-    else:
-        problems += _category_problems(feature) if type_ == "category" else _number_problems(feature)
-    if not problems:
-        try:
-            Feature.from_dict(feature).encode(feature["example"])
-        except Fault as fault:
-            problems.append(f"example: {fault}")
-    return [where + problem for problem in problems]
-
-
-def _category_problems(feature: Mapping[str, Any]) -> list[str]:
-    values, problems = feature.get("values"), []
-    if not values or not all(isinstance(v, str) and v and v == v.strip() for v in values):
-        problems.append("values: expected a list of names")
-    elif len(set(values)) < len(values):
-        problems.append("values: a name stands twice")
-    if feature.get("direction"):
-        problems.append("direction: a category has none")
-    if feature.get("other") is not None and feature["other"] not in (values or ()):
-        problems.append("other: expected one of the values")
-    limits = [key for key in ("min", "max", "elderly_from") if feature.get(key) is not None]
-    return problems + [f"{key}: a category has none" for key in limits]
-
-
-def _number_problems(feature: Mapping[str, Any]) -> list[str]:
-    low, high, elderly_from = (feature.get(key) for key in ("min", "max", "elderly_from"))
-    if low is None or high is None:
-        return [f"{key}: missing" for key in ("min", "max") if feature.get(key) is None]
-    problems = []
-    if not -LARGEST <= low < high <= LARGEST:
-        problems.append("min and max: expected min < max, neither beyond 2**53 - 1")
-    elif feature["type"] == "integer" and (low != int(low) or high != int(high)):
-        problems.append("min and max: expected whole numbers for an integer")
-    if elderly_from is not None and not low < elderly_from <= high:
-        problems.append("elderly_from: expected an age between min and max")
-    problems += [f"{key}: only a category has them" for key in ("values", "other") if feature.get(key)]
-    return problems
-
-
 def _whole_problems(target: str, features: list[Feature]) -> list[str]:
     names = [feature.name for feature in features]
     problems = [f"{name}: declared twice" for name in dict.fromkeys(names) if names.count(name) > 1]
@@ -166,6 +75,9 @@ def _whole_problems(target: str, features: list[Feature]) -> list[str]:
         problems.append(f"{target}: is the target and a feature")
     if sum(feature.elderly_from is not None for feature in features) > 1:
         problems.append("elderly_from: expected on one feature, the applicant's age")
+    dates = {each.name for each in features if each.type == "date" and not each.reference and each.use != "refuse"}
+    counted = [each for each in features if each.reference and each.reference not in dates]
+    problems += [f"{feature.name}.since: expected a date written YYYY-MM-DD, or {ANOTHER_DATE}" for feature in counted]
     scored = [feature for feature in features if feature.scored]
     if not scored:
         problems.append("no feature is scored")

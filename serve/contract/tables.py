@@ -1,6 +1,6 @@
 """Many applications at once: JSON records, JSON columns or CSV, encoded together or refused together.
 
-Each input becomes columns, which `Feature.encode_column` judges. An error names a problem `<row>.<Field>` (rows from
+Each input becomes columns, which `encode_column` judges. An error names a problem `<row>.<Field>` (rows from
 0), `<row>`, `<column>`, or "" for the whole batch.
 """
 
@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from serve.contract.columns import encode_cells, encode_column, encode_monitored
 from serve.contract.contract import LONGEST_NAME, MOST_FIELDS_NAMED, Contract
 from serve.contract.csv_cells import read_blocks
-from serve.contract.feature import Fault, Feature
+from serve.contract.fault import Fault
+from serve.contract.feature import Feature
 from serve.errors import ApplicationError
 
 Problem = tuple[int, int, str, Fault]  # row, rank within the row, field, fault
@@ -86,8 +88,9 @@ def encode_csv(contract: Contract, body: bytes, monitored: Monitored | None = No
     for table in blocks if len(header) <= len(contract.features) + MOST_FIELDS_NAMED else ():
         batch.add((row, 0, "", Fault(f"{width} cells", expected, "uneven")) for row, width in table.uneven.items())
         cells = {name: column for name, column in zip(header, table.columns, strict=True) if names[name] == 1}
+        cells |= count_cells(contract, cells)
         cells |= {f.name: list(map(f.parse, cells[f.name])) for f in contract.monitored if f.name in cells}
-        batch.encode(cells, table.rows, Feature.encode_cells)
+        batch.encode(cells, table.rows, encode_cells)
         if batch.is_hopeless:
             break
     return batch.finish()
@@ -115,13 +118,12 @@ class _Batch:
         self._first += first
         self._counts.update(self._contract.describe_fault(name, fault) for _, _, name, fault in chain(first, rest))
 
-    def encode(
-        self, columns: Mapping[str, Sequence[Any]], rows: Sequence[int], judge: Judge = Feature.encode_column
-    ) -> None:
+    def encode(self, columns: Mapping[str, Sequence[Any]], rows: Sequence[int], judge: Judge = encode_column) -> None:
         """Encode a block of rows.
 
         rows: the number in the batch of each row of the columns.   judge: encodes the column of a scored feature.
         """
+        columns = self._contract.count_days(columns)
         X = np.full((len(rows), len(self._contract.scored)), np.nan)
         monitored: Monitored = {}
         position = {feature.name: column for column, feature in enumerate(self._contract.scored)}
@@ -158,12 +160,12 @@ class _Batch:
         return fields | ({"...": f"and {least}{more} more"} if more else {})
 
 
-def encode_monitored(feature: Feature, values: Sequence[Any]) -> tuple[np.ndarray, dict[int, Fault]]:
-    """Return (n,) float64 of a monitored feature, NaN where None, and the faults by row."""
-    present = [row for row, value in enumerate(values) if value is not None]  # an absent value is unknown, not missing
-    numbers = np.full(len(values), np.nan)
-    numbers[present], faults = feature.encode_column([values[row] for row in present])
-    return numbers, {present[row]: fault for row, fault in faults.items()}
+def count_cells(contract: Contract, cells: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Return the columns of cells that `Contract.count_days` changes, as cells."""
+    dates = {name for feature in contract.counted for name in (feature.name, feature.reference)}
+    columns = {name: [cell.strip() for cell in cells[name]] for name in dates if name in cells}
+    days = contract.count_days(columns)
+    return {feature.name: list(map(str, days[feature.name])) for feature in contract.counted if feature.name in days}
 
 
 def _even_columns(contract: Contract, records: list[Any]) -> dict[str, list[Any]] | None:

@@ -46,7 +46,10 @@ class Counterfactual:
     def text(self, language: str) -> str:
         """Return the change in words."""
         texts = _TEXTS[language]
-        value = texts["or"].join(self.value) if self.claim == "one_of" else write_number(self.value, language)
+        value = self.value if isinstance(self.value, str) else None
+        if self.claim == "one_of":
+            value = texts["or"].join(self.value)
+        value = value or write_number(self.value, language)
         return texts[self.claim].format(self.feature.title(language), value) + texts["rest"]
 
     def to_dict(self, write: Callable[[Callable[[str], str]], Any]) -> dict[str, Any]:
@@ -106,7 +109,7 @@ class _Search:
 
     def __init__(self, feature: Feature, now: float, approves: Judge) -> None:
         self._feature, self._now, self._approves = feature, now, approves
-        self._is_integer = feature.type == "integer"
+        self._is_integer = feature.is_whole
         self._is_fully_scanned = self._is_integer and feature.max - feature.min < MOST_WHOLE
 
     def run(self) -> Counterfactual | None:
@@ -126,8 +129,13 @@ class _Search:
             value = self._nearest(start, side, points, approved)
             if value is not None and self._approves(np.array([value]))[0]:  # alone in its batch, as a request would be
                 claim = self._claim(value, side, points, approved)
-                changes.append(Counterfactual(self._feature, claim, int(value) if value == int(value) else value))
-        return min(changes, key=lambda change: abs(change.value - start), default=None)
+                changes.append((abs(value - start), Counterfactual(self._feature, claim, self._write(value))))
+        return min(changes, key=lambda change: change[0], default=(None, None))[1]
+
+    def _write(self, value: float) -> Any:
+        if self._feature.is_text:
+            return self._feature.decode(value)
+        return int(value) if value == int(value) else value
 
     def _points(self, start: float) -> np.ndarray:
         """Return the sorted values to score first, with `start` among them."""

@@ -10,7 +10,8 @@ import numpy as np
 
 from serve import strict_json
 from serve.contract.contract import Contract
-from serve.contract.feature import Fault, Feature
+from serve.contract.fault import Fault
+from serve.contract.feature import Feature
 from serve.errors import JSONError, ModelFileError
 
 FORMAT = 2
@@ -66,10 +67,8 @@ def _read_weights(weights: object, rows: int) -> np.ndarray:
 
 def _is_encoded(feature: Feature, value: object) -> bool:
     """Return whether a JSON value is an encoded value of this feature, or null where it may be missing."""
-    if feature.is_category and value is not None:
-        return type(value) in (int, float) and value in range(len(feature.values))
     try:
-        feature.encode(value)
+        feature.encoded.encode(value)
     except Fault:
         return False
     return True

@@ -22,12 +22,13 @@ PAUSE_SECONDS = 0.00005  # after each of many rows, since a thread that answers 
 _TEXTS = {
     "en": {
         **{"missing": "{}: not given", "low": "{}: too low", "high": "{}: too high", "for": "{}: favourable"},
-        "plain": "{}: compared with approved applicants",
+        **{"early": "{}: too early", "late": "{}: too late", "plain": "{}: compared with approved applicants"},
         "withheld": "{}: not given, and a higher one counts in favour",
     },
     "pt": {
         **{"missing": "{}: sem informação", "low": "{}: abaixo do necessário", "high": "{}: acima do aceitável"},
-        **{"for": "{}: favorável", "plain": "{}: em comparação com os pedidos aprovados"},
+        **{"early": "{}: cedo demais", "late": "{}: tarde demais", "for": "{}: favorável"},
+        "plain": "{}: em comparação com os pedidos aprovados",
         "withheld": "{}: sem informação, e um valor maior conta a favor",
     },
 }
@@ -106,15 +107,17 @@ def _kind(feature: Feature, effect: str, value: float, middle: float) -> str:
     """Return the kind of text for a value.
 
     "low" needs a direction of 1, more than two possible values and a middle of the approved applicants above the value;
-    "high" likewise. Of a protected feature neither is stated. "withheld" is an age that is scored and not given.
+    "high" likewise. Of a date they are "early" and "late". Of a protected feature neither is stated. "withheld" is an
+    age that is scored and not given.
     """
     if np.isnan(value):
         return "withheld" if effect == "against" and feature.elderly_from is not None else "missing"
     if effect == "for":
         return "for"
-    has_two_values = feature.type == "integer" and feature.max - feature.min == 1
+    has_two_values = feature.is_whole and feature.max - feature.min == 1
     if has_two_values or feature.protected:
         return "plain"
+    low, high = ("early", "late") if feature.type == "date" else ("low", "high")
     if feature.direction > 0 and value < middle:
-        return "low"
-    return "high" if feature.direction < 0 and value > middle else "plain"
+        return low
+    return high if feature.direction < 0 and value > middle else "plain"

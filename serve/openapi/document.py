@@ -137,10 +137,15 @@ def _property(feature: Feature) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": feature.type, "minimum": feature.min, "maximum": feature.max}
     if feature.is_category:
         schema = {"type": "string", "enum": list(feature.values)}
+    if feature.type == "date":
+        numbers = {"minimum": feature.min, "maximum": feature.max} if feature.takes_number else {}
+        kinds = {"type": ["string", "integer"]} if numbers else {"type": "string"}
+        schema = kinds | {"format": "date", "description": feature.expected} | numbers
     if feature.other:
         schema = {"type": "string", "pattern": r"\S", "description": feature.expected}
     if feature.missing or not feature.scored:
-        schema["type"] = [schema["type"], "null"]
+        kinds = schema["type"]
+        schema["type"] = [*([kinds] if isinstance(kinds, str) else kinds), "null"]
         if "enum" in schema:
             schema["enum"].append(None)
     if feature.unit:

@@ -41,4 +41,14 @@ def make_parser() -> argparse.ArgumentParser:
     add = partial(add_command, parser.add_subparsers(required=True, metavar="COMMAND"))
     for module in COMMANDS:
         module.add_commands(add)
+    complete = add(
+        "completion", partial(_complete, parser), "print what makes a shell complete these commands", dataset=False
+    )
+    complete.add_argument("shell", choices=("bash", "zsh", "tcsh"))
     return parser
+
+
+def _complete(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    import shtab
+
+    print(shtab.complete(parser, options.shell))

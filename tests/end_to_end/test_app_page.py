@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from serve.store.store import Store
 from tests.browser import running_browser, watched_page
-from tests.model_files import good_files, make_file
+from tests.model_files import DATED, DATED_SCALING, good_files, make_file
 from tests.server_process import Server, promote, running_server
 from tests.waiting import wait_until
 
@@ -41,7 +41,7 @@ SCALING = {"center": [0, 0, 0], "scale": [1, 1, 1], "weight": [0.1, 0.1, 0.1]}
 
 @pytest.fixture(scope="module")
 def files() -> dict[str, bytes]:
-    return good_files() | {"awkward": make_file(AWKWARD, SCALING)}
+    return good_files() | {"awkward": make_file(AWKWARD, SCALING), "dated": make_file(DATED, DATED_SCALING)}
 
 
 @pytest.fixture(scope="module")
@@ -442,3 +442,27 @@ def test_the_page_without_the_server_says_that_it_cannot_be_reached(visit):
     page.route("**/api/v2/decision?texts=all", lambda route: route.abort("connectionrefused"))
     page.locator("#decide").click()
     expect(page.get_by_role("alert")).to_contain_text("The server can't be reached")
+
+
+def test_dates_are_picked_sent_as_the_contract_writes_them_and_explained_when_wrong(visit):
+    page = visit("dated")
+    opened, hired, asked = (page.get_by_label(name, exact=True) for name in ("opened", "hired", "asked"))
+    expect(opened).to_have_value("2020-02-29")
+    hired.fill("2020-01-31")
+    page.locator("#decide").click()
+    said = re.compile("^No date to count from. Expected: a date, from -15.000 to 0 days after asked, or nothing.$")
+    expect(page.locator(".error:not([hidden])")).to_have_text(said)
+    opened.fill("1999-12-31")
+    page.locator("#decide").click()
+    words = "Out of range. Expected: a date from 2000-01-01 to 2030-12-31."
+    expect(page.locator(".error:not([hidden])")).to_have_text([re.compile(words), said])
+    opened.fill("2030-12-31")
+    page.evaluate("document.querySelectorAll('details').forEach((each) => (each.open = true))")
+    asked.fill("2020-02-29")
+    with page.expect_response("**/api/v2/decision?texts=all") as told:
+        decide(page)
+    sent = {"opened": "2030-12-31", "due": "2020-02-29", "hired": "2020-01-31", "asked": "2020-02-29"}
+    assert told.value.request.post_data_json == sent
+    answer = told.value.json()
+    assert answer["counterfactuals"][0]["text"]["en"].startswith("opened")
+    assert answer["counterfactuals"][0]["value"] < "2030-12-31"

@@ -1,5 +1,6 @@
 """The command line: with which exit status it ends, and what it says then."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from loan_approval import cli
+from loan_approval.data.folders import dataset_folder, load_contract
 from loan_approval.project import ROOT
+from loan_approval.registry import history, tracking
 from serve import __version__
 
 HEAVY = {"pandas", "sklearn", "mlflow", "matplotlib", "papermill", "nbconvert"}
@@ -102,7 +105,27 @@ def test_an_empty_history_needs_no_mlflow_and_makes_no_database(
     assert not database.exists()
 
 
+def test_a_history_is_read_without_mlflow(mlflow_folder: Path) -> None:
+    name = load_contract(dataset_folder("loans")).model_name
+    tracking.connect().create_registered_model(name)
+    for version in "12":
+        history.append(name, history.stamp({"event": "promote", "version": version}))
+    code, said, loaded = run_and_list_imports("history", "--json")
+    assert (code, loaded) == (0, set())
+    assert [json.loads(line)["version"] for line in said.splitlines()] == ["1", "2"]
+
+
 def test_the_installed_command_is_this_program() -> None:
     command = Path(sys.executable).with_name("loan-approval")
     told = subprocess.run([command, "--version"], capture_output=True, text=True, check=True).stdout
     assert told == f"loan-approval {__version__}\n"
+
+
+def test_bash_completes_the_options_of_a_command() -> None:
+    command = Path(sys.executable).with_name("loan-approval")
+    script = subprocess.run([command, "completion", "bash"], capture_output=True, text=True, check=True).stdout
+    ask = """
+    COMP_WORDS=(loan-approval history --js); COMP_CWORD=2; COMP_LINE="${COMP_WORDS[*]}"
+    ${3:-_shtab_loan_approval} loan-approval --js history; echo "${COMPREPLY[@]}"
+    """
+    assert subprocess.run(["bash", "-c", script + ask], capture_output=True, text=True).stdout.split() == ["--json"]

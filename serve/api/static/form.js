@@ -23,12 +23,19 @@ export function readFields(fields) {
   const entries = [];
   const faults = new Map();
   for (const field of fields) {
-    const read = field.choices ? { value: chosen(field) } : parseNumber(field.control.value, language);
+    const read = readField(field);
     if (read.whole) faults.set(field.feature.name, () => text("fault_ambiguous", read));
     else if (read.value !== null || !field.monitored) entries.push([field.feature.name, read.value]);
   }
   // fromEntries makes an own property of any name, __proto__ too.
   return faults.size ? { faults } : { application: Object.fromEntries(entries) };
+}
+
+function readField(field) {
+  if (field.choices) return { value: chosen(field) };
+  // A browser gives a date as YYYY-MM-DD in any language, and "" while it is not whole.
+  if (field.feature.type === "date") return { value: field.control.value || null };
+  return parseNumber(field.control.value, language);
 }
 
 function chosen(field) {
@@ -41,7 +48,7 @@ export function describeFault(feature, optional, message) {
   const key = `fault_${kind.replaceAll(" ", "_")}`;
   if (!hasText(key)) return message;
   const limits = feature.type === "category" ? {} : range(feature);
-  const expected = text(`expected_${feature.type}`, limits);
+  const expected = text(`expected_${isCounted(feature) ? "counted" : feature.type}`, { ...limits, since: feature.since });
   return text("fault_expected", {
     fault: text(key),
     expected: optional ? text("expected_or_nothing", { expected }) : expected,
@@ -91,12 +98,15 @@ function makeSelect(choices, optional) {
 }
 
 function makeInput(feature) {
+  if (isCounted(feature)) return make("input", { type: "date" });
+  if (feature.type === "date") return make("input", { type: "date", min: feature.range[0], max: feature.range[1] });
   const inputMode = feature.min < 0 ? "text" : feature.type === "integer" ? "numeric" : "decimal"; // phones: no minus
   return make("input", { type: "text", inputMode, autocomplete: "off", spellcheck: false });
 }
 
 function fill(field, value) {
-  if (!field.choices) field.control.value = value === null ? "" : writeNumber(value, language);
+  const write = field.feature.type === "date" ? String : (number) => writeNumber(number, language);
+  if (!field.choices) field.control.value = value === null ? "" : write(value);
   else field.control.selectedIndex = Math.max(0, field.choices.findIndex((choice) => choice.value === value));
 }
 
@@ -113,13 +123,19 @@ function frame(feature, number, control, optional) {
 
 function describe(feature, control, optional) {
   const parts = [];
-  if (control.localName === "input") parts.push(`${text("range", range(feature))} ${feature.unit ?? ""}`.trim());
+  if (control.localName === "input" && !isCounted(feature)) parts.push(`${text("range", range(feature))} ${feature.unit ?? ""}`.trim());
   else if (feature.type === "category" && feature.unit) parts.push(feature.unit);
   if (optional) parts.push(text("optional"));
   return parts.join(" · ");
 }
 
-function range({ min, max }) {
+// Whether the days of a date are counted from another field's date, so that its limits are days and not dates.
+function isCounted(feature) {
+  return feature.type === "date" && !feature.range;
+}
+
+function range({ min, max, range: dates }) {
+  if (dates) return { low: dates[0], high: dates[1] };
   return { low: showNumber(min, language), high: showNumber(max, language) };
 }
 

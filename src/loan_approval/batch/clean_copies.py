@@ -9,9 +9,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+from pyarrow import types
+
+from loan_approval.batch.columns import is_text, suits
 from loan_approval.batch.files import InputFile, attempt, open_file
-from loan_approval.data.reading import is_excel, read_excel
-from loan_approval.data.source import SAMPLE, Source, clean_like_source, is_like_source, split_rows
+from loan_approval.batch.shards import open_parquet
+from loan_approval.data.reading import is_excel, read_excel, read_parquet
+from loan_approval.data.rows import SAMPLE, number_rows, split_rows
+from loan_approval.data.source import Source, clean_like_source, is_like_source
 from loan_approval.errors import BatchError, DataError
 from serve.contract.contract import Contract
 
@@ -27,13 +33,12 @@ def clean_copies(files: Sequence[InputFile], contract: Contract, keep: Sequence[
 
 
 def _with_copy(file: InputFile, path: Path, contract: Contract, keep: Sequence[str]) -> InputFile:
-    if not file.is_csv:
-        return file
     with open_file(file.address) as opened:
         sample = attempt(file.address, opened.read, SAMPLE)
-        like_source = is_like_source(sample, contract)
+        like_source = is_like_source(sample, contract) if file.is_csv else _has_texts_of_source(file, contract)
         # A file that is clean but for lines that end in CR alone is copied with other line ends.
-        if not like_source and not is_excel(sample) and sample[:-1].count(b"\r") == sample.count(b"\r\n"):
+        needs_lines = file.is_csv and sample[:-1].count(b"\r") != sample.count(b"\r\n")
+        if not like_source and not is_excel(sample) and not needs_lines:
             return file
         if os.environ.get("DASK_SCHEDULER_ADDRESS"):
             raise BatchError(f"{file.address}: not clean; on a cluster expected CSV as init writes it")
@@ -45,14 +50,33 @@ def _with_copy(file: InputFile, path: Path, contract: Contract, keep: Sequence[s
         try:
             with path.open("w", encoding="utf-8", newline="") as copy:
                 csv.writer(copy, lineterminator="\n").writerows(_clean(opened, file, source, contract, like_source))
-        except (csv.Error, UnicodeError, DataError) as err:
+        except (UnicodeError, DataError) as err:
             raise DataError(f"{file.address}: can't be read as the contract's [source] says: {err}") from err
     return replace(file, copy=str(path))
+
+
+def _has_texts_of_source(file: InputFile, contract: Contract) -> bool:
+    """Return whether Parquet has columns that a contract's [source] says how to read, and no other unsuitable one."""
+    source = Source.of(contract)
+    if source is None:
+        return False
+    with open_parquet(file) as opened:
+        kinds = {field.name: field.type for field in opened.schema_arrow}
+    features = [feature for feature in contract.features if feature.name in kinds]
+    unsuitable = [kinds[feature.name] for feature in features if not suits(feature, kinds[feature.name])]
+    marked = [name for name in (*source.missing, *source.dates) if name in kinds and is_text(kinds[name])]
+    return bool(unsuitable or marked) and all(map(_is_read_as_text, unsuitable))
+
+
+def _is_read_as_text(kind: pa.DataType) -> bool:
+    return is_text(kind) or types.is_decimal(kind) or types.is_timestamp(kind)
 
 
 def _clean(
     opened: io.BufferedIOBase, file: InputFile, source: Source, contract: Contract, like_source: bool
 ) -> Iterator[list[str]]:
+    if not file.is_csv:
+        return clean_like_source(read_parquet(opened), contract, source)
     if is_excel(attempt(file.address, opened.read, 4)):
         opened.seek(0)
         return clean_like_source(iter(read_excel(opened.read())[0]), contract, source)
@@ -60,5 +84,5 @@ def _clean(
     encoding = "utf-8-sig" if source.encoding == "utf-8" else source.encoding
     text = io.TextIOWrapper(opened, encoding, newline="")
     if like_source:
-        return clean_like_source(split_rows(text, source), contract, source)
-    return csv.reader(text, strict=True)
+        return clean_like_source(split_rows(text, source.separator), contract, source)
+    return number_rows(csv.reader(text, strict=True))

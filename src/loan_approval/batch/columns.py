@@ -12,9 +12,12 @@ import pyarrow as pa
 from pyarrow import compute as pc
 from pyarrow import types
 
+from loan_approval.batch.files import InputFile
 from loan_approval.errors import DataError
+from serve.contract.columns import encode_column, encode_monitored
 from serve.contract.contract import Contract
-from serve.contract.feature import Fault, Feature
+from serve.contract.fault import Fault
+from serve.contract.feature import Feature
 
 Faults = dict[int, Fault]  # by row
 WRITTEN = (
@@ -39,7 +42,7 @@ def check_keep(keep: Sequence[str], contract: Contract) -> None:
 
 
 def check_columns(
-    where: str, columns: Sequence[tuple[str, pa.DataType]], contract: Contract, keep: Sequence[str], ignore: bool
+    file: InputFile, columns: Sequence[tuple[str, pa.DataType]], contract: Contract, keep: Sequence[str], ignore: bool
 ) -> None:
     """Raise DataError with every column that is missing, of a wrong type, duplicated or unknown.
 
@@ -47,13 +50,15 @@ def check_columns(
     """
     problems = [*_by_name(Counter(name for name, _ in columns), contract, keep, ignore)]
     features = {feature.name: feature for feature in contract.features}
-    for name, kind in columns if where.endswith(".parquet") else ():
+    for name, kind in () if file.is_csv else columns:
         if name in features and not suits(features[name], kind):
-            expected = "text" if features[name].is_category else "integers or floating-point numbers"
+            expected = "integers or floating-point numbers"
+            if features[name].is_text:
+                expected = "text" if features[name].is_category else "text or dates"
             problems.append(f"column {name!r} is {kind}, expected {expected}: {features[name].expected}")
     if problems:
         more = [f"and {len(problems) - MOST_NAMED} more"] if len(problems) > MOST_NAMED else []
-        raise DataError(f"{where}: " + "; ".join(problems[:MOST_NAMED] + more))
+        raise DataError(f"{file.address}: " + "; ".join(problems[:MOST_NAMED] + more))
 
 
 def _by_name(names: Counter, contract: Contract, keep: Sequence[str], ignore: bool) -> Iterator[str]:
@@ -78,17 +83,31 @@ def _by_name(names: Counter, contract: Contract, keep: Sequence[str], ignore: bo
 
 def suits(feature: Feature, kind: pa.DataType) -> bool:
     """Return whether a column of this type can hold valid values."""
-    if types.is_dictionary(kind):
-        kind = kind.value_type
+    kind = _value_type(kind)
     if types.is_null(kind):
         return feature.missing or not feature.scored
-    if feature.is_category:
-        if types.is_boolean(kind):
-            return {"true", "false"} <= {name.casefold() for name in feature.values}
-        if types.is_integer(kind):
-            return any(name.lstrip("-").isdigit() for name in feature.values)
-        return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
-    return types.is_integer(kind) or types.is_floating(kind)
+    if not feature.is_text:
+        return types.is_integer(kind) or types.is_floating(kind)
+    if feature.is_category and types.is_boolean(kind):
+        return {"true", "false"} <= {name.casefold() for name in feature.values}
+    if types.is_integer(kind):
+        return feature.takes_number or any(name.lstrip("-").isdigit() for name in feature.values)
+    return is_text(kind) or (feature.type == "date" and _is_day(kind))
+
+
+def _value_type(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if types.is_dictionary(kind) else kind
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Return whether a column of this type holds texts."""
+    kind = _value_type(kind)
+    return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+
+
+def _is_day(kind: pa.DataType) -> bool:
+    """Return whether a column of this type holds dates, or times that have no zone, whose day is certain."""
+    return types.is_date(kind) or (types.is_timestamp(kind) and kind.tz is None)
 
 
 def encode_arrow(feature: Feature, values: pa.Array, optional: bool = False) -> tuple[np.ndarray, Faults]:
@@ -98,6 +117,8 @@ def encode_arrow(feature: Feature, values: pa.Array, optional: bool = False) -> 
     """
     if types.is_dictionary(values.type):
         values = values.dictionary_decode()
+    if feature.type == "date" and not types.is_null(values.type):
+        return (encode_monitored if optional else encode_column)(feature, read_dates(values))
     column = values
     if feature.is_category:  # the index of each text among the feature's values, null for null and for any other text
         column = pc.index_in(values.cast(pa.large_string()), value_set=pa.array(feature.values, pa.large_string()))
@@ -118,6 +139,15 @@ def encode_arrow(feature: Feature, values: pa.Array, optional: bool = False) -> 
             faults[row] = kinds.setdefault(fault.kind, fault.with_traceback(None))
             numbers[row] = np.nan
     return numbers, faults
+
+
+def read_dates(values: pa.Array) -> list[object]:
+    """Return the values of a column, days as YYYY-MM-DD."""
+    if types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    if _is_day(values.type):
+        values = values.cast(pa.date32(), safe=False).cast(pa.string())
+    return values.to_pylist()
 
 
 def _valid(feature: Feature, numbers: np.ndarray, is_whole: bool) -> np.ndarray:

@@ -58,9 +58,9 @@ def _whole_rows(file: BinaryIO, end: int, where: str) -> Iterator[tuple[int, byt
         ends = _row_ends(text, last)
         if len(ends):
             stop = int(ends[-1])
-            _check_form(text[:stop], ends, where, lines)
+            _check_form(text[:stop], where, lines)
             yield offset, text[:stop], ends
-            offset, text, lines = offset + stop, text[stop:], lines + len(ends)
+            offset, text, lines = offset + stop, text[stop:], lines + text.count(b"\n", 0, stop)
         elif last or len(text) > LONGEST_ROW:
             raise DataError(
                 f"{where}: line {lines + 1} or later: a quote that is never closed, or over {LONGEST_ROW:,} bytes"
@@ -97,14 +97,15 @@ def _positions(text: bytes, character: int) -> np.ndarray:
     return np.flatnonzero(np.frombuffer(text, np.uint8) == character)
 
 
-def _check_form(text: bytes, ends: np.ndarray, where: str, lines: int) -> None:
+def _check_form(text: bytes, where: str, lines: int) -> None:
+    """lines: in the file before the text."""
     if text.count(b"\r") != text.count(b"\r\n"):
         raise DataError(f"{where}: line {lines + 1} or later: ends in CR alone, expected LF or CRLF")
     opening = _positions(text, _QUOTE)[::2]
     opening = opening[opening > 0]
     astray = opening[~np.isin(np.frombuffer(text, np.uint8)[opening - 1], (_COMMA, _LF, _QUOTE))]
     if len(astray):
-        line = lines + 1 + int(np.searchsorted(ends, astray[0], side="right"))
+        line = lines + 1 + text.count(b"\n", 0, int(astray[0]))
         raise DataError(f"{where}: line {line}: a quote within a cell, expected quotes as in RFC 4180")
 
 

@@ -28,7 +28,7 @@ S3_SECONDS = 20  # for a connection to S3, and for an answer
 class InputFile:
     """A file to score. name: below the input. version: an ETag or a time, which changes with the content.
 
-    copy: the path of a clean copy, from which its rows are read.
+    copy: the path of a clean copy, a CSV from which its rows are read.
     """
 
     address: str
@@ -39,8 +39,8 @@ class InputFile:
 
     @property
     def is_csv(self) -> bool:
-        """True for CSV, False for Parquet."""
-        return not self.name.endswith(".parquet")
+        """Whether its rows are read from a CSV, else from Parquet."""
+        return bool(self.copy) or not self.name.endswith(".parquet")
 
     @property
     def place(self) -> str:

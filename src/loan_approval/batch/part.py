@@ -7,7 +7,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -67,7 +67,7 @@ def score_shard(shard: Shard, task: Task, scorer: Scorer, explainer: Explainer |
             rejections.append(reject(rows, shard.file.name, task.keep))
             faults.update(f"{name}: {fault.kind}" for name, by_row in rows.faults.items() for fault in by_row.values())
     # A file that changed while it was read may have been read as half of each.
-    if look_up(shard.file.address, shard.file.name) != shard.file:
+    if look_up(shard.file.address, shard.file.name) != replace(shard.file, copy=""):
         raise DataError(f"{shard.file.address}: changed while it was being scored")
     codes = np.concatenate([table["code"] for table in decisions])
     bands = np.concatenate([table["band"].chunk(0).indices for table in decisions])

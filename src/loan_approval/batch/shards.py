@@ -52,7 +52,7 @@ def plan_shards(
     for number, file in enumerate(files):
         plan = _plan_csv if file.is_csv else _plan_parquet
         columns, file_shards = plan(file, number)
-        check_columns(file.address, columns, contract, keep, ignore_unknown)
+        check_columns(file, columns, contract, keep, ignore_unknown)
         for name, kind in columns:
             if name in keep and kept.setdefault(name, kind) != kind:
                 message = f"column {name!r} is {kind}, expected {kept[name]} as in the first file"

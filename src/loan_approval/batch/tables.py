@@ -5,6 +5,7 @@ any other block is judged cell by cell, as the server judges a CSV body.
 """
 
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from csv import writer
 from dataclasses import dataclass
@@ -14,15 +15,16 @@ import pyarrow as pa
 from pyarrow import csv
 from pyarrow import parquet as pq
 
-from loan_approval.batch.columns import Faults, encode_arrow
-from loan_approval.batch.csv_blocks import ends_quotes_with_cells
+from loan_approval.batch.columns import Faults, encode_arrow, read_dates
+from loan_approval.batch.csv_blocks import BLOCK, ends_quotes_with_cells
 from loan_approval.batch.files import attempt, open_file
 from loan_approval.batch.shards import Shard, first_line, open_parquet
 from loan_approval.errors import BatchError, DataError
+from serve.contract.columns import encode_cells, encode_column, encode_monitored
 from serve.contract.contract import Contract
 from serve.contract.csv_cells import read_cells
-from serve.contract.feature import Fault
-from serve.contract.tables import encode_monitored
+from serve.contract.fault import Fault
+from serve.contract.tables import count_cells
 from serve.errors import ApplicationError
 
 BATCH = 32_768  # rows at a time; a multiple of the rows that the scorer takes in one call
@@ -100,9 +102,20 @@ def judge_columns(contract: Contract, columns: Mapping[str, pa.Array], n: int) -
     """Return (n, F) float64 and the faults by field and row; an absent column is missing."""
     X = np.full((n, len(contract.scored)), np.nan)
     faults = {}
+    dates = {
+        name: read_dates(columns[name])
+        for each in contract.counted
+        for name in (each.name, each.reference)
+        if name in columns
+    }
+    days = contract.count_days(dates)
     for feature in contract.features:
         if feature.name in columns:
-            numbers, faults[feature.name] = encode_arrow(feature, columns[feature.name], not feature.scored)
+            if feature.reference:
+                judge = encode_column if feature.scored else encode_monitored
+                numbers, faults[feature.name] = judge(feature, days[feature.name])
+            else:
+                numbers, faults[feature.name] = encode_arrow(feature, columns[feature.name], not feature.scored)
             if feature.scored:
                 X[:, contract.scored.index(feature)] = numbers
     return X, {name: by_row for name, by_row in faults.items() if by_row}
@@ -114,7 +127,11 @@ def _read_csv(shard: Shard, contract: Contract, keep: Sequence[str]) -> Iterator
         for block in shard.blocks:
             text = attempt(shard.file.address, source.read_at, block.size, block.offset)
             arguments = (shard, text, start, contract, keep, block.rows)
-            rows = _read_by_column(*arguments) or _read_by_cell(*arguments)
+            try:
+                rows = _read_by_column(*arguments) or _read_by_cell(*arguments)
+            except ApplicationError as err:
+                before = attempt(shard.file.address, _count_lines, source, block.offset)
+                raise DataError(f"{shard.file.address}: {_place(err, shard.header, before, text)}") from err
             if len(rows.X) != block.rows:
                 raise DataError(f"{shard.file.address}: has other rows than when the work was planned")
             yield rows
@@ -128,7 +145,7 @@ def _read_by_column(
     if not ends_quotes_with_cells(text) or len(shard.header) == 1:
         return None
     known = [feature for feature in contract.features if feature.name in shard.header]
-    kinds = {feature.name: pa.string() if feature.is_category else pa.float64() for feature in known}
+    kinds = {feature.name: pa.string() if feature.is_text else pa.float64() for feature in known}
     kinds |= dict.fromkeys(keep, pa.string())
     try:
         text.decode()  # Arrow checks only the columns that are read
@@ -146,24 +163,21 @@ def _read_by_column(
         return None
     columns = {name: table.column(name).combine_chunks() for name in kinds}
     X, faults = judge_columns(contract, columns, n)
-    # To Arrow "nan" is a number, and a name between blanks another name.
+    # To Arrow "nan" is a number, and a name or a date between blanks another one.
     fault_kinds = {fault.kind for by_row in faults.values() for fault in by_row.values()}
-    if fault_kinds & {"unknown category", "not a finite number"}:
+    if fault_kinds & {"unknown category", "not a finite number", "not a date"}:
         return None
     return Rows(start, X, faults, [columns[name] for name in keep])
 
 
 def _read_by_cell(shard: Shard, text: bytes, start: int, contract: Contract, keep: Sequence[str], n: int) -> Rows:
-    """Return the rows of a text, judged cell by cell. Raises DataError."""
+    """Return the rows of a text, judged cell by cell. Raises ApplicationError when it is no CSV."""
     line = io.StringIO()
     writer(line).writerow(shard.header)
-    try:
-        cells = read_cells(line.getvalue().encode() + text)
-    except ApplicationError as err:
-        reason = next(iter(err.fields.values()))
-        raise DataError(f"{shard.file.address}: rows {start:,} to {start + n - 1:,}: {reason}") from err
+    cells = read_cells(line.getvalue().encode() + text)
     at = np.fromiter(cells.rows, np.int64)
     by_name = dict(zip(cells.header, cells.columns, strict=True))
+    by_name |= count_cells(contract, by_name)
     X = np.full((n, len(contract.scored)), np.nan)
     fault = Fault("wrong number of cells", f"{len(cells.header)} cells")
     last = len(cells.rows) + len(cells.uneven)  # `cells` lacks the empty lines at the end
@@ -172,7 +186,7 @@ def _read_by_cell(shard: Shard, text: bytes, start: int, contract: Contract, kee
         if feature.name in by_name:
             column = by_name[feature.name]
             if feature.scored:
-                X[at, contract.scored.index(feature)], by_row = feature.encode_cells(column)
+                X[at, contract.scored.index(feature)], by_row = encode_cells(feature, column)
             else:
                 _, by_row = encode_monitored(feature, list(map(feature.parse, column)))
             faults[feature.name] = {int(at[row]): fault for row, fault in by_row.items()}
@@ -182,3 +196,17 @@ def _read_by_cell(shard: Shard, text: bytes, start: int, contract: Contract, kee
         texts[at] = [cell or None for cell in by_name[name]]
         kept.append(pa.array(texts, pa.string()))
     return Rows(start, X, {name: by_row for name, by_row in faults.items() if by_row}, kept)
+
+
+def _count_lines(source: pa.NativeFile, end: int) -> int:
+    starts = range(0, end, BLOCK)
+    return sum(source.read_at(min(BLOCK, end - start), start).count(b"\n") for start in starts)
+
+
+def _place(err: ApplicationError, header: Sequence[str], before: int, text: bytes) -> str:
+    """Return what is wrong with a text, and its line or lines in the file. before: the number of lines above it."""
+    reason = next(iter(err.fields.values()))
+    heading = 1 + sum(name.count("\n") for name in header)  # lines above the text, as it was read
+    placed = re.sub(r"(?<=line )\d+", lambda found: str(int(found[0]) - heading + before), reason)
+    last = before + 1 + text.rstrip(b"\n").count(b"\n")
+    return placed if "line" in reason else f"lines {before + 1:,} to {last:,}: {reason}"

@@ -32,7 +32,8 @@ def _add_init(add: Adder) -> None:
     init.add_argument("file", type=Path, help="CSV in any form, .xlsx or .parquet")
     init.add_argument("--target", required=True, help="the column that holds the decision")
     init.add_argument("--positive", metavar="LABEL", help="the label of an approval, or of a repaid loan")
-    answer = "answer to a question: positive, meaning or codes; or a column's use: score, monitor, refuse or leave_out"
+    uses = "score, monitor, refuse or leave_out"
+    answer = f"answer to a question: positive, meaning, codes or dates; or a column's use: {uses}"
     init.add_argument("--answer", action="append", default=[], metavar="NAME=VALUE", type=name_value, help=answer)
     missing = "a cell that means a missing value in this column"
     init.add_argument("--missing", action="append", default=[], metavar="COLUMN=CELL", type=name_value, help=missing)

@@ -10,7 +10,16 @@ from pathlib import Path
 from msgspec import structs
 
 from loan_approval import project
-from loan_approval.commands.parsing import Adder, add_time_limit, asks_mlflow, name_value, require_file, set_options
+from loan_approval.commands.parsing import (
+    Adder,
+    add_json,
+    add_time_limit,
+    asks_mlflow,
+    name_value,
+    require_file,
+    run_step,
+    set_options,
+)
 from loan_approval.errors import DataError, SweepError
 from serve.settings import Settings
 
@@ -32,6 +41,7 @@ def add_commands(add: Adder) -> None:
         command.set_defaults(notebook=notebook)
     for command in (check, explore, train, validate):
         add_time_limit(command)
+        add_json(command, "the step's result")
         command.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", type=name_value)
     sweep = add("sweep", asks_mlflow(_sweep), "run a plan of trainings on Dask and rank them; exit 1 when one failed")
     sweep.add_argument("--plan", type=Path, help="a TOML file (default: sweep.toml beside the data set)")
@@ -49,9 +59,7 @@ def _positive(text: str) -> int:
 def _run_notebook(options: argparse.Namespace) -> None:
     texts = set_options(options, "dataset", "model_name", "preprocessor_name", "version") | dict(options.parameter)
     _check_texts(options.notebook, texts)
-    from loan_approval.pipeline.pipeline import run_step  # after what fails at once
-
-    result = run_step(options.notebook, texts, project.REPORTS, options.time_limit)
+    result = run_step(options.notebook, texts, options)
     if result.get("verdict") == "failed":
         reasons = "; ".join(gate["words"] for gate in result["gates"] if not gate["passed"])
         sys.exit(f"{result['name']} version {result['version']} failed: {reasons}")
@@ -77,20 +85,20 @@ def _check_data(options: argparse.Namespace) -> None:
     texts = {name: text for name, text in texts.items() if text} | dict(options.parameter)
     _check_texts("05_check_data", texts)
     from loan_approval.data.datasets import dataset_folder, find_csv, load_contract, read_dataset
-    from loan_approval.pipeline.pipeline import run_step  # after what fails at once
 
-    result = run_step("05_check_data", texts, project.REPORTS, options.time_limit)
+    result = run_step("05_check_data", texts, options)
     findings = result["findings"]
-    for finding in findings:
-        if finding["level"] != "ok" or finding["kind"] == "reference":
-            print(f"{finding['level']:8} {finding['kind']}: {finding['subject']}: {finding['words']}")
+    if not options.json:
+        for finding in findings:
+            if finding["level"] != "ok" or finding["kind"] == "reference":
+                print(f"{finding['level']:8} {finding['kind']}: {finding['subject']}: {finding['words']}")
+        print(f"{options.dataset}: {result['verdict']}", flush=True)
     if sys.stderr.isatty():  # a log is kept and read by others: no applicant's values
         folder = dataset_folder(options.dataset)
         try:
             read_dataset(Path(options.csv) if options.csv else find_csv(folder), load_contract(folder), folder.name)
         except DataError as err:  # it names each problem with its value
             print(err, file=sys.stderr)
-    print(f"{options.dataset}: {result['verdict']}", flush=True)
     if result["verdict"] == "breaking":
         severe = sum(finding["level"] == "severe" for finding in findings)
         sys.exit(f"the data break what a model relies on: {severe} severe {'finding' if severe == 1 else 'findings'}")

@@ -1,10 +1,15 @@
 """What the command modules share: adding a command, options of several, and one line for a failing MLflow server."""
 
 import argparse
-from collections.abc import Callable
+import json
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext, redirect_stdout
 from functools import wraps
 from pathlib import Path
+from typing import Any
 
+from loan_approval import project
 from loan_approval.errors import DataError
 
 Command = Callable[[argparse.Namespace], None]
@@ -25,6 +30,11 @@ def add_command(
 def add_time_limit(parser: argparse.ArgumentParser, default: int = 1800, unit: str = "seconds") -> None:
     """Add `--time-limit`."""
     parser.add_argument("--time-limit", type=positive, default=default, help=f"{unit} (default: %(default)s)")
+
+
+def add_json(parser: argparse.ArgumentParser, content: str) -> None:
+    """Add `--json`: standard output is JSON then, and what is said on the way goes to standard error."""
+    parser.add_argument("--json", action="store_true", help=f"print {content} as JSON")
 
 
 def positive(text: str) -> float:
@@ -69,3 +79,14 @@ def asks_mlflow(command: Command) -> Command:
             command(options)
 
     return run
+
+
+def run_step(notebook: str, texts: Mapping[str, str], options: argparse.Namespace) -> dict[str, Any]:
+    """Run a notebook of the line and return its result; with `--json`, print it."""
+    from loan_approval.pipeline import pipeline  # slow to import, so after what fails at once
+
+    with redirect_stdout(sys.stderr) if options.json else nullcontext():
+        result = pipeline.run_step(notebook, texts, project.REPORTS, options.time_limit)
+    if options.json:
+        print(json.dumps(result, ensure_ascii=False), flush=True)
+    return result

@@ -1,11 +1,12 @@
 """Commands on what is in production: promote, rollback, history, reproduce, shadow, serve, mlflow."""
 
 import argparse
+import json
 import os
 import sys
 
 from loan_approval import project
-from loan_approval.commands.parsing import Adder, add_time_limit, asks_mlflow
+from loan_approval.commands.parsing import Adder, add_json, add_time_limit, asks_mlflow
 
 
 def add_commands(add: Adder) -> None:
@@ -14,7 +15,8 @@ def add_commands(add: Adder) -> None:
     promote.add_argument("--version", default="challenger", help="number or alias (default: %(default)s)")
     promote.add_argument("--force", metavar="REASON", help="promote without a passed verdict; recorded")
     add("rollback", asks_mlflow(_rollback), "step back to what answered before")
-    add("history", asks_mlflow(_history), "list what was in production, and who put it there")
+    past = add("history", asks_mlflow(_history), "list what was in production, and who put it there")
+    add_json(past, "an event a line")
     reproduce = add("reproduce", asks_mlflow(_reproduce), "make a version again; exit 1 unless its bytes are the same")
     reproduce.add_argument("version", nargs="?", default="challenger", help="number or alias (default: %(default)s)")
     add_time_limit(reproduce)
@@ -58,6 +60,9 @@ def _history(options: argparse.Namespace) -> None:
 
     name, _ = model_and_store(options.dataset)
     for event in history.read(name):
+        if options.json:
+            print(json.dumps(event, ensure_ascii=False))
+            continue
         action = f"{event['event']} version {event['version']} {event.get('verdict', '')}".rstrip()
         print(event["at"], action, f"by {event['by']}" + (f": {event['reason']}" if "reason" in event else ""))
 
@@ -103,7 +108,7 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _mlflow(_options: argparse.Namespace) -> None:
-    from loan_approval.registry.tracking_server import tracking_uri
+    from loan_approval.registry.tracking_server import server_command
 
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", tracking_uri()]
-    os.execv(sys.executable, [*command, "--port", os.environ.get("MLFLOW_PORT") or "5000"])  # noqa: S606
+    command, environment = server_command()
+    os.execve(command[0], [*command, "--port", os.environ.get("MLFLOW_PORT") or "5000"], environment)  # noqa: S606

@@ -7,7 +7,15 @@ import sys
 from pathlib import Path
 
 from loan_approval import project
-from loan_approval.commands.parsing import Adder, add_time_limit, asks_mlflow, require_file, set_options
+from loan_approval.commands.parsing import (
+    Adder,
+    add_json,
+    add_time_limit,
+    asks_mlflow,
+    require_file,
+    run_step,
+    set_options,
+)
 
 
 def add_commands(add: Adder) -> None:
@@ -37,6 +45,7 @@ def add_commands(add: Adder) -> None:
     monitor.add_argument("--against", metavar="BEGIN/END", help=against)
     monitor.add_argument("--outcomes", help="CSV of decision_id,outcome")
     add_time_limit(monitor)
+    add_json(monitor, "the report's result")
     purpose = "three simulated months through the real server; exit 1 unless each is judged as expected"
     demo = add("demo-drift", asks_mlflow(_demo_drift), purpose, dataset=False)
     demo.add_argument("--rows", type=int, default=2_000, help="applications a month (default: %(default)s)")
@@ -94,13 +103,12 @@ def _monitor(options: argparse.Namespace) -> None:
 
     require_file(project.ROOT / options.outcomes if options.outcomes else None)
     require_log(project.ROOT / options.log if options.log else _folder(options))
-    from loan_approval.pipeline.pipeline import run_step  # after what fails at once
-
     texts = set_options(options, "dataset", "log", "begin", "end", "version", "against", "outcomes")
     # The window is in the name of the report's files, so that last month's report stays.
     texts["report"] = re.sub(r"[^0-9A-Za-z_-]", "-", "_".join(filter(None, ("04_monitor", options.begin, options.end))))
-    result = run_step("04_monitor", texts, project.REPORTS, options.time_limit)
-    print(*result["words"], sep="\n- ")
+    result = run_step("04_monitor", texts, options)
+    if not options.json:
+        print(*result["words"], sep="\n- ")
     if result["verdict"] == "severe":
         sys.exit("severe drift")
 

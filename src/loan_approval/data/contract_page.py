@@ -16,7 +16,7 @@ Worth adding to a feature: unit, direction (1 or -1 where the score may only ris
 (an applicant can change it). min and max are what was seen, widened: make them what is possible.
 """
 _OWN_WORDS = ("comment", "question")
-_COMMENTED = ("use = ", "other = ", "by = ", "split_salt = ")  # the lines that comments speak of
+_COMMENTED = ("use = ", "as = ", "other = ", "by = ", "split_salt = ")  # the lines that comments speak of
 
 
 def draft_top(folder_name: str) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def _lines(table: Mapping[str, Any]) -> list[str]:
     """Return a table's lines: a comment above the lines it speaks of, the question last."""
     lines = [f"{key} = {_toml(value)}" for key, value in table.items() if key not in _OWN_WORDS]
     if "comment" in table:
-        at = next(i for i, line in enumerate(lines) if line.startswith(_COMMENTED))
+        at = next(i for start in _COMMENTED for i, line in enumerate(lines) if line.startswith(start))
         lines[at:at] = [_comment(table["comment"])]
     return lines + ([f"question = {_toml(table['question'])}"] if "question" in table else [])
 

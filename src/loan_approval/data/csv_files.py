@@ -11,14 +11,16 @@ import pandas as pd
 
 from loan_approval.data.folders import summary
 from loan_approval.data.reading import is_excel, read_excel, read_parquet
-from loan_approval.data.source import Source, clean_like_source, decode, is_like_source, split_rows
+from loan_approval.data.rows import Row, decode, number_rows, split_rows
+from loan_approval.data.source import Source, clean_like_source, is_like_source
 from loan_approval.errors import DataError
 from serve.contract.contract import Contract
-from serve.contract.feature import Fault, Feature
+from serve.contract.fault import Fault
+from serve.contract.feature import Feature
 
 
-def read_cells(path: Path, contract: Contract | None = None) -> tuple[list[str], list[list[str]]]:
-    """Return the header and the rows of a CSV, as text.
+def read_cells(path: Path, contract: Contract | None = None) -> tuple[Row, list[Row]]:
+    """Return the header and the rows of a CSV, as text, each with its line.
 
     Raises DataError when the file can't be read as a CSV, and under a contract when it is empty.
     """
@@ -27,8 +29,7 @@ def read_cells(path: Path, contract: Contract | None = None) -> tuple[list[str],
         if contract and is_like_source(data, contract):
             return _fill_absent(*_read_like_source(path, data, contract), contract)
         text = data.decode("utf-8-sig")
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        header, *rows = list(reader) or [[]]
+        header, *rows = list(number_rows(csv.reader(io.StringIO(text, newline=""), strict=True))) or [Row((), 1)]
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except OSError as err:
@@ -36,40 +37,42 @@ def read_cells(path: Path, contract: Contract | None = None) -> tuple[list[str],
     except UnicodeDecodeError as err:
         line = err.object[: err.start].count(b"\n") + 1
         raise DataError(f"{path}: line {line}: byte {err.start} is not UTF-8, expected a CSV in UTF-8") from err
-    except csv.Error as err:
-        raise DataError(f"{path}: line {reader.line_num}: not a CSV: {err}") from err
+    except DataError as err:
+        raise DataError(f"{path}: {err}") from err
     if contract and not header:
         names = ", ".join(contract_columns(contract))
         raise DataError(f"{path}: the file is empty, expected a header with {names}")
     if len(header) == 1 and re.search(r"[;\t|]", header[0]):
         raise DataError(summary(path, ["the header is one column, expected commas between the cells"]))
     while rows and not rows[-1]:
-        rows.pop()  # only empty lines at the end are ignored, so that row numbers match the file
+        rows.pop()  # only empty lines at the end are ignored
     return _fill_absent(header, rows, contract) if contract else (header, rows)
 
 
-def _read_like_source(path: Path, data: bytes, contract: Contract) -> tuple[list[str], list[list[str]]]:
+def _read_like_source(path: Path, data: bytes, contract: Contract) -> tuple[Row, list[Row]]:
     try:
         source = Source.of(contract) or Source()
         if is_excel(data):
             lines = iter(read_excel(data)[0])
         elif path.suffix == ".parquet":
-            lines = iter(read_parquet(path))
+            lines = read_parquet(path)
         else:
-            lines = split_rows(io.StringIO(decode(data, source.encoding)[0], newline=""), source)
+            lines = split_rows(io.StringIO(decode(data, source.encoding)[0], newline=""), source.separator)
         header, *rows = clean_like_source(lines, contract, source)
-    except (csv.Error, DataError) as err:
-        raise DataError(f"{path}: can't be read as the contract's [source] says: {err}") from err
+    except DataError as err:
+        raise DataError(f"can't be read as the contract's [source] says: {err}") from err
     return header, rows
 
 
-def _fill_absent(header: list[str], rows: list[list[str]], contract: Contract) -> tuple[list[str], list[list[str]]]:
+def _fill_absent(header: Row, rows: list[Row], contract: Contract) -> tuple[Row, list[Row]]:
     """Return a table with an empty column for each absent feature that may be missing, as the server reads it."""
     absent = [feature.name for feature in contract.features if feature.missing and feature.name not in header]
     known = not set(header).isdisjoint(contract_columns(contract))
     if not absent or not known:
         return header, rows
-    return header + absent, [row + [""] * len(absent) if len(row) == len(header) else row for row in rows]
+    for row in rows:
+        row += [""] * (len(absent) * (len(row) == len(header)))
+    return Row((*header, *absent), header.line), rows
 
 
 def contract_columns(contract: Contract) -> list[str]:

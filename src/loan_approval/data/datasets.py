@@ -20,7 +20,7 @@ from loan_approval.data.versions import Generator, check_generator, restore_csv
 from loan_approval.errors import DataError
 from loan_approval.project import ROOT
 from serve.contract.contract import Contract
-from serve.contract.feature import Fault
+from serve.contract.fault import Fault
 
 BUILT_IN: dict[str, Generator] = {"loans": write_simulation, "boston": write_boston}
 LONGEST_SHOWN = 60  # characters of a cell
@@ -125,14 +125,15 @@ def generator_of(folder: Path) -> Generator | None:
 
 def read_dataset(path: Path, contract: Contract, name: str) -> Dataset:
     """Read and check one CSV against a contract. Raises DataError with the first problems shown and all counted."""
-    columns, target = _read_columns(path, contract), contract.target.name
+    columns, numbers = _read_columns(path, contract)
+    target = contract.target.name
     parsed = {feature.name: list(map(feature.parse, columns[feature.name])) for feature in contract.features}
     encoded, problems = contract.encode_table(parsed, contract.features)
     y, faults = encode_target(columns[target], contract)
     problems += [(row, target, fault) for row, fault in faults.items()]
     if problems:
         problems.sort(key=lambda problem: problem[0])
-        lines = [_describe(row, column, columns[column][row], fault) for row, column, fault in problems]
+        lines = [_describe(numbers[row], name, columns[name][row], fault) for row, name, fault in problems]
         raise DataError(summary(path, lines))
     frame = pd.DataFrame({f.name: decode_column(f, encoded[:, i]) for i, f in enumerate(contract.features)})
     frame[target] = y
@@ -153,18 +154,19 @@ def describe_data(dataset: Dataset, name: str) -> dict[str, Any]:
     return {"statement": read_statement(dataset_folder(name)), "data": {"rows": len(dataset.y), "roles": splits}}
 
 
-def _read_columns(path: Path, contract: Contract) -> dict[str, list[str]]:
+def _read_columns(path: Path, contract: Contract) -> tuple[dict[str, list[str]], list[int]]:
+    """Return the cells of each column, and the line of each row."""
     header, rows = read_cells(path, contract)
     if problems := header_problems(header, contract):
         raise DataError(summary(path, [f"column {name!r} {problem}" for name, problem in problems]))
-    widths = [(number, len(row)) for number, row in enumerate(rows, 2) if len(row) != len(header)]
-    if widths:
-        raise DataError(summary(path, [f"row {row}: {width} cells, expected {len(header)}" for row, width in widths]))
+    if uneven := [row for row in rows if len(row) != len(header)]:
+        words = [f"row {row.line}: {len(row)} cells, expected {len(header)}" for row in uneven]
+        raise DataError(summary(path, words))
     if not rows:
         raise DataError(f"{path}: no rows below the header")
-    return dict(zip(header, map(list, zip(*rows, strict=True)), strict=True))
+    return dict(zip(header, map(list, zip(*rows, strict=True)), strict=True)), [row.line for row in rows]
 
 
-def _describe(row: int, column: str, cell: str, fault: Fault) -> str:
+def _describe(line: int, column: str, cell: str, fault: Fault) -> str:
     shown = cell if len(cell) <= LONGEST_SHOWN else f"{cell[:LONGEST_SHOWN]}…"
-    return f"row {row + 2}: {column}={shown!r}: {fault}"
+    return f"row {line}: {column}={shown!r}: {fault}"

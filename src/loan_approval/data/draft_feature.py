@@ -1,18 +1,21 @@
 """Drafts one feature from its column: its table in the contract, with a comment or a question where one is due."""
 
 import math
+import re
 import statistics
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from loan_approval.data.draft_dates import IS_DATE, are_dates, count_days, date_keys
 from loan_approval.data.notation import is_code_text, is_date
 from loan_approval.data.protected import protected_attribute, split_words
 from loan_approval.evaluation.metrics import fast_auc
 from serve.contract.csv_cells import read_decimals
 from serve.contract.feature import Feature
-from serve.contract.rules import LARGEST
+from serve.contract.feature_rules import LARGEST
 
 MOST_VALUES = 30  # of a category; rarer ones become OTHER
 OTHER = "(other)"
@@ -48,10 +51,10 @@ def draft_feature(name: str, cells: list[str], y: np.ndarray) -> dict[str, Any] 
     numbers = _read_numbers(present)
     if reason := _reason_to_leave_out(name, present, numbers):
         return reason
-    values = _values(present) if not numbers else []
-    if not numbers and not values:
+    kind = _type_keys(present, numbers)
+    is_date, values = kind["type"] == "date", kind.get("values", ())
+    if kind["type"] == "category" and not values:
         return f"text with {len(set(present)):,} different values"
-    kind = _number_keys(numbers) if numbers else {"type": "category", "values": values}
     attribute, comments = protected_attribute(name), []
     feature = {"name": name, **kind} | ({"missing": True} if len(present) < len(cells) else {})
     if attribute:
@@ -59,14 +62,29 @@ def draft_feature(name: str, cells: list[str], y: np.ndarray) -> dict[str, Any] 
         comments = [IS_PROTECTED.format(attribute.replace("_", " "))] + [IS_AGE] * (
             attribute == "age" and bool(numbers)
         )
+    if is_date and not attribute:
+        comments.append(IS_DATE)
     if OTHER in values:
         feature["other"] = OTHER
         comments.append(IS_GROUPED.format(f"{len(set(present)):,}", len(values) - 1))
-    middle = statistics.median_low(numbers) if numbers else Counter(sorted(present)).most_common(1)[0][0]
-    feature |= {"example": middle, "reason": {"en": " ".join(split_words(name)).capitalize() or name}}
-    if (auc := _largest_auc(cells, numbers, y)) >= LEAK_AUC:
+    ranks = count_days(present) if is_date else numbers
+    middle = _middle(present, numbers or (sorted(present) if is_date else ()))
+    feature |= {"example": middle, "reason": {"en": _title(name)}}
+    if (auc := _largest_auc(cells, ranks, y)) >= LEAK_AUC:
         feature |= {"use": "monitor", "question": IS_LEAK.format(auc, name)}
     return feature | ({"comment": ". ".join(comments) + "."} if comments else {})
+
+
+def _type_keys(present: list[str], numbers: list[float]) -> dict[str, Any]:
+    """Return the keys that a feature's type needs; a category without values is none."""
+    if numbers:
+        return _number_keys(numbers)
+    return date_keys(present) if are_dates(present) else {"type": "category", "values": _values(present)}
+
+
+def _middle(present: list[str], ranked: Sequence[Any]) -> Any:
+    """Return the lower median of ranked values; without an order the most frequent one."""
+    return statistics.median_low(ranked) if ranked else Counter(sorted(present)).most_common(1)[0][0]
 
 
 def _read_numbers(present: list[str]) -> list[float]:
@@ -95,8 +113,10 @@ def _reason_to_leave_out(name: str, present: list[str], numbers: list[float]) ->
 
 
 def _reason_of_text(present: list[str], distinct: int) -> str:
+    if are_dates(present):
+        return ""
     if all(map(is_date, present)):
-        return f"dates, such as {present[0]}; a model could use the days between two of them as a number"
+        return f"dates, such as {present[0]}, but not all of one notation with a year of four digits"
     if distinct <= max(2, min(MOST_VALUES, len(present) // 2)):
         return ""
     if sum(cell.count(" ") + 1 for cell in present) / len(present) >= LONGEST_WORDS:
@@ -158,3 +178,9 @@ def _auc(score: np.ndarray, y: np.ndarray) -> float:
         return 0.5
     auc = fast_auc(y, score)
     return max(auc, 1 - auc)
+
+
+def _title(name: str) -> str:
+    """Return the words and digits of a name: PAY_1 and PAY_2 are two features to a reader as well."""
+    words = re.sub(r"(?<=[^\W\d_A-Z])(?=[A-Z])|[\W_]+", " ", name).split()
+    return " ".join(words).capitalize() or name

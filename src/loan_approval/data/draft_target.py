@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,10 +43,11 @@ _KINDS = {
 TEXTS = {"past_decision": ("Approved", "Denied"), "repaid": ("Repaid", "Defaulted")}
 
 
-def drop_unlabelled(cells: list[str]) -> list[int]:
-    """Return the rows whose target is missing: empty, or a marker beside two other labels."""
+def drop_unlabelled(cells: list[str], missing: Sequence[str] = ()) -> list[int]:
+    """Return the rows whose target is missing: empty, a marker beside two other labels, or one of `missing`."""
     labels = {_key(cell) for cell in set(cells) if cell}
     markers = {label for label in labels if isinstance(label, str) and label in MARKERS} if len(labels) > 2 else set()
+    markers |= set(map(_key, missing))
     without = {cell for cell in set(cells) if not cell or _key(cell) in markers}
     return [row for row, cell in enumerate(cells) if cell in without] if without else []
 
@@ -62,8 +63,8 @@ def draft_target(where: str, name: str, cells: list[str], answer: Answer) -> tup
         more = ", …" if len(spelled) > 5 else ""
         raise DataError(
             f"{where}: {name} holds {len(spelled)} different labels ({shown}{more}), expected two"
-            + ": leave out the rows whose decision or loan is still open, and write the others as two labels"
-            * (len(spelled) > 2)
+            + f": leave out the rows whose decision or loan is still open (--missing '{name}=LABEL' for each label)"
+            ", and write the others as two labels" * (len(spelled) > 2)
         )
     parts = split_words(name)
     words = [word.casefold() for word in (name, " ".join(parts), *parts)]

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from loan_approval.data.draft_feature import AGE, draft_feature
 from loan_approval.data.draft_split import GROUPS, IDENTIFIER, choose_key, draft_split, find_keys
 from loan_approval.data.draft_target import draft_target, drop_unlabelled
 from loan_approval.data.reading import Reading, name_rows, read_file
+from loan_approval.data.rows import Row
 from loan_approval.data.source import Source, clean_rows
 from loan_approval.data.survey import survey
 from loan_approval.data.wishes import USES, Wishes
@@ -45,13 +46,13 @@ def draft_data_set(folder: Path, path: Path, target: str, wishes: Wishes | None 
     if (target := target.strip()) not in reading.header:
         raise DataError(f"{path}: no column {target!r}, expected one of {', '.join(reading.header)}")
     notes = list(reading.notes)
-    rows, markers = _drop_unlabelled(reading, target, notes)
+    rows, markers = _drop_unlabelled(reading, target, wishes.missing.get(target, ()), notes)
     columns = dict(zip(reading.header, map(list, zip(*rows, strict=True)), strict=True))
     target_table, y = draft_target(str(path), target, columns.pop(target), wishes.answer)
     keys = find_keys(columns)
     split = choose_key(columns, keys, wishes)
     source, numbers, question = _survey(reading.source, columns, split.get("by", ""), wishes, notes)
-    header, *cleaned = clean_rows(iter([reading.header, *rows]), replace(source, names=()), numbers, target)
+    header, *cleaned = clean_rows(iter(rows), replace(source, names=tuple(reading.header)), numbers, target)
     columns = dict(zip(header, map(list, zip(*cleaned, strict=True)), strict=True))
     spelled = {int(label == target_table["positive"]): label for label in target_table["labels"]}
     columns[target] = [spelled[code] for code in y]
@@ -92,12 +93,14 @@ def _questions(tables: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(f"{table['name']}: {table['question']}" for table in asked if "question" in table)
 
 
-def _drop_unlabelled(reading: Reading, target: str, notes: list[str]) -> tuple[list[list[str]], list[str]]:
+def _drop_unlabelled(
+    reading: Reading, target: str, missing: Sequence[str], notes: list[str]
+) -> tuple[list[Row], list[str]]:
     """Return the rows that have a label, and the cells that mean none. Raises DataError when no row has one."""
     at = reading.header.index(target)
-    without = set(drop_unlabelled([row[at] for row in reading.rows]))
+    without = set(drop_unlabelled([row[at] for row in reading.rows], missing))
     if without:
-        numbers = name_rows([row + 1 + (not reading.source.names) for row in sorted(without)])
+        numbers = name_rows([reading.rows[row].line for row in sorted(without)])
         notes.append(f"{len(without):,} rows have no {target} and are left out: {numbers}")
     if len(without) == len(reading.rows):
         raise DataError(f"no row has a {target}, expected one of two labels in each")
@@ -112,7 +115,7 @@ def _check_use(
     names = {feature["name"] for feature in features}
     for name in set(wishes.answers) - wishes.used - names:
         why = f"can't be used ({left_out[name]})" if name in left_out else "no such question"
-        expected = ", ".join(sorted({"positive", "meaning", "codes", "split"} | names))
+        expected = ", ".join(sorted({"positive", "meaning", "codes", "dates", "split"} | names))
         raise DataError(f"--answer {name}={wishes.answers[name]}: {why}, expected one to {expected}")
     if not any(feature.get("use", "score") == "score" for feature in features):
         raise DataError(f"{path}: no column beside {target} that a model could use: {_in_words(left_out)}")
@@ -125,7 +128,7 @@ def _draft_features(
 
     no_features: columns that are features only if their owner says so, with the reason.
     """
-    features, left_out, codes = [], {}, Counter()
+    features, left_out, codes, titles = [], {}, Counter(), set()
     for name, cells in columns.items():
         if name == target:
             continue
@@ -142,6 +145,9 @@ def _draft_features(
         codes[code] += 1
         if codes[code] > 1 or not code.strip("_"):
             draft["reason"]["code"] = f"{code.strip('_') or 'COLUMN'}_{len(features) + 1}"
+        if (title := draft["reason"]["en"]) in titles:
+            draft["reason"]["en"] = f"{title} ({name})"
+        titles.add(title)
         features.append(draft)
     return features, left_out
 
@@ -158,7 +164,7 @@ def _apply_use(name: str, draft: dict[str, Any], wishes: Wishes) -> dict[str, An
     draft = {key: value for key, value in draft.items() if key not in ("question", "comment", "use")}
     if use != "score":
         return draft | {"use": use}
-    if draft.get("protected") and draft["type"] != "category":
+    if draft.get("protected") and draft["type"] in ("number", "integer"):
         return draft | AGE
     return {key: value for key, value in draft.items() if key != "protected"}
 

@@ -22,12 +22,14 @@ def describe_columns(dataset: Dataset) -> pd.DataFrame:
     rows = []
     for feature in dataset.contract.features:
         column = dataset.frame[feature.name]
-        allowed = ", ".join(feature.values) if feature.is_category else f"{feature.min:g} to {feature.max:g}"
+        write = feature.show if feature.type == "date" else "{:g}".format
+        allowed = ", ".join(feature.values) if feature.is_category else f"{write(feature.min)} to {write(feature.max)}"
         seen = column.dropna()
         is_listed = feature.is_category or seen.empty
-        spread = ", ".join(sorted(seen.unique())) if is_listed else f"{seen.min():g} to {seen.max():g}"
+        spread = ", ".join(sorted(seen.unique())) if is_listed else f"{write(seen.min())} to {write(seen.max())}"
         missing = round(100 * float(column.isna().mean()), 2)
-        rows.append((feature.name, feature.use, feature.unit, allowed, spread, missing))
+        unit = feature.unit or (f"days since {feature.since}" if feature.since else "")
+        rows.append((feature.name, feature.use, unit, allowed, spread, missing))
     return pd.DataFrame(rows, columns=["feature", "use", "unit", "allowed", "in the data", "missing %"])
 
 

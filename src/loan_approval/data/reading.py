@@ -1,15 +1,15 @@
 """Reads an owner's file, whatever its form, and says how it was read: a CSV, an Excel sheet or a Parquet file."""
 
-import csv
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from loan_approval.data.notation import MARKERS, is_finite_number
-from loan_approval.data.source import SEPARATORS, Source, decode, find_separator, name_columns, split_rows
+from loan_approval.data.rows import SEPARATORS, Row, decode, find_separator, name_columns, split_rows
+from loan_approval.data.source import BLOCK_ROWS, Source
 from loan_approval.errors import DataError
 
 ROWS_NAMED = 10
@@ -36,7 +36,7 @@ class Reading:
     """A file's names and rows as text, its form, and notes on what was found and changed."""
 
     header: list[str]
-    rows: list[list[str]]
+    rows: list[Row]
     source: Source
     notes: tuple[str, ...]
 
@@ -54,9 +54,9 @@ def read_file(path: Path, form: Form) -> Reading:
         raise DataError(f"{path}: {err}") from err
 
 
-def _read_rows(path: Path, form: Form) -> tuple[list[list[str]], Source, list[str]]:
+def _read_rows(path: Path, form: Form) -> tuple[list[Row], Source, list[str]]:
     if path.suffix.casefold() in (".parquet", ".pq"):
-        return read_parquet(path), Source(), ["read as Parquet"]
+        return list(read_parquet(path)), Source(), ["read as Parquet"]
     data = path.read_bytes()
     if is_excel(data):
         rows, sheet = read_excel(data)
@@ -69,11 +69,7 @@ def _read_rows(path: Path, form: Form) -> tuple[list[list[str]], Source, list[st
         raise DataError(f"--separator {form.separator!r}: expected one of {', '.join(SEPARATORS)}")
     separator = mark or find_separator(text)
     source = Source(encoding=encoding, separator=separator or "comma")
-    stream = io.StringIO(text, newline="")
-    try:
-        rows = list(split_rows(stream, source))
-    except csv.Error as err:
-        raise DataError(f"near line {text.count(chr(10), 0, stream.tell()) + 1}: not a CSV: {err}") from err
+    rows = list(split_rows(io.StringIO(text, newline=""), source.separator))
     if rows and not separator:
         raise DataError(f"one column only; expected cells between {', '.join(SEPARATORS)}: --separator NAME")
     passed = len(text.splitlines()) - len(rows) if '"' not in text else 0
@@ -82,7 +78,7 @@ def _read_rows(path: Path, form: Form) -> tuple[list[list[str]], Source, list[st
     return rows, source, notes
 
 
-def _finish(rows: list[list[str]], form: Form, source: Source, notes: list[str]) -> Reading:
+def _finish(rows: list[Row], form: Form, source: Source, notes: list[str]) -> Reading:
     """Name the columns and check the widths of the rows. Raises DataError with every problem."""
     if form.has_header and not form.names:
         if _looks_like_data(rows):
@@ -95,8 +91,8 @@ def _finish(rows: list[list[str]], form: Form, source: Source, notes: list[str])
         names = name_columns(form.names or [""] * len(rows[0] if rows else []))
         source = replace(source, names=tuple(names))
         notes.append(f"no header: the columns are called {', '.join(names)}")
-    ragged = [(number, len(row)) for number, row in enumerate(rows, 2 - bool(source.names)) if len(row) != len(names)]
-    problems = [f"row {number}: {width} cells, expected {len(names)}" for number, width in ragged[:ROWS_NAMED]]
+    ragged = [row for row in rows if len(row) != len(names)]
+    problems = [f"row {row.line}: {len(row)} cells, expected {len(names)}" for row in ragged[:ROWS_NAMED]]
     if len(ragged) > ROWS_NAMED:
         problems.append(f"and {len(ragged) - ROWS_NAMED} more")
     if len(names) < 2 or not rows:
@@ -106,7 +102,7 @@ def _finish(rows: list[list[str]], form: Form, source: Source, notes: list[str])
     return Reading(names, rows, source, tuple(notes))
 
 
-def _looks_like_data(rows: list[list[str]]) -> bool:
+def _looks_like_data(rows: Sequence[list[str]]) -> bool:
     """Return whether the first row holds a number wherever the rows below do."""
     if len(rows) < 2 or rows[0] == [str(i) for i in range(len(rows[0]))]:
         return False
@@ -125,34 +121,38 @@ def is_excel(data: bytes) -> bool:
     return data.startswith(b"PK\x03\x04")
 
 
-def read_excel(data: bytes) -> tuple[list[list[str]], str]:
+def read_excel(data: bytes) -> tuple[list[Row], str]:
     """Return the rows of the first sheet that has some, and the sheet's name. Raises DataError."""
     import openpyxl
 
     try:
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         for sheet in book.worksheets:
-            rows = [[_text(value) for value in row] for row in sheet.iter_rows(values_only=True)]
+            rows = [Row(map(_text, values), n) for n, values in enumerate(sheet.iter_rows(values_only=True), 1)]
             if rows := [row for row in rows if any(row)]:
                 width = max(i + 1 for row in rows for i, cell in enumerate(row) if cell)
-                return [(row + [""] * width)[:width] for row in rows], sheet.title
+                return [Row((row + [""] * width)[:width], row.line) for row in rows], sheet.title
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as err:
         raise DataError(f"not an Excel file that can be read: {err}") from err
     raise DataError("no sheet has a row")
 
 
-def read_parquet(path: Path) -> list[list[str]]:
-    """Return the column names and the rows of a Parquet file. Raises DataError."""
+def read_parquet(source: Any) -> Iterator[Row]:
+    """Yield the column names and the rows of a Parquet file, a path or an open file. Raises DataError."""
     import pyarrow as pa
     from pyarrow import parquet
 
+    number = 1
     try:
-        table = parquet.read_table(path)
+        file = parquet.ParquetFile(source)
+        kept = [i for i, name in enumerate(file.schema_arrow.names) if not name.startswith("__index_level_")]
+        yield Row((file.schema_arrow.names[i] for i in kept), number)
+        for batch in file.iter_batches(BLOCK_ROWS):
+            for cells in zip(*(map(_text, batch.column(i).to_pylist()) for i in kept), strict=True):
+                number += 1
+                yield Row(cells, number)
     except pa.ArrowException as err:
         raise DataError(f"not a Parquet file that can be read: {str(err).splitlines()[0]}") from err
-    names = [name for name in table.column_names if not name.startswith("__index_level_")]
-    columns: Iterator[tuple] = zip(*(map(_text, table.column(name).to_pylist()) for name in names), strict=True)
-    return [names, *map(list, columns)]
 
 
 def _text(value: Any) -> str:

@@ -3,24 +3,21 @@
 `init` finds the rules and records them as `[source]` of the contract. Later files like it are read by the same rules.
 """
 
-import csv
 import io
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from itertools import compress, groupby, islice
 from typing import Any
 
+from loan_approval.data.dates import is_notation, read_column
 from loan_approval.data.notation import is_finite_number, read_number
+from loan_approval.data.rows import SAMPLE, Row, decode, name_columns, split_rows
 from loan_approval.errors import DataError
 from serve.contract.contract import Contract
 from serve.contract.csv_cells import read_decimals
 
-SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "space": " "}
 BLOCK_ROWS = 8192  # cleaned in one go
-SAMPLE = 65_536  # characters, or bytes, by which the form of a file is judged
-_CUT = re.compile(r"[\x00-\x1f]+")
 
 
 @dataclass(frozen=True)
@@ -28,22 +25,28 @@ class Source:
     """The form of a file.
 
     separator: a key of `SEPARATORS`; space stands for any run of blanks.   names: of a file without a header.
-    decimal_comma: columns whose numbers have one.   missing: the cells of each column that mean a missing value.
-    left_out: the reason for each column that is no part of the data set.   drop_unlabelled: rows without a target too.
+    decimal_comma: columns whose numbers have one.   dates: the notation of each column of dates, as in `dates`.
+    missing: the cells of each column that mean a missing value.   left_out: the reason for each column that is no part
+    of the data set.   drop_unlabelled: rows without a target too.
     """
 
     encoding: str = "utf-8"
     separator: str = "comma"
     names: tuple[str, ...] = ()
     decimal_comma: tuple[str, ...] = ()
+    dates: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, Collection[str]] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
     drop_unlabelled: bool = False
 
     @classmethod
     def of(cls, contract: Contract) -> "Source | None":
-        """Return the source that a contract records, None when it records none."""
-        return cls(**contract.source) if contract.source else None
+        """Return the source that a contract records, None when it records none. Raises DataError."""
+        source = cls(**contract.source) if contract.source else None
+        for name, notation in (source.dates if source else {}).items():
+            if not is_notation(notation):
+                raise DataError(f"source.dates.{name}: expected a notation such as DD/MM/YYYY or DD-Mon-YYYY")
+        return source
 
     def to_dict(self) -> dict[str, Any]:
         """Return the table `[source]`; what is empty is left out, so that `of` reads the same."""
@@ -51,109 +54,29 @@ class Source:
         return {key: list(value) if isinstance(value, tuple) else value for key, value in texts.items()}
 
 
-def decode(data: bytes, encoding: str = "") -> tuple[str, str]:
-    """Return a file's text and its encoding, found by its byte-order mark or bytes unless given. Raises DataError."""
-    guesses = [encoding] if encoding else _guess_encodings(data)
-    for guess in guesses:
-        try:
-            return data.decode("utf-8-sig" if guess == "utf-8" else guess), guess
-        except (UnicodeError, LookupError) as err:
-            reason = err
-    raise DataError(f"can't be read as {encoding}: {reason}")
-
-
-def _guess_encodings(data: bytes) -> list[str]:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return ["utf-16"]
-    sample = data[:SAMPLE]
-    if sample.count(0) > len(sample) / 4:
-        return ["utf-16-le" if sample[1::2].count(0) > sample[::2].count(0) else "utf-16-be"]
-    return ["utf-8", "cp1252", "latin-1"]
-
-
-def find_separator(text: str) -> str:
-    """Return the key of the separator at which most lines have as many cells as the header, "" when none splits it."""
-    if said := re.match(r'"?sep=(.)"?\s*[\r\n]', text[:12]):
-        return next((key for key, mark in SEPARATORS.items() if mark == said[1]), "")
-    sample = text[:SAMPLE].rpartition("\n")[0] if len(text) > SAMPLE else text
-    judged = {key: _judge_separator(sample, key) for key in SEPARATORS}
-    best = max(judged, key=lambda key: judged[key])
-    return best if judged[best][0] >= 0.5 else ""
-
-
-def _judge_separator(sample: str, key: str) -> tuple[float, bool, int]:
-    """Return the share of lines with as many cells as the header, whether it is no blank, and the number of cells."""
-    try:
-        header, *rows = [len(row) for row in split_rows(io.StringIO(sample, newline=""), Source(separator=key))]
-    except (csv.Error, ValueError):
-        return 0, False, 0
-    even = sum(width == header for width in rows) / len(rows) if rows else 1
-    return (round(even, 1) if header > 1 else 0), key != "space", header
-
-
-def split_rows(stream: Iterable[str], source: Source) -> Iterator[list[str]]:
-    """Yield the rows of a text, stripped cells, without empty lines, comments (#) and a first line `sep=`.
-
-    A header with one name less than the first row has cells gets an empty one in front: R writes the names of rows so.
-    Raises csv.Error.
-    """
-    rows = _split(stream, source)
-    header, first = next(rows, None), next(rows, None)
-    if header and first and 1 < len(header) == len(first) - 1 and first[-1] and not any(map(is_finite_number, header)):
-        header = ["", *header]
-    yield from (row for row in (header, first) if row is not None)
-    yield from rows
-
-
-def _split(stream: Iterable[str], source: Source) -> Iterator[list[str]]:
-    mark = SEPARATORS[source.separator]
-    if mark == " ":
-        stream = (line.expandtabs(1).strip(" \r\n") + "\n" for line in stream)
-    reader = csv.reader(stream, delimiter=mark, strict=True, skipinitialspace=True)
-    width = 0
-    for row in reader:
-        cells = [cell.strip() for cell in row]
-        if not any(cells) or (not width and re.fullmatch("sep=.?", mark.join(row).strip(), re.IGNORECASE)):
-            continue
-        if cells[0].startswith("#") and (len(cells) != width if width else len(cells) == 1 or cells[0][1:2] == " "):
-            continue
-        width = width or len(cells)
-        yield cells
-
-
-def name_columns(header: Iterable[str]) -> list[str]:
-    """Return names that a contract takes, each once: unnamed columns get their number, repeated names one of theirs."""
-    names: list[str] = []
-    for number, cell in enumerate(header, 1):
-        name = " ".join(_CUT.sub(" ", cell).replace('"', "'").replace("\\", "/").split()) or f"column_{number}"
-        repeated = (f"{name}_{n}" for n in range(2, len(names) + 3))
-        names.append(name if name not in names else next(each for each in repeated if each not in names))
-    return names
-
-
-def clean_rows(
-    lines: Iterator[list[str]], source: Source, numbers: Collection[str], target: str
-) -> Iterator[list[str]]:
+def clean_rows(lines: Iterator[Row], source: Source, numbers: Collection[str], target: str) -> Iterator[Row]:
     """Yield the header and each row as the data set has them. numbers: the columns that hold some.
 
     A row with another number of cells than the header is yielded as it is.
     """
-    header = list(source.names) or name_columns(next(lines, []))
+    header = list(source.names) or name_columns(next(lines, Row((), 1)))
     kept = [i for i, name in enumerate(header) if name not in source.left_out]
     markers = [frozenset(source.missing.get(name, ())) for name in header]
     commas = [name in source.decimal_comma for name in header]
-    is_number = [name in numbers for name in header]
+    is_number, dates = [name in numbers for name in header], [source.dates.get(name) for name in header]
     at = header.index(target) if target in header and source.drop_unlabelled else None
-    yield [header[i] for i in kept]
+    yield Row((header[i] for i in kept), 1)
     while block := list(islice(lines, BLOCK_ROWS)):
         for is_even, rows in groupby(block, lambda row: len(row) == len(header)):
             if not is_even:
                 yield from rows
                 continue
+            rows = list(rows)
             columns = [_empty(column, markers[i]) for i, column in enumerate(zip(*rows, strict=True))]
+            columns = [read_column(column, dates[i]) if dates[i] else column for i, column in enumerate(columns)]
             cleaned = [_in_plain_digits(columns[i], commas[i]) if is_number[i] else columns[i] for i in kept]
             labels = columns[at] if at is not None else ()
-            made = map(list, zip(*cleaned, strict=True))
+            made = map(Row, zip(*cleaned, strict=True), [row.line for row in rows])
             yield from compress(made, labels) if at is not None else made
 
 
@@ -174,9 +97,9 @@ def _plain(cell: str, comma: bool) -> str:
     return cell if number is None else number
 
 
-def clean_like_source(lines: Iterator[list[str]], contract: Contract, source: Source) -> Iterator[list[str]]:
+def clean_like_source(lines: Iterator[Row], contract: Contract, source: Source) -> Iterator[Row]:
     """Yield the clean rows of a file that is written as a contract's source. lines: all its rows."""
-    numbers = {feature.name for feature in contract.features if not feature.is_category}
+    numbers = {feature.name for feature in contract.features if not feature.is_text}
     return clean_rows(lines, source, numbers, contract.target.name)
 
 
@@ -190,12 +113,12 @@ def is_like_source(sample: bytes, contract: Contract) -> bool:
         text = sample.decode("utf-8-sig")
     except UnicodeError:
         return True
-    clean = _begin(text, Source())
+    clean = _begin(text, "comma")
     names = {feature.name for feature in contract.features}
     if source.names:
         return names.isdisjoint(clean[0])
     try:
-        own = name_columns(_begin(decode(sample, source.encoding)[0], source)[0])
+        own = name_columns(_begin(decode(sample, source.encoding)[0], source.separator)[0])
     except DataError:
         own = []
     if len(names & set(own)) != len(names & set(clean[0])):
@@ -207,9 +130,9 @@ def is_like_source(sample: bytes, contract: Contract) -> bool:
     return not commas or any("," in row[i] for row in clean for i in commas if i < len(row))
 
 
-def _begin(text: str, source: Source) -> list[list[str]]:
+def _begin(text: str, separator: str) -> Sequence[list[str]]:
     """Return the rows that can be read of the beginning of a file, at least an empty header."""
-    rows: list[list[str]] = []
-    with suppress(csv.Error):  # the end may cut a row off
-        rows.extend(split_rows(io.StringIO(text, newline=""), source))
+    rows: list[Row] = []
+    with suppress(DataError):  # the end may cut a row off
+        rows.extend(split_rows(io.StringIO(text, newline=""), separator))
     return rows or [[]]

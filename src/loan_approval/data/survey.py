@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from loan_approval.data.dates import find_notations
+from loan_approval.data.draft_dates import choose_notations
 from loan_approval.data.notation import MARKERS, TEXT_MARKERS, find_codes, is_code_text, judge_decimal_mark, read_number
 from loan_approval.data.source import Source
 from loan_approval.data.wishes import Wishes
@@ -25,7 +27,7 @@ _MANY = 30  # different cells: a column with fewer may be a category whose names
 def survey(
     source: Source, columns: Mapping[str, list[str]], wishes: Wishes, notes: list[str]
 ) -> tuple[Source, list[str], dict[str, str]]:
-    """Return the source with decimal marks and markers, the columns of numbers, and the question of codes if open."""
+    """Return the source with decimal marks, dates and markers, the columns of numbers, and the open question if any."""
     missing = {name: set(wishes.missing.get(name, ())) for name in columns}
     present = {name: {cell for cell in cells if cell} - missing[name] for name, cells in columns.items()}
     # A column whose cells are all plain decimals proves its mark at once, if any cell has one.
@@ -34,7 +36,7 @@ def survey(
     said = wishes.form.decimal
     has_comma = "," in marks.values() or source.separator == "semicolon"
     default = "," if has_comma and "." not in marks.values() else "."
-    numbers, commas, codes = [], [], {}
+    numbers, commas, codes, notations = [], [], {}, {}
     for name, cells in present.items():
         if name in plain:
             numbers.append(name)
@@ -53,18 +55,26 @@ def survey(
             found = find_codes([parsed[cell] for cell in columns[name] if cell in parsed])
             if found:
                 codes[name] = {cell for cell, number in parsed.items() if number in found}
+        elif found := find_notations({cell for cell in cells if cell.casefold() not in MARKERS}):
+            notations[name] = found
+            missing[name] |= {cell for cell in cells if cell.casefold() in MARKERS}
         else:
             missing[name] |= {cell for cell in markers if cell.casefold() in TEXT_MARKERS}
             if kept := sorted(markers - missing[name]):
                 shown = ", ".join(f"{cell} ({columns[name].count(cell):,} cells)" for cell in kept)
                 notes.append(f"{name}: {shown} kept as a value; if it means missing: --missing '{name}={kept[0]}'")
-    question = _ask_codes(columns, codes, wishes, missing, notes)
+    questions = [_ask_codes(columns, codes, wishes, missing, notes)]
+    dates, about_dates = choose_notations(
+        notations, {name: present[name] - missing[name] for name in notations}, wishes, notes
+    )
+    questions = [question for question in (*questions, about_dates) if question]
     for name, cells in ((name, cells) for name, cells in missing.items() if cells):
         counts = Counter(cell for cell in columns[name] if cell in cells)
         if counts:
             notes.append(f"{name}: {counts.total():,} cells made empty ({', '.join(sorted(counts))})")
     recorded = {name: sorted(cells) for name, cells in missing.items() if cells}
-    return replace(source, decimal_comma=tuple(commas), missing=recorded), numbers, question
+    source = replace(source, decimal_comma=tuple(commas), dates=dates, missing=recorded)
+    return source, numbers, {"question": " ".join(questions)} if questions else {}
 
 
 def _read_plain(cells: list[str], missing: set[str]) -> np.ndarray | None:
@@ -109,16 +119,16 @@ def _ask_codes(
     wishes: Wishes,
     missing: dict[str, set[str]],
     notes: list[str],
-) -> dict[str, str]:
-    """Take codes for missing values unless the owner says otherwise; return the question while it is open."""
+) -> str:
+    """Take codes for missing values unless the owner says otherwise; return the question while it is open, else ""."""
     if not codes:
-        return {}
+        return ""
     counts = {name: sum(cell in cells for cell in columns[name]) for name, cells in codes.items()}
     shown = "; ".join(f"{name} = {', '.join(sorted(cells))} ({counts[name]:,} rows)" for name, cells in codes.items())
     answer = wishes.answer("codes", IS_CODES.format(shown), ("missing", "value"))
     if answer == "value":
         notes.append(f"kept as numbers: {shown}")
-        return {}
+        return ""
     for name, cells in codes.items():
         missing[name] |= cells
-    return {} if answer else {"question": f"{IS_CODES.format(shown)} {LEFT}."}
+    return "" if answer else f"{IS_CODES.format(shown)} {LEFT}."

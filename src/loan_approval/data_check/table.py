@@ -8,13 +8,15 @@ import pandas as pd
 
 from loan_approval.data.csv_files import contract_columns, decode_column, encode_target, header_problems, read_cells
 from loan_approval.data.datasets import dataset_folder, find_csv, load_contract
+from loan_approval.data.reading import name_rows
 from loan_approval.drift.drift import Finding
 from loan_approval.errors import DataError
 from loan_approval.project import ROOT, sha256_of
+from serve.contract.columns import encode_column
 from serve.contract.contract import Contract
-from serve.contract.feature import Fault
+from serve.contract.fault import Fault
+from serve.contract.tables import count_cells
 
-ROWS_NAMED = 10
 MOST_FAULTY = 0.5  # share of a column's cells
 LONGEST_NAME = 60  # characters of a column's name, which may be anything in the file's first line
 
@@ -82,18 +84,19 @@ def read_table(path: Path, contract: Contract) -> Table:
         raise DataError(f"{path}: none of the contract's columns is in its first line, expected {', '.join(names)}")
     problems = header_problems(header, contract)
     broken = [Finding("contract", name[:LONGEST_NAME], "severe", f"the column {problem}") for name, problem in problems]
-    ragged = [number for number, row in enumerate(rows, 2) if len(row) != len(header)]
-    numbered = [(number, row) for number, row in enumerate(rows, 2) if len(row) == len(header)]
+    ragged = [row.line for row in rows if len(row) != len(header)]
+    even = [row for row in rows if len(row) == len(header)]
     if ragged:
-        words = f"expected {len(header)} cells a row as in the header: {_name_rows(ragged)}"
+        words = f"expected {len(header)} cells a row as in the header: {name_rows(ragged)}"
         broken.append(Finding("contract", "rows", "severe", words, {"rows": len(ragged)}))
-    columns = dict(zip(header, zip(*(row for _, row in numbered), strict=True), strict=False))
-    frame, faulty = pd.DataFrame(index=range(len(numbered))), set()
+    columns = dict(zip(header, zip(*even, strict=True), strict=False))
+    columns |= count_cells(contract, columns)
+    frame, faulty = pd.DataFrame(index=range(len(even))), set()
     for name in names:
         if name in header and name not in dict(problems) and name != contract.group_key:
             column, faults = _read_column(name, columns.get(name, ()), contract)
-            broken += _describe_faults(name, {numbered[row][0]: fault for row, fault in faults.items()})
-            if len(faults) <= MOST_FAULTY * len(numbered):
+            broken += _describe_faults(name, {even[row].line: fault for row, fault in faults.items()})
+            if len(faults) <= MOST_FAULTY * len(even):
                 frame[name] = column
                 faulty.update(faults)
     return Table(frame.drop(index=sorted(faulty)).reset_index(drop=True), broken, sha256_of(path))
@@ -105,21 +108,15 @@ def _read_column(name: str, cells: Sequence[str], contract: Contract) -> tuple[o
     if feature is None:
         codes, faults = encode_target(cells, contract)
         return codes.astype(float), faults
-    encoded, faults = feature.encode_column(list(map(feature.parse, cells)))
+    encoded, faults = encode_column(feature, list(map(feature.parse, cells)))
     return decode_column(feature, encoded), faults
 
 
 def _describe_faults(name: str, faults: dict[int, Fault]) -> list[Finding]:
-    """Return a finding for each kind of fault in a column. faults: by the row's number in the file."""
+    """Return a finding for each kind of fault in a column. faults: by the row's line in the file."""
     findings = []
     for kind in dict.fromkeys(fault.kind for fault in faults.values()):
         rows = [number for number, fault in faults.items() if fault.kind == kind]
-        words = f"{kind}, expected {faults[rows[0]].expected}: {_name_rows(rows)}"
+        words = f"{kind}, expected {faults[rows[0]].expected}: {name_rows(rows)}"
         findings.append(Finding("contract", name, "severe", words, {"rows": len(rows)}))
     return findings
-
-
-def _name_rows(rows: Sequence[int]) -> str:
-    """Return the first row numbers in words; the header is row 1."""
-    more = f" and {len(rows) - ROWS_NAMED:,} more" if len(rows) > ROWS_NAMED else ""
-    return f"{'row' if len(rows) == 1 else 'rows'} {', '.join(map(str, rows[:ROWS_NAMED]))}{more}"

@@ -23,7 +23,8 @@ def measure_details(feature: Feature, reference: Sample, current: Sample) -> lis
         return []
     if len(np.unique(reference.known)) <= FEW_VALUES:
         return []
-    return [_measure_tails(feature, reference.known, current.known), _measure_digits(feature, reference, current)]
+    tails = _measure_tails(feature, reference.known, current.known)
+    return [tails] if feature.type == "date" else [tails, _measure_digits(feature, reference, current)]
 
 
 def _measure_tails(feature: Feature, reference: np.ndarray, current: np.ndarray) -> Measure:
@@ -33,7 +34,7 @@ def _measure_tails(feature: Feature, reference: np.ndarray, current: np.ndarray)
     rises = [(float(np.mean(now) - np.mean(before)), side, end, before, now) for side, end, before, now in ends]
     p_values = [_p_value(before, now) if rise > 0 else 1.0 for rise, _, _, before, now in rises]
     rise, side, end, before, now = max(rises, key=lambda each: each[0])
-    words = f"{np.mean(now):.1%} of the values are {side} {end:,.6g}, {np.mean(before):.1%} of the reference's"
+    words = f"{np.mean(now):.1%} of the values are {side} {feature.show(end)}, {np.mean(before):.1%} of the reference's"
     numbers = {"tail_before": float(np.mean(before)), "tail_now": float(np.mean(now))}
     level = "warning" if rise >= TAIL_WARNING else "ok"
     return Measure("tail", feature.name, min(1.0, len(ends) * min(p_values)), level, words, numbers)

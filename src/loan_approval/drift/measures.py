@@ -89,8 +89,8 @@ def _describe_change(feature: Feature, reference: Sample, current: Sample) -> st
         return f"share of {names[most]} from {before[most]:.1%} to {now[most]:.1%}"
     if len(np.unique(reference.known)) <= 2:
         return f"mean from {np.mean(samples[0]):.3g} to {np.mean(samples[1]):.3g}"
-    quartiles = (np.quantile(sample, [0.25, 0.5, 0.75]) for sample in samples)
-    before, now = (f"{middle:,.6g} ({low:,.6g} to {high:,.6g})" for low, middle, high in quartiles)
+    quartiles = (map(feature.show, np.quantile(sample, [0.25, 0.5, 0.75])) for sample in samples)
+    before, now = (f"{middle} ({low} to {high})" for low, middle, high in quartiles)
     return f"median (quartiles) from {before} to {now}"
 
 

@@ -86,7 +86,7 @@ def _values(feature: Feature, column: np.ndarray, points: int) -> np.ndarray:
     if not len(known):
         return np.array([feature.min, feature.max], dtype=float)
     values = np.linspace(*np.quantile(known, [0.01, 0.99]), points)
-    return np.unique(np.round(values) if feature.type == "integer" else values)
+    return np.unique(np.round(values) if feature.is_whole else values)
 
 
 def _score(scorer: Scorer, X: np.ndarray, columns: Sequence[int], values: np.ndarray) -> np.ndarray:

@@ -64,7 +64,7 @@ def group_rows(feature: Feature, column: pd.Series) -> dict[str, np.ndarray]:
         order = [f"under {feature.elderly_from:g}", f"{feature.elderly_from:g} and over"]
         names = np.where(column >= feature.elderly_from, order[1], order[0])
         column = pd.Series(np.where(column.isna(), None, names), dtype=object)
-    groups = quantile_bands(column, BANDS)
+    groups = quantile_bands(column, BANDS, feature.show if feature.type == "date" else None)
     known = [name for name in groups if name != MISSING_BAND]
     order = order or sorted(known, key=lambda name: column[groups[name]].min())
     return {name: groups[name] for name in [*order, MISSING_BAND] if name in groups}

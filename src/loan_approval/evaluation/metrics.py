@@ -120,16 +120,22 @@ def slice_errors(
     return pd.DataFrame(rows).sort_values(order, ascending=False, kind="stable", ignore_index=True)
 
 
-def quantile_bands(column: pd.Series, bands: int) -> Mapping[str, np.ndarray]:
-    """Return the (n,) bool rows of each band: a value where there are few, else a quantile range; missing is one."""
+def quantile_bands(
+    column: pd.Series, bands: int, write: Callable[[float], str] | None = None
+) -> Mapping[str, np.ndarray]:
+    """Return the (n,) bool rows of each band: a value where there are few, else a quantile range; missing is one.
+
+    write: gives the text of a number.
+    """
+    write = write or _number
     missing = column.isna()
     if column.dtype == object or column.nunique() <= bands:
-        names = column.astype(object).map(lambda value: _number(value) if isinstance(value, float) else str(value))
+        names = column.astype(object).map(lambda value: write(value) if isinstance(value, float) else str(value))
     else:
         # By the values that are there: a person reads "18 to 25", not "(17.999, 25.25]".
         within = column.groupby(pd.qcut(column, bands, duplicates="drop"), observed=True)
         low, high = within.transform("min"), within.transform("max")
-        names = low.map(_number) + (" to " + high.map(_number)).mask(low == high, "")
+        names = low.map(write) + (" to " + high.map(write)).mask(low == high, "")
     names = names.mask(missing, MISSING_BAND)
     return {str(name): (names == name).to_numpy() for name in dict.fromkeys(names)}
 

@@ -12,6 +12,7 @@ from loan_approval.errors import LogError, ParameterError
 from loan_approval.project import ROOT
 from loan_approval.records import reading
 from loan_approval.records.day_files import prediction_log_folder
+from serve.contract.columns import encode_column
 from serve.contract.contract import Contract
 from serve.model.scorer import Scorer
 from serve.store.store import Store
@@ -101,7 +102,8 @@ def compare_with(window: Window, against: str) -> Window:
     lines = reading.require_rows(reading.read_decisions(window.folder, since, until), window.folder, since, until)
     contract = window.reference.contract
     frame = _feature_columns(reading.require_contract(lines.frame, contract), contract)
-    X, _ = contract.encode_table(frame.astype(object).where(frame.notna(), None).to_dict("list"))
+    features = [feature if feature.is_category else feature.encoded for feature in contract.scored]
+    X, _ = contract.encode_table(frame.astype(object).where(frame.notna(), None).to_dict("list"), features)
     splits, y = np.full(len(frame), "earlier"), lines.frame["code"].to_numpy()
     return replace(window, reference=Dataset(f"log {against}", contract, frame, X, y, splits, sha256=""))
 
@@ -134,6 +136,9 @@ def _feature_columns(decisions: pd.DataFrame, contract: Contract) -> pd.DataFram
         logged = f"{'input' if feature.scored else 'monitored'}.{feature.name}"
         if feature.scored or (logged in decisions and decisions[logged].notna().any()):
             column = decisions.get(logged, pd.Series(np.nan, decisions.index))
+            if feature.type == "date":  # a table of features has its number
+                numbers, _ = encode_column(feature, column.astype(object).where(column.notna(), None).to_list())
+                column = pd.Series(numbers, column.index)
             columns[feature.name] = column.astype(object if feature.is_category else float)
     return pd.DataFrame(columns)
 

@@ -6,6 +6,7 @@ Each function returns a `Shown`, which JupyterLab displays by itself. A report s
 import base64
 import io
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
 from datetime import UTC, datetime
@@ -108,9 +109,11 @@ def figure(still: Figure | None, *sentences: str, front: bool = False) -> Shown:
 
 
 def feature_names(contract: Contract | None) -> dict[str, str]:
-    """Return the contract's words for each of its features, with the unit."""
+    """Return the contract's words for each of its features, with the unit; words of several, with the name."""
     features = contract.features if contract else ()
-    return {each.name: each.title("en") + (f" ({each.unit})" if each.unit else "") for each in features}
+    words = {each.name: each.title("en") + (f" ({each.unit})" if each.unit else "") for each in features}
+    times = Counter(words.values())
+    return {name: each if times[each] == 1 else f"{each} ({name})" for name, each in words.items()}
 
 
 def shown(value: object, form: str = "") -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from loan_approval.evaluation.effects import Effect, Interaction
 from loan_approval.evaluation.intervals import wilson_interval
@@ -127,7 +127,7 @@ def describe_interaction(interaction: Interaction) -> str:
 
 
 def _write(feature: Feature, value: float) -> str:
-    return feature.values[int(value)] if feature.is_category else f"{value:,.6g}"
+    return feature.show(value)
 
 
 def _name(feature: Feature) -> str:
@@ -135,6 +135,10 @@ def _name(feature: Feature) -> str:
 
 
 def _name_ticks(axes: Axes, feature: Feature, side: str) -> None:
+    if feature.type == "date":
+        axis = axes.xaxis if side == "x" else axes.yaxis
+        axis.set_major_locator(MaxNLocator(4, integer=True))
+        axis.set_major_formatter(lambda number, _: feature.show(number))
     if feature.is_category:
         set_ticks = axes.set_xticks if side == "x" else axes.set_yticks
         set_ticks(

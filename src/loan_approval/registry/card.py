@@ -7,6 +7,7 @@ import base64
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from importlib.resources import files
 from itertools import chain
 from typing import Any
@@ -70,6 +71,22 @@ def render_card(documents: Mapping[str, Any], metadata: Mapping[str, Any], histo
 
 def render_page(template: str, undefined: type[Undefined], **values: object) -> str:
     """Return the page of a template of this package, with the card's style and a policy that admits nothing else."""
+    style = files("loan_approval.registry").joinpath("card.css").read_text(encoding="utf-8")
+    page = (
+        _environment(undefined)
+        .get_template(template)
+        .render(
+            **values,
+            style=Markup(style),  # noqa: S704 (our own file; whole, as the policy holds its hash)
+            style_hash=Markup(style_hash(style)),  # noqa: S704 (base64 between the quotes that a policy wants)
+        )
+    )
+    return page.strip() + "\n"
+
+
+@lru_cache
+def _environment(undefined: type[Undefined]) -> Environment:
+    """Return what templates are rendered with; it holds those that were compiled, which takes longer than to render."""
     loader = PackageLoader("loan_approval", "")
     environment = Environment(loader=loader, autoescape=True, undefined=undefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {
@@ -82,13 +99,7 @@ def render_page(template: str, undefined: type[Undefined], **values: object) -> 
         "interval": lambda value: isinstance(value, Mapping) and {"low", "high"} <= value.keys(),
         "list": lambda value: isinstance(value, list | tuple),
     }
-    style = files("loan_approval.registry").joinpath("card.css").read_text(encoding="utf-8")
-    page = environment.get_template(template).render(
-        **values,
-        style=Markup(style),  # noqa: S704 (our own file; whole, as the policy holds its hash)
-        style_hash=Markup(style_hash(style)),  # noqa: S704 (base64 between the quotes that a policy wants)
-    )
-    return page.strip() + "\n"
+    return environment
 
 
 def add_card(

@@ -4,8 +4,10 @@ import getpass
 import json
 import re
 import secrets
+import sqlite3
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,15 +30,28 @@ def append(name: str, event: Mapping[str, str]) -> None:
 def read(name: str) -> list[dict[str, str]]:
     """Return the record of promotions, oldest first."""
     path = re.fullmatch(r"sqlite:///([\w ./-]+)", tracking_uri())
-    if path and not Path(path[1]).exists():
-        return []  # MLflow would take seconds to make the database
+    tags = _read_database(path[1], name) if path else _ask_mlflow(name)
+    return [json.loads(tags[key]) for key in sorted(tags) if key.startswith("history.")]
+
+
+def _read_database(path: str, name: str) -> dict[str, str]:
+    """Return a model's tags as they stand in MLflow's database: its client takes seconds to load, SQL does not."""
+    if not Path(path).exists():
+        return {}  # MLflow would make it
+    with closing(sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)) as database:
+        try:
+            return dict(database.execute("SELECT key, value FROM registered_model_tags WHERE name = ?", (name,)))
+        except sqlite3.Error:  # such as a schema of another MLflow, or a lock
+            return _ask_mlflow(name)
+
+
+def _ask_mlflow(name: str) -> dict[str, str]:
     try:
-        tags = connect().get_registered_model(name).tags
+        return connect().get_registered_model(name).tags
     except mlflow_error() as err:
         if err.error_code == "RESOURCE_DOES_NOT_EXIST":
-            return []
+            return {}
         raise
-    return [json.loads(tags[key]) for key in sorted(tags) if key.startswith("history.")]
 
 
 def promoted_versions(name: str) -> list[str]:

@@ -78,7 +78,7 @@ def _describe_feature(feature: Feature) -> ColSpec:
     # A frame's column of whole numbers is int64 without missing values and float64 with some. MLflow would refuse one
     # of the two whatever number type is declared (https://github.com/mlflow/mlflow/issues/25593), so the contract,
     # which knows both, is the only judge.
-    kind: Any = DataType.string if feature.is_category else AnyType()
+    kind: Any = DataType.string if feature.is_text and not feature.takes_number else AnyType()
     return ColSpec(kind, feature.name, required=feature.scored and not feature.missing)
 
 

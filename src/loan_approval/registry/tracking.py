@@ -11,10 +11,11 @@ from typing import Any
 import mlflow
 import skops.io
 from matplotlib.figure import Figure
+from mlflow.entities import SourceType
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
-from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
+from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME, MLFLOW_SOURCE_TYPE
 from sklearn.pipeline import Pipeline
 
 from loan_approval.errors import TrackingError
@@ -70,8 +71,15 @@ def log_training(
     """
     mlflow.log_params(dict(parameters))
     mlflow.log_metrics(dict(metrics))
-    mlflow.set_tags(dict(tags) | platform_state() | {MLFLOW_GIT_COMMIT: tags["commit"]})
-    mlflow.log_input(mlflow_model.describe_data(tags["dataset"], tags["data_sha256"]), "training")
+    dataset, data = tags["dataset"], tags["data_sha256"]
+    shown = {
+        MLFLOW_GIT_COMMIT: tags["commit"],
+        MLFLOW_RUN_NOTE: f"Trained on {dataset} (sha256 {data[:12]}) by the code of commit {tags['commit'][:12]}.",
+        MLFLOW_SOURCE_NAME: "notebooks/02_train.ipynb",
+        MLFLOW_SOURCE_TYPE: SourceType.to_string(SourceType.NOTEBOOK),
+    }
+    mlflow.set_tags(dict(tags) | platform_state() | shown)
+    mlflow.log_input(mlflow_model.describe_data(dataset, data), "training")
     for name, figure in figures.items():
         mlflow.log_figure(figure, f"figures/{name}.png")
     with tempfile.TemporaryDirectory() as folder:

@@ -97,6 +97,17 @@ def _unusable(uri: str, reason: str) -> TrackingError:
     return TrackingError(f"MLflow at {address}: {words}; is it running, and are MLFLOW_TRACKING_… right?")
 
 
+def server_command() -> tuple[list[str], dict[str, str]]:
+    """Return how MLflow's server starts on the database of `tracking_uri`, and with which environment."""
+    # The address in the environment, as it may hold a password; no workers for jobs, since nothing here asks for one.
+    environment = os.environ | {
+        "MLFLOW_BACKEND_STORE_URI": tracking_uri(),
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": os.environ.get("MLFLOW_SERVER_ENABLE_JOB_EXECUTION") or "false",
+    }
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    return [sys.executable, "-m", "mlflow", "server"], environment
+
+
 @contextmanager
 def serving() -> Iterator[str]:
     """Yield the address of a server, which several processes can write to, unlike an SQLite file.
@@ -109,10 +120,8 @@ def serving() -> Iterator[str]:
         yield uri
         return
     port = free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    # In the environment, as the address may hold a password. A sweep runs no jobs of MLflow.
-    environment = os.environ | {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    environment.pop("MLFLOW_TRACKING_URI", None)
+    command, environment = server_command()
+    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     with tempfile.TemporaryDirectory(prefix="mlflow-") as folder:
         log = Path(folder, "server.log")
         with log.open("wb") as output:

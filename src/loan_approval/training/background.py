@@ -87,4 +87,4 @@ def _middle(values: np.ndarray, is_member: np.ndarray, people: np.ndarray, featu
         return float(np.bincount(known.astype(int)).argmax())
     most = feature.max if feature.elderly_from is None else min(feature.max, feature.elderly_from)
     mean = float(np.clip(known.mean(), feature.min, most))
-    return float(round(mean)) if feature.type == "integer" else mean
+    return float(round(mean)) if feature.is_whole else mean

@@ -104,7 +104,7 @@ def draw_from_range(feature: Feature, rows: int, rng: np.random.Generator) -> np
     """Return (rows,) encoded values over a feature's whole range, a tenth of them missing if allowed."""
     low, high = bounds(feature)
     drawn = rng.uniform(low, high, rows)
-    if feature.is_category or feature.type == "integer":
+    if feature.is_category or feature.is_whole:
         drawn = rng.integers(int(low), int(high), rows, endpoint=True).astype(float)
     if feature.missing:
         drawn[rng.random(rows) < 0.1] = np.nan

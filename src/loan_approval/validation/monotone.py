@@ -155,7 +155,7 @@ def sweep_values(feature: Feature, split_values: np.ndarray) -> np.ndarray:
     values = np.concatenate([split_values, np.linspace(feature.min, feature.max, GRID)])
     if feature.elderly_from is not None:
         values = np.append(values, [np.nextafter(feature.elderly_from, -np.inf), feature.elderly_from])
-    if feature.type == "integer":
+    if feature.is_whole:
         first = np.arange(feature.min, min(feature.max, feature.min + MOST_WHOLE_NUMBERS) + 1)
         values = np.concatenate([np.floor(values), np.ceil(values), first])
     return np.unique(values[(values >= feature.min) & (values <= feature.max)])

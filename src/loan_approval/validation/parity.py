@@ -84,7 +84,7 @@ def threshold_rows(
         return np.empty((0, X.shape[1]))
     positions, thresholds = map(np.array, zip(*cuts, strict=True))
     columns, low, high = find_split_values(pipeline[:-1].transform, contract, numbers[positions], positions, thresholds)
-    whole = np.array([contract.scored[column].type == "integer" for column in columns])
+    whole = np.array([contract.scored[column].is_whole for column in columns])
     low, high = np.where(whole, np.floor(low), low), np.where(whole, np.ceil(high), high)
     below = np.where(whole, low - 1, np.nextafter(low, -np.inf))
     above = np.where(whole, high + 1, np.nextafter(high, np.inf))

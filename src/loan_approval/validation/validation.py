@@ -142,7 +142,8 @@ def why_splits_differ(production: Scorer, dataset: Dataset) -> str:
 
 
 def _basis_of_splits(contract: Contract) -> tuple[object, ...]:
-    features = [(feature.name, feature.type, feature.values) for feature in contract.scored]
+    dates = ("as_number", "since")
+    features = [(f.name, f.type, f.values, *(getattr(f, key) for key in dates)) for f in contract.scored]
     return contract.split_salt, contract.split_by, features
 
 

@@ -1,6 +1,8 @@
 """The owner's file itself, whatever its form, is scored and checked as the clean data set that `init` made of it."""
 
 import re
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +135,41 @@ def test_excel_and_parquet_sources_are_read_on_every_path(tmp_path, suffix):
     X, faults = scored(path, contract)
     assert faults == {}
     np.testing.assert_array_equal(X, loaded.X)
+
+
+DRESSED = {
+    "text": FRAME["income"],
+    "decimal comma": with_points()["income"],
+    "dollars": [f"${float(cell):,.2f}" for cell in FRAME["income"]],
+    "markers": FRAME["income"].where(FRAME.index % 9 > 0, "n/a"),
+    "dictionary": FRAME["income"].astype("category"),
+    "decimals": list(map(Decimal, FRAME["income"])),
+}
+
+
+@pytest.mark.parametrize("kind", DRESSED)
+def test_parquet_whose_numbers_are_no_numbers_is_scored_as_the_clean_data_set(tmp_path, kind):
+    path = tmp_path / "source.parquet"
+    FRAME.assign(income=DRESSED[kind]).to_parquet(path)
+    draft = draft_data_set(tmp_path / "mine", path, "granted", Wishes(answers={"positive": "yes", "meaning": "repaid"}))
+    contract = Contract.load(draft.contract)
+    X, faults = scored(path, contract)
+    assert faults == {}
+    np.testing.assert_array_equal(X, read_dataset(draft.dataset, contract, "mine").X)
+
+
+def test_parquet_of_right_types_is_not_copied_and_one_of_wrong_types_is_refused(tmp_path, homes_contract):
+    contract = replace(homes_contract, source={"missing": {"home": ["?"]}})
+    path = tmp_path / "batch.parquet"
+    for home, amount in (([0, 1], [1.5, 2]), (["own", "rent"], [[1.5], [2.0]])):
+        pd.DataFrame({"amount": amount, "home": home}).to_parquet(path)
+        files = list_inputs(str(path))
+        with clean_copies(files, contract, ()) as readable:
+            assert readable == files
+            with pytest.raises(DataError, match="expected"):
+                plan_shards(readable, contract)
+    pd.DataFrame({"amount": [1.5, 2], "home": ["own", "?"]}).to_parquet(path)
+    np.testing.assert_array_equal(scored(path, contract)[0], [[0, 1.5, np.nan], [np.nan, 2, np.nan]])
 
 
 def test_lines_that_end_in_cr_alone_are_scored_without_a_source_too(tmp_path, homes_contract):

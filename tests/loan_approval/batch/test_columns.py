@@ -7,10 +7,13 @@ import pyarrow as pa
 import pytest
 
 from loan_approval.batch.columns import check_columns, check_keep, encode_arrow
+from loan_approval.batch.files import InputFile
 from loan_approval.errors import DataError
+from serve.contract.columns import encode_column
 from serve.contract.contract import Contract
 from serve.contract.feature import Feature
 
+PARQUET = InputFile("batch.parquet", "batch.parquet", 0, "")
 RIGHT = [("home", pa.string()), ("amount", pa.float64()), ("children", pa.int8()), ("region", pa.large_string())]
 NUMBER = Feature("amount", "number", min=-5, max=100)
 INTEGER = Feature("years", "integer", min=0, max=2**53 - 1)
@@ -61,7 +64,7 @@ def changed(**kinds: pa.DataType | None) -> list[tuple[str, pa.DataType]]:
     ids=["all", "without the monitored one", "without what may be missing", "with the target", "nulls", "other widths"],
 )
 def test_columns_that_can_hold_right_values_are_taken(columns, contract):
-    check_columns("batch.parquet", columns, contract, [], False)
+    check_columns(PARQUET, columns, contract, [], False)
 
 
 @pytest.mark.parametrize(
@@ -84,15 +87,15 @@ def test_columns_that_can_hold_right_values_are_taken(columns, contract):
 )
 def test_columns_that_cannot_be_used_are_all_named(columns, message, contract):
     with pytest.raises(DataError, match=message):
-        check_columns("batch.parquet", columns, contract, [], False)
+        check_columns(PARQUET, columns, contract, [], False)
 
 
 def test_what_the_contract_has_not_is_passed_over_only_when_asked(contract):
     columns = changed(shoe=pa.int64(), id=pa.string())
-    check_columns("batch.parquet", columns, contract, ["id"], True)
-    check_columns("batch.parquet", columns, contract, ["id", "shoe"], False)
+    check_columns(PARQUET, columns, contract, ["id"], True)
+    check_columns(PARQUET, columns, contract, ["id", "shoe"], False)
     with pytest.raises(DataError, match="race"):
-        check_columns("batch.parquet", changed(race=pa.string()), contract, [], True)
+        check_columns(PARQUET, changed(race=pa.string()), contract, [], True)
 
 
 @pytest.mark.parametrize("name", ["home", "region", "row", "race"])
@@ -108,11 +111,11 @@ def test_a_column_is_kept_once(contract):
 
 def test_a_column_to_keep_that_is_not_there_is_named(contract):
     with pytest.raises(DataError, match="'id' is missing, which --keep asks for"):
-        check_columns("batch.parquet", RIGHT, contract, ["id"], False)
+        check_columns(PARQUET, RIGHT, contract, ["id"], False)
 
 
 def check_alike(feature: Feature, column: pa.Array) -> None:
-    expected, faults = feature.encode_column(column.to_pylist())
+    expected, faults = encode_column(feature, column.to_pylist())
     numbers, found = encode_arrow(feature, column)
     np.testing.assert_array_equal(numbers, expected)
     np.testing.assert_array_equal(np.signbit(numbers), np.signbit(expected))
@@ -161,8 +164,8 @@ def test_the_column_itself_is_left_as_it_was():
 
 def test_a_batch_may_hold_the_group_key_which_is_passed_over_or_kept(contract):
     grouped = replace(contract, split_by="customer")
-    check_columns("in.parquet", [*RIGHT, ("customer", pa.int64())], grouped, [], ignore=False)
-    check_columns("in.parquet", RIGHT, grouped, [], ignore=False)
+    check_columns(PARQUET, [*RIGHT, ("customer", pa.int64())], grouped, [], ignore=False)
+    check_columns(PARQUET, RIGHT, grouped, [], ignore=False)
     check_keep(["customer"], grouped)
     with pytest.raises(DataError, match="column 'customer' is not in the contract"):
-        check_columns("in.parquet", [*RIGHT, ("customer", pa.int64())], contract, [], ignore=False)
+        check_columns(PARQUET, [*RIGHT, ("customer", pa.int64())], contract, [], ignore=False)

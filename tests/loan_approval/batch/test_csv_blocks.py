@@ -58,6 +58,7 @@ def test_a_header_alone_has_no_blocks(tmp_path, block):
         (b"a,b\r1,2\r", "ends in CR alone"),
         (b"a,b\n1,2\r3,4\n", "ends in CR alone"),
         (b'a,b\n1,2\n3,4"\n5,6"\n7,8\n', "line 3: a quote within a cell"),
+        (b'a,b\n1,"2\n"\n3,4"\n5,6"\n7,8\n', "line 4: a quote within a cell"),
         (b'a,b\n1,2\n3,"4\n5,6\n', "a quote that is never closed"),
     ],
 )

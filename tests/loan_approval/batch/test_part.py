@@ -1,13 +1,17 @@
 """A part of the output: its rejected rows, its bands, and what makes it invalid."""
 
+import os
+
 import numpy as np
 import pytest
 
 from loan_approval.batch import part
 from loan_approval.batch.part import BANDS, Counts, band_numbers
+from loan_approval.batch.scoring import Batch, score_batch
 from loan_approval.errors import BatchError, DataError
 from serve.model.scorer import name_band
 from tests.batches import BATCH_ROWS, read_parts, write_parquet
+from tests.model_files import MIXED, MIXED_SCALING, make_file
 
 
 def test_rejected_rows_are_named_with_their_faults_and_no_value(tmp_path, score):
@@ -44,6 +48,32 @@ def test_an_input_that_changes_meanwhile_is_refused(tmp_path, score, monkeypatch
     with pytest.raises(DataError, match=r"batch.parquet: changed while it was being scored"):
         score()
     assert not list((tmp_path / "out").glob("*/*"))
+
+
+@pytest.mark.parametrize("engine", ["local", "dask"])
+def test_a_file_that_is_written_as_the_source_is_scored_as_the_clean_one(tmp_path, engine):
+    model = make_file(MIXED | {"source": {"separator": "semicolon", "decimal_comma": ["amount"]}}, MIXED_SCALING)
+    (tmp_path / "clean.csv").write_text("amount,home\n1.5,own\n99,rent\n")
+    (tmp_path / "own.csv").write_text("amount;home\n1,5;own\n99;rent\n")
+    for name in ("clean", "own"):
+        batch = Batch(str(tmp_path / f"{name}.csv"), str(tmp_path / f"of-{name}"), engine=engine, workers=1)
+        assert score_batch(batch, model)["rejected"] == 0
+    clean, own = (read_parts(tmp_path / f"of-{name}").column("probability") for name in ("clean", "own"))
+    assert own == clean
+
+
+def test_a_source_that_changes_after_it_was_copied_is_refused(tmp_path, monkeypatch):
+    model = make_file(MIXED | {"source": {"separator": "semicolon"}}, MIXED_SCALING)
+    (tmp_path / "own.csv").write_text("amount;home\n1.5;own\n")
+    real = part.read_rows
+
+    def touch(*arguments):
+        os.utime(tmp_path / "own.csv", ns=(1, 1))
+        return real(*arguments)
+
+    monkeypatch.setattr(part, "read_rows", touch)
+    with pytest.raises(DataError, match=r"own.csv: changed while it was being scored"):
+        score_batch(Batch(str(tmp_path / "own.csv"), str(tmp_path / "out"), workers=1), model)
 
 
 @pytest.mark.parametrize("band", [(0.55, 0.55), (0.5, 0.75), (0.0, 1.0)])

@@ -20,6 +20,13 @@ from serve.contract.tables import encode_columns, encode_csv
 from serve.errors import ApplicationError
 from tests.batches import ODD_CELLS, judge, make_columns, write_csv, write_parquet
 
+DAY = {"type": "date", "range": ["2000-01-01", "2026-12-31"], "example": "2020-02-29", "missing": True}
+DATES = [
+    {**DAY, "name": "asked", "use": "monitor"},
+    {**DAY, "name": "opened"},
+    {**DAY, "name": "due", "as": "month"},
+    {**DAY, "name": "hired", "since": "asked", "range": None, "min": -9_000, "max": 9_000, "example": 5},
+]
 CASES = json.loads((Path(__file__).parents[2] / "cases.json").read_text(encoding="utf-8"))["cases"]
 IN_CELLS = [case for case in CASES if case["csv"] != "not expressible"]
 
@@ -46,9 +53,10 @@ def check_alike(path: Path, contract: Contract, encode: Any, table: Any) -> None
         np.testing.assert_array_equal(X, expected)
 
 
-@pytest.fixture(params=["loans", "homes"])
+@pytest.fixture(params=["loans", "homes", "dates"])
 def contract(request, loans_contract, homes_contract) -> Contract:
-    return {"loans": loans_contract, "homes": homes_contract}[request.param]
+    dates = Contract.from_dict(homes_contract.to_dict() | {"feature": DATES})
+    return {"loans": loans_contract, "homes": homes_contract, "dates": dates}[request.param]
 
 
 @pytest.mark.parametrize("case", IN_CELLS, ids=lambda case: case["name"])
@@ -139,16 +147,16 @@ def test_random_parquet_is_judged_as_the_server_judges_the_columns(tmp_path, con
     columns = make_columns(contract, 200, seed, absent=0.2)
     for feature in contract.features:
         for row in np.flatnonzero(rng.random(200) < 0.05):
-            columns[feature.name][row] = "Own" if feature.is_category else float(rng.choice([-1, 1e9, 0.5]))
+            columns[feature.name][row] = "Own" if feature.is_text else float(rng.choice([-1, 1e9, 0.5]))
     path = write_parquet(tmp_path / "batch.parquet", columns, row_group=60)
     columns = {name: pa.array(values).to_pylist() for name, values in columns.items()}  # 5 as 5.0 beside 0.5
     check_alike(path, contract, encode_columns, columns)
 
 
-def test_a_block_that_is_not_utf8_is_refused_with_its_rows(tmp_path, homes_contract):
+def test_a_block_that_is_not_utf8_is_refused_with_its_lines(tmp_path, homes_contract):
     path = tmp_path / "batch.csv"
     path.write_bytes(b"home,amount,children,region\nown,1,1,north\nown,1,1,no\xffrth\n")
-    with pytest.raises(DataError, match="rows 0 to 1: not UTF-8"):
+    with pytest.raises(DataError, match="lines 2 to 3: not UTF-8"):
         judge(path, homes_contract)
 
 
@@ -156,7 +164,7 @@ def test_so_is_one_whose_fault_is_in_a_column_that_nobody_asked_for(tmp_path, ho
     path = tmp_path / "batch.csv"
     path.write_bytes(b"home,amount,children,note\nown,1,1,\xff\n")
     (shard,) = plan_shards(list_inputs(absolute(str(path))), homes_contract, ignore_unknown=True)
-    with pytest.raises(DataError, match="rows 0 to 0: not UTF-8"):
+    with pytest.raises(DataError, match="lines 2 to 2: not UTF-8"):
         list(batch_tables.read_rows(shard, homes_contract, []))
 
 
@@ -196,8 +204,33 @@ def test_a_csv_whose_cells_are_quoted_is_read_by_column(tmp_path, homes_contract
     assert not expected[1]
 
 
-def test_text_after_a_closing_quote_is_refused_with_its_rows(tmp_path, homes_contract):
-    path = tmp_path / "batch.csv"
-    path.write_text('home,amount,children,region\nown,1,1,"north"\nown,1,1,"no"rth\n')
-    with pytest.raises(DataError, match="rows 0 to 1: not a CSV at line 3"):
+@pytest.mark.parametrize(
+    ("last", "message"),
+    [('own,1,1,"no"rth', "batch.csv: not a CSV at line 203"), ("own,1,1,\udcff", "lines 1[0-9]+ to 203: not UTF-8")],
+)
+def test_a_fault_of_a_later_block_is_named_by_its_line_in_the_file(
+    tmp_path, monkeypatch, homes_contract, last, message
+):
+    monkeypatch.setattr(csv_blocks, "BLOCK", 500)
+    path, header = tmp_path / "batch.csv", "home,amount,children,region"
+    text = f'{header}\nown,1,1,"\nnorth"\n' + "own,1,1,north\n" * 199 + last + "\n"
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(DataError, match=message):
         judge(path, homes_contract)
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.date32(), pa.timestamp("us"), pa.dictionary(pa.int8(), pa.string())]
+)
+def test_days_are_counted_between_columns_of_any_type_that_holds_dates(tmp_path, homes_contract, kind):
+    contract = Contract.from_dict(homes_contract.to_dict() | {"feature": DATES})
+    days = {"asked": ["2020-03-01", "2020-03-01", None], "hired": ["2020-02-01", None, "2020-02-01"]}
+    columns = {name: pa.array(values).cast(pa.date32()) for name, values in days.items()}
+    if not pa.types.is_temporal(kind):
+        columns = {name: values.cast(pa.string()) for name, values in columns.items()}
+    dictionary = pa.types.is_dictionary(kind)
+    columns = {name: each.dictionary_encode() if dictionary else each.cast(kind) for name, each in columns.items()}
+    X, faults = judge(write_parquet(tmp_path / "batch.parquet", columns), contract)
+    np.testing.assert_array_equal(X[:, 2], [-29, np.nan, np.nan])
+    expected = "a date written YYYY-MM-DD, or the days from asked to it as a whole number from -9000 to 9000 or null"
+    assert faults == {(2, "hired"): f"no date to count from, expected {expected}"}

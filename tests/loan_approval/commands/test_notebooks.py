@@ -1,5 +1,6 @@
 """`explore`, `train`, `validate`, `check-data`, `run` and `sweep`: what they pass on, and when they exit with 1."""
 
+import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +42,24 @@ def test_a_failed_verdict_exits_with_its_reasons(run_step) -> None:
     gates = [{"passed": True, "words": "fine"}, {"passed": False, "words": "costs more"}]
     with pytest.raises(SystemExit, match=r"^m version 3 failed: costs more$"):
         run_step("validate", verdict="failed", gates=gates, name="m", version="3")
+
+
+@pytest.mark.parametrize("command", ["explore", "train", "validate", "check-data", "monitor"])
+def test_with_json_the_result_is_all_that_standard_output_holds(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finding = {"level": "ok", "kind": "reference", "subject": "s", "words": "é"}
+    result = {"verdict": "sound", "findings": [finding], "words": ["no drift"]}
+
+    def step(*_: Any) -> dict[str, Any]:
+        print("on the way")
+        return result
+
+    monkeypatch.setattr("loan_approval.pipeline.pipeline.run_step", step)
+    cli.main([command, "--json", *(["--log", str(tmp_path)] if command == "monitor" else [])])
+    said = capsys.readouterr()
+    assert json.loads(said.out) == result
+    assert said.err.startswith("on the way\n")
 
 
 def test_paths_of_the_data_check_are_from_the_projects_root(

@@ -98,10 +98,15 @@ def test_serve_becomes_the_server_with_the_models_name_and_store(store, monkeypa
     assert (environment["SERVE_MODEL_NAME"], environment["SERVE_STORE"]) == ("m", str(store.path))
 
 
-def test_mlflow_listens_on_the_port_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mlflow_listens_on_the_port_of_the_environment_and_starts_no_workers_for_jobs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     calls = []
-    monkeypatch.setattr("os.execv", lambda _, command: calls.append(command))
+    monkeypatch.setattr("os.execve", lambda *called: calls.append(called))
     monkeypatch.setenv("MLFLOW_PORT", "5123")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://ana:secret@db/mlflow")
     cli.main(["mlflow"])
-    assert calls[0][1:4] == ["-m", "mlflow", "server"]
-    assert calls[0][-2:] == ["--port", "5123"]
+    ((_, command, environment),) = calls
+    assert command[1:] == ["-m", "mlflow", "server", "--port", "5123"]
+    assert environment["MLFLOW_BACKEND_STORE_URI"] == "postgresql://ana:secret@db/mlflow"
+    assert environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from loan_approval.data.draft_feature import draft_feature
+from serve.contract.feature import Feature
 
 ROWS = 80
 
@@ -91,9 +92,9 @@ def reason(cell, name="x"):
         ("x", lambda row: "same", "one value in all rows"),
         ("x", lambda row: "", "no value at all"),
         ("x", lambda row: 10**17 + row * row, "numbers beyond 2**53"),
-        ("when", lambda row: f"2025-08-{row % 28 + 1:02}", "dates, such as 2025-08-01"),
-        ("when", lambda row: ("Apr-2025", "May-2025")[row // 2 % 2], "dates, such as Apr-2025"),
-        ("when", lambda row: f"{row % 28 + 1}/12/1998", "dates, such as 1/12/1998"),
+        ("when", lambda row: ("Apr-25", "May-25")[row // 2 % 2], "dates, such as Apr-25, but not all of one notation"),
+        ("when", lambda row: f"{row % 28 + 1}/12/98", "dates, such as 1/12/98, but not all of one notation"),
+        ("when", lambda row: ("2025-08-01", "01/08/2025")[row // 2 % 2], "dates, such as 2025-08-01, but not all"),
         ("why", lambda row: f"to pay back the loan of my uncle {row}", "free text"),
         ("x", lambda row: row * row if row % 9 else f"about {row}", "a number but for 9 cells: about 0, about 18"),
     ],
@@ -111,3 +112,20 @@ def test_the_frequent_ones_of_many_values_are_kept_and_the_others_are_grouped():
     feature = draft_feature("x", cells, np.arange(ROWS) % 2)
     assert (feature["values"], feature["other"]) == (["street 0", "street 1", "(other)"], "(other)")
     assert "never seen" in feature["comment"]
+
+
+def test_dates_become_a_feature_of_days_whose_range_is_wider_than_what_was_seen():
+    feature = draft(lambda row: f"{2015 + row // 8}-08-{row % 8 + 1:02}", "Application_Date")
+    assert (feature["type"], feature["as"], feature["since"]) == ("date", "days", "2014-01-01")
+    assert feature["range"] == ["2014-01-01", "2025-12-31"]
+    assert "as = 'year', 'month' or 'weekday'" in feature["comment"]
+    assert Feature.from_dict({key: value for key, value in feature.items() if key != "comment"}).encode("2015-08-01")
+
+
+def test_a_date_of_birth_is_watched_and_not_scored():
+    feature = draft(lambda row: f"{1950 + row // 2}-08-01", "Data_Nascimento")
+    assert (feature["type"], feature["use"], feature["protected"]) == ("date", "monitor", True)
+
+
+def test_a_date_that_gives_the_label_away_is_asked_about():
+    assert "AUC 1.00" in draft(lambda row: f"{1950 + row % 2 * 50}-08-{row // 4 + 1:02}")["question"]

@@ -107,6 +107,15 @@ def test_a_missing_file_is_refused(tmp_path):
         draft_data_set(tmp_path / "mine", tmp_path / "no.csv", "t")
 
 
+def test_rows_of_labels_that_the_owner_leaves_out_are_counted_and_read_the_same_later(draft):
+    labels = ("Fully Paid", "Charged Off", "Current", "Fully Paid", "In Grace Period", "Charged Off")
+    missing = {"loan_status": ["current", "In Grace Period"]}
+    drafted = draft(target="loan_status", labels=labels, wishes=Wishes(missing=missing))
+    assert any("26 rows have no loan_status and are left out" in note for note in drafted.notes)
+    assert documents(drafted)["target"]["labels"].keys() == {"Fully Paid", "Charged Off"}
+    assert documents(drafted)["source"]["missing"] == {"loan_status": ["Current", "In Grace Period"]}
+
+
 def test_rows_without_a_label_are_left_out_and_named(draft):
     drafted = draft(labels=("yes", "no", "", "yes", "no", "NA"))
     assert drafted.rows == 54
@@ -114,6 +123,14 @@ def test_rows_without_a_label_are_left_out_and_named(draft):
     assert drafted.notes[1].endswith("and 16 more")
     source = documents(drafted)["source"]
     assert (source["drop_unlabelled"], source["missing"]) == (True, {"Approved": ["NA"]})
+
+
+def test_rows_are_named_by_their_lines_in_the_file(tmp_path):
+    (tmp_path / "mine.csv").write_text(
+        "# c\n\nn,note,t\n" + '1,"a\nb",\n\n2,a,\n' + "3,a,1\n4,b,0\n5,a,1\n6,b,1\n7,a,0\n" * 20
+    )
+    notes = draft_data_set(tmp_path / "mine", tmp_path / "mine.csv", "t").notes
+    assert "2 rows have no t and are left out: rows 4, 7" in notes
 
 
 def test_labels_are_written_in_one_spelling(draft):
@@ -134,10 +151,11 @@ def test_a_file_without_a_usable_column_is_refused_with_the_reasons(draft):
         draft(loan_id=lambda row: row)
 
 
-@pytest.mark.parametrize("names", [("Loan-Amount", "Loan Amount"), ("😀", "🎉"), ("a", "A")])
-def test_names_with_the_same_reason_code_get_one_each(draft, names):
+@pytest.mark.parametrize("names", [("Loan-Amount", "Loan Amount"), ("😀", "🎉"), ("a", "A"), ("PAY_1", "PAY_2")])
+def test_names_that_look_alike_get_a_reason_code_and_a_reason_of_their_own(draft, names):
     drafted = draft(**{name: lambda row, n=n: row * (n + 3) % 41 for n, name in enumerate(names)})
-    assert len({feature.code for feature in answered(drafted).scored}) == 2
+    scored = answered(drafted).scored
+    assert len({feature.code for feature in scored}) == len({feature.title("en") for feature in scored}) == 2
 
 
 def test_answers_leave_no_question_open(draft):
@@ -278,3 +296,18 @@ def test_few_combinations_are_drafted_to_split_by_row(draft):
     assert "takes equal rows for different applications" in " ".join(drafted.notes)
     dataset = read_dataset(drafted.dataset, answered(drafted), "mine")
     assert dataset.units("train").tolist() == list(range(int((dataset.splits == "train").sum())))
+
+
+def test_dates_are_drafted_as_features_and_their_notation_is_recorded_and_told(draft):
+    drafted = draft(asked=lambda row: f"{row // 2 % 28 + 1:02}/08/{2015 + row // 10}")
+    assert documents(drafted)["source"]["dates"] == {"asked": "DD/MM/YYYY"}
+    assert any("asked: dates are read as DD/MM/YYYY: 28/08/2020 is 2020-08-28" in note for note in drafted.notes)
+    dataset = read_dataset(drafted.dataset, answered(drafted), "mine")
+    assert dataset.contract.scored[0].decode(dataset.X[0, 0]) == "2015-08-01"
+
+
+def test_a_scored_date_of_birth_is_no_age_that_a_gate_could_prove(draft):
+    born = {"Birth_Date": lambda row: f"{1950 + row // 2}-08-01", "income": lambda row: row // 2}
+    assert features(draft(**born))["Birth_Date"]["use"] == "monitor"
+    scored = features(draft(wishes=Wishes(answers={"Birth_Date": "score"}, replace=True), **born))["Birth_Date"]
+    assert not {"use", "protected", "elderly_from", "direction"} & scored.keys()

@@ -2,16 +2,8 @@ import io
 
 import pytest
 
-from loan_approval.data.source import (
-    Source,
-    clean_like_source,
-    clean_rows,
-    decode,
-    find_separator,
-    is_like_source,
-    name_columns,
-    split_rows,
-)
+from loan_approval.data.rows import Row, split_rows
+from loan_approval.data.source import Source, clean_like_source, clean_rows, is_like_source
 from loan_approval.errors import DataError
 from serve.contract.contract import Contract
 
@@ -29,6 +21,10 @@ CLEAN = [
     ["1234.5", "own", "north", "yes"],
     ["", "rent", "south", "no"],
 ]
+
+
+def numbered(rows):
+    return (Row(cells, line) for line, cells in enumerate(rows, 1))
 
 
 @pytest.fixture
@@ -52,13 +48,19 @@ def test_a_contract_without_a_source_has_none(homes_contract):
 
 
 def test_a_file_like_the_source_is_cleaned_by_its_rules(contract):
-    lines = split_rows(io.StringIO(TEXT, newline=""), GERMAN)
+    lines = split_rows(io.StringIO(TEXT, newline=""), GERMAN.separator)
     assert list(clean_like_source(lines, contract(GERMAN), GERMAN)) == CLEAN
+
+
+def test_rows_keep_their_lines_where_others_are_left_out(contract):
+    text = "# a comment\n\n" + TEXT.replace("k.A.;", '"k.A.\n";') + "4;8;own\n"
+    cleaned = list(clean_like_source(split_rows(io.StringIO(text, newline=""), "semicolon"), contract(GERMAN), GERMAN))
+    assert [row.line for row in cleaned[1:]] == [4, 5, 8]
 
 
 def test_clean_cells_stay_as_they_are():
     rows = [["a", "b"], ["1.5", "1e3"], ["", "x"], ["1"]]
-    assert list(clean_rows(iter(rows), Source(), {"a", "b"}, "b")) == rows
+    assert list(clean_rows(numbered(rows), Source(), {"a", "b"}, "b")) == rows
 
 
 @pytest.mark.parametrize(
@@ -92,26 +94,17 @@ def test_a_sample_that_cuts_a_row_or_a_letter_off_is_judged_by_its_whole_rows(co
 
 def test_rows_of_another_width_are_left_to_whoever_judges_them():
     source = Source(left_out={"a": "why"})
-    assert list(clean_rows(iter([["a", "b"], ["1", "2"], ["1"]]), source, (), "b")) == [["b"], ["2"], ["1"]]
+    assert list(clean_rows(numbered([["a", "b"], ["1", "2"], ["1"]]), source, (), "b")) == [["b"], ["2"], ["1"]]
 
 
-@pytest.mark.parametrize(
-    ("text", "separator"),
-    [("a,b\n1,2", "comma"), ("a;b\n1,5;2", "semicolon"), ("a b\n1 2", "space"), ("Loan Amount\n5", ""), ("", "")],
-)
-def test_the_separator_is_where_most_lines_have_as_many_cells_as_the_header(text, separator):
-    assert find_separator(text) == separator
+def test_dates_are_written_as_the_clean_data_set_has_them_and_clean_ones_stay():
+    source = Source(dates={"asked": "DD/MM/YYYY"}, missing={"asked": ["n/a"]})
+    rows = [["asked", "x"], ["29/02/2020", "29/02/2020"], ["2020-02-29", "1"], ["31/02/2020", "2"], ["n/a", ""]]
+    cleaned = list(clean_rows(numbered(rows), source, (), "y"))
+    assert [row[0] for row in cleaned[1:]] == ["2020-02-29", "2020-02-29", "31/02/2020", ""]
+    assert cleaned[1][1] == "29/02/2020"
 
 
-def test_names_are_each_there_once():
-    assert name_columns(["", "a", "a", "a_2", "\tb\n c"]) == ["column_1", "a", "a_2", "a_2_2", "b c"]
-
-
-def test_rows_are_split_without_comments_and_blank_lines():
-    assert list(split_rows(io.StringIO("# x\na,b\n\n1, 2 \n"), Source())) == [["a", "b"], ["1", "2"]]
-
-
-def test_a_given_encoding_is_not_guessed():
-    assert decode("é".encode("latin-1"), "latin-1") == ("é", "latin-1")
-    with pytest.raises(DataError, match="can't be read as utf-8"):
-        decode(b"\xe9", "utf-8")
+def test_a_recorded_notation_that_is_none_is_refused(contract):
+    with pytest.raises(DataError, match=r"source\.dates\.asked: expected a notation such as DD/MM/YYYY"):
+        Source.of(contract(Source(dates={"asked": "%d/%m/%Y"})))

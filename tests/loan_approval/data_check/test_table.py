@@ -7,7 +7,9 @@ from loan_approval.data.drafting import draft_data_set
 from loan_approval.data.folders import load_contract
 from loan_approval.data_check.table import read_table
 from loan_approval.errors import DataError
+from serve.contract.contract import Contract
 from tests.loan_approval.data_check.test_check import CONTRACT_BROKEN, HARMLESS, REFERENCE
+from tests.model_files import DATED
 
 
 @pytest.mark.parametrize("change", [*(c for c, _ in CONTRACT_BROKEN.values()), *HARMLESS.values()])
@@ -71,3 +73,39 @@ def test_the_group_key_is_expected_and_compared_with_nothing(tmp_path, homes_con
     assert [(each.subject, each.words) for each in read_table(path, grouped).broken] == [
         ("customer", "the column is missing")
     ]
+
+
+SOURCE = {"separator": "semicolon", "missing": {"granted": ["?"]}, "drop_unlabelled": True}
+COMMENTED = (
+    "# a comment\n\nhome;amount;region;children;granted\nown;5;north;1;?\n\n# one more\nown;5;north;1;maybe\nown\n"
+)
+QUOTED = 'home,amount,region,children,granted\nown,5,north,1,"yes\n"\nown,5,north,1,maybe\nown\n'
+
+
+@pytest.mark.parametrize(("text", "line"), [(COMMENTED, 7), (QUOTED, 4)])
+def test_a_row_at_fault_is_named_by_its_line_in_the_file(tmp_path, homes_contract, text, line):
+    path, contract = tmp_path / "new.csv", replace(homes_contract, source=SOURCE)
+    path.write_text(text)
+    words = [finding.words for finding in read_table(path, contract).broken]
+    assert words == [
+        f"expected 5 cells a row as in the header: row {line + 1}",
+        f"neither label, expected no (Denied) or yes (Granted): row {line}",
+    ]
+    with pytest.raises(DataError, match=f"row {line + 1}: 1 cells, expected 5"):
+        read_dataset(path, contract, "homes")
+    path.write_text(text.removesuffix("own\n"))
+    with pytest.raises(DataError, match=f"row {line}: granted='maybe'"):
+        read_dataset(path, contract, "homes")
+
+
+def test_days_are_counted_between_the_columns_of_a_table_as_the_loader_counts_them(tmp_path):
+    contract, path = Contract.from_dict(DATED), tmp_path / "dataset.csv"
+    path.write_text(
+        "opened,due,asked,hired,granted\n2020-02-29,2,2020-03-01, 2020-02-01 ,yes\n2020-02-29,,2020-03-01,-5,no\n"
+    )
+    table, dataset = read_table(path, contract), read_dataset(path, contract, "dated")
+    assert table.broken == []
+    assert table.frame["hired"].tolist() == dataset.X[:, 2].tolist() == [-29, -5]
+    path.write_text("opened,asked,hired,granted\n2020-02-29,2020-02-30,2020-02-01,yes\n")
+    words = [finding.words for finding in read_table(path, contract).broken]
+    assert [each.partition(",")[0] for each in words] == ["not a date", "no date to count from"]

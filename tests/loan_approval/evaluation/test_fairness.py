@@ -166,6 +166,14 @@ def test_a_category_keeps_the_contracts_order():
     assert list(group_rows(REGION, column)) == ["north", "south", "(missing)"]
 
 
+def test_dates_are_grouped_in_order_and_named_as_dates_with_the_missing_last():
+    day = {"name": "asked", "type": "date", "range": ["2015-01-01", "2026-12-31"], "example": "2020-02-29"}
+    groups = group_rows(Feature.from_dict(day), pd.Series([*range(0, 400), np.nan, np.nan], dtype=float))
+    assert next(iter(groups)) == "2015-01-01 to 2015-04-10"
+    assert list(groups)[-2:] == ["2015-10-28 to 2016-02-04", "(missing)"]
+    assert [int(rows.sum()) for rows in groups.values()] == [100, 100, 100, 100, 2]
+
+
 def test_a_group_belongs_to_its_rows_wherever_the_frame_was_cut_out():
     region, y, p, decided = made()
     later = region.set_axis(np.arange(1000, 1200))

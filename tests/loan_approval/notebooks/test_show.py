@@ -121,3 +121,8 @@ def test_a_feature_without_words_keeps_its_name() -> None:
     feature = SimpleNamespace(name="apr", title=lambda language: "apr", unit="")
 
     assert show.feature_names(SimpleNamespace(features=[feature])) == {"apr": "apr"}
+
+
+def test_features_with_the_same_words_are_told_apart_by_their_names() -> None:
+    features = [SimpleNamespace(name=name, title=lambda language: "Pay", unit="") for name in ("PAY_1", "PAY_2")]
+    assert list(show.feature_names(SimpleNamespace(features=features)).values()) == ["Pay (PAY_1)", "Pay (PAY_2)"]

@@ -3,6 +3,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from mlflow.types import DataType
+from mlflow.types.schema import AnyType
 from mlflow.utils.validation import _validate_dataset
 
 from loan_approval.registry.mlflow_model import describe, describe_data, describe_verdict
@@ -11,7 +12,7 @@ from serve.model.reasons import reason_codes
 from serve.model.scorer import Scorer
 from serve.model.shapley import Explainer
 from serve.pyfunc import Model
-from tests.model_files import MIXED, MIXED_SCALING, make_file
+from tests.model_files import DATED, MIXED, MIXED_SCALING, make_file
 
 CONTRACT = Contract.from_dict(MIXED)
 SCORER = Scorer(make_file(MIXED, MIXED_SCALING))
@@ -26,6 +27,12 @@ def test_the_signature_has_a_column_for_each_feature_and_each_part_of_an_answer(
     assert [column.type for column in signature.inputs.inputs[1:]] == [DataType.string] * 2
     assert signature.outputs.input_names() == ["code", "label", "probability", "band"] == list(answer(FRAME))
     assert [(param.name, param.default) for param in signature.params.params] == [("reasons", False)]
+
+
+def test_a_date_is_text_unless_its_number_is_taken_as_well() -> None:
+    opened, due, asked, hired = describe(Contract.from_dict(DATED)).inputs.inputs
+    assert [column.type for column in (opened, asked)] == [DataType.string] * 2
+    assert [type(column.type) for column in (due, hired)] == [AnyType] * 2
 
 
 def answer(frame: pd.DataFrame, column: str = "", **params: Any) -> Any:

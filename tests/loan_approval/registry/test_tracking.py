@@ -46,6 +46,8 @@ def test_a_training_run_holds_parameters_metrics_tags_figures_and_pipeline() -> 
     assert run.data.params == {"seed": "7"}
     assert run.data.metrics == {"roc_auc": 0.8}
     assert run.data.tags["commit"] == run.data.tags["mlflow.source.git.commit"] == "abc"
+    assert run.data.tags["mlflow.note.content"] == f"Trained on loans (sha256 {'d' * 12}) by the code of commit abc."
+    assert run.data.tags["mlflow.source.name"] == "notebooks/02_train.ipynb"
     ((data, context),) = [(each.dataset, each.tags[0].value) for each in run.inputs.dataset_inputs]
     assert (data.name, data.digest, context) == ("loans", "d" * 36, "training")
     names = [artifact.path for artifact in tracking.connect().list_artifacts(run.info.run_id)]

@@ -133,6 +133,18 @@ def test_any_request_gets_one_answer_however_it_comes(server, body, added):
     check_all_ways(server, post(body, *added))
 
 
+def test_a_known_head_waits_for_its_whole_body_though_what_came_is_json_already(server):
+    data = post(BODY + b" " * 10)
+    (whole,) = ask(server, data)
+    assert data[: -len(BODY) - 10] in server.front.heads
+    with connect(server.port) as client, client.makefile("rb") as stream:
+        client.sendall(data[:-10])
+        wait_until(lambda: [each.held for each in server.front.half_sent] == [len(BODY)])
+        client.sendall(b" " * 10 + get("/health/live"))
+        assert read_answer(stream).masked == whole.masked
+        assert read_answer(stream).status == 200
+
+
 @given(data=st.data())
 def test_a_head_that_differs_in_one_byte_is_another_head(server, data):
     whole = post(BODY)

@@ -56,7 +56,7 @@ def test_the_model_says_what_it_takes_and_gives(client, path):
         "platform": "onnx_onnxv1",
         "inputs": [{"shape": [-1, 1], **each} for each in INPUTS],
         "outputs": [{"name": name, "datatype": datatype, "shape": [-1]} for name, datatype in OUTPUTS],
-        "parameters": {"X": "FP64 [-1, 7] in place of all inputs, a category as its index"},
+        "parameters": {"X": "FP64 [-1, 7] in place of all inputs, names and dates as numbers"},
     }
     ready = client.get(f"{path}/ready")
     assert (ready.status_code, ready.json) == (200, {"name": "loan_approval_model", "ready": True})

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from serve.contract.contract import MOST_FIELDS_NAMED, Contract, Target
-from serve.contract.feature import Fault
+from serve.contract.contract import MOST_FIELDS_NAMED, Contract
 from serve.errors import ApplicationError, ContractError
 from serve.model.scorer import Scorer
 
@@ -131,27 +130,9 @@ def test_a_contract_file_that_cannot_be_used_is_refused_with_its_path(tmp_path, 
     assert str(path) in str(caught.value)
 
 
-@pytest.mark.parametrize(("cell", "code"), [("1", 1), ("1.0", 1), (" 0 ", 0), ("0.0", 0)])
-def test_a_target_cell_is_a_label(loans, cell, code):
-    assert loans.target.encode(cell) == code
-
-
-@pytest.mark.parametrize(("cell", "kind"), [("", "missing"), ("2", "neither label"), ("Approved", "neither label")])
-def test_a_target_cell_that_is_no_label_is_a_fault(loans, cell, kind):
-    with pytest.raises(Fault, match=kind):
-        loans.target.encode(cell)
-
-
 def test_labels_follow_the_code(loans, mixed):
     assert [loans.label(code) for code in (0, 1)] == ["Não Aprovado", "Approved"]
     assert [mixed.label(code) for code in (0, 1)] == ["Denied", "Granted"]
-
-
-@pytest.mark.parametrize("cell", ["1", "1.0", " 01 ", "yes", "Yes", "YES "])
-def test_a_label_is_known_in_any_spelling(cell):
-    positive = "1" if cell.strip()[0] in "01" else "yes"
-    target = Target("y", "repaid", positive, {positive: "Good", "no" if positive == "yes" else "0": "Bad"})
-    assert target.encode(cell) == 1
 
 
 def test_a_source_is_part_of_the_contract_and_a_contract_without_one_stays_as_it_was(loans):

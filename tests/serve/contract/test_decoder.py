@@ -25,7 +25,9 @@ NUMBER = {"name": "amount", "type": "number", "min": -10.5, "max": 1000, "exampl
 WHOLE = {"name": "years", "type": "integer", "min": 0, "max": 60, "missing": True, "example": 1}
 NAME = {"name": "home", "type": "category", "values": ["own", "réntal"], "example": "own"}
 MAYBE = {"name": "job", "type": "category", "values": ["a", "b"], "missing": True, "example": "a"}
-CONTRACT = contract_of(NUMBER, WHOLE, NAME, MAYBE)
+DAY = {"name": "asked", "type": "date", "range": ["2015-01-01", "2026-12-31"], "missing": True, "example": "2020-02-29"}
+MONTH = {**DAY, "name": "due", "as": "month"}
+CONTRACT = contract_of(NUMBER, WHOLE, NAME, MAYBE, DAY, MONTH)
 DECODER = ApplicationDecoder(CONTRACT)
 PLAIN = contract_of(NUMBER, {**NUMBER, "name": "other"})
 
@@ -35,10 +37,11 @@ def numbers(row: bytes) -> list[float]:
 
 
 def test_numbers_names_and_missing_values_are_encoded():
-    assert numbers(DECODER.decode('{"job":"b","home":"réntal","years":3,"amount":1.5}'.encode())) == [1.5, 3, 1, 1]
+    body = '{"job":"b","home":"réntal","years":3,"asked":"2015-01-03","due":"2020-02-29","amount":1.5}'
+    assert numbers(DECODER.decode(body.encode())) == [1.5, 3, 1, 1, 2, 2]
     row = numbers(DECODER.decode(b'{"amount": -10.5, "home": "own", "job": null}'))
-    assert row[0::2] == [-10.5, 0]
-    assert all(map(math.isnan, row[1::2]))
+    assert row[0:3:2] == [-10.5, 0]
+    assert all(map(math.isnan, [*row[1:4:2], *row[4:]]))
     assert numbers(ApplicationDecoder(PLAIN).decode(b'{"amount":1,"other":2}')) == [1, 2]
 
 
@@ -54,6 +57,11 @@ def test_numbers_names_and_missing_values_are_encoded():
         b'{"amount":1000.0000001,"home":"own"}',
         b'{"amount":1,"home":"own","years":1.5}',
         b'{"amount":true,"home":"own"}',
+        b'{"amount":1,"home":"own","asked":"2021-02-29"}',
+        b'{"amount":1,"home":"own","asked":"29/02/2020"}',
+        b'{"amount":1,"home":"own","asked":"2014-12-31"}',
+        b'{"amount":1,"home":"own","asked":""}',
+        b'{"amount":1,"home":"own","asked":5}',
         b"[]",
         b"",
     ],
@@ -65,9 +73,10 @@ def test_anything_else_is_left_to_others(body):
 values = (
     st.none() | st.integers(-20, 1100) | st.floats(-20, 1100) | st.floats() | st.sampled_from(["own", "a", "b", ""])
 )
+days = st.sampled_from(["2020-02-29", "2021-02-29"]) | st.dates().map(str)
 
 
-@given(application=st.dictionaries(st.sampled_from(["amount", "years", "home", "job"]), values))
+@given(application=st.dictionaries(st.sampled_from(["amount", "years", "home", "job", "asked", "due"]), values | days))
 def test_what_is_decoded_is_what_the_contract_encodes(application):
     body = json.dumps(application).encode()
     row = DECODER.decode(body)
@@ -76,3 +85,10 @@ def test_what_is_decoded_is_what_the_contract_encodes(application):
     except ServeError:
         expected = None
     assert row == expected
+
+
+def test_a_contract_that_counts_between_dates_leaves_every_body_to_others():
+    counted = {"name": "hired", "type": "date", "since": "asked", "min": -9, "max": 0, "missing": True, "example": -1}
+    contract = contract_of({**DAY, "use": "monitor"}, NUMBER, counted)
+    for body in (b'{"amount":1}', b'{"amount":1,"hired":-1}', b'{"amount":1,"hired":"2020-02-29"}'):
+        assert ApplicationDecoder(contract).decode(body) is None

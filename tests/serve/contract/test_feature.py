@@ -1,51 +1,12 @@
 import math
-import random
-from collections.abc import Sequence
-from decimal import Decimal
-from fractions import Fraction
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from serve.contract.feature import Fault, Feature
+from serve.contract.fault import Fault
+from serve.contract.feature import Feature
 
 NUMBER = Feature("income", "number", min=-1.5, max=1e6)
-AWKWARD = [
-    *(None, True, False, "", "1", " 1 ", "abc", b"1", [], {}, 1j, math.nan, math.inf, -math.inf, -0.0, 5e-324, 1e308),
-    *(10**400, -(10**400), 2**53, 2**53 + 1, 2**63, 2**64, -(2**53) - 1, 0, 1, 10.0, 10.5, 17, 18, 100, 101, 1e6),
-    *(
-        Decimal(20),
-        Fraction(20),
-        1e6 + 1e-9,
-        np.nextafter(1e6, 2e6),
-        np.float64(20),
-        np.int64(20),
-        np.bool_(True),
-        -1.5,
-        -1.5000001,
-    ),
-]
-FEATURES = [
-    NUMBER,
-    Feature("income", "number", min=-1.5, max=1e6, missing=True),
-    Feature("age", "integer", min=18, max=100),
-    Feature("age", "integer", min=18, max=100, missing=True),
-    Feature("wide", "integer", min=1 - 2**53, max=2**53 - 1, missing=True),
-    Feature("home", "category", values=("1", "abc"), missing=True),
-]
-
-
-def encode_one_by_one(feature: Feature, values: Sequence[object]) -> tuple[list[float], dict[int, str]]:
-    numbers, faults = [], {}
-    for row, value in enumerate(values):
-        try:
-            numbers.append(feature.encode(value))
-        except Fault as fault:
-            numbers.append(math.nan)
-            faults[row] = str(fault)
-    return numbers, faults
+DAY = {"name": "asked", "type": "date", "range": ["2015-01-01", "2026-12-31"], "example": "2020-02-29"}
 
 
 @pytest.mark.parametrize("value", [-1.5, 0, -0.0, 1e6, 10**6, 5e-324])
@@ -125,94 +86,6 @@ def test_a_category_cell_stays_text():
     assert Feature("a", "category", values=("1", "2")).parse(" 1 ") == "1"
 
 
-@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: f"{feature.name}-{feature.missing}")
-@pytest.mark.parametrize("value", AWKWARD, ids=lambda value: repr(value)[:20])
-def test_a_column_of_one_awkward_value_is_judged_as_the_value_is(feature, value):
-    numbers, faults = feature.encode_column([value])
-    expected_numbers, expected_faults = encode_one_by_one(feature, [value])
-    np.testing.assert_array_equal(numbers, expected_numbers)
-    assert {row: str(fault) for row, fault in faults.items()} == expected_faults
-
-
-@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: f"{feature.name}-{feature.missing}")
-@pytest.mark.parametrize("seed", range(40))
-def test_a_random_column_is_judged_as_its_values_are(feature, seed):
-    chance = random.Random(seed)
-    plain = [20, 20.0, 99, 10**6, 0.5, None] if seed % 2 else [20, 21.0, 50, 100]
-    values = chance.choices(plain, k=30) + chance.sample(AWKWARD, k=seed % 4)
-    chance.shuffle(values)
-    numbers, faults = feature.encode_column(values)
-    expected_numbers, expected_faults = encode_one_by_one(feature, values)
-    np.testing.assert_array_equal(numbers, expected_numbers)
-    assert {row: str(fault) for row, fault in faults.items()} == expected_faults
-
-
-NASTY_CELLS = [
-    *("", " ", "null", "true", "nan", "-0", " -0 ", "-0.0", "1,2", "1],[2", "]", "[1]", '"1"', "1 2", "01", ".5", "5."),
-    *(
-        "+5",
-        " 7\t",
-        "\u00a07",
-        "1e2",
-        "1E+2",
-        "1e999",
-        "9" * 400,
-        "0x10",
-        "1_0",
-        "٤٥",
-        "inf",
-        "20",
-        "20.5",
-        "1\n2",
-        "a",
-    ),
-    *("0.1", "1e-400", "18446744073709551616", "4.35", "\ud800", "{}", "abc"),
-]
-
-
-def assert_cells_are_judged_as_their_values_are(feature: Feature, cells: Sequence[str]) -> None:
-    numbers, faults = feature.encode_cells(cells)
-    expected_numbers, expected_faults = encode_one_by_one(feature, [feature.parse(cell) for cell in cells])
-    assert numbers.tobytes() == np.array(expected_numbers, dtype=np.float64).tobytes()
-    assert {row: str(fault) for row, fault in faults.items()} == expected_faults
-
-
-@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: f"{feature.name}-{feature.missing}")
-@pytest.mark.parametrize("cell", NASTY_CELLS, ids=lambda cell: ascii(cell)[:20])
-@pytest.mark.parametrize("others", [[], ["20"], ["20", ""], ["1,2", ""]], ids=repr)
-def test_a_column_with_a_nasty_cell_is_judged_as_the_cells_are(feature, cell, others):
-    assert_cells_are_judged_as_their_values_are(feature, [cell, *others])
-    assert_cells_are_judged_as_their_values_are(feature, [*others, cell])
-
-
-@given(
-    feature=st.sampled_from(FEATURES),
-    cells=st.lists(st.sampled_from(NASTY_CELLS) | st.integers(15, 105).map(str) | st.floats().map(repr) | st.text()),
-)
-def test_any_column_of_cells_is_judged_as_the_cells_are(feature, cells):
-    assert_cells_are_judged_as_their_values_are(feature, cells)
-
-
-@given(st.floats(-1.5, 1e6), st.integers(0, 25))
-def test_a_plain_decimal_in_a_column_is_the_float_that_python_reads(number, digits):
-    cells = [repr(number), f"{number:.{digits}f}", f"{number:.{digits}e}"]
-    numbers, faults = Feature("income", "number", min=-2, max=1e7).encode_cells(cells)
-    assert faults == {}
-    assert numbers.tobytes() == np.array(list(map(float, cells))).tobytes()
-
-
-def test_a_hundred_thousand_faults_hold_neither_a_frame_nor_an_object_each():
-    _, faults = NUMBER.encode_column([-2] * 100_000)
-    assert len(faults) == 100_000
-    assert len(set(map(id, faults.values()))) == 1
-    assert faults[0].__traceback__ is None
-
-
-def test_an_empty_column_has_no_faults():
-    numbers, faults = NUMBER.encode_column([])
-    assert (numbers.shape, faults) == ((0,), {})
-
-
 @pytest.mark.parametrize(
     ("reason", "language", "words"),
     [
@@ -259,8 +132,6 @@ ZIP = Feature("zip", "category", values=("02139", "(other)"), other="(other)", m
 )
 def test_a_category_takes_the_types_of_json_that_its_names_are_written_in(feature, value, encoded):
     assert feature.encode(value) == encoded
-    X, faults = feature.encode_column([value, value])
-    assert (X.tolist(), faults) == ([encoded, encoded], {})
 
 
 @pytest.mark.parametrize(
@@ -278,3 +149,53 @@ def test_a_category_takes_the_types_of_json_that_its_names_are_written_in(featur
 def test_a_category_takes_nothing_else(feature, value, kind):
     with pytest.raises(Fault, match=kind):
         feature.encode(value)
+
+
+@pytest.mark.parametrize(
+    ("part", "number", "again"),
+    [("days", 1885, "2020-02-29"), ("year", 2020, 2020), ("month", 2, 2), ("weekday", 6, 6)],
+)
+def test_a_date_is_encoded_as_its_contract_says_and_decoded_to_what_encodes_alike(part, number, again):
+    feature = Feature.from_dict({**DAY, "as": part})
+    assert feature.encode("2020-02-29") == number
+    assert feature.decode(number) == again
+    assert feature.encode(again) == number
+    assert feature.min <= number <= feature.max
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        *(("2021-02-29", "not a date"), ("29/02/2020", "not a date"), (737484, "not a date"), (True, "not a date")),
+        *(("2014-12-31", "out of range"), ("2027-01-01", "out of range"), (None, "missing")),
+    ],
+)
+def test_a_date_that_breaks_the_contract_is_refused_with_the_expected_form_and_without_the_value(value, kind):
+    with pytest.raises(Fault) as caught:
+        Feature.from_dict(DAY).encode(value)
+    assert str(caught.value) == f"{kind}, expected a date written YYYY-MM-DD from 2015-01-01 to 2026-12-31"
+
+
+@pytest.mark.parametrize(("value", "kind"), [(0, "out of range"), (13, "out of range"), (1.5, "not a whole number")])
+def test_a_number_that_is_no_part_of_a_date_is_refused(value, kind):
+    with pytest.raises(Fault, match=f"{kind}, expected a date .*, or its month as a whole number from 1 to 12"):
+        Feature.from_dict({**DAY, "as": "month"}).encode(value)
+
+
+def test_the_days_are_counted_from_the_declared_date_so_that_a_wider_range_leaves_them():
+    narrow = Feature.from_dict({**DAY, "since": "2015-01-01"})
+    wide = Feature.from_dict({**DAY, "since": "2015-01-01", "range": ["1990-01-01", "2050-12-31"]})
+    assert narrow.encode("2020-02-29") == wide.encode("2020-02-29")
+    assert wide.encode("1990-01-01") == wide.min < 0
+
+
+def test_a_mean_is_shown_as_the_nearest_date_and_none_as_nan():
+    feature = Feature.from_dict(DAY)
+    assert (feature.show(1884.6), feature.show(math.nan)) == ("2020-02-29", "nan")
+    assert Feature.from_dict({**DAY, "as": "month"}).show(2.25) == "2.25"
+
+
+@pytest.mark.parametrize("part", ["days", "year", "month", "weekday"])
+def test_a_date_s_table_is_read_as_it_was_written(part):
+    feature = Feature.from_dict({**DAY, "as": part})
+    assert Feature.from_dict(feature.to_dict()) == feature

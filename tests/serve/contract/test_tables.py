@@ -3,6 +3,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Mapping
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -27,11 +28,21 @@ MIXED = Contract.from_dict(
         ],
     }
 )
-NAMES = [feature.name for feature in MIXED.features]
+DATE = {"type": "date", "missing": True, "range": ["2015-01-01", "2026-12-31"], "example": "2020-02-29"}
+DATES = [
+    {**DATE, "name": "asked", "use": "monitor"},
+    {**DATE, "name": "hired", "since": "asked", "range": None, "min": -20_000, "max": 0, "example": -9},
+    {**DATE, "name": "due", "as": "month"},
+]
+DATED = Contract.from_dict(MIXED.to_dict() | {"feature": [*MIXED.to_dict()["feature"], *DATES]})
+NAMES = [feature.name for feature in DATED.features]
 VALUES = (
     st.sampled_from([None, "own", 'rent "it"', "north", "sou,th", "", "x\ny", True, [], {}, 10**400, -0.0, 0, 1, 0.5])
     | st.integers(-1, 31)
     | st.floats(-6, 101)
+    | st.sampled_from(
+        ["2020-02-29", "2021-02-29", "2014-12-31", " 2020-02-29", "29/02/2020", "1960-05-04", -9, -20_001]
+    )
 )
 GOOD = st.fixed_dictionaries(
     {"amount": st.floats(-5, 100) | st.integers(-5, 100)},
@@ -40,17 +51,23 @@ GOOD = st.fixed_dictionaries(
         "home": st.sampled_from([None, "own", 'rent "it"']),
         "region": st.sampled_from([None, "north", "sou,th"]),
         "note": st.none() | st.floats(0, 1),
+        "hired": st.none() | st.integers(-20_000, 0),
+        "due": st.none() | st.integers(1, 12) | st.dates(date(2015, 1, 1), date(2026, 12, 31)).map(str),
     },
+)
+GOOD |= st.fixed_dictionaries(
+    {"amount": st.just(1), "asked": st.dates(date(2015, 1, 1), date(2026, 12, 31)).map(str)},
+    optional={"hired": st.dates(date(1975, 1, 1), date(2015, 1, 1)).map(str)},
 )
 ANY = st.dictionaries(st.sampled_from([*NAMES, "shoe_size"]), VALUES) | st.sampled_from([None, 1, "x", []])
 
 
-def row_by_row(applications: list[Any]) -> tuple[bytes, dict[str, str]]:
+def row_by_row(applications: list[Any], contract: Contract = DATED) -> tuple[bytes, dict[str, str]]:
     """Return the bytes of X and each problem, as `Contract.encode` judges one application after the other."""
     rows, problems = [], {}
     for row, application in enumerate(applications):
         try:
-            rows.append(MIXED.encode(application))
+            rows.append(contract.encode(application))
         except ApplicationError as err:
             problems |= {f"{row}.{name}" if name else str(row): text for name, text in err.fields.items()}
     return (b"" if problems else np.concatenate(rows).tobytes()), problems
@@ -59,7 +76,7 @@ def row_by_row(applications: list[Any]) -> tuple[bytes, dict[str, str]]:
 def as_table(encode: Callable[..., np.ndarray], table: object) -> tuple[bytes, dict[str, str]]:
     before = copy.deepcopy(table)
     try:
-        X = encode(MIXED, table)
+        X = encode(DATED, table)
     except ApplicationError as err:
         return b"", err.fields
     finally:
@@ -107,13 +124,14 @@ def test_any_columns_are_judged_alike_row_by_row_and_as_a_table(applications):
 
 
 CELLS = st.sampled_from(["", " ", "own", 'rent "it"', "north", "sou,th", "null", "-0", "01", "nan", "1 2", "é\n"])
+CELLS |= st.sampled_from(["2020-02-29", " 2020-02-29 ", "2021-02-29", "2014-12-31", "1960-05-04", "-9", "-9.5"])
 CELLS |= st.integers(-6, 101).map(str) | st.floats(-6, 101).map(repr)
 
 
 @given(st.lists(st.fixed_dictionaries(dict.fromkeys(NAMES, CELLS)), min_size=1, max_size=6), st.booleans())
 def test_any_cells_are_judged_alike_row_by_row_and_as_a_table(rows, quoted):
     body = write_csv(rows, NAMES, quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL)
-    parsed = [{feature.name: feature.parse(row[feature.name]) for feature in MIXED.features} for row in rows]
+    parsed = [{feature.name: feature.parse(row[feature.name]) for feature in DATED.features} for row in rows]
     assert as_table(encode_csv, body) == row_by_row(parsed)
 
 
@@ -123,7 +141,7 @@ def test_any_cells_are_judged_alike_row_by_row_and_as_a_table(rows, quoted):
 )
 def test_fifty_problems_are_named_in_order_of_rows_and_the_others_counted(n, bad):
     fields = problems_of(encode_records, [{"amount": 1}, *([bad] * n)])
-    all_of_them = row_by_row([{"amount": 1}, *([bad] * n)])[1]
+    all_of_them = row_by_row([{"amount": 1}, *([bad] * n)], MIXED)[1]
     more = fields.pop("...", "and 0 more")
     assert list(fields.items()) == list(all_of_them.items())[:50]
     assert more == f"and {max(0, len(all_of_them) - 50)} more"

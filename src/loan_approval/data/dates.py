@@ -1,0 +1,68 @@
+"""Dates as people write them into tables: how a column writes them, and the same dates as YYYY-MM-DD.
+
+A notation is written with YYYY, MM, DD and Mon, the name of a month; without a day it means the first of the month.
+"""
+
+import re
+import unicodedata
+from collections.abc import Collection, Sequence
+from datetime import date
+from functools import cache
+
+ISO = "YYYY-MM-DD"
+NOTATIONS = (
+    *(ISO, "YYYY/MM/DD", "YYYY.MM.DD", "DD/MM/YYYY", "MM/DD/YYYY", "DD-MM-YYYY", "MM-DD-YYYY", "DD.MM.YYYY"),
+    *("DD-Mon-YYYY", "DD/Mon/YYYY", "DD Mon YYYY", "DD. Mon YYYY", "Mon DD, YYYY", "Mon DD YYYY"),
+    *("YYYY-MM", "YYYY/MM", "MM/YYYY", "MM-YYYY", "Mon-YYYY", "Mon YYYY", "Mon/YYYY"),
+)
+_TOKENS = {
+    "YYYY": r"(?P<year>\d{4})",
+    "MM": r"(?P<month>\d{1,2})",
+    "DD": r"(?P<day>\d{1,2})",
+    "Mon": r"(?P<name>[^\W\d_]{3,12})\.?",
+}
+_TIME = r"(?:[T ]\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?[AaPp][Mm])?(?:Z|[+-]\d\d:?\d\d)?)?"
+# English, Portuguese, German and Spanish, by their first three letters without accents.
+_MONTHS = ("jan ene", "feb fev", "mar", "apr abr", "may mai", "jun", "jul", "aug ago", "sep set", "oct okt out", "nov")
+_MONTHS += ("dec dez dic",)
+_NUMBER_OF = {name: number for number, names in enumerate(_MONTHS, 1) for name in names.split()}
+
+
+def read_as(cell: str, notation: str) -> str | None:
+    """Return a cell's date as YYYY-MM-DD, without its time of day; None when it is no date of this notation."""
+    found = _pattern(notation).fullmatch(cell)
+    if found is None:
+        return None
+    parts = found.groupdict()
+    if (name := parts.get("name")) is not None:
+        plain = unicodedata.normalize("NFKD", name.casefold())
+        parts["month"] = _NUMBER_OF.get("".join(c for c in plain if not unicodedata.combining(c))[:3], 0)
+    try:
+        return date(int(parts["year"]), int(parts["month"]), int(parts.get("day") or 1)).isoformat()
+    except ValueError:
+        return None
+
+
+def find_notations(cells: Collection[str]) -> list[str]:
+    """Return the notations in which each cell is a date: none, one, or two: with the day and with the month first."""
+    return [notation for notation in NOTATIONS if cells and all(read_as(cell, notation) for cell in cells)]
+
+
+def read_column(cells: Sequence[str], notation: str) -> list[str]:
+    """Return a column with its dates as YYYY-MM-DD. A cell that is none stays as it is, and so does such a date."""
+    read = {cell: read_as(cell, notation) or read_as(cell, ISO) or cell for cell in set(cells)}
+    return [read[cell] for cell in cells]
+
+
+def is_notation(text: str) -> bool:
+    """Return whether a text is a notation: a year and a month, each once."""
+    times = {token: text.count(token) for token in _TOKENS}
+    return times["YYYY"] == 1 and times["MM"] + times["Mon"] == 1 and times["DD"] <= 1
+
+
+@cache
+def _pattern(notation: str) -> re.Pattern[str]:
+    tokens = re.split(f"({'|'.join(_TOKENS)})", notation)
+    return re.compile(
+        "".join(_TOKENS.get(token, re.escape(token)) for token in tokens) + _TIME, re.ASCII | re.IGNORECASE
+    )

@@ -1,0 +1,113 @@
+"""The rows of a text file in any form: its encoding, its separator, its cells, and the line that each row begins on."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from loan_approval.data.notation import is_finite_number
+from loan_approval.errors import DataError
+
+SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "space": " "}
+SAMPLE = 65_536  # characters, or bytes, by which the form of a file is judged
+_CUT = re.compile(r"[\x00-\x1f]+")
+
+
+class Row(list[str]):
+    """The cells of a row. line: where it begins in its file, from 1, as an editor shows it; of a table its row."""
+
+    __slots__ = ("line",)
+
+    def __init__(self, cells: Iterable[str], line: int) -> None:
+        super().__init__(cells)
+        self.line = line
+
+
+def decode(data: bytes, encoding: str = "") -> tuple[str, str]:
+    """Return a file's text and its encoding, found by its byte-order mark or bytes unless given. Raises DataError."""
+    guesses = [encoding] if encoding else _guess_encodings(data)
+    for guess in guesses:
+        try:
+            return data.decode("utf-8-sig" if guess == "utf-8" else guess), guess
+        except (UnicodeError, LookupError) as err:
+            reason = err
+    raise DataError(f"can't be read as {encoding}: {reason}")
+
+
+def _guess_encodings(data: bytes) -> list[str]:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return ["utf-16"]
+    sample = data[:SAMPLE]
+    if sample.count(0) > len(sample) / 4:
+        return ["utf-16-le" if sample[1::2].count(0) > sample[::2].count(0) else "utf-16-be"]
+    return ["utf-8", "cp1252", "latin-1"]
+
+
+def find_separator(text: str) -> str:
+    """Return the key of the separator at which most lines have as many cells as the header, "" when none splits it."""
+    if said := re.match(r'"?sep=(.)"?\s*[\r\n]', text[:12]):
+        return next((key for key, mark in SEPARATORS.items() if mark == said[1]), "")
+    sample = text[:SAMPLE].rpartition("\n")[0] if len(text) > SAMPLE else text
+    judged = {key: _judge_separator(sample, key) for key in SEPARATORS}
+    best = max(judged, key=lambda key: judged[key])
+    return best if judged[best][0] >= 0.5 else ""
+
+
+def _judge_separator(sample: str, key: str) -> tuple[float, bool, int]:
+    """Return the share of lines with as many cells as the header, whether it is no blank, and the number of cells."""
+    try:
+        header, *rows = [len(row) for row in split_rows(io.StringIO(sample, newline=""), key)]
+    except (DataError, ValueError):
+        return 0, False, 0
+    even = sum(width == header for width in rows) / len(rows) if rows else 1
+    return (round(even, 1) if header > 1 else 0), key != "space", header
+
+
+def split_rows(stream: Iterable[str], separator: str) -> Iterator[Row]:
+    """Yield the rows of a text, stripped cells, without empty lines, comments (#) and a first line `sep=`.
+
+    separator: a key of `SEPARATORS`.   A header with one name less than the first row has cells gets an empty one in
+    front: R writes the names of rows so.   Raises DataError.
+    """
+    rows = _split(stream, SEPARATORS[separator])
+    header, first = next(rows, None), next(rows, None)
+    if header and first and 1 < len(header) == len(first) - 1 and first[-1] and not any(map(is_finite_number, header)):
+        header.insert(0, "")
+    yield from (row for row in (header, first) if row is not None)
+    yield from rows
+
+
+def _split(stream: Iterable[str], mark: str) -> Iterator[Row]:
+    if mark == " ":
+        stream = (line.expandtabs(1).strip(" \r\n") + "\n" for line in stream)
+    width = 0
+    for row in number_rows(csv.reader(stream, delimiter=mark, strict=True, skipinitialspace=True)):
+        row[:] = [cell.strip() for cell in row]
+        if not any(row) or (not width and re.fullmatch("sep=.?", mark.join(row).strip(), re.IGNORECASE)):
+            continue
+        if row[0].startswith("#") and (len(row) != width if width else len(row) == 1 or row[0][1:2] == " "):
+            continue
+        width = width or len(row)
+        yield row
+
+
+def number_rows(reader: Any) -> Iterator[Row]:
+    """Yield the rows of a `csv.reader`, each with its line. Raises DataError."""
+    line = 1
+    try:
+        for cells in reader:
+            yield Row(cells, line)
+            line = reader.line_num + 1
+    except csv.Error as err:
+        raise DataError(f"line {reader.line_num}: not a CSV: {err}") from err
+
+
+def name_columns(header: Iterable[str]) -> list[str]:
+    """Return names that a contract takes, each once: unnamed columns get their number, repeated names one of theirs."""
+    names: list[str] = []
+    for number, cell in enumerate(header, 1):
+        name = " ".join(_CUT.sub(" ", cell).replace('"', "'").replace("\\", "/").split()) or f"column_{number}"
+        repeated = (f"{name}_{n}" for n in range(2, len(names) + 3))
+        names.append(name if name not in names else next(each for each in repeated if each not in names))
+    return names

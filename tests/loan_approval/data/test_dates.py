@@ -1,0 +1,68 @@
+from datetime import date, timedelta
+
+import pytest
+
+from loan_approval.data.dates import ISO, NOTATIONS, find_notations, is_notation, read_as, read_column
+
+DAYS = [date(2019, 11, 28) + timedelta(days) for days in range(0, 400, 9)]
+NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def write(day, notation):
+    parts = {"YYYY": f"{day.year}", "MM": f"{day.month:02}", "DD": f"{day.day:02}", "Mon": NAMES[day.month - 1]}
+    for token, text in parts.items():
+        notation = notation.replace(token, text)
+    return notation
+
+
+@pytest.mark.parametrize("notation", NOTATIONS)
+def test_each_usual_notation_is_found_and_read(notation):
+    cells = [write(day, notation) for day in DAYS]
+    assert find_notations(cells) == [notation]
+    expected = [day.isoformat() if "DD" in notation else day.replace(day=1).isoformat() for day in DAYS]
+    assert read_column(cells, notation) == expected
+
+
+def test_days_that_could_be_months_suit_both_orders():
+    assert find_notations(["01/02/2020", "12/11/2020"]) == ["DD/MM/YYYY", "MM/DD/YYYY"]
+    assert find_notations(["01/02/2020", "13/11/2020"]) == ["DD/MM/YYYY"]
+    assert find_notations(["01/02/2020", "11/13/2020"]) == ["MM/DD/YYYY"]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [],
+        ["13/13/2020"],
+        ["01/02/2020", "2020-02-01"],
+        ["01/02/20"],
+        ["Mon-2020"],
+        ["31/02/2020"],
+        ["20200101"],
+        ["text"],
+    ],
+)
+def test_other_cells_suit_no_notation(cells):
+    assert find_notations(cells) == []
+
+
+@pytest.mark.parametrize(
+    "cell", ["29 fev. 2020", "29 Februar 2020", "29 FEB 2020", "29 febrero 2020", "29 fevereiro 2020"]
+)
+def test_months_have_names_in_several_languages(cell):
+    assert read_as(cell, "DD Mon YYYY") == "2020-02-29"
+
+
+@pytest.mark.parametrize("time", ["T00:00:00", " 23:59", " 11:59:59.5 PM", "T00:00:00Z", " 10:00:00+01:00"])
+def test_the_time_of_a_day_is_left_out(time):
+    assert read_as(f"2020-02-29{time}", ISO) == "2020-02-29"
+
+
+def test_a_cell_that_is_no_date_stays_for_the_contract_to_refuse():
+    assert read_column(["31/02/2020", "", "x"], "DD/MM/YYYY") == ["31/02/2020", "", "x"]
+
+
+@pytest.mark.parametrize("text", ["%d/%m/%Y", "DD/MM/YY", "YYYY", "", "DD.MM.YYYY MM"])
+def test_a_notation_has_a_year_and_a_month_once(text):
+    assert not is_notation(text)
+    assert all(map(is_notation, (*NOTATIONS, "YYYYMMDD")))

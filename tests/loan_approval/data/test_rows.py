@@ -1,0 +1,42 @@
+import io
+
+import pytest
+
+from loan_approval.data.rows import decode, find_separator, name_columns, split_rows
+from loan_approval.errors import DataError
+
+
+@pytest.mark.parametrize(
+    ("text", "separator"),
+    [("a,b\n1,2", "comma"), ("a;b\n1,5;2", "semicolon"), ("a b\n1 2", "space"), ("Loan Amount\n5", ""), ("", "")],
+)
+def test_the_separator_is_where_most_lines_have_as_many_cells_as_the_header(text, separator):
+    assert find_separator(text) == separator
+
+
+def test_names_are_each_there_once():
+    assert name_columns(["", "a", "a", "a_2", "\tb\n c"]) == ["column_1", "a", "a_2", "a_2_2", "b c"]
+
+
+def test_rows_are_split_without_comments_and_blank_lines():
+    assert list(split_rows(io.StringIO("# x\na,b\n\n1, 2 \n"), "comma")) == [["a", "b"], ["1", "2"]]
+
+
+def test_a_given_encoding_is_not_guessed():
+    assert decode("é".encode("latin-1"), "latin-1") == ("é", "latin-1")
+    with pytest.raises(DataError, match="can't be read as utf-8"):
+        decode(b"\xe9", "utf-8")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_each_row_knows_the_line_it_begins_on(end):
+    text = end.join(["# x", "a,b", "", "1,2", f'"3{end}3",4', "# y", "5,6", ""])
+    rows = list(split_rows(io.StringIO(text, newline=""), "comma"))
+    assert [row.line for row in rows] == [2, 4, 5, 8]
+    assert rows[2] == [f"3{end}3", "4"]
+
+
+@pytest.mark.parametrize("separator", ["comma", "space"])
+def test_a_text_that_is_no_csv_is_refused_at_its_line(separator):
+    with pytest.raises(DataError, match="line 4: not a CSV"):
+        list(split_rows(io.StringIO('# x\n\na,b c\n"1"x,2 3\n4,5 6\n'), separator))

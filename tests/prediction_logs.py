@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from serve.model.reasons import principal_reasons
+from serve.model.reasons import explain_decision
 from serve.model.scorer import Scorer, name_band
 from serve.model.shapley import Explainer
 from serve.records.decided import make_decision_id
@@ -63,8 +63,7 @@ def decide_line(data: bytes, application: Mapping[str, Any], time: datetime = NO
     X = scorer.contract.encode(application)
     decision = scorer.answer_row(X)
     band = name_band(decision.probability, *scorer.review_band)
-    explanation = Explainer(scorer).explain(X)
-    reasons = principal_reasons(scorer.contract.scored, X, explanation, scorer.background, band == "approve")
+    _, reasons = explain_decision(scorer, Explainer(scorer), X, decision.probability)
     made = {
         **{"model_name": scorer.contract.model_name, "model_sha256": scorer.sha256},
         **{"contract": scorer.contract.fingerprint, "probability": decision.probability, "code": decision.code},

@@ -49,7 +49,8 @@ def test_the_model_of_the_guide_is_found_trained_stored_and_exported_without_a_d
     dataset = read_dataset(tmp_path / "dataset.csv", Contract.load(ROOT / "data/loans/contract.toml"), "loans")
     recipe = Recipe("gradient_boosting", "median_imputer", seed=7)
     pipeline = fit(recipe, dataset)
-    data = export(pipeline, recipe, dataset.contract, {"threshold": 0.51}, {}, make_background(dataset))
+    background = make_background(dataset, pipeline, 0.51)
+    data = export(pipeline, recipe, dataset.contract, {"threshold": 0.51}, {}, background)
     assert prove_parity(data, pipeline, dataset.X).differing == 0
     stored = skops.io.dumps(pipeline)
     untrusted = set(skops.io.get_untrusted_types(data=stored))

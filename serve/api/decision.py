@@ -1,7 +1,7 @@
 """`/api/v2/predict` and `/api/v2/decision`: one application, decided briefly or with reasons and counterfactuals."""
 
 from collections.abc import Callable
-from math import log
+from math import isnan, log
 from typing import Any
 
 import numpy as np
@@ -77,14 +77,18 @@ def _describe(decision: Decision, X: np.ndarray, loaded: Loaded, with_values: bo
         "reasons": [reason.to_dict(write) for reason in reasons],
         "counterfactuals": [change.to_dict(write) for change in changes],
     }
-    if with_values:  # all of them log-odds of approval
+    if with_values:  # log-odds of approval, but for the middles
         values = explanation.values.tolist()
+        middles = zip(features, loaded.explainer.middles.tolist(), strict=True)
         document["explanation"] = {
-            "method": f"interventional Shapley values against {len(scorer.background)} background rows",
+            "method": f"interventional Shapley values against {len(scorer.background)} weighted background rows",
             "base": explanation.base,
             "threshold": log(scorer.threshold / (1 - scorer.threshold)),
             "contributions": {feature.name: value for feature, value in zip(features, values, strict=True)},
             "error": explanation.error,
+            "middles": {
+                each.name: value for each, value in middles if each.type in ("number", "integer") and not isnan(value)
+            },
         }
     identity = {"name": pointer.name, "alias": pointer.alias, "version": pointer.version, "sha256": scorer.sha256}
     return document | {"model": identity}

@@ -50,8 +50,7 @@ def feature_problems(feature: Any, number: int) -> list[str]:
     else:
         problems += _PROBLEMS_OF.get(type_, _number_problems)(feature)
     if not problems:
-        texts = [*(feature.get("values") or ()), *filter(None, [feature.get("unit")])]
-        problems += words_problems(feature, texts)
+        problems += words_problems(feature, [*(feature.get("values") or ()), *filter(None, [feature.get("unit")])])
         try:
             Feature.from_dict(feature).encode(feature["example"])
         except Fault as fault:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 LANGUAGES = ("en", "pt")  # the first one is the default
-WORDS = {"words": "a table"}  # the key of a contract's table and its kind
+WORDS = {"words": "a table"}  # the key of a table that has words, and its kind
 
 
 def translate(words: Mapping[str, Mapping[str, str]], text: str, language: str) -> str:

@@ -17,6 +17,7 @@ from serve.errors import JSONError, ModelFileError
 FORMAT = 2
 DOCUMENTS = ("contract", "decision", "provenance", "background", "golden")
 MOST_BACKGROUND_ROWS = 64  # an explanation scores each of its coalitions on every row
+MOST_WEIGHT = 10**9  # the number of people that a background row stands for
 
 
 def read_documents(metadata: Mapping[str, str]) -> dict[str, Any]:
@@ -35,8 +36,11 @@ def read_documents(metadata: Mapping[str, str]) -> dict[str, Any]:
     return documents
 
 
-def read_background(document: Mapping[str, Any], contract: Contract) -> np.ndarray:
-    """Return (B, F) encoded rows, NaN = missing, that applications are compared with. Raises ModelFileError."""
+def read_background(document: Mapping[str, Any], contract: Contract) -> tuple[np.ndarray, np.ndarray]:
+    """Return (B, F) encoded rows, NaN = missing, that applications are compared with, and (B,) weights that sum to 1.
+
+    Rows of a file without weights count alike. Raises ModelFileError.
+    """
     rows = document.get("rows")
     if not isinstance(rows, list) or not 1 <= len(rows) <= MOST_BACKGROUND_ROWS:
         raise ModelFileError(f"the file has no list of 1 to {MOST_BACKGROUND_ROWS} background rows")
@@ -46,9 +50,19 @@ def read_background(document: Mapping[str, Any], contract: Contract) -> np.ndarr
         for feature, value in zip(contract.scored, row, strict=True):
             if not _is_encoded(feature, value):
                 raise ModelFileError(f"background row {number} breaks the contract at {feature.name}")
-    background = np.array(rows, dtype=np.float64)
-    background.setflags(write=False)
+    background = np.array(rows, dtype=np.float64), _read_weights(document.get("weights", [1] * len(rows)), len(rows))
+    for values in background:
+        values.setflags(write=False)
     return background
+
+
+def _read_weights(weights: object, rows: int) -> np.ndarray:
+    """Return the (B,) shares of the rows. Raises ModelFileError."""
+    if not isinstance(weights, list) or len(weights) != rows:
+        raise ModelFileError(f"the file has no list of a weight for each of {rows} background rows")
+    if not all(type(weight) in (int, float) and 0 < weight <= MOST_WEIGHT for weight in weights):
+        raise ModelFileError(f"a weight of a background row is not a number above 0 and up to {MOST_WEIGHT:,}")
+    return np.array(weights, dtype=np.float64) / sum(weights)
 
 
 def _is_encoded(feature: Feature, value: object) -> bool:

@@ -22,11 +22,14 @@ PAUSE_SECONDS = 0.00005  # after each of many rows, since a thread that answers 
 _TEXTS = {
     "en": {
         **{"missing": "{}: not given", "low": "{}: too low", "high": "{}: too high", "for": "{}: favourable"},
-        **{"early": "{}: too early", "late": "{}: too late"},
+        **{"early": "{}: too early", "late": "{}: too late", "plain": "{}: compared with approved applicants"},
+        "withheld": "{}: not given, and a higher one counts in favour",
     },
     "pt": {
         **{"missing": "{}: sem informação", "low": "{}: abaixo do necessário", "high": "{}: acima do aceitável"},
         **{"early": "{}: cedo demais", "late": "{}: tarde demais", "for": "{}: favorável"},
+        "plain": "{}: em comparação com os pedidos aprovados",
+        "withheld": "{}: sem informação, e um valor maior conta a favor",
     },
 }
 
@@ -42,11 +45,11 @@ class Reason:
     @property
     def code(self) -> str:
         """The feature's code, with a suffix if its absence counted."""
-        return self.feature.code + (".MISSING" if self.kind == "missing" else "")
+        return self.feature.code + (".MISSING" if self.kind in ("missing", "withheld") else "")
 
     def text(self, language: str) -> str:
         """Return the reason in words."""
-        return _TEXTS[language].get(self.kind, "{}").format(self.feature.title(language))
+        return _TEXTS[language][self.kind].format(self.feature.title(language))
 
     def to_dict(self, write: Callable[[Callable[[str], str]], Any]) -> dict[str, Any]:
         """Return the document of this reason; `write` chooses the language of its text."""
@@ -62,7 +65,7 @@ def explain_decision(
     """
     explanation = explainer.explain(X)
     approved = name_band(probability, *scorer.review_band) == "approve"
-    return explanation, principal_reasons(scorer.contract.scored, X, explanation, scorer.background, approved)
+    return explanation, principal_reasons(scorer.contract.scored, X, explanation, explainer.middles, approved)
 
 
 def reason_codes(scorer: Scorer, explainer: Explainer, X: np.ndarray) -> list[list[str]]:
@@ -79,11 +82,11 @@ def reason_codes(scorer: Scorer, explainer: Explainer, X: np.ndarray) -> list[li
 
 
 def principal_reasons(
-    features: Sequence[Feature], X: np.ndarray, explanation: Explanation, background: np.ndarray, approved: bool
+    features: Sequence[Feature], X: np.ndarray, explanation: Explanation, middles: np.ndarray, approved: bool
 ) -> list[Reason]:
     """Return up to four reasons, the largest effect first: for an approval those for it, else those against it.
 
-    features: the F scored ones.   X: (1, F).   background: (B, F), the rows that X was compared with.
+    features: the F scored ones.   X: (1, F).   middles: (F,), of the approved applicants X was compared with.
     Ties keep the order of the contract; the list is empty if no feature had that effect.
     Raises ArithmeticError if the explanation is not finite.
     """
@@ -95,25 +98,26 @@ def principal_reasons(
     columns = [column for column, weight in enumerate(weights) if weight > least]
     columns.sort(key=lambda column: (-round(float(weights[column]), 6), column))
     return [
-        Reason(features[column], effect, _kind(features[column], effect, X[0, column], background[:, column]))
+        Reason(features[column], effect, _kind(features[column], effect, X[0, column], middles[column]))
         for column in columns[:MOST_REASONS]
     ]
 
 
-def _kind(feature: Feature, effect: str, value: float, others: np.ndarray) -> str:
+def _kind(feature: Feature, effect: str, value: float, middle: float) -> str:
     """Return the kind of text for a value.
 
-    "low" needs a direction of 1, more than two possible values and a background row with a higher value; "high"
-    likewise. Of a date they are "early" and "late". Of a protected feature neither is stated.
+    "low" needs a direction of 1, more than two possible values and a middle of the approved applicants above the value;
+    "high" likewise. Of a date they are "early" and "late". Of a protected feature neither is stated. "withheld" is an
+    age that is scored and not given.
     """
     if np.isnan(value):
-        return "missing"
+        return "withheld" if effect == "against" and feature.elderly_from is not None else "missing"
     if effect == "for":
         return "for"
     has_two_values = feature.is_whole and feature.max - feature.min == 1
     if has_two_values or feature.protected:
         return "plain"
     low, high = ("early", "late") if feature.type == "date" else ("low", "high")
-    if feature.direction > 0 and np.any(others > value):
+    if feature.direction > 0 and value < middle:
         return low
-    return high if feature.direction < 0 and np.any(others < value) else "plain"
+    return high if feature.direction < 0 and value > middle else "plain"

@@ -67,7 +67,7 @@ class Scorer:
             raise ModelFileError(f"the graph takes {inputs}, expected {expected}")
         if OUTPUTS[0] not in [output.name for output in self.session.get_outputs()]:
             raise ModelFileError("the graph has no output 'probabilities'")
-        self.background = read_background(documents["background"], self.contract)
+        self.background, self.background_weights = read_background(documents["background"], self.contract)
         self._replay_golden(documents["golden"])
 
     def score(self, X: np.ndarray) -> np.ndarray:

@@ -1,8 +1,9 @@
 """Interventional Shapley values: what each feature of one application adds to the log-odds of approval.
 
-The worth of a coalition of features is the mean log-odds over the background rows, with these features replaced by the
-application's. Up to `MOST_EXACT` features the values are exact, over all coalitions; beyond, they are estimated over
-random orders of the features, which are the same for the same file and application.
+The worth of a coalition of features is the mean log-odds over the background rows, each weighed by the people it stands
+for, with these features replaced by the application's. Up to `MOST_EXACT` features the values are exact, over all
+coalitions; beyond, they are estimated over random orders of the features, which are the same for the same file and
+application.
 Sources: Shapley, "A Value for n-Person Games", 1953; Strumbelj and Kononenko, "Explaining prediction models and
 individual predictions with feature contributions", KAIS 2014; Mitchell et al., "Sampling Permutations for Shapley
 Value Estimation", JMLR 2022, for orders in pairs, one the reverse of the other.
@@ -31,8 +32,8 @@ CLIP = 1e-6  # probabilities are kept this far from 0 and 1, so that log-odds ar
 class Explanation:
     """What each feature adds to the log-odds of approval.
 
-    base: mean log-odds over the background rows.   values: (F,); base + sum(values) is the application's log-odds up
-    to rounding.   error: 0.0 if the values are exact, else the largest of their standard errors.
+    base: weighted mean log-odds over the background rows.   values: (F,); base + sum(values) is the application's
+    log-odds up to rounding.   error: 0.0 if the values are exact, else the largest of their standard errors.
     """
 
     base: float
@@ -41,7 +42,10 @@ class Explanation:
 
 
 class Explainer:
-    """Explains applications with one model file; its state never changes, so threads may share it."""
+    """Explains applications with one model file; its state never changes, so threads may share it.
+
+    middles: (F,) weighted medians of the background rows, NaN where a feature is missing in all.
+    """
 
     def __init__(self, scorer: Scorer) -> None:
         self._scorer = scorer
@@ -52,7 +56,9 @@ class Explainer:
         if self.trees:
             self._parts = np.array([self.trees.split(row[None]) for row in scorer.background])
             self._cells = self._parts.sum(axis=1, dtype=self._parts.dtype)
-        self._base = float(_log_odds(scorer.score(scorer.background)).mean())
+        self._shares = scorer.background_weights
+        self._base = float(np.sum(_log_odds(scorer.score(scorer.background)) * self._shares))
+        self.middles = weighted_medians(scorer.background, self._shares)
         if self._features <= MOST_EXACT:
             self._sets = np.arange(2**self._features)  # each number is a coalition, its bits are the features in it
             self._masks = self._sets[:, None] >> np.arange(self._features) & 1 == 1
@@ -83,8 +89,8 @@ class Explainer:
         else:
             p = self._score_coalitions(changes, row, coalition)
         log_odds = np.empty(stand_ins.shape)
-        log_odds[row, coalition] = _log_odds(p)
-        worth = np.take_along_axis(log_odds, stand_ins, axis=1).mean(axis=0)
+        log_odds[row, coalition] = _log_odds(p) * self._shares.take(row)
+        worth = np.take_along_axis(log_odds, stand_ins, axis=1).sum(axis=0)
         # Differences first, so that a feature that changes no score has exactly 0.
         values = np.sum(self._weights * (worth[self._with] - worth[self._without]), axis=1)
         return Explanation(self._base, values, 0.0)
@@ -128,7 +134,7 @@ class Explainer:
                     np.add(cells[step], changes[number].take(joining, axis=0), out=cells[step + 1])
                 order, step = np.divmod(first, len(cells))
                 p = self.trees.score(cells[step, order])
-            worth += _log_odds(p)[position] / len(differs)
+            worth += _log_odds(p)[position] * self._shares[number]
         gains = np.diff(worth.reshape(len(orders), -1), axis=1)
         values = np.empty(orders.shape)
         np.put_along_axis(values, orders, gains, axis=1)
@@ -154,3 +160,13 @@ class Explainer:
 def _log_odds(p: np.ndarray) -> np.ndarray:
     p = np.clip(p, CLIP, 1 - CLIP)
     return np.log(p / (1 - p))
+
+
+def weighted_medians(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the (F,) least values of (B, F) rows that half of the weight does not exceed; NaN = missing, left out."""
+    medians = []
+    for column in rows.T:
+        order = np.argsort(column)[: np.count_nonzero(~np.isnan(column))]  # NaN comes last
+        upto = np.cumsum(weights[order])
+        medians.append(column[order[np.argmax(upto >= upto[-1] / 2)]] if len(order) else np.nan)
+    return np.array(medians)

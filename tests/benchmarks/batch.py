@@ -74,7 +74,8 @@ def main() -> None:
 def _make_model() -> bytes:
     dataset, recipe = load_dataset("loans"), Recipe("hist_gradient_boosting", "median_imputer_with_scaler", SEED)
     decision = {"threshold": THRESHOLD, "review_band": [LOW, HIGH]}
-    return export(fit(recipe, dataset), recipe, dataset.contract, decision, {}, make_background(dataset))
+    pipeline = fit(recipe, dataset)
+    return export(pipeline, recipe, dataset.contract, decision, {}, make_background(dataset, pipeline, THRESHOLD))
 
 
 def _write_input(path: Path, rows: int) -> None:

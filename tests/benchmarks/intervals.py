@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from loan_approval.evaluation.auc import auc_interval
-from loan_approval.evaluation.comparison import cost_saved
+from loan_approval.evaluation.comparison import ERROR, cost_saved
 from loan_approval.evaluation.costs import Costs
 from loan_approval.evaluation.intervals import wilson_interval
 from loan_approval.evaluation.ranking import distance_at
@@ -55,6 +55,16 @@ def passes_though_worse(rows: int, approval: float, margin: float, number: int) 
     wrong = (y == 0) & (old == 0)  # 27 % of the rows; approving some raises the costs
     new = np.where(wrong & (rng.random(rows) < 1.02 * margin / approval / 0.27), 1, old)
     return cost_saved(y, new, old, Costs(approval, 1.0), None).low >= -margin
+
+
+def any_passes(challengers: int, rows: int, number: int) -> bool:
+    """Return whether any of several challengers, each 2 % worse than the margin, is called not worse."""
+    rng = np.random.default_rng([number, rows, challengers])
+    y = (rng.random(rows) > 0.3).astype(int)
+    old = np.where(rng.random(rows) < 0.9, y, 1 - y)
+    flips = (rng.random((challengers, rows)) < 1.02 * 0.02 / 0.27) & (y == 0) & (old == 0)
+    saved = [cost_saved(y, np.where(flip, 1, old), old, Costs(1.0, 1.0), None, ERROR / challengers) for flip in flips]
+    return any(each.low >= -0.02 for each in saved)
 
 
 def cover_ratio(rows: int, rate: float, of_reference: float, number: int) -> bool:
@@ -116,6 +126,9 @@ def simulate(simulations: int) -> Iterator[str]:
     for rows, approval, margin in WORSE_MODELS:
         name = f"worse by 2 % more than {margin:g}, wrong approvals at {approval:g}: called not worse (2.5 % at most)"
         covers.append((name, rows, "", margin, simulations, partial(passes_though_worse, rows, approval, margin)))
+    for challengers in (1, 5, 20):
+        name = f"{challengers} challengers judged on the same rows, all worse: any called not worse (2.5 % at most)"
+        covers.append((name, 4000, "", 0.02, simulations, partial(any_passes, challengers, 4000)))
     for name, rows, share, truth, times, cover in covers:
         covered = sum(cover(number) for number in range(times))
         low, high = wilson_interval(covered, times)

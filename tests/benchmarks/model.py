@@ -57,7 +57,7 @@ def make_model(name: str, folder: Path) -> Made:
     named = fit(recipe, replace(dataset, X=pd.DataFrame(dataset.X, columns=columns)))
     threshold, uncalibrated_threshold = _thresholds(unnamed, dataset)
     provenance = {"dataset": "loans", "data_sha256": dataset.sha256, "lock_sha256": sha256_of(LOCK)} | git_state()
-    decision, background = {"threshold": threshold}, make_background(dataset)
+    decision, background = {"threshold": threshold}, make_background(dataset, unnamed, threshold)
     data = export(unnamed, recipe, dataset.contract, decision, provenance, background)
     folder.mkdir(parents=True)
     promote(Store(folder / "store"), data)

@@ -52,7 +52,8 @@ def _measure(name: str) -> list[str]:
 
 def _make_scorer(name: str) -> Scorer:
     dataset, recipe = load_dataset("loans"), Recipe(name, "median_imputer_with_scaler", SEED)
-    pipeline, background = fit(recipe, dataset), make_background(dataset)
+    pipeline = fit(recipe, dataset)
+    background = make_background(dataset, pipeline, 0.5)
     return Scorer(export(pipeline, recipe, dataset.contract, {"threshold": 0.5}, {}, background))
 
 

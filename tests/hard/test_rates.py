@@ -42,7 +42,8 @@ def test_no_decision_differs_on_two_hundred_thousand_rows(
     pipeline = fit(recipe, loans)
     X, y = loans.rows("calibrate")
     threshold = choose_threshold(y, score(pipeline, X), score(pipeline, loans.X), 1.0, 1.0)
-    data = export(pipeline, recipe, loans.contract, {"threshold": threshold}, {}, make_background(loans))
+    background = make_background(loans, pipeline, threshold)
+    data = export(pipeline, recipe, loans.contract, {"threshold": threshold}, {}, background)
     report = parity.prove_parity(data, pipeline, loans.X)
     print(f"{model_name}, {preprocessor_name}, calibration {calibration}: {report}")
     assert report.differing == 0

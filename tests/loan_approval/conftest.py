@@ -42,7 +42,7 @@ class Made:
     dataset: Dataset
     pipeline: Pipeline
     decision: dict[str, Any]
-    background: np.ndarray
+    background: tuple[np.ndarray, np.ndarray]
     data: bytes
 
 
@@ -125,6 +125,6 @@ def fit_and_export(recipe: Recipe, dataset: Dataset, review_width: float = 0.0) 
     every_p = score(pipeline, np.concatenate([dataset.X, golden_rows(dataset.contract)]))
     threshold = choose_threshold(y, score(pipeline, X), every_p, 1.0, 1.0)
     decision = {"threshold": threshold, **choose_review_band(threshold, every_p, 1.0, 1.0, review_width)}
-    background = make_background(dataset)
+    background = make_background(dataset, pipeline, threshold)
     data = export(pipeline, recipe, dataset.contract, decision, PROVENANCE, background)
     return Made(recipe, dataset, pipeline, decision, background, data)

@@ -52,6 +52,10 @@ class Dataset:
         chosen = self.splits == split
         return self.X[chosen], self.y[chosen]
 
+    def digest(self, split: str) -> str:
+        """Return the SHA-256 of the rows with this split and their labels."""
+        return hashlib.sha256(b"".join(part.tobytes() for part in self.rows(split))).hexdigest()
+
     def units(self, split: str) -> np.ndarray:
         """Return, for the rows with this split, what `number_units` returns.
 

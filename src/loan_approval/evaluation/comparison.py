@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
-from scipy.stats import beta
+from scipy.stats import beta, norm
 
 from loan_approval.evaluation.costs import Costs
 from loan_approval.evaluation.intervals import Interval, effective_rows
@@ -19,21 +19,23 @@ Answers = tuple[np.ndarray, np.ndarray]  # (n,) probabilities and decided codes
 ERROR = 0.025  # on either side
 
 
-def exact_interval(count: float, rows: float) -> tuple[float, float]:
-    """Return the 95 % interval of a share, which covers it at least as often. Source: Clopper and Pearson, 1934.
+def exact_interval(count: float, rows: float, error: float = ERROR) -> tuple[float, float]:
+    """Return the interval of a share, by default of 95 %, which covers it at least as often.
 
-    count, rows: effective numbers need not be whole.
+    count, rows: effective numbers need not be whole.   Source: Clopper and Pearson, 1934.
     """
-    low = float(beta.ppf(ERROR, count, rows - count + 1)) if count > 0 else 0.0
-    high = float(beta.ppf(1 - ERROR, count + 1, rows - count)) if count < rows else 1.0
+    low = float(beta.ppf(error, count, rows - count + 1)) if count > 0 else 0.0
+    high = float(beta.ppf(1 - error, count + 1, rows - count)) if count < rows else 1.0
     return low, high
 
 
-def cost_saved(y: np.ndarray, new: np.ndarray, old: np.ndarray, costs: Costs, groups: np.ndarray | None) -> Interval:
-    """Return the cost an application that the (n,) new codes save against the old ones, with its 95 % interval.
+def cost_saved(
+    y: np.ndarray, new: np.ndarray, old: np.ndarray, costs: Costs, groups: np.ndarray | None, error: float = ERROR
+) -> Interval:
+    """Return the cost an application that the (n,) new codes save against the old ones, with its interval.
 
-    The exact intervals of the four shares are combined (MOVER); `groups` as in `intervals`: equal rows say as much as
-    their effective number. Below zero the new codes cost more.
+    error: on either side.   The exact intervals of the four shares are combined (MOVER); `groups` as in `intervals`:
+    equal rows say as much as their effective number. Below zero the new codes cost more.
     Source: Zou and Donner, "Construction of confidence limits about effect measures", 2008.
     """
     rows = float(len(y)) if groups is None else effective_rows(np.unique(groups, return_inverse=True)[1])
@@ -42,7 +44,7 @@ def cost_saved(y: np.ndarray, new: np.ndarray, old: np.ndarray, costs: Costs, gr
         cost = costs.wrong_denial if label else costs.wrong_approval
         saved = cost if approved == label else -cost
         share = float(np.mean((new == approved) & (old != approved) & (y == label)))
-        low, high = exact_interval(share * rows, rows)
+        low, high = exact_interval(share * rows, rows, error)
         value += saved * share
         down, up = (share - low, high - share) if saved > 0 else (high - share, share - low)
         below, above = below + (saved * down) ** 2, above + (saved * up) ** 2
@@ -64,6 +66,7 @@ class Comparison:
 
     auc: its AUC less the champion's.   cost: by the costs of its own threshold.   cost_before: by those of the
     champion's, None where they are the same.   flips: how many of `rows` rows the two decide differently, by direction.
+    looks: how many challengers were judged on these rows, this one included; the intervals are as much wider.
     """
 
     rows: int
@@ -71,6 +74,7 @@ class Comparison:
     cost: CostGain
     cost_before: CostGain | None
     flips: dict[str, int]
+    looks: int = 1
 
 
 def compare(
@@ -80,19 +84,23 @@ def compare(
     costs: tuple[Costs, Costs],
     seed: int,
     groups: np.ndarray | None = None,
+    looks: int = 1,
 ) -> Comparison:
     """Compare two models on (n,) labels of rows that neither was trained on.
 
     costs: of the challenger's rule, and of the champion's: by the challenger's alone, a model could choose the unit
     it is judged in.   Each draw for the AUC takes the same rows for both, so that what makes a row hard for both
-    cancels out, and `groups` of equal rows together. Raises DataError when y holds a single label.
+    cancels out, and `groups` of equal rows together. With several looks at the rows, some challenger would pass by
+    chance: the error is divided among them. Raises DataError when y holds a single label.
+    Source: Dunn, "Multiple comparisons among means", JASA 1961.
     """
     (p_new, new), (p_old, old) = challenger, champion
-    auc = auc_gain(y, p_new, p_old, seed, groups)
+    error = ERROR / looks
+    auc = auc_gain(y, p_new, p_old, seed, groups).widen(float(norm.ppf(error) / norm.ppf(ERROR)))
     is_same = np.array_equal(p_new, p_old) and np.array_equal(new, old)  # one function: nothing is left to chance
 
     def gain(by: Costs) -> CostGain:
-        saved = Interval(0.0, 0.0, 0.0) if is_same else cost_saved(y, new, old, by, groups)
+        saved = Interval(0.0, 0.0, 0.0) if is_same else cost_saved(y, new, old, by, groups, error)
         return CostGain(by, saved, float(np.mean(by.of_decisions(y, old))))
 
     flips = {
@@ -101,4 +109,4 @@ def compare(
     }
     own, before = costs
     same_errors = (own.wrong_approval, own.wrong_denial) == (before.wrong_approval, before.wrong_denial)
-    return Comparison(len(y), auc, gain(own), None if same_errors else gain(before), flips)
+    return Comparison(len(y), auc, gain(own), None if same_errors else gain(before), flips, looks)

@@ -33,6 +33,10 @@ class Interval:
         object.__setattr__(self, "low", min(self.low, self.value))
         object.__setattr__(self, "high", max(self.high, self.value))
 
+    def widen(self, factor: float) -> "Interval":
+        """Return the interval with its bounds so many times as far from the value."""
+        return Interval(self.value, *(self.value + factor * (end - self.value) for end in (self.low, self.high)))
+
     def __str__(self) -> str:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 

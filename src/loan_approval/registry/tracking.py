@@ -28,6 +28,7 @@ from serve.registry.mlflow_client import Version
 
 _MODEL = "model"
 _PIPELINE = "pipeline.skops"
+_TEST_ROWS = "test_rows"  # the tag of a version, SHA-256 of the rows that it was judged on
 TRUSTED_TYPES = (
     "numpy.dtype",
     "skl2onnx.sklapi.cast_transformer.CastTransformer",
@@ -178,6 +179,17 @@ def record_verdict(version: Version, verdict: str, metadata: Mapping[str, Any]) 
     client = connect()
     client.update_model_version(version.name, version.number, mlflow_model.describe_verdict(verdict, metadata))
     client.set_model_version_tag(version.name, version.number, "verdict", verdict)
+
+
+def note_test_rows(version: Version, digest: str) -> None:
+    """Note on a version that it is judged on the test rows with this digest."""
+    connect().set_model_version_tag(version.name, version.number, _TEST_ROWS, digest)
+
+
+def judged_on_test_rows(name: str, digest: str) -> set[str]:
+    """Return the numbers of the versions that were judged on the test rows with this digest."""
+    found = connect().search_model_versions(f"tags.{_TEST_ROWS} = '{digest}'")  # a name may hold a quote
+    return {str(version.version) for version in found if version.name == name}
 
 
 def record_metadata(version: Version, metadata: Mapping[str, Any]) -> None:

@@ -1,17 +1,20 @@
-"""The background rows of a model file: cluster centres of the approved applicants, with whom others are compared.
+"""The background rows of a model file: cluster centres of those its rule approves, with whom others are compared.
 
-Each centre is made from at least `FEWEST_MEMBERS` applicants; the rows of a declared group are one applicant's. The
-data alone determine the centres, so that two models of the same data explain their scores against the same rows.
+Each centre is made from at least `FEWEST_MEMBERS` applicants, and weighs as many; the rows of a declared group are one
+applicant's. A comparison with applicants who reach the minimum score is one of two methods that Regulation B's official
+interpretation names (12 CFR part 1002, supplement I, comment 9(b)(2)-5).
 """
 
 import numpy as np
 from sklearn.cluster import KMeans
+from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from loan_approval.data.datasets import Dataset
 from loan_approval.data.splits import name_units
 from loan_approval.errors import DataError
 from loan_approval.training.factory import PreprocessorFactory, find_factory
+from loan_approval.training.fit import score
 from serve.contract.contract import Contract
 from serve.contract.feature import Feature
 
@@ -20,28 +23,32 @@ FEWEST_MEMBERS = 5  # applicants behind a centre
 CLUSTERED_ROWS = 20_000  # at most; more add time and hardly change 16 centres
 
 
-def make_background(dataset: Dataset) -> np.ndarray:
-    """Return (B, F) encoded centres of the approved train rows, NaN = missing; B is at most `CENTRES`.
+def make_background(dataset: Dataset, pipeline: Pipeline, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return (B, F) encoded centres of the approved train rows, NaN = missing, and how many applicants (B,) each has.
 
+    pipeline: fitted; approved is what it scores at the threshold or above.   B is at most `CENTRES`.   A centre
+    that is denied itself is left out, unless all are: every denied application shall have a reason.
     Raises DataError when fewer than `FEWEST_MEMBERS` train rows are approved.
     """
-    X, y = dataset.rows("train")
-    approved, grouped = X[y == 1], bool(dataset.contract.group_key)
-    people = dataset.units("train")[y == 1] if grouped else np.arange(len(approved))
+    X, grouped = dataset.rows("train")[0], bool(dataset.contract.group_key)
+    chosen = score(pipeline, X) >= threshold
+    approved = X[chosen]
+    people = dataset.units("train")[chosen] if grouped else np.arange(len(approved))
     if (found := len(np.unique(people))) < FEWEST_MEMBERS:
         units = name_units(dataset.contract.split_by) if grouped else "rows"
-        found = f"{found} {units} of split train are {dataset.contract.label(1)!r}"
-        raise DataError(f"{dataset.name}: {found}, expected at least {FEWEST_MEMBERS}")
+        found = f"the rule approves {found} {units} of split train"
+        raise DataError(f"{dataset.name}: {found}, expected at least {FEWEST_MEMBERS} to compare others with")
     if len(approved) > CLUSTERED_ROWS:
         chosen = np.random.default_rng(0).choice(len(approved), CLUSTERED_ROWS, replace=False)
         approved, people = approved[np.sort(chosen)], people[np.sort(chosen)]
     members = cluster(approved, dataset.contract, people)
-    return np.array(
-        [
-            [_middle(approved[:, i], members == k, people, f) for i, f in enumerate(dataset.contract.scored)]
-            for k in np.unique(members)
-        ]
+    names, features = np.unique(members), dataset.contract.scored
+    centres = np.array(
+        [[_middle(approved[:, i], members == k, people, f) for i, f in enumerate(features)] for k in names]
     )
+    weights = np.array([len(np.unique(people[members == k])) for k in names])
+    kept = score(pipeline, centres) >= threshold
+    return (centres[kept], weights[kept]) if kept.any() else (centres, weights)
 
 
 def cluster(X: np.ndarray, contract: Contract, people: np.ndarray) -> np.ndarray:
@@ -68,7 +75,8 @@ def cluster(X: np.ndarray, contract: Contract, people: np.ndarray) -> np.ndarray
 def _middle(values: np.ndarray, is_member: np.ndarray, people: np.ndarray, feature: Feature) -> float:
     """Return the mean of a number, the most frequent of a category, NaN where most of the members' are missing.
 
-    values: (n,) of all approved applicants, which are used where too few people's are known to hide a person.
+    values: (n,) of all approved applicants, which are used where too few people's are known to hide a person.   An age
+    ends where `elderly_from` begins: beside older applicants, an elderly one's age would count against them.
     """
     is_known = ~np.isnan(values)
     of_members = is_known & is_member
@@ -77,5 +85,6 @@ def _middle(values: np.ndarray, is_member: np.ndarray, people: np.ndarray, featu
     known = values[of_members if len(np.unique(people[of_members])) >= FEWEST_MEMBERS else is_known]
     if feature.is_category:
         return float(np.bincount(known.astype(int)).argmax())
-    mean = float(np.clip(known.mean(), feature.min, feature.max))
+    most = feature.max if feature.elderly_from is None else min(feature.max, feature.elderly_from)
+    mean = float(np.clip(known.mean(), feature.min, most))
     return float(round(mean)) if feature.is_whole else mean

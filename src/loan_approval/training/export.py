@@ -34,11 +34,11 @@ def export(
     contract: Contract,
     decision: dict[str, Any],
     provenance: dict[str, Any],
-    background: np.ndarray,
+    background: tuple[np.ndarray, np.ndarray],
 ) -> bytes:
     """Return the bytes of the model file. Raises ExportError when it can't be made or does not verify.
 
-    background: (B, F) encoded rows that reasons are against, as `make_background` gives them.
+    background: (B, F) encoded rows that reasons are against and (B,) their weights, as `make_background` gives them.
     """
     graph = _convert(pipeline, recipe, contract)
     rows = golden_rows(contract)
@@ -48,7 +48,7 @@ def export(
         "contract": contract.to_dict(),
         "decision": decision,
         "provenance": provenance | {"recipe": asdict(recipe)},
-        "background": {"rows": _with_nulls(background)},
+        "background": {"rows": _with_nulls(background[0]), "weights": background[1].tolist()},
         # The graph's own scores: that they are the pipeline's is for `parity` to prove.
         "golden": {
             "rows": _with_nulls(rows),

@@ -12,7 +12,10 @@ _FOUND = {
     "not_worse": ("AUC {auc_low:+.3f}, cost {cost_low:+.3f}", "at least -{auc_allowed:g} and -{cost_allowed:.3g}"),
     "parity": ("{differing:,.0f} of {rows:,.0f} decisions differ", "none may"),
     "monotone": ("{wrong:,.0f} of {steps:,.0f} steps go wrong", "none may"),
-    "age": ("{violations:,.0f} of {rows:,.0f} rows go wrong", "none may"),
+    "age": (
+        "{violations:,.0f} of {rows:,.0f} rows, {elderly_named:,.0f} of {elderly_explained:,.0f} reasons",
+        "none may",
+    ),
     "reasons": ("off by {largest_gap:.1e}", f"at most {LARGEST_GAP:g}"),
 }
 

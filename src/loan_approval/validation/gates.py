@@ -110,6 +110,11 @@ def champion_gate(comparison: Comparison | None, margins: Margins) -> Gate:
             f"{comparison.rows:,} test rows are too few to tell {' and '.join(unsure)}; with differences as seen here "
             f"it would take about {max(unsure.values()):,}"
         )
+    if comparison.looks > 1:
+        level = f"each at {1 - 0.05 / comparison.looks:.2%} instead of 95 %"
+        words.append(
+            f"{comparison.looks} challengers were judged on these test rows, so the intervals are wider, {level}"
+        )
     if comparison.cost_before:
         words.append("the costs are not production's: a change of policy, which is the risk officer's to decide")
     own = Margins()
@@ -119,7 +124,7 @@ def champion_gate(comparison: Comparison | None, margins: Margins) -> Gate:
     numbers = {}
     for key, (_, gain, margin) in parts.items():
         numbers |= {key: gain.value, f"{key}_low": gain.low, f"{key}_high": gain.high, f"{key}_allowed": margin}
-    numbers |= {"margin_auc": margins.auc, "margin_cost": margins.cost} | comparison.flips
+    numbers |= {"margin_auc": margins.auc, "margin_cost": margins.cost, "looks": comparison.looks} | comparison.flips
     return Gate("not_worse", passed, "; ".join(words), numbers)
 
 
@@ -150,7 +155,7 @@ def check_reasons(scorer: Scorer, X: np.ndarray) -> dict[str, Any]:
     """Return, as a JSON document, how well the reasons for some of (n, F) rows add up.
 
     largest_gap: between log-odds and base plus values, 0 but for rounding.   error: largest standard error of a value,
-    0 where values are exact.   base: mean log-odds of the background.   threshold: the served one's log-odds.
+    0 where values are exact.   base: weighted mean log-odds of the background.   threshold: the served one's log-odds.
     mean_contribution: each feature's mean absolute value, the largest first.
     """
     explainer = Explainer(scorer)

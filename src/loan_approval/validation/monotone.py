@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from loan_approval.validation.age_reasons import AgeReasons, count_age_reasons
 from loan_approval.validation.gates import Gate
 from loan_approval.validation.tree_splits import tree_split_values
 from serve.contract.feature import Feature
@@ -46,7 +47,8 @@ class Sweep:
 class AgeProof:
     """The rows in which an elderly age scores lower than a younger one (violations), and the smallest margin.
 
-    values: ages tried in each row.
+    values: ages tried in each row.   elderly, younger: of the lowest-scoring rows with such an age, how many have age
+    among the principal reasons against them.
     """
 
     attribute: str
@@ -55,6 +57,8 @@ class AgeProof:
     values: int
     violations: int
     smallest_margin: float
+    elderly: AgeReasons
+    younger: AgeReasons
 
 
 def prove_monotone(data: bytes, X: np.ndarray, rows: int = ROWS, seed: int = 0) -> list[Sweep]:
@@ -118,22 +122,27 @@ def prove_age(data: bytes, X: np.ndarray, rows: int = ROWS, seed: int = 0) -> Ag
     margins = np.concatenate([[], *parts])
     smallest = float(margins.min()) if len(margins) else 0.0
     violations = int(np.sum(margins < -NOISE))
-    return AgeProof(age.name, float(age.elderly_from), len(base), len(values), violations, smallest)
+    found = (age.name, float(age.elderly_from), len(base), len(values), violations, smallest)
+    return AgeProof(*found, *(count_age_reasons(scorer, base, column, values[is_it]) for is_it in (elderly, ~elderly)))
 
 
 def age_gate(proof: AgeProof | None) -> Gate:
-    """Pass when in no row an elderly age scores lower than a younger one, or where no age is marked."""
+    """Pass when in no row an elderly age scores lower than a younger one or is a reason against, or none is marked."""
     if proof is None:
         return Gate("age", True, "the contract marks no scored feature with elderly_from: nothing to prove", {})
-    numbers = {key: float(value) for key, value in asdict(proof).items() if key != "attribute"}
+    parts = asdict(proof)
+    counts = {f"{name}_{key}": value for name in ("elderly", "younger") for key, value in parts.pop(name).items()}
+    numbers = {key: float(value) for key, value in (parts | counts).items() if key != "attribute"}
     if not proof.rows:
         return Gate("age", False, "nothing is proved: there are no rows", numbers)
     words = (
         f"in {proof.violations:,} of {proof.rows:,} real rows some {proof.attribute} from {proof.boundary:g} on scores "
         f"lower than a younger one, all else equal, none may; {proof.values:,} ages tried in each, smallest margin "
-        f"{proof.smallest_margin:.1e}"
+        f"{proof.smallest_margin:.1e}; {proof.attribute} is a principal reason against {proof.elderly.named:,} of "
+        f"{proof.elderly.explained:,} low-scoring applicants from {proof.boundary:g} on, none may, and against "
+        f"{proof.younger.named:,} of {proof.younger.explained:,} younger ones"
     )
-    return Gate("age", proof.violations == 0, words, numbers)
+    return Gate("age", proof.violations == proof.elderly.named == 0, words, numbers)
 
 
 def to_evidence(sweeps: Sequence[Sweep], proof: AgeProof | None) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def check_preconditions(recipe: Recipe, dataset: Dataset) -> list[str]:
     """
     check_labels(dataset)
     check_age(dataset.contract)
-    remarks = [*describe_shape(dataset), *leakage_hints(dataset)]
+    remarks = [*describe_shape(dataset), *_age_by_past_decisions(dataset.contract), *leakage_hints(dataset)]
     return [*remarks, *_unheld_directions(recipe, dataset.contract), *_production(dataset)]
 
 
@@ -35,6 +35,17 @@ def check_age(contract: Contract) -> None:
                 "scores lower than a younger one, which a model keeps to when it is held to rise with age "
                 '(or use = "monitor", without elderly_from)'
             )
+
+
+def _age_by_past_decisions(contract: Contract) -> list[str]:
+    ages = [feature.name for feature in contract.scored if feature.elderly_from is not None]
+    if not ages or contract.target.meaning != "past_decision":
+        return []
+    return [
+        f"{ages[0]} is scored, and the labels are past decisions. Regulation B lets a system score age if it is "
+        "derived from an empirical comparison of creditworthy and noncreditworthy applicants (12 CFR 1002.2(p)(1)(i)); "
+        'past decisions do not say who was which. Counsel has to decide, or the contract says use = "monitor".'
+    ]
 
 
 def _unheld_directions(recipe: Recipe, contract: Contract) -> list[str]:

@@ -80,6 +80,7 @@ def judge(
 
     validation: of the candidate's recipe on the data set's train rows.
     """
+    tracking.note_test_rows(candidate.version, dataset.digest("test"))
     X_test, y_test = dataset.rows("test")
     trusted = find_factory(ModelFactory, candidate.recipe.model_name).trusted_types
     pipeline = tracking.load_pipeline(candidate.version, trusted)
@@ -117,14 +118,17 @@ def compare_on_test_rows(
 ) -> Comparison | None:
     """Return how candidate and champion differ on the test rows, each at its own threshold, by the costs of both.
 
-    None where the splits differ, as the champion may have been trained on these test rows.
+    None where the splits differ, as the champion may have been trained on these test rows. The intervals are as wide
+    as the number of challengers demands that were judged on these rows.
     """
     if champion is None or why_splits_differ(champion.scorer, dataset):
         return None
     X, y = dataset.rows("test")
     new, old = ((p := scorer.score(X), scorer.decide(p)) for scorer in (candidate.scorer, champion.scorer))
     costs = Costs.of_rule(candidate.scorer.decision_rule), Costs.of_rule(champion.scorer.decision_rule)
-    return compare(y, new, old, costs, seed, dataset.units("test"))
+    judged = tracking.judged_on_test_rows(candidate.version.name, dataset.digest("test"))
+    looks = len(judged - {champion.version.number} | {candidate.version.number})
+    return compare(y, new, old, costs, seed, dataset.units("test"), looks)
 
 
 def why_splits_differ(production: Scorer, dataset: Dataset) -> str:

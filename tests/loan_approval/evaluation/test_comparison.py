@@ -77,7 +77,7 @@ def test_a_comparison_is_a_json_document_and_follows_from_the_seed():
     y = labels()
     first, again = (asdict(compare(y, answers(1, y, 1), answers(1, y, 2), SAME_COSTS, seed=7)) for _ in range(2))
     assert json.loads(json.dumps(first)) == first == again
-    assert set(first) == {"rows", "auc", "cost", "cost_before", "flips"}
+    assert set(first) == {"rows", "auc", "cost", "cost_before", "flips", "looks"}
     assert set(first["auc"]) == {"value", "low", "high"}
 
 
@@ -116,3 +116,16 @@ def test_copies_of_rows_narrow_no_interval_of_the_cost():
 def test_a_model_worse_by_just_more_than_the_margin_hardly_passes(rows, approval, margin):
     passed = sum(passes_though_worse(rows, approval, margin, number) for number in range(200))
     assert passed <= 12  # of 2.5 %, more have a probability of 0.3 %
+
+
+def test_several_looks_divide_the_error_among_them():
+    y = np.repeat([0, 1], 100)
+    once = cost_saved(y, np.roll(y, 5), y, COSTS, None, error=0.025 / 4)
+    p = np.random.default_rng(2).random(200)
+    new, old = (p, np.roll(y, 5)), (1 - p, y)
+    compared = compare(y, new, old, (COSTS, COSTS), seed=1, looks=4)
+    assert compared.cost.saved == once
+    single = compare(y, new, old, (COSTS, COSTS), seed=1)
+    assert compared.auc.low - compared.auc.value == pytest.approx(
+        (single.auc.low - single.auc.value) * 2.4977 / 1.96, rel=1e-3
+    )

@@ -33,8 +33,9 @@ dataset = read_dataset(Path(sys.argv[1]), Contract.load(Path(sys.argv[2])), "loa
 for text in sys.argv[3:]:
     given = json.loads(text)
     recipe = Recipe(**given["provenance"].pop("recipe"))
-    said = (given["decision"], given["provenance"], make_background(dataset))
-    data = export(fit(recipe, dataset), recipe, dataset.contract, *said)
+    pipeline, decision = fit(recipe, dataset), given["decision"]
+    background = make_background(dataset, pipeline, decision["threshold"])
+    data = export(pipeline, recipe, dataset.contract, decision, given["provenance"], background)
     print(hashlib.sha256(data).hexdigest())
 """
 

@@ -7,13 +7,16 @@ from loan_approval.evaluation.costs import Costs
 from loan_approval.evaluation.intervals import Interval
 from loan_approval.validation.gate_cards import describe_gates, make_cards
 from loan_approval.validation.gates import Gate, Margins, champion_gate, parity_gate, reasons_gate
-from loan_approval.validation.monotone import AgeProof, Sweep, age_gate, monotone_gate
+from loan_approval.validation.monotone import AgeProof, AgeReasons, Sweep, age_gate, monotone_gate
 from loan_approval.validation.parity import ParityReport
 
 MEASURED = [
     (parity_gate(ParityReport(1200, 0, 0, 0.0)), "0 of 1,200 decisions differ"),
     (monotone_gate([Sweep("Age", 1, 300, 500, 2, 0.1)]), "2 of 500 steps go wrong"),
-    (age_gate(AgeProof("Age", 62, 300, 83, 0, 0.0)), "0 of 300 rows go wrong"),
+    (
+        age_gate(AgeProof("Age", 62, 300, 83, 0, 0.0, AgeReasons(150, 3), AgeReasons(150, 9))),
+        "0 of 300 rows, 3 of 150 reasons",
+    ),
     (reasons_gate({"threshold": 0.1, "features": 2, "largest_gap": 1e-15, "base": 1.0}), "off by 1.0e-15"),
     (Gate("signal", True, "", {"auc_low": 0.6, "p_value": 0.001}), "AUC at least 0.600"),
     (Gate("confirmation", True, "", {"auc": 0.6, "p_value": 0.001}), "p-value 0.0010"),
@@ -44,4 +47,4 @@ def test_a_gate_that_measured_nothing_shows_its_words_alone() -> None:
 
 
 def test_passed_gates_are_counted() -> None:
-    assert describe_gates([gate for gate, _ in MEASURED]) == "5 of 6"
+    assert describe_gates([gate for gate, _ in MEASURED]) == "4 of 6"

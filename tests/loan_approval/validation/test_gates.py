@@ -10,9 +10,11 @@ import pytest
 from loan_approval.evaluation.comparison import Comparison, CostGain
 from loan_approval.evaluation.costs import Costs
 from loan_approval.evaluation.intervals import Interval
+from loan_approval.training.background import make_background
 from loan_approval.training.cross_validation import CrossValidation, cross_validate
+from loan_approval.training.export import export
 from loan_approval.training.factory import ModelFactory, factory_names
-from loan_approval.training.fit import Recipe
+from loan_approval.training.fit import Recipe, score
 from loan_approval.validation.gates import (
     Gate,
     Margins,
@@ -243,6 +245,25 @@ def test_a_file_whose_approved_applicants_lie_above_the_threshold_has_a_reason_f
     assert gate.words.endswith("every decline has a reason")
 
 
+@pytest.mark.parametrize("model_name", factory_names(ModelFactory))
+def test_a_strict_rule_has_a_reason_for_every_decline_too(make_model: Callable, model_name: str) -> None:
+    made = make_model("loans", model_name)
+    X = made.dataset.rows("train")[0]
+    scores = np.unique(score(made.pipeline, X))
+    threshold = float(scores[int(0.9 * len(scores))] + scores[int(0.9 * len(scores)) - 1]) / 2
+    background = make_background(made.dataset, made.pipeline, threshold)
+    data = export(made.pipeline, made.recipe, made.dataset.contract, {"threshold": threshold}, {}, background)
+    assert reasons_gate(check_reasons(Scorer(data), X)).passed
+
+
+def test_the_stated_average_of_the_approved_is_that_of_the_people_behind_the_centres(make_model: Callable) -> None:
+    made = make_model("loans", "logistic_regression")
+    p = score(made.pipeline, made.dataset.rows("train")[0])
+    p = p[p >= made.decision["threshold"]]
+    found = check_reasons(Scorer(made.data), made.dataset.rows("test")[0])
+    assert found["base"] == pytest.approx(np.mean(np.log(p / (1 - p))), abs=0.05)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [({"threshold": 5.0}, "a decline may lack a reason"), ({"largest_gap": 2e-6}, "by at most 2.0e-06")],
@@ -271,9 +292,11 @@ def by_shap(shap: ModuleType, scorer: Scorer, X: np.ndarray) -> tuple[np.ndarray
         p = np.clip(scorer.score(rows), CLIP, 1 - CLIP)
         return np.log(p / (1 - p))
 
-    masker = shap.maskers.Independent(scorer.background, max_samples=len(scorer.background))
-    explained = shap.explainers.Exact(log_odds, masker)(X, silent=True)
-    return explained.base_values, explained.values
+    base, values = np.zeros(len(X)), np.zeros(X.shape)
+    for row, weight in zip(scorer.background[:, None], scorer.background_weights, strict=True):  # shap knows no weights
+        explained = shap.explainers.Exact(log_odds, shap.maskers.Independent(row, max_samples=1))(X, silent=True)
+        base, values = base + weight * explained.base_values, values + weight * explained.values
+    return base, values
 
 
 @pytest.mark.parametrize("model_name", factory_names(ModelFactory))

@@ -46,8 +46,20 @@ def test_an_age_that_rises_or_is_not_scored_is_fine(loans_contract: Contract, ch
 
 
 def test_the_built_in_loans_meet_what_the_gates_demand_and_are_only_counted(mine: Dataset) -> None:
-    (words,) = check_preconditions(BOOSTING, mine)
-    assert words.startswith("Distinct rows Approved and")
+    counted, on_age = check_preconditions(BOOSTING, mine)
+    assert counted.startswith("Distinct rows Approved and")
+    assert "past decisions do not say who was which" in on_age
+
+
+def test_a_scored_age_is_warned_of_where_labels_are_past_decisions_and_not_where_they_are_repayments(mine) -> None:
+    def warnings(contract: Contract) -> list[str]:
+        return [
+            words for words in check_preconditions(BOOSTING, replace(mine, contract=contract)) if "1002.2(p)" in words
+        ]
+
+    assert len(warnings(mine.contract)) == 1
+    assert warnings(replace(mine.contract, target=replace(mine.contract.target, meaning="repaid"))) == []
+    assert warnings(with_age(mine.contract, use="monitor", direction=0)) == []
 
 
 def test_too_few_rows_of_a_label_stop(mine: Dataset) -> None:

@@ -19,6 +19,7 @@ from loan_approval.validation.gates import Margins
 from serve.contract.contract import Contract
 from serve.model.scorer import Scorer
 from tests.model_files import LOANS, LOANS_SCALING, broken_files, make_file
+from tests.registered import register
 
 pytestmark = pytest.mark.usefixtures("mlflow_folder")
 MARGINS = Margins()
@@ -171,3 +172,27 @@ def test_a_champion_whose_file_is_refused_here_cannot_be_compared_with(mlflow_fo
     gate = validation.compare_with_champion(newer, None, made_dataset(Contract.from_dict(LOANS)), MARGINS, 0)
     assert not gate.passed
     assert "production's file is refused here" in gate.words
+
+
+def test_each_challenger_judged_on_the_same_test_rows_widens_the_intervals(dataset: Dataset) -> None:
+    registered = [register("o'looks", bias, "none") for bias in (1.0, 0.9, 0.8, 0.7)]
+    champion, *challengers = [
+        validation.Candidate(version, data, Scorer(data), RECIPE)
+        for version in registered
+        for data in [tracking.load_model_file(version)]
+    ]
+    found = []
+    for challenger in [champion, *challengers, challengers[0]]:
+        tracking.note_test_rows(challenger.version, dataset.digest("test"))
+        found.append(validation.compare_on_test_rows(challenger, champion, dataset, seed=0))
+    assert [each.looks for each in found] == [1, 1, 2, 3, 3]  # validated again: no new look
+    first, again = found[1], found[-1]
+    assert again.cost.saved.value == first.cost.saved.value
+    assert again.cost.saved.low < first.cost.saved.low
+    words = validation.compare_with_champion(challengers[0], champion, dataset, MARGINS, 0).words
+    assert (
+        "3 challengers were judged on these test rows, so the intervals are wider, each at 98.33% instead of 95 %"
+        in words
+    )
+    other = replace(dataset, y=1 - dataset.y)
+    assert validation.compare_on_test_rows(challengers[0], champion, other, seed=0).looks == 1

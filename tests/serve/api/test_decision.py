@@ -193,11 +193,12 @@ def test_the_values_come_on_request_only_and_add_up_to_the_probability(strict_cl
     assert "explanation" not in strict_client.post("/api/v2/decision?values=false", json=application).json
     document = strict_client.post("/api/v2/decision?values=true", json=application).json
     values, p = document["explanation"], document["probability"]
-    assert list(values) == ["method", "base", "threshold", "contributions", "error"]
+    assert list(values) == ["method", "base", "threshold", "contributions", "error", "middles"]
     assert values["base"] + sum(values["contributions"].values()) == pytest.approx(math.log(p / (1 - p)), abs=1e-9)
     assert values["threshold"] == pytest.approx(math.log(0.55 / 0.45))
     assert list(values["contributions"]) == list(application)
     assert values["error"] == 0
+    assert values["middles"]["Credit_Score"] == 780  # a fifth above the example; the other background row has none
     weights = [values["contributions"][reason["feature"]] for reason in document["reasons"]]
     assert weights == sorted(weights)
     assert weights[0] == min(values["contributions"].values())

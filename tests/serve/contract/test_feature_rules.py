@@ -43,6 +43,13 @@ from tests.serve.contract.test_rules import COUNTED, DAY, problems_with
         ("home", {"elderly_from": 62}, "home.elderly_from: a category has none"),
         ("home", {"min": 0}, "home.min: a category has none"),
         ("home", {"example": "boat"}, "home.example: unknown category"),
+        ("home", {"words": "próprio"}, "home.words: expected a table"),
+        (
+            "home",
+            {"words": {"pt": {"owm": "próprio"}}},
+            "home.words.pt: no words are needed for 'owm', expected own, rent",
+        ),
+        ("age", {"words": {"pt": {"years": "anos"}}}, "age.words.pt: no words are needed for 'years'"),
         ("home", {"range": ["a", "b"]}, "home.range: a category has none"),
         ("age", {"as": "days"}, "age.as: a number has none"),
         ("asked", {"range": ...}, "asked.range: expected the first and the last date"),
@@ -79,17 +86,3 @@ def test_a_right_feature_has_no_problems():
 def test_limits_reach_to_the_largest_number_float64_tells_from_its_neighbours():
     assert problems_with("age", max=int(LARGEST)) == []
     assert float(int(LARGEST) + 1) != LARGEST
-
-
-@pytest.mark.parametrize(
-    ("words", "problems"),
-    [
-        ({"en": {"own": "Own home"}, "pt": {"own": "próprio", "rent": "alugado", "m": "meses"}}, []),
-        ("próprio", ["home.words: expected a table"]),
-        ({"pt": {"owm": "próprio"}}, ["home.words.pt: no words are needed for 'owm', expected own, rent, m"]),
-        ({"pt": {"own": "rent"}}, ["home.words.pt: the same words stand for two texts"]),
-    ],
-)
-def test_units_and_values_may_have_words_in_each_language(words, problems):
-    home = {"name": "home", "type": "category", "values": ["own", "rent"], "unit": "m", "example": "own"}
-    assert feature_problems(home | {"words": words}, 1) == problems

@@ -61,6 +61,16 @@ def test_only_a_table_is_a_contract(document):
         ("target", {"name": "age"}, "age: is the target and a feature"),
         ("top", {"feature": [AGE | {"elderly_from": 62}, AGE | {"name": "b", "elderly_from": 62}]}, "on one feature"),
         (
+            "target",
+            {"words": {"en": {"1": "Repaid"}}},
+            "target.words.en: no words are needed for '1', expected Yes, No",
+        ),
+        (
+            "target",
+            {"words": {"pt": {"Yes": "Sim", "No": "Sim"}}},
+            "target.words.pt: the same words stand for two texts",
+        ),
+        (
             "asked",
             {"since": "hired"},
             "asked.since: expected a date written YYYY-MM-DD, or another date feature's name",
@@ -146,14 +156,7 @@ def test_other_is_one_of_the_values(keys, problem):
     assert contract_problems(RIGHT | {"feature": [{"name": "x", **keys}]}) == [problem]
 
 
-@pytest.mark.parametrize(
-    ("words", "problems"),
-    [
-        ({"pt": {"Yes": "Sim"}}, []),
-        ("Sim", ["target.words: expected a table"]),
-        ({"en": {"1": "Repaid"}}, ["target.words.en: no words are needed for '1', expected Yes, No"]),
-        ({"pt": {"Yes": "Sim", "No": "Sim"}}, ["target.words.pt: the same words stand for two texts"]),
-    ],
-)
-def test_labels_may_have_words_in_each_language(words, problems):
-    assert contract_problems(RIGHT | {"target": RIGHT["target"] | {"words": words}}) == problems
+def test_labels_units_and_values_may_have_words_in_each_language():
+    words = {"en": {"own": "Own home"}, "pt": {"own": "próprio", "rent": "alugado", "years": "anos"}}
+    assert problems_with("home", words=words, unit="years") == []
+    assert problems_with("target", words={"pt": {"Yes": "Sim"}}) == []

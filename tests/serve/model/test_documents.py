@@ -10,9 +10,15 @@ ROW = [45, 85_000, 650, 25_000, 10, 5, 0]
 
 
 def test_background_rows_are_read_with_null_as_nan_and_cannot_be_changed(loans):
-    background = read_background({"rows": [ROW, [None, *ROW[1:]]]}, loans)
+    background, weights = read_background({"rows": [ROW, [None, *ROW[1:]]], "weights": [3, 1]}, loans)
     np.testing.assert_array_equal(background, [ROW, [np.nan, *ROW[1:]]])
+    np.testing.assert_array_equal(weights, [0.75, 0.25])
     assert not background.flags.writeable
+    assert not weights.flags.writeable
+
+
+def test_background_rows_of_a_file_without_weights_count_alike(loans):
+    np.testing.assert_array_equal(read_background({"rows": [ROW] * 4}, loans)[1], [0.25] * 4)
 
 
 @pytest.mark.parametrize("rows", [None, [], [ROW] * (MOST_BACKGROUND_ROWS + 1)])
@@ -29,7 +35,7 @@ def with_category(loans):
 
 @pytest.mark.parametrize("code", [0, 1.0, None])
 def test_a_category_in_the_background_is_its_index_or_missing(loans, code):
-    assert read_background({"rows": [[code]]}, with_category(loans)).shape == (1, 1)
+    assert read_background({"rows": [[code]]}, with_category(loans))[0].shape == (1, 1)
 
 
 @pytest.mark.parametrize("code", [2, 0.5, True, "own"])

@@ -9,25 +9,24 @@ from serve.contract.feature import Feature
 from serve.model.reasons import LEAST_SHARE, MOST_REASONS, NOTHING, principal_reasons
 from serve.model.shapley import Explanation
 
+COMPARED = ": compared with approved applicants"
 WORDS = {"en": "Credit score", "pt": "Pontuação de crédito"}
 SCORE = Feature("Credit_Score", "integer", 300, 850, missing=True, direction=1, reason=WORDS)
 FEATURES = [replace(SCORE, name=f"f{number}", reason={}) for number in range(6)]
 
 
-def find(values, features=FEATURES, approved=False, row=None, others=None):
+def find(values, features=FEATURES, approved=False, row=None, middle=600.0):
     X = np.full((1, len(features)), 500.0) if row is None else np.array([row], dtype=np.float64)
-    background = np.full((2, len(features)), 600.0) if others is None else np.array(others, dtype=np.float64)
-    return principal_reasons(
-        features, X, Explanation(0.0, np.array(values, dtype=np.float64), 0.0), background, approved
-    )
+    middles = np.full(len(features), middle)
+    return principal_reasons(features, X, Explanation(0.0, np.array(values, dtype=np.float64), 0.0), middles, approved)
 
 
 def names(reasons):
     return [reason.feature.name for reason in reasons]
 
 
-def one(feature, value, approved=False, others=((600.0,), (np.nan,))):
-    return find([1.0 if approved else -1.0], [feature], approved, [value], others)[0]
+def one(feature, value, approved=False, middle=600.0):
+    return find([1.0 if approved else -1.0], [feature], approved, [value], middle)[0]
 
 
 @pytest.mark.parametrize(
@@ -69,14 +68,16 @@ def test_nothing_that_is_left_out_outweighs_what_is_named(values, approved):
     [
         (SCORE, 500, "Credit score: too low"),
         (replace(SCORE, direction=-1), 700, "Credit score: too high"),
-        (replace(SCORE, direction=0), 500, "Credit score"),
-        (SCORE, 600, "Credit score"),  # nobody approved has more: it can't be said to be too low
-        (replace(SCORE, direction=-1), 600, "Credit score"),
-        (replace(SCORE, min=0, max=1), 0, "Credit score"),
-        (replace(SCORE, protected=True), 500, "Credit score"),
+        (replace(SCORE, direction=0), 500, f"Credit score{COMPARED}"),
+        (SCORE, 600, f"Credit score{COMPARED}"),  # half of the approved have no more: it can't be said to be too low
+        (SCORE, 700, f"Credit score{COMPARED}"),
+        (replace(SCORE, direction=-1), 600, f"Credit score{COMPARED}"),
+        (replace(SCORE, min=0, max=1), 0, f"Credit score{COMPARED}"),
+        (replace(SCORE, protected=True), 500, f"Credit score{COMPARED}"),
         (replace(SCORE, protected=True), np.nan, "Credit score: not given"),
+        (replace(SCORE, elderly_from=700), np.nan, "Credit score: not given, and a higher one counts in favour"),
         (SCORE, np.nan, "Credit score: not given"),
-        (Feature("home", "category", values=("own", "rent"), reason=WORDS), 1, "Credit score"),
+        (Feature("home", "category", values=("own", "rent"), reason=WORDS), 1, f"Credit score{COMPARED}"),
     ],
 )
 def test_a_reason_says_as_much_as_is_known(feature, value, text):
@@ -88,6 +89,7 @@ def test_a_reason_says_as_much_as_is_known(feature, value, text):
     ("value", "approved", "text"),
     [
         (500, False, "Pontuação de crédito: abaixo do necessário"),
+        (700, False, "Pontuação de crédito: em comparação com os pedidos aprovados"),
         (500, True, "Pontuação de crédito: favorável"),
         (np.nan, True, "Pontuação de crédito: sem informação"),
     ],
@@ -97,7 +99,8 @@ def test_a_reason_is_told_in_portuguese(value, approved, text):
 
 
 def test_a_value_that_is_missing_is_a_reason_of_its_own_with_a_code_of_its_own():
-    assert [one(SCORE, value).code for value in (500, np.nan)] == ["CREDIT_SCORE", "CREDIT_SCORE.MISSING"]
+    for feature in (SCORE, replace(SCORE, elderly_from=700)):
+        assert [one(feature, value).code for value in (500, np.nan)] == ["CREDIT_SCORE", "CREDIT_SCORE.MISSING"]
 
 
 def test_the_document_of_a_reason_holds_no_value_of_the_applicant():
@@ -112,3 +115,7 @@ def test_the_document_of_a_reason_holds_no_value_of_the_applicant():
 def test_an_explanation_that_is_not_finite_is_an_error_and_not_an_empty_list(wrong):
     with pytest.raises(ArithmeticError):
         find([wrong, 0, 0, 0, 0, 0])
+
+
+def test_where_the_feature_is_missing_in_all_background_rows_no_value_is_too_low():
+    assert one(SCORE, 300, middle=np.nan).text("en") == f"Credit score{COMPARED}"

@@ -22,6 +22,14 @@ REASONS = {
     **dict.fromkeys(
         ("background_rows_absent", "background_rows_none", "background_rows_too_many"), "no list of 1 to 64 background"
     ),
+    **dict.fromkeys(
+        ("background_weights_text", "background_weight_absent"), "no list of a weight for each of 2 background rows"
+    ),
+    **dict.fromkeys(
+        ("background_weight_true", "background_weight_zero", "background_weight_null", "background_weight_huge"),
+        "weight of a background row is not a number above 0 and up to 1,000,000,000",
+    ),
+    "background_weight_infinite": "document 'background' is missing or not JSON",
     "background_true": "background row 0 breaks the contract at Had_Past_Default",
     "bytes_none": "onnxruntime can't load the file",
     "bytes_random": "the file is not an ONNX model",

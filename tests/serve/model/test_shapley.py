@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from serve.model import shapley
 from serve.model.scorer import Scorer
-from serve.model.shapley import CLIP, MOST_COALITIONS, MOST_EXACT, Explainer
+from serve.model.shapley import CLIP, MOST_COALITIONS, MOST_EXACT, Explainer, weighted_medians
 from tests.encoded_rows import draw_rows
 
 ROOT = Path(__file__).parents[3]
@@ -36,6 +36,11 @@ class Formula:
     small_file: bytes = b""
     file_bytes: int = 1
     asked: list[np.ndarray] = field(default_factory=list)
+    weights: np.ndarray | None = None
+
+    @property
+    def background_weights(self) -> np.ndarray:
+        return np.full(len(self.background), 1 / len(self.background)) if self.weights is None else self.weights
 
     def score(self, X: np.ndarray) -> np.ndarray:
         self.asked.append(X)
@@ -93,6 +98,24 @@ def test_base_and_values_sum_to_the_log_odds_exact_or_sampled(features):
     assert explanation.values.shape == (features,)
     assert explanation.base + explanation.values.sum() == pytest.approx(scorer.log_odds(X)[0], abs=1e-12)
     assert (explanation.error == 0) == (features <= MOST_EXACT)
+
+
+@pytest.mark.parametrize("features", [4, 12])
+def test_a_background_row_of_three_people_counts_as_much_as_three_rows_of_one(features):
+    scorer, repeated = curved(features, rows=2), curved(features, rows=2)
+    scorer.weights = np.array([0.75, 0.25])
+    repeated.background = repeated.background[[0, 0, 0, 1]]
+    X = np.random.default_rng(2).normal(size=(1, features))
+    by_weight, by_row = Explainer(scorer).explain(X), Explainer(repeated).explain(X)
+    np.testing.assert_allclose(by_weight.values, by_row.values, atol=1e-12)
+    assert by_weight.base == pytest.approx(by_row.base, abs=1e-12)
+    assert by_weight.error == pytest.approx(by_row.error, abs=1e-12)
+
+
+def test_middles_are_weighted_medians_of_what_is_known():
+    rows = np.array([[1, 5, np.nan], [2, np.nan, np.nan], [9, 7, np.nan]])
+    np.testing.assert_array_equal(weighted_medians(rows, np.array([0.2, 0.2, 0.6])), [9, 7, np.nan])
+    np.testing.assert_array_equal(weighted_medians(rows, np.array([0.5, 0.3, 0.2])), [1, 5, np.nan])
 
 
 @pytest.mark.parametrize("features", [4, 12])

@@ -26,9 +26,10 @@ $(READY): locks/dev.txt locks/uv.txt pyproject.toml
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/uv.txt
 	$(VENV)/bin/python -m uv pip sync --quiet --python $(VENV)/bin/python --require-hashes locks/dev.txt
 	$(VENV)/bin/python -m uv pip install --quiet --python $(VENV)/bin/python --no-deps --no-build-isolation -e .
-	! git rev-parse --git-dir > /dev/null 2>&1 || git config filter.nbstripout.clean "'$$PWD/$(VENV)/bin/python' -m nbstripout --keep-id --extra-keys '$(STRIPPED)'"
+	! git rev-parse --git-dir > /dev/null 2>&1 || git config filter.nbstripout.clean "if test -x $(VENV)/bin/python; then $(VENV)/bin/python -m nbstripout --keep-id --extra-keys '$(STRIPPED)'; else cat; fi"
 	touch $@
-# What JupyterLab writes into a notebook that it opens.
+# What JupyterLab writes into a notebook that it opens. git runs the filter in the top folder of each worktree, which may
+# have no environment.
 STRIPPED := $(foreach key,codemirror_mode file_extension mimetype nbconvert_exporter pygments_lexer version,metadata.language_info.$(key))
 
 setup: $(READY) ## * make the virtual environment (the others do it by themselves)

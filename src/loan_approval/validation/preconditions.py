@@ -1,12 +1,19 @@
 """What the gates will demand of contract, data and production, asked before a model is trained."""
 
+import math
+
+import numpy as np
+
 from loan_approval.data.datasets import Dataset
 from loan_approval.data.exploration import leakage_hints
 from loan_approval.data.shape import check_labels, describe_shape
 from loan_approval.errors import DataError
+from loan_approval.evaluation.comparison import cost_saved
+from loan_approval.evaluation.costs import Costs
 from loan_approval.registry import tracking
 from loan_approval.registry.promotion import ALIAS
 from loan_approval.training.fit import Recipe
+from loan_approval.validation.gates import Margins
 from loan_approval.validation.validation import why_splits_differ
 from serve.contract.contract import Contract
 from serve.errors import ModelFileError
@@ -66,12 +73,30 @@ def _production(dataset: Dataset) -> list[str]:
     try:
         data = tracking.load_model_file(version)
         verify(data, version.sha256)
-        reason = why_splits_differ(Scorer(data, version.sha256), dataset)
+        scorer = Scorer(data, version.sha256)
     except ModelFileError as err:
         return [f"The gate `not_worse` will fail: the file of {which} is refused here ({err})."]
-    if not reason:
-        return []
+    if not (reason := why_splits_differ(scorer, dataset)):
+        return _power(scorer, dataset)
     return [
         f"The gate `not_worse` will fail: {which} {reason}, so that its training rows may be among these test rows. "
         "A person may promote by force, with a reason."
+    ]
+
+
+def _power(production: Scorer, dataset: Dataset) -> list[str]:
+    """Return a remark where the test rows can't tell a model that decides each as production does from a dearer one."""
+    X, y = dataset.rows("test")
+    codes, costs = production.decide(production.score(X)), Costs.of_rule(production.decision_rule)
+    allowed = Margins().cost * float(np.mean(costs.of_decisions(y, codes)))
+    lost = -cost_saved(y, codes, codes, costs, dataset.units("test")).low
+    if lost <= allowed:
+        return []
+    # The bound of a share of which nothing was seen falls as the rows grow.
+    needed = math.ceil(len(y) * lost / allowed / 100) * 100 if allowed else 0
+    return [
+        f"The gate `not_worse` will pass a model only if it is better: {len(y):,} test rows are too few to tell that "
+        f"one that decides each of them as production does costs no more. It may cost up to {lost:.3g} an application "
+        f"more, and {allowed:.3g} are allowed; "
+        + (f"it would take about {needed:,}." if needed else "no number would do.")
     ]

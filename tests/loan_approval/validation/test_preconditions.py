@@ -1,5 +1,6 @@
 """What a gate is bound to turn down stops before anything is trained; what it may turn down is said."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -100,3 +101,17 @@ def test_a_production_version_of_other_splits_is_named_before_training(mine: Dat
     alike, differing = (check_preconditions(BOOSTING, replace(mine, contract=contract)) for contract in contracts)
     assert not any("not_worse" in words for words in alike)
     assert differing[-1].startswith("The gate `not_worse` will fail: version 1, in production, has another split_salt")
+
+
+def test_too_few_test_rows_for_a_comparison_are_told_with_the_number_it_would_take(mine: Dataset) -> None:
+    contract = replace(mine.contract, model_name=promoted(LOANS | {"split_salt": mine.contract.split_salt}))
+    contract = replace(Contract.from_dict(LOANS), model_name=contract.model_name, split_salt=mine.contract.split_salt)
+    whole = replace(mine, contract=contract)
+    test = np.flatnonzero(whole.splits == "test")
+    few = np.setdiff1d(np.arange(len(whole.frame)), test[60:])
+    small = replace(whole, frame=whole.frame.iloc[few], X=whole.X[few], y=whole.y[few], splits=whole.splits[few])
+    assert not any("not_worse" in words for words in check_preconditions(BOOSTING, whole))
+    *_, told = check_preconditions(BOOSTING, small)
+    assert told.startswith("The gate `not_worse` will pass a model only if it is better: 60 test rows are too few")
+    (needed,) = re.findall(r"it would take about ([\d,]+)\.$", told)
+    assert 60 < int(needed.replace(",", "")) < len(test)

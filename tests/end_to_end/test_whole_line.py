@@ -1,6 +1,7 @@
 """From a CSV to an answered request, for both data sets, through the notebooks and a real MLflow."""
 
 import csv
+import json
 import os
 import random
 import re
@@ -73,6 +74,26 @@ def test_the_model_passes_its_gates_and_answers_over_http(line: Line, tmp_path: 
     assert answer.headers["X-Model-Sha256"] == version.sha256 == line.trained["sha256"]
     assert described["metrics"]["roc_auc"] == pytest.approx(line.trained["metrics"]["roc_auc"])
     assert described["verdict"]["verdict"] == "passed"
+
+
+def test_the_auc_of_the_test_rows_is_one_figure_with_one_interval_wherever_it_stands(line: Line) -> None:
+    metrics = tracking.connect().get_run(line.trained["run_id"]).data.metrics
+    value, low, high = (f"{metrics[name]:.3f}" for name in ("roc_auc", "roc_auc_low", "roc_auc_high"))
+    for report in ("02_train", "03_validate"):
+        (summary,) = line.reports.rglob(f"{report}.summary.json")
+        (tile,) = [each for each in json.loads(summary.read_text())["tiles"] if each["name"] == "AUC, test rows"]
+        assert (tile["value"], tile["note"]) == (value, f"95 % interval {low} to {high}")
+    (gate,) = [each for each in line.judged["gates"] if each["name"] == "confirmation"]
+    assert f"AUC {value}, p-value" in gate["words"]
+    version = tracking.find_version(line.trained["name"], line.trained["version"])
+    assert tracking.load_metadata(version)["metrics"]["roc_auc"] == metrics["roc_auc"]  # what /api/v2/model says
+    shown = {
+        interval
+        for page in ("02_train.html", "03_validate.html", "card.html")
+        for path in line.reports.rglob(page)
+        for interval in re.findall(rf"AUC {value} (\[[^]]*\])", path.read_text())
+    }
+    assert shown == {f"[{low}, {high}]"}
 
 
 def test_the_run_records_what_made_the_model(line: Line) -> None:

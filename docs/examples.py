@@ -19,6 +19,7 @@ from loan_approval.pipeline.pipeline import run_step
 from loan_approval.project import ROOT
 from loan_approval.registry.promotion import promote
 from loan_approval.registry.stores import model_and_store
+from serve.files import write_atomically
 from serve.records.decided import Decided, make_decision_id
 from serve.records.lines import LineWriter
 from serve.records.log_file import LogFile
@@ -104,6 +105,10 @@ def render(reports: Path) -> None:
     for (dataset, name), path in wanted.items():
         page = EXAMPLES / dataset / f"{name}.html"
         write_html(path, page, still=True)
+        text = page.read_text(encoding="utf-8")
+        for folder in (reports.parent, ROOT):  # whoever reads the page has neither
+            text = text.replace(f"{folder}/", "")
+        write_atomically(page, text.encode())
         page.with_suffix(".summary.json").unlink()
 
 

@@ -77,6 +77,15 @@ def test_the_largest_importances_are_drawn_the_largest_on_top():
     assert axes.get_title() == "Title"
 
 
+def test_long_names_leave_room_for_the_bars(tmp_path):
+    names = [f"Monthly housing costs in relation to the monthly income {i} (share of income)" for i in range(17)]
+    figure = metrics.plot_importance(pd.Series(0.1, names), "Title")
+    figure.savefig(tmp_path / "figure.png")  # lays it out; a layout that fails warns, and a warning is an error here
+    (axes,) = figure.axes
+    assert axes.get_tightbbox().x0 >= 0
+    assert axes.get_position().width > 0.4
+
+
 def test_scores_are_counted_by_label_and_the_threshold_is_named():
     axes = FIGURES["scores"]().axes[0]
     assert sum(bar.get_height() for bar in axes.patches) == len(Y)

@@ -50,7 +50,7 @@ def test_an_input_that_changes_meanwhile_is_refused(tmp_path, score, monkeypatch
     assert not list((tmp_path / "out").glob("*/*"))
 
 
-@pytest.mark.parametrize("engine", ["local", "dask"])
+@pytest.mark.parametrize("engine", ["local", pytest.param("dask", marks=pytest.mark.hard)])
 def test_a_file_that_is_written_as_the_source_is_scored_as_the_clean_one(tmp_path, engine):
     model = make_file(MIXED | {"source": {"separator": "semicolon", "decimal_comma": ["amount"]}}, MIXED_SCALING)
     (tmp_path / "clean.csv").write_text("amount,home\n1.5,own\n99,rent\n")

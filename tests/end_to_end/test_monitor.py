@@ -31,7 +31,7 @@ def test_a_severe_month_has_a_report_and_exit_code_one(
         cli.main(["monitor", *chosen])
     assert "severe, distribution: Annual_Income: PSI " in capsys.readouterr().out
     report = tmp_path / "reports/loans/04_monitor_2026-11-01.html"
-    assert report.read_text().count('src="data:image/png') == 4
+    assert report.read_text().count('src="data:image/png') == 5
     assert report.with_name("04_monitor_2026-11-01_sweetviz.html").is_file()
 
 

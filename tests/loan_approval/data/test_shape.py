@@ -40,7 +40,7 @@ def test_the_splits_are_counted_by_label(loans: Dataset) -> None:
         split: int(np.sum(loans.splits == split)) for split in SPLITS
     }
     words = describe_splits(loans)
-    assert words.startswith("Distinct rows Approved and Não Aprovado: train ")
+    assert words.startswith("Distinct rows Approved and Not approved: train ")
     assert f"test {counts['test'][1]:,} and {counts['test'][0]:,}." in words
 
 
@@ -78,7 +78,7 @@ def test_a_class_of_one_percent_is_told_what_accuracy_is_worth_and_what_to_do(lo
     _, *words = describe_shape(rare(loans, 15))
     text = " ".join(words)
     assert "with fewer than 30, calibration, threshold and test results move a lot by chance" in text
-    assert "1.0% of the rows are Approved: calling all of them Não Aprovado is right about 99.0%" in text
+    assert "1.0% of the rows are Approved: calling all of them Not approved is right about 99.0%" in text
     assert "cost_wrong_denial" in text
     assert "the gate `reasons`" in text
     y = 1 - rare(loans, 15).y

@@ -14,8 +14,8 @@ SPLITS_OF = {
     "boston": "3b9f54ffaa600b16f5aeef81f8e28d2690d03de9bb2e66c2c7c64119b09e5028",
 }
 CONTRACTS = {
-    "loans": "297a15c2be9717d315ef8d40f41a94df2ce475ac96eaf8fdc3682c6dfd42d520",
-    "boston": "66b1f3b2d8f15deb8a3a623845ddb2a6ff2392a660677ff69b1bd872057553f7",
+    "loans": "807c82c82ff5e311e58c019c16aa149959ee39b0bbda9235fb59a9fcd120e069",
+    "boston": "91494cce660c01690a527ddbc62c4fcf37bef0758c6e8d1045b4b34e8e2dbf3b",
 }
 
 

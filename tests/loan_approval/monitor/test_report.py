@@ -20,6 +20,7 @@ from loan_approval.monitor.report import (
     report_shadow,
 )
 from loan_approval.monitor.window import window_scores
+from loan_approval.notebooks.show import feature_names
 from loan_approval.plots.monitor import plot_approvals, plot_score_drift, plot_stability
 from tests.monitored import Monitored, load, mixed_applications, write_review
 from tests.prediction_logs import NOON, make_line, write_lines
@@ -68,7 +69,7 @@ def test_figures_are_drawn(loans: Monitored) -> None:
     window = load(loans)
     for figure in (
         plot_approvals(approvals_over_time(window.decisions)),
-        plot_stability(compare_window(window)),
+        plot_stability(compare_window(window), feature_names(loans.dataset.contract)),
         plot_score_drift(window_scores(window)),
     ):
         assert figure._repr_png_()

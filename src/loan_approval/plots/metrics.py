@@ -12,7 +12,7 @@ from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix, roc_curve
 
 from loan_approval.evaluation.reliability import Reliability
 
-LONGEST_LINE = 34  # characters of a name beside the axes
+LONGEST_LINE = 44  # characters of a name beside the axes
 BLUE, ORANGE, GREY = "#2b6cb0", "#c05621", "#718096"
 
 
@@ -81,7 +81,7 @@ def plot_importance(importance: pd.Series, title: str, most: int = 20) -> Figure
     """Return the largest importances; index = column names."""
     shown = importance.reindex(importance.abs().sort_values().index)[-most:]
     names = [textwrap.fill(name, LONGEST_LINE) for name in shown.index]
-    figure, axes = make_axes(title, height=1.2 + 0.28 * len(shown) + 0.16 * "".join(names).count("\n"))
+    figure, axes = make_axes(title, 8.0, 1.2 + 0.28 * len(shown) + 0.16 * "".join(names).count("\n"))
     axes.barh(names, shown, color=np.where(shown < 0, ORANGE, BLUE))
     axes.axvline(0, color="k", linewidth=0.8)
     return figure

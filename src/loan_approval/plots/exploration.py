@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from loan_approval.plots.metrics import BLUE, GREY, ORANGE, Figure, make_axes, shares
+from loan_approval.plots.metrics import BLUE, GREY, ORANGE, Figure, draw_bars, make_axes, shares
 
 MOST_NAMED = 12  # categories that a small figure names
 LONGEST_NAME = 16  # characters of a category in a small figure
@@ -15,8 +15,7 @@ LONGEST_NAME = 16  # characters of a category in a small figure
 def plot_missing(frame: pd.DataFrame) -> Figure:
     """Return the share of missing cells by column."""
     share = frame.isna().mean().sort_values()
-    figure, axes = make_axes("Missing cells", height=1.2 + 0.28 * len(share))
-    axes.barh(share.index, 100 * share, color=BLUE)
+    figure, axes = draw_bars("Missing cells", share.index, 100 * share)
     axes.set_xlabel("% of rows")
     return figure
 

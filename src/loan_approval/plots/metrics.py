@@ -2,7 +2,7 @@
 
 import io
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -77,12 +77,18 @@ def plot_calibration(reliability: Reliability, split: str) -> Figure:
     return figure
 
 
+def draw_bars(title: str, names: Iterable[str], values: Sequence[float], color: object = BLUE) -> tuple[Figure, Axes]:
+    """Return a figure of a bar for each name, the last on top, and its axes; long names take several lines."""
+    lines = [textwrap.fill(name, LONGEST_LINE) for name in names]
+    figure, axes = make_axes(title, 8.0, 1.2 + 0.28 * len(lines) + 0.16 * "".join(lines).count("\n"))
+    axes.barh(lines, values, color=color)
+    return figure, axes
+
+
 def plot_importance(importance: pd.Series, title: str, most: int = 20) -> Figure:
     """Return the largest importances; index = column names."""
     shown = importance.reindex(importance.abs().sort_values().index)[-most:]
-    names = [textwrap.fill(name, LONGEST_LINE) for name in shown.index]
-    figure, axes = make_axes(title, 8.0, 1.2 + 0.28 * len(shown) + 0.16 * "".join(names).count("\n"))
-    axes.barh(names, shown, color=np.where(shown < 0, ORANGE, BLUE))
+    figure, axes = draw_bars(title, shown.index, shown, np.where(shown < 0, ORANGE, BLUE))
     axes.axvline(0, color="k", linewidth=0.8)
     return figure
 

@@ -42,6 +42,15 @@ def test_missing_shows_the_percentage_of_each_column():
     assert (width["income"], width["nothing"], width["same"]) == (10, 100, 0)
 
 
+def test_long_names_leave_room_for_the_missing_cells(tmp_path):
+    frame = pd.DataFrame(
+        {f"Monthly housing costs in relation to income {i} (share)": [1.0] for i in range(9)}
+    )
+    figure = exploration.plot_missing(frame)
+    figure.savefig(tmp_path / "figure.png")  # lays it out
+    assert figure.axes[0].get_position().width > 0.4
+
+
 def test_there_is_one_distribution_a_feature_and_none_of_the_target():
     axes = [axes for axes in FIGURES["distributions"]().axes if axes.get_visible()]
     assert [each.get_title() for each in axes] == ["income", "home", "nothing", "same"]

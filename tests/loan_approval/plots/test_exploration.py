@@ -43,9 +43,7 @@ def test_missing_shows_the_percentage_of_each_column():
 
 
 def test_long_names_leave_room_for_the_missing_cells(tmp_path):
-    frame = pd.DataFrame(
-        {f"Monthly housing costs in relation to income {i} (share)": [1.0] for i in range(9)}
-    )
+    frame = pd.DataFrame({f"Monthly housing costs in relation to income {i} (share)": [1.0] for i in range(9)})
     figure = exploration.plot_missing(frame)
     figure.savefig(tmp_path / "figure.png")  # lays it out
     assert figure.axes[0].get_position().width > 0.4

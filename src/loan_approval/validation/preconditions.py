@@ -95,8 +95,7 @@ def _power(production: Scorer, dataset: Dataset) -> list[str]:
     # The bound of a share of which nothing was seen falls as the rows grow.
     needed = math.ceil(len(y) * lost / allowed / 100) * 100 if allowed else 0
     return [
-        f"The gate `not_worse` will pass a model only if it is better: {len(y):,} test rows are too few to tell that "
-        f"one that decides each of them as production does costs no more. It may cost up to {lost:.3g} an application "
-        f"more, and {allowed:.3g} are allowed; "
-        + (f"it would take about {needed:,}." if needed else "no number would do.")
+        f"With {len(y):,} test rows the gate `not_worse` will pass a model only if it is better. Even one that decides "
+        f"every row as production does may cost up to {lost:.3g} more an application, and {allowed:.3g} are allowed. "
+        + (f"It would take about {needed:,} rows." if needed else "No number of rows would do.")
     ]

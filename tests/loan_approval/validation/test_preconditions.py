@@ -112,6 +112,6 @@ def test_too_few_test_rows_for_a_comparison_are_told_with_the_number_it_would_ta
     small = replace(whole, frame=whole.frame.iloc[few], X=whole.X[few], y=whole.y[few], splits=whole.splits[few])
     assert not any("not_worse" in words for words in check_preconditions(BOOSTING, whole))
     *_, told = check_preconditions(BOOSTING, small)
-    assert told.startswith("The gate `not_worse` will pass a model only if it is better: 60 test rows are too few")
-    (needed,) = re.findall(r"it would take about ([\d,]+)\.$", told)
+    assert told.startswith("With 60 test rows the gate `not_worse` will pass a model only if it is better.")
+    (needed,) = re.findall(r"It would take about ([\d,]+) rows\.$", told)
     assert 60 < int(needed.replace(",", "")) < len(test)

@@ -38,11 +38,11 @@ def _read_database(path: str, name: str) -> dict[str, str]:
     """Return a model's tags as they stand in MLflow's database: its client takes seconds to load, SQL does not."""
     if not Path(path).exists():
         return {}  # MLflow would make it
-    with closing(sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)) as database:
-        try:
+    try:
+        with closing(sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)) as database:
             return dict(database.execute("SELECT key, value FROM registered_model_tags WHERE name = ?", (name,)))
-        except sqlite3.Error:  # such as a schema of another MLflow, or a lock
-            return _ask_mlflow(name)
+    except sqlite3.Error:  # such as a schema of another MLflow, or a lock
+        return _ask_mlflow(name)
 
 
 def _ask_mlflow(name: str) -> dict[str, str]:

@@ -36,11 +36,11 @@ def prose(text: str) -> str:
     return re.sub(r"`[^`\n]*`", "", _FENCE.sub("", text))
 
 
-def generated() -> ModuleType:
-    """Return the module that makes parts of the pages from the code."""
+def script(name: str) -> ModuleType:
+    """Return a script of the documentation as a module; it imports what lies beside it."""
     sys.path.insert(0, str(DOCS))
     try:
-        spec = importlib.util.spec_from_file_location("generated", DOCS / "generated.py")
+        spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
     finally:

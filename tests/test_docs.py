@@ -17,7 +17,7 @@ from serve.metrics.exposition import METRICS
 from serve.settings import VARIABLES, Settings
 from serve.store.store import Store
 from tests.model_files import good_files
-from tests.pages import DOCS, HAND_WRITTEN, PAGES, ROOT, commands, generated, prose, read
+from tests.pages import DOCS, HAND_WRITTEN, PAGES, ROOT, commands, prose, read, script
 from tests.server_process import promote
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -29,7 +29,7 @@ SITE = pytest.mark.skipif(not (ROOT / ".venv-docs/.ready").exists(), reason="`ma
 
 @pytest.fixture(scope="module")
 def parts():
-    return generated()
+    return script("generated")
 
 
 @pytest.fixture

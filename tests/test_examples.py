@@ -1,6 +1,5 @@
 """The reports that can be seen without a run are those of the notebooks as they are now, and small."""
 
-import importlib.util
 import re
 import shutil
 
@@ -14,19 +13,15 @@ from loan_approval.records.reading import read_decisions
 from serve.store.store import Store
 from tests.model_files import good_files
 from tests.notebook_runs import write_notebook
-from tests.pages import DOCS, ROOT, read
+from tests.pages import DOCS, ROOT, read, script
 from tests.server_process import promote
 
-MADE = pytest.mark.skipif(not (DOCS / "examples").is_dir(), reason="`make examples` has made no pages yet")
 MOST_BYTES, MOST_BYTES_A_PAGE = 6_000_000, 2_000_000
 
 
 @pytest.fixture(scope="module")
 def examples():
-    spec = importlib.util.spec_from_file_location("examples", DOCS / "examples.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("examples")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +31,6 @@ def pages(examples):
     ]
 
 
-@MADE
 def test_each_page_was_made_by_the_notebooks_code_as_it_is_now(pages):
     old = [page for page in pages if made_by(page.read_text("utf-8")) != digest_of(page.stem)]
     assert old == [], "their notebooks have changed since: `make examples`"
@@ -51,7 +45,6 @@ def digest_of(notebook: str) -> str:
     return digest_code(nbformat.read(ROOT / "notebooks" / f"{notebook}.ipynb", as_version=4))
 
 
-@MADE
 def test_every_notebook_has_its_pages_and_each_is_linked(examples, pages):
     assert set(examples.NOTEBOOKS) == {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
     links = set(re.findall(r'href="(reports/[^"]+)"', read("docs/examples.md")))
@@ -59,14 +52,12 @@ def test_every_notebook_has_its_pages_and_each_is_linked(examples, pages):
     assert {path for path in (DOCS / "examples").rglob("*") if path.is_file()} == set(pages)
 
 
-@MADE
 def test_the_pages_are_small(pages):
     sizes = [page.stat().st_size for page in pages]
     assert max(sizes) < MOST_BYTES_A_PAGE
     assert sum(sizes) < MOST_BYTES
 
 
-@MADE
 def test_the_pages_name_no_folder_of_the_machine_that_made_them(pages):
     folders = re.compile(r"/(tmp|root|home|work|Users)/\w")
     assert [(page.name, found[0]) for page in pages if (found := folders.search(page.read_text("utf-8")))] == []

@@ -1,21 +1,18 @@
 import ast
-import importlib.util
 import re
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.pages import ROOT, script
+
 PAGE = (ROOT / "docs/house.md").read_text(encoding="utf-8")
 ANSWERS = re.findall(r"^\| [^|]+\? \| `([\w/.]+)`(?:: `(\w+(?:\.\w+)?)`)? \|$", PAGE, re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
 def house():
-    spec = importlib.util.spec_from_file_location("house", ROOT / "docs/house.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("house")
 
 
 def names_in(path: Path) -> set[str]:

@@ -1,6 +1,5 @@
 """The README's pictures are taken by a command from what a run leaves."""
 
-import importlib.util
 import re
 
 import pytest
@@ -8,15 +7,13 @@ import pytest
 from serve.store.store import Store
 from tests.browser import running_browser
 from tests.model_files import good_files
-from tests.pages import DOCS, read
+from tests.pages import read, script
 from tests.server_process import promote
 
 
 @pytest.fixture
 def pictures(tmp_path, monkeypatch):
-    spec = importlib.util.spec_from_file_location("pictures", DOCS / "pictures.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = script("pictures")
     monkeypatch.setattr(module, "PICTURES", tmp_path / "pictures")
     return module
 

@@ -51,27 +51,19 @@ def survey(
             numbers.append(name)
             commas += [name] * (is_comma and any("," in cell or "." in cell for cell in cells - strange))
             _note_numbers(name, cells - strange, is_comma, marks[name] or said, notes)
-            parsed = {cell: float(read_number(cell, is_comma) or 0) for cell in cells - strange}
-            found = find_codes([parsed[cell] for cell in columns[name] if cell in parsed])
-            if found:
-                codes[name] = {cell for cell, number in parsed.items() if number in found}
+            if found := _find_cells_of_codes(columns[name], cells - strange, is_comma):
+                codes[name] = found
         elif found := find_notations({cell for cell in cells if cell.casefold() not in MARKERS}):
             notations[name] = found
             missing[name] |= {cell for cell in cells if cell.casefold() in MARKERS}
         else:
             missing[name] |= {cell for cell in markers if cell.casefold() in TEXT_MARKERS}
-            if kept := sorted(markers - missing[name]):
-                shown = ", ".join(f"{cell} ({columns[name].count(cell):,} cells)" for cell in kept)
-                notes.append(f"{name}: {shown} kept as a value; if it means missing: --missing '{name}={kept[0]}'")
-    questions = [_ask_codes(columns, codes, wishes, missing, notes)]
-    dates, about_dates = choose_notations(
-        notations, {name: present[name] - missing[name] for name in notations}, wishes, notes
-    )
-    questions = [question for question in (*questions, about_dates) if question]
-    for name, cells in ((name, cells) for name, cells in missing.items() if cells):
-        counts = Counter(cell for cell in columns[name] if cell in cells)
-        if counts:
-            notes.append(f"{name}: {counts.total():,} cells made empty ({', '.join(sorted(counts))})")
+            _note_kept(name, columns[name], markers - missing[name], notes)
+    about_codes = _ask_codes(columns, codes, wishes, missing, notes)
+    known = {name: present[name] - missing[name] for name in notations}
+    dates, about_dates = choose_notations(notations, known, wishes, notes)
+    questions = list(filter(None, (about_codes, about_dates)))
+    _note_missing(columns, missing, notes)
     recorded = {name: sorted(cells) for name, cells in missing.items() if cells}
     source = replace(source, decimal_comma=tuple(commas), dates=dates, missing=recorded)
     return source, numbers, {"question": " ".join(questions)} if questions else {}
@@ -111,6 +103,25 @@ def _note_numbers(name: str, cells: set[str], is_comma: bool, mark: str, notes: 
         guess = "" if mark or not any("," in cell or "." in cell for cell in dressed) else " (a guess: --decimal)"
         shown = max(dressed, key=len)
         notes.append(f"{name}: numbers such as {shown} are read as {read_number(shown, is_comma)}{guess}")
+
+
+def _find_cells_of_codes(column: list[str], cells: set[str], is_comma: bool) -> set[str]:
+    """Return those of a column's numbers that look like codes for a missing value."""
+    parsed = {cell: float(read_number(cell, is_comma) or 0) for cell in cells}
+    found = find_codes([parsed[cell] for cell in column if cell in parsed])
+    return {cell for cell, number in parsed.items() if number in found}
+
+
+def _note_kept(name: str, column: list[str], markers: set[str], notes: list[str]) -> None:
+    if kept := sorted(markers):
+        shown = ", ".join(f"{cell} ({column.count(cell):,} cells)" for cell in kept)
+        notes.append(f"{name}: {shown} kept as a value; if it means missing: --missing '{name}={kept[0]}'")
+
+
+def _note_missing(columns: Mapping[str, list[str]], missing: Mapping[str, set[str]], notes: list[str]) -> None:
+    for name, cells in missing.items():
+        if counts := Counter(cell for cell in columns[name] if cell in cells):
+            notes.append(f"{name}: {counts.total():,} cells made empty ({', '.join(sorted(counts))})")
 
 
 def _ask_codes(

@@ -116,10 +116,24 @@ def test_rows_of_labels_that_the_owner_leaves_out_are_counted_and_read_the_same_
     assert documents(drafted)["source"]["missing"] == {"loan_status": ["Current", "In Grace Period"]}
 
 
+def test_labels_of_one_class_stay_as_written_and_every_path_reads_them_alike(draft, tmp_path):
+    labels = ("Fully Paid", "Charged Off", "Default", "fully paid", "Current", "Fully Paid")
+    drafted = draft(target="loan_status", labels=labels, wishes=Wishes(negative=("Charged Off", "Default")))
+    contract = answered(drafted)
+    loaded = read_dataset(drafted.dataset, contract, "mine")
+    again = read_dataset(tmp_path / "my.csv", contract, "mine")
+    assert loaded.y.tolist() == again.y.tolist() == [1, 0, 0, 1, 1] * 13 + [1, 0]
+    assert {line.rpartition(",")[2] for line in drafted.dataset.read_text().splitlines()[1:]} == {
+        *("Fully Paid", "Charged Off", "Default")
+    }
+    assert (contract.label(1), contract.label(0)) == ("Repaid", "Defaulted")
+    assert Contract.from_dict(contract.to_dict()) == contract
+
+
 def test_rows_without_a_label_are_left_out_and_named(draft):
     drafted = draft(labels=("yes", "no", "", "yes", "no", "NA"))
     assert drafted.rows == 54
-    assert "26 rows have no Approved and are left out: rows 4, 7, 10" in drafted.notes[1]
+    assert "26 rows have no Approved and are left out (NA: 13): rows 4, 7, 10" in drafted.notes[1]
     assert drafted.notes[1].endswith("and 16 more")
     source = documents(drafted)["source"]
     assert (source["drop_unlabelled"], source["missing"]) == (True, {"Approved": ["NA"]})
@@ -191,7 +205,7 @@ def test_an_age_that_is_scored_gets_all_that_a_gate_asks_for(draft):
 @pytest.mark.parametrize(
     ("answers", "message"),
     [
-        ({"positive": "maybe"}, "--answer positive=maybe: expected yes or no"),
+        ({"positive": "maybe"}, "--answer positive=maybe: expected no or yes"),
         ({"incme": "score"}, "--answer incme=score: no such question"),
         ({"income": "ignore"}, "--answer income=ignore: expected score or monitor or refuse or leave_out"),
         ({"key": "score"}, r"--answer key=score: can't be used \(a running number\)"),

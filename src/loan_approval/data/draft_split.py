@@ -87,7 +87,7 @@ def draft_split(
     split: as `choose_key` returns it.
     """
     contract = Contract.from_dict(_without_words(tables))
-    X, _ = contract.encode_table({f.name: list(map(f.parse, columns[f.name])) for f in contract.scored})
+    X, _ = contract.encode_table({f.name: list(map(f.parse, columns[f.name])) for f in contract.features})
     if not split and have_few_combinations(X, y):
         text = "Most rows equal another: are equal rows different applications (row) or copies of one (values)?"
         answer = wishes.answer("split", text, (BY_ROW, BY_VALUES))

@@ -13,6 +13,7 @@ import numpy as np
 from loan_approval.data.contract_page import draft_top, render
 from loan_approval.data.draft_feature import AGE, draft_feature
 from loan_approval.data.draft_labels import sort_labels
+from loan_approval.data.draft_since import count_from_application
 from loan_approval.data.draft_split import GROUPS, IDENTIFIER, choose_key, draft_split, find_keys
 from loan_approval.data.draft_target import draft_target
 from loan_approval.data.reading import Reading, name_rows, read_file
@@ -64,6 +65,7 @@ def draft_data_set(folder: Path, path: Path, target: str, wishes: Wishes | None 
     columns[target] = target_cells
     no_features = dict.fromkeys(keys, IDENTIFIER) | {split.get("by", ""): GROUPS}
     features, left_out = _draft_features(columns, target, no_features, y, wishes)
+    features = count_from_application(features, columns, y, wishes, notes)
     _check_use(path, target, features, left_out, wishes)
     left_out.pop(split.get("by", ""), None)
     if left_out:
@@ -120,7 +122,7 @@ def _check_use(
     names = {feature["name"] for feature in features}
     for name in set(wishes.answers) - wishes.used - names:
         why = f"can't be used ({left_out[name]})" if name in left_out else "no such question"
-        expected = ", ".join(sorted({"positive", "labels", "meaning", "codes", "dates", "split"} | names))
+        expected = ", ".join(sorted({"positive", "labels", "meaning", "codes", "dates", "since", "split"} | names))
         raise DataError(f"--answer {name}={wishes.answers[name]}: {why}, expected one to {expected}")
     if not any(feature.get("use", "score") == "score" for feature in features):
         raise DataError(f"{path}: no column beside {target} that a model could use: {_in_words(left_out)}")

@@ -1,6 +1,7 @@
 import re
 import tomllib
 
+import numpy as np
 import pytest
 
 from loan_approval.data.datasets import read_dataset
@@ -318,6 +319,20 @@ def test_dates_are_drafted_as_features_and_their_notation_is_recorded_and_told(d
     assert any("asked: dates are read as DD/MM/YYYY: 28/08/2020 is 2020-08-28" in note for note in drafted.notes)
     dataset = read_dataset(drafted.dataset, answered(drafted), "mine")
     assert dataset.contract.scored[0].decode(dataset.X[0, 0]) == "2015-08-01"
+
+
+def test_a_date_that_is_counted_from_another_loads_and_is_checked_with_it(draft, tmp_path):
+    asked = {"application_date": lambda row: f"{1 + row % 28:02}/{1 + row % 12:02}/2021"}
+    hired = {"hired": lambda row: f"{1 + row % 27:02}/{1 + row % 11:02}/{1990 + row % 30}"}
+    drafted = draft(**asked, **hired, income=lambda row: row // 2)
+    contract = answered(drafted)
+    loaded = read_dataset(drafted.dataset, contract, "mine")
+    days = loaded.X[:, [feature.name for feature in contract.scored].index("hired")]
+    assert np.all((days < 0) & (days > -12_000))
+    row = {"hired": "2021-01-01", "application_date": "2021-01-31", "income": 3}
+    assert contract.encode(row)[0, 0] == -30
+    assert any("hired: counted in days from application_date" in note for note in drafted.notes)
+    assert "# - hired: counted in days from application_date" in drafted.contract.read_text()
 
 
 def test_a_scored_date_of_birth_is_no_age_that_a_gate_could_prove(draft):

@@ -15,6 +15,7 @@ _TOP = {"format": "a whole number", **dict.fromkeys(("model_name", "experiment",
 _TOP |= {"target": "a table", "feature": "a list"}
 _SOURCE = {
     **{"encoding": "text", "separator": "text", "names": "a list", "decimal_comma": "a list"},
+    "rows_above": "a whole number",
     **{"missing": "a table", "left_out": "a table", "dates": "a table", "drop_unlabelled": "true or false"},
 }
 _SPLIT = {"by": "text"}

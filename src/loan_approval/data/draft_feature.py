@@ -167,7 +167,7 @@ def largest_auc(cells: list[str], numbers: list[float], y: np.ndarray) -> float:
     aucs = [_auc(present, y)]
     if numbers:
         aucs.append(_auc(np.array(numbers), y[present]))
-    if len(set(cells)) <= MOST_VALUES:
+    if len(set(cells)) <= min(MOST_VALUES, len(cells) // FEWEST):  # a value of few rows tells their labels by chance
         approved, seen = Counter(cell for cell, code in zip(cells, y, strict=True) if code), Counter(cells)
         aucs.append(_auc(np.array([approved[cell] / seen[cell] for cell in cells]), y))
     return max(aucs)

@@ -46,9 +46,10 @@ def draft_data_set(folder: Path, path: Path, target: str, wishes: Wishes | None 
     contract, dataset = folder / "contract.toml", folder / "dataset.csv"
     if contract.exists() and not wishes.replace:
         raise DataError(f"{contract}: exists already and stays as it is; expected a folder without one, or --replace")
-    reading = read_file(path, wishes.form)
-    if (target := target.strip()) not in reading.header:
-        raise DataError(f"{path}: no column {target!r}, expected one of {', '.join(reading.header)}")
+    reading = read_file(path, wishes.form, target := target.strip())
+    for name in (target, *wishes.missing):
+        if name not in reading.header:
+            raise DataError(f"{path}: no column {name!r}, expected one of {', '.join(reading.header)}")
     notes = list(reading.notes)
     at = reading.header.index(target)
     labels = sort_labels(str(path), target, [row[at] for row in reading.rows], wishes)

@@ -340,3 +340,23 @@ def test_a_scored_date_of_birth_is_no_age_that_a_gate_could_prove(draft):
     assert features(draft(**born))["Birth_Date"]["use"] == "monitor"
     scored = features(draft(wishes=Wishes(answers={"Birth_Date": "score"}, replace=True), **born))["Birth_Date"]
     assert not {"use", "protected", "elderly_from", "direction"} & scored.keys()
+
+
+def test_a_file_with_rows_above_its_header_is_checked_as_it_was_drafted(tmp_path):
+    rows = "".join(f"{row},{row * 7 % 50},{'yes' if row * 13 % 10 < 6 else 'no'}\n" for row in range(ROWS))
+    drafted = draft_text(tmp_path, f",X1,Y\nID,debt,paid\n{rows}", "paid")
+    contract = answered(drafted)
+    loaded, again = (read_dataset(path, contract, "mine") for path in (drafted.dataset, tmp_path / "my.csv"))
+    assert documents(drafted)["source"]["rows_above"] == 1
+    assert (loaded.X.tolist(), loaded.y.tolist()) == (again.X.tolist(), again.y.tolist())
+
+
+def test_an_option_for_a_column_that_is_not_there_is_refused(draft):
+    with pytest.raises(DataError, match="no column 'incme', expected one of income, Approved"):
+        draft(wishes=Wishes(missing={"incme": ["NA"]}))
+
+
+def test_numbers_that_stand_once_each_are_no_leak(tmp_path):
+    rows = "".join(f"{row * 7 % 31}.{row},{row % 3},{row % 2}\n" for row in range(30))
+    drafted = draft_text(tmp_path, f"income,late,approved\n{rows}", "approved")
+    assert len(drafted.questions) == 1

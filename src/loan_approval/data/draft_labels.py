@@ -15,10 +15,12 @@ from loan_approval.errors import DataError
 Key = float | str  # what the spellings of a label share
 Codes = dict[Key, int | None]  # 1 for an approval, 0 for its opposite, None where the rows are left out
 KINDS: dict[str, int | None] = {"positive": 1, "negative": 0, "missing": None}
+_YES = ("y", "yes", "t", "true", "s", "sim", "j", "ja", "si", "sí", "oui")
+_NO = ("n", "no", "f", "false", "não", "nao", "nein", "non")
 MOST_LABELS, MOST_SHOWN = 20, 5  # different labels that are sorted, as a column with more is no target; and shown
 _GOOD = re.compile(
-    r"y(es)?|t(rue)?|approv.*|accept.*|grant.*|(.*\W)?(re)?paid( off)?|paid in full|good|s(im|í|i)?|aprovad.*|bom|pago|"
-    r"quitado|liquidado|adimplente|ja|gut|bewilligt|genehmigt|bueno|aprobado|pagado|oui|performing|non.?default|"
+    r"y(es)?|t(rue)?|j|approv.*|accept.*|grant.*|(.*\W)?(re)?paid( off)?|paid in full|good|s(im|í|i)?|aprovad.*|bom|"
+    r"pago|quitado|liquidado|adimplente|ja|gut|bewilligt|genehmigt|bueno|aprobado|pagado|oui|performing|non.?default|"
     r"no.?default|ok|positive|completed?|current|1"
 )
 _BAD = re.compile(
@@ -32,9 +34,16 @@ _OPEN = re.compile(
     r"final ?payment ?in ?progress|withdrawn|cancel.*|expired|incomplete|em (aberto|dia|análise|andamento)|pendente|"
     r"vigente|laufend|offen|en curso|pendiente"
 )
+# Words within a longer label, such as "Application denied by financial institution".
+_WITHIN: tuple[tuple[re.Pattern[str], int | None], ...] = (
+    (re.compile(r"\b(denied|declined|rejected|refused|not approved)\b"), 0),
+    (re.compile(r"\b(withdrawn|incomplete(ness)?|cancell?ed|pending)\b"), None),
+    (re.compile(r"\b(originated|approved|granted|funded)\b"), 1),
+)
 _LOSS = re.compile(
-    r"default.*|bad|loss|charge.*|chargeoff|delinq.*|risk|fraud.*|bankrupt.*|inadimpl.*|mora|calote|ausfall.*|verzug|"
-    r"impago|dlq.*|seriousdlqin.*|writeoff|npl|late|unpaid|not|non|over(drawn|due)|arrears?|past ?due|"
+    r"default.*|bad|loss|charge.*|chargeoff|delinq.*|risk|fraud.*|bankrupt.*|inadimpl.*|mora|calote|perda|verzug|"
+    r".*(ausfall|ausgefallen|notleidend|insolven|säumig).*|impaga?do?|incumpl.*|défaut|impayé|fail(ed|ure)|"
+    r"dlq.*|seriousdlqin.*|writeoff|npl|late|unpaid|not|non|over(drawn|due)|arrears?|past ?due|"
     r"mahnung|atras.*|moros.*"
 )
 _DENIAL = re.compile(
@@ -161,8 +170,10 @@ def _ask_code(label: str, guess: int | None, ask: Ask) -> int | None:
 
 def _guess_code(key: Key) -> list[int | None]:
     """Return the code that a label's words suggest, as the one item of a list; no item where they suggest none."""
-    patterns = {None: _OPEN, 1: _GOOD, 0: _BAD} if isinstance(key, str) else {}
-    return [code for code, words in patterns.items() if words.fullmatch(str(key))][:1]
+    if not isinstance(key, str):
+        return []
+    codes = [code for code, words in {None: _OPEN, 1: _GOOD, 0: _BAD}.items() if words.fullmatch(key)]
+    return (codes or [code for words, code in _WITHIN if words.search(key)])[:1]
 
 
 def _describe_problem(name: str, spelled: Mapping[Key, str], sizes: Counter[Key], codes: Codes) -> str:
@@ -191,7 +202,7 @@ def _in_options(name: str, spelled: Mapping[Key, str], codes: Codes) -> str:
 def _goodness(key: Key, is_loss: bool) -> tuple[float, float]:
     """Return a number that is higher for the label that looks like an approval."""
     if isinstance(key, str):
-        flag = key in ("y", "yes", "t", "true", "s", "sim", "ja", "si", "sí", "oui") or key in ("n", "no", "f", "false")
+        flag = key in _YES + _NO
         good = bool(_GOOD.fullmatch(key)) - bool(_BAD.fullmatch(key))
         return (-good if flag and is_loss else good), 0
     # Of 1 and 2 the first is usually the good one, as in the German credit data; of 0 and 1 the second is.

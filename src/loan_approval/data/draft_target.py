@@ -12,7 +12,7 @@ Answer = Callable[
 ]  # a question's name, text and choices; the first is the guess
 MEANINGS = ("past_decision", "repaid")
 _REPAID = re.compile(
-    r"(re)?paid.*|.*default.*|charg.*off|current|late|delinquent|good|bad|(in)?adimplente|pago|performing"
+    r"(re)?paid.*|repayment|.*default.*|charg.*off|current|late|delinquent|good|bad|(in)?adimplente|pago|performing"
 )
 _VAGUE = frozenset({"status", "class", "target", "label", "outcome", "y", "response", "result", "flag"})
 _KINDS = {
@@ -26,7 +26,7 @@ _PORTUGUESE = {"past_decision": ("Aprovado", "Recusado"), "repaid": ("Pago", "In
 def draft_target(name: str, labels: Labels, answer: Answer) -> dict[str, Any]:
     """Return the target's table in the contract, with a question until both the labels and the meaning are answered."""
     every = (*labels.positive, *labels.negative)
-    about = labels.is_loss or any(_REPAID.fullmatch(label.casefold()) for label in every)
+    about = labels.is_loss or any(_REPAID.fullmatch(text.casefold()) for text in (*every, name, *split_words(name)))
     guess = MEANINGS[::-1] if about and not labels.is_denial else MEANINGS
     text = "Do the labels tell what an underwriter decided (past_decision) or whether the loan was repaid?"
     meaning = answer("meaning", text, guess)

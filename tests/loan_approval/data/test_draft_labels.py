@@ -114,6 +114,9 @@ def test_empty_cells_and_markers_beside_two_others_are_missing():
             for label in ("Completed", "Paid in full", "Does not meet the policy. Status:Fully Paid", "Quitado")
         ],
         *[(label, 0) for label in ("Chargedoff", "Past Due (1-15 days)", "Written off", "Atrasado", "Überfällig")],
+        *[(label, 1) for label in ("Loan originated", "Application approved but not accepted")],
+        *[(label, 0) for label in ("Application denied by financial institution", "Request not approved yet")],
+        *[(label, None) for label in ("Application withdrawn by applicant", "File closed for incompleteness")],
         *[(label, None) for label in ("In Grace Period", "Cancelled", "FinalPaymentInProgress", "Em aberto", "Offen")],
     ],
 )

@@ -84,9 +84,23 @@ def test_yes_to_a_denial_is_not_the_approval_but_a_past_decision(name, labels):
     assert (table["positive"], table["meaning"]) == (labels[1], "past_decision")
 
 
-@pytest.mark.parametrize("labels", [("yes", "no"), ("True", "False"), ("Y", "N")])
+@pytest.mark.parametrize(
+    "labels",
+    [
+        *[
+            ("yes", "no"),
+            ("True", "False"),
+            ("Y", "N"),
+            ("ja", "nein"),
+            ("J", "N"),
+            ("sim", "não"),
+            ("sí", "no"),
+            ("oui", "non"),
+        ]
+    ],
+)
 def test_yes_to_a_loss_is_not_the_approval(labels):
-    assert draft(labels, "default")[0]["positive"] == labels[1]
+    assert draft(labels, "default")[0]["positive"] == draft(labels[::-1], "default")[0]["positive"] == labels[1]
 
 
 def test_a_loss_that_names_its_labels_is_read_by_them():
@@ -110,3 +124,16 @@ def test_several_labels_of_one_class_are_one_text_and_the_question_names_them_al
     assert table["words"] == {"pt": {"Repaid": "Pago", "Defaulted": "Inadimplente"}}
     assert (table["positive"], y[:3]) == ("Fully Paid", [1, 0, 0])
     assert "Charged Off or Default is not, rows of Current are left out" in table["question"]
+
+
+@pytest.mark.parametrize(
+    "name", ["Ausgefallen", "Kreditausfall", "notleidend", "impagado", "perda", "impayé", "failed"]
+)
+def test_a_loss_is_known_by_its_name_in_several_languages(name):
+    assert draft(("1", "0"), name)[0]["positive"] == "0"
+
+
+@pytest.mark.parametrize("name", ["repaid", "paid", "loan_repaid", "Fully Paid", "pago"])
+def test_a_name_that_speaks_of_repayment_says_what_the_labels_mean(name):
+    table, _ = draft(("1", "0"), name)
+    assert (table["meaning"], table["positive"]) == ("repaid", "1")

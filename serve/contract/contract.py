@@ -127,7 +127,7 @@ class Contract:
 
     def label(self, code: int) -> str:
         """Return the label of a code, 1 or 0."""
-        return next(label for cell, label in self.target.labels.items() if (cell == self.target.positive) == bool(code))
+        return self.target.label(code)
 
     def label_text(self, code: int, language: str = LANGUAGES[0]) -> str:
         """Return the words for the label of a code in a language, as `translate` does."""

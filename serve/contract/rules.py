@@ -15,6 +15,7 @@ _TOP = {"format": "a whole number", **dict.fromkeys(("model_name", "experiment",
 _TOP |= {"target": "a table", "feature": "a list"}
 _SOURCE = {
     **{"encoding": "text", "separator": "text", "names": "a list", "decimal_comma": "a list"},
+    "rows_above": "a whole number",
     **{"missing": "a table", "left_out": "a table", "dates": "a table", "drop_unlabelled": "true or false"},
 }
 _SPLIT = {"by": "text"}
@@ -60,14 +61,14 @@ def _target_problems(target: Any) -> list[str]:
     if target["meaning"] not in MEANINGS:
         problems.append(f"target.meaning: expected {' or '.join(MEANINGS)}")
     labels = target["labels"]
-    if len(labels) != 2 or not all(isinstance(text, str) and text for text in labels.values()):
-        problems.append("target.labels: expected two entries, cell = label text")
-    elif len(set(labels.values())) < 2:
-        problems.append("target.labels: expected two different texts")
+    if len(labels) < 2 or not all(isinstance(text, str) and text for text in labels.values()):
+        problems.append("target.labels: expected two entries or more, cell = label text")
+    elif len(set(labels.values())) != 2:
+        problems.append("target.labels: expected two different texts, one for each decision")
     elif str(target["positive"]) not in labels:
         problems.append(f"target.positive: expected one of {', '.join(labels)}")
     else:
-        problems += [f"target.{problem}" for problem in words_problems(target, list(labels.values()))]
+        problems += [f"target.{problem}" for problem in words_problems(target, list(dict.fromkeys(labels.values())))]
     return problems
 
 

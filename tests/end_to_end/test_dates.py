@@ -54,7 +54,7 @@ def line(mlflow_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
     """The CSV, the contract that was drafted from it and the store of the model that its notebooks trained."""
     folder = tmp_path_factory.mktemp("dates")
     write_csv(folder / "my.csv")
-    path = draft_and_answer(folder) / "contract.toml"
+    path = draft_and_answer(folder, "--answer", "since=fixed_day") / "contract.toml"
     text = path.read_text().replace('as = "days"', 'as = "month"', 1).replace('since = "2018-01-01"\n', "")  # of Asked
     for drafted, declared in BY_ASKED.items():  # of Employed_Since
         assert text.count(drafted) == 1

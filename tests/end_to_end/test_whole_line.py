@@ -182,9 +182,9 @@ def write_own_csv(path: Path, rows: int) -> None:
             out.writerow([income, home, "NA" if rng.random() < 0.05 else years, rng.choice(["f", "m"]), granted])
 
 
-def draft_and_answer(folder: Path) -> Path:
+def draft_and_answer(folder: Path, *options: str) -> Path:
     """Draft a contract for `my.csv` as the tutorial says, then answer its questions by deleting them."""
-    cli.main(["init", str(folder / "mine"), str(folder / "my.csv"), "--target", "Granted"])
+    cli.main(["init", str(folder / "mine"), str(folder / "my.csv"), "--target", "Granted", *options])
     path = folder / "mine" / "contract.toml"
     with pytest.raises(ContractError, match="open question"):
         Contract.load(path)

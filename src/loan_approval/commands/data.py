@@ -31,9 +31,11 @@ def _add_init(add: Adder) -> None:
     init.add_argument("folder", type=Path, help="the new data set's folder, such as data/mine")
     init.add_argument("file", type=Path, help="CSV in any form, .xlsx or .parquet")
     init.add_argument("--target", required=True, help="the column that holds the decision")
-    init.add_argument("--positive", metavar="LABEL", help="the label of an approval, or of a repaid loan")
+    labels = "a label of {}; may be given several times"
+    for option, kind in (("--positive", "an approval, or a repaid loan"), ("--negative", "a denial, or a default")):
+        init.add_argument(option, action="append", default=[], metavar="LABEL", help=labels.format(kind))
     uses = "score, monitor, refuse or leave_out"
-    answer = f"answer to a question: positive, meaning, codes or dates; or a column's use: {uses}"
+    answer = f"answer to a question: positive, labels, meaning, codes, dates, since or split; or a column's use: {uses}"
     init.add_argument("--answer", action="append", default=[], metavar="NAME=VALUE", type=name_value, help=answer)
     missing = "a cell that means a missing value in this column"
     init.add_argument("--missing", action="append", default=[], metavar="COLUMN=CELL", type=name_value, help=missing)
@@ -57,14 +59,13 @@ def _init(options: argparse.Namespace) -> None:
 
     names = tuple(name.strip() for name in options.names.split(",")) if options.names else ()
     form = Form(options.encoding, options.separator, options.decimal, not (options.no_header or names), names)
-    answers = dict(options.answer) | ({"positive": options.positive} if options.positive is not None else {})
     missing: dict[str, list[str]] = {}
     for name, cell in options.missing:
         missing.setdefault(name, []).append(cell)
     ask = _ask if sys.stdin.isatty() and sys.stdout.isatty() and not options.no_ask else None
-    draft = draft_data_set(
-        options.folder, options.file, options.target, Wishes(form, answers, missing, ask, options.replace)
-    )
+    said = {"positive": tuple(options.positive), "negative": tuple(options.negative), "ask": ask}
+    wishes = Wishes(form, dict(options.answer), missing, replace=options.replace, **said)
+    draft = draft_data_set(options.folder, options.file, options.target, wishes)
     shape = describe_shape(load_dataset(str(options.folder.resolve()), draft=True))
     print(f"{draft.dataset}: {draft.rows:,} rows", *draft.notes, *shape, sep="\n- ")
     if draft.questions:

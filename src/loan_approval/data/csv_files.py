@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +14,11 @@ from loan_approval.data.reading import is_excel, read_excel, read_parquet
 from loan_approval.data.rows import Row, decode, number_rows, split_rows
 from loan_approval.data.source import Source, clean_like_source, is_like_source
 from loan_approval.errors import DataError
+from serve.contract.columns import encode_cells
 from serve.contract.contract import Contract
 from serve.contract.fault import Fault
 from serve.contract.feature import Feature
+from serve.contract.tables import count_cells
 
 
 def read_cells(path: Path, contract: Contract | None = None) -> tuple[Row, list[Row]]:
@@ -89,6 +91,21 @@ def header_problems(header: list[str], contract: Contract) -> list[tuple[str, st
     problems += [(name, "is missing") for name in expected if name not in names]
     unknown = [name for name in names if name not in expected]
     return problems + [(name, f"is {contract.refusals.get(name, 'not in the contract')}") for name in unknown]
+
+
+def encode_features(
+    cells: Mapping[str, Sequence[str]], contract: Contract
+) -> tuple[np.ndarray, list[tuple[int, str, Fault]]]:
+    """Return (n, k) float64 over the contract's features, and each (row, feature, fault).
+
+    cells: the n cells of each feature.
+    """
+    cells = {**cells, **count_cells(contract, cells)}
+    encoded, problems = np.empty((len(cells[contract.features[0].name]), len(contract.features))), []
+    for column, feature in enumerate(contract.features):
+        encoded[:, column], faults = encode_cells(feature, cells[feature.name])
+        problems += [(row, feature.name, fault) for row, fault in faults.items()]
+    return encoded, problems
 
 
 def encode_target(cells: Sequence[str], contract: Contract) -> tuple[np.ndarray, dict[int, Fault]]:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from loan_approval.data.boston import write_boston
-from loan_approval.data.csv_files import decode_column, encode_target, header_problems, read_cells
+from loan_approval.data.csv_files import decode_column, encode_features, encode_target, header_problems, read_cells
 from loan_approval.data.dvc_objects import md5_of_bytes
 from loan_approval.data.folders import dataset_folder, load_contract, read_statement, summary
 from loan_approval.data.simulate import write_simulation
@@ -127,8 +127,7 @@ def read_dataset(path: Path, contract: Contract, name: str) -> Dataset:
     """Read and check one CSV against a contract. Raises DataError with the first problems shown and all counted."""
     columns, numbers = _read_columns(path, contract)
     target = contract.target.name
-    parsed = {feature.name: list(map(feature.parse, columns[feature.name])) for feature in contract.features}
-    encoded, problems = contract.encode_table(parsed, contract.features)
+    encoded, problems = encode_features(columns, contract)
     y, faults = encode_target(columns[target], contract)
     problems += [(row, target, fault) for row, fault in faults.items()]
     if problems:

@@ -70,7 +70,7 @@ def draft_feature(name: str, cells: list[str], y: np.ndarray) -> dict[str, Any] 
     ranks = count_days(present) if is_date else numbers
     middle = _middle(present, numbers or (sorted(present) if is_date else ()))
     feature |= {"example": middle, "reason": {"en": _title(name)}}
-    if (auc := _largest_auc(cells, ranks, y)) >= LEAK_AUC:
+    if (auc := largest_auc(cells, ranks, y)) >= LEAK_AUC:
         feature |= {"use": "monitor", "question": IS_LEAK.format(auc, name)}
     return feature | ({"comment": ". ".join(comments) + "."} if comments else {})
 
@@ -147,11 +147,11 @@ def _number_keys(numbers: list[float]) -> dict[str, Any]:
     is_whole = all(number.is_integer() for number in numbers)
     low, high = min(numbers), max(numbers)
     if not (is_whole and (low, high) == (0, 1)):  # a flag keeps its range
-        low, high = _widen(low, high, is_whole)
+        low, high = widen(low, high, is_whole)
     return {"type": "integer" if is_whole else "number", "min": low, "max": high}
 
 
-def _widen(low: float, high: float, is_whole: bool) -> tuple[float, float]:
+def widen(low: float, high: float, is_whole: bool) -> tuple[float, float]:
     """Return round numbers that extend the range by a tenth on each side, but not across zero."""
     digits = max(math.floor(math.log10(high - low)), 0 if is_whole else -12)
     step, margin = 10.0**digits, (high - low) / 10
@@ -161,13 +161,13 @@ def _widen(low: float, high: float, is_whole: bool) -> tuple[float, float]:
     return max(min(bottom, low), -LARGEST), min(max(top, high), LARGEST)
 
 
-def _largest_auc(cells: list[str], numbers: list[float], y: np.ndarray) -> float:
+def largest_auc(cells: list[str], numbers: list[float], y: np.ndarray) -> float:
     """Return the largest AUC of ranking by a column alone: by presence, by number, or by each value's approval rate."""
     present = np.array([bool(cell) for cell in cells])
     aucs = [_auc(present, y)]
     if numbers:
         aucs.append(_auc(np.array(numbers), y[present]))
-    if len(set(cells)) <= MOST_VALUES:
+    if len(set(cells)) <= min(MOST_VALUES, len(cells) // FEWEST):  # a value of few rows tells their labels by chance
         approved, seen = Counter(cell for cell, code in zip(cells, y, strict=True) if code), Counter(cells)
         aucs.append(_auc(np.array([approved[cell] / seen[cell] for cell in cells]), y))
     return max(aucs)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from loan_approval.data.csv_files import encode_features
 from loan_approval.data.draft_feature import MOST_VALUES, parse_number
 from loan_approval.data.notation import MARKERS
 from loan_approval.data.protected import split_words
@@ -87,7 +88,7 @@ def draft_split(
     split: as `choose_key` returns it.
     """
     contract = Contract.from_dict(_without_words(tables))
-    X, _ = contract.encode_table({f.name: list(map(f.parse, columns[f.name])) for f in contract.scored})
+    X = encode_features(columns, contract)[0][:, [feature.scored for feature in contract.features]]
     if not split and have_few_combinations(X, y):
         text = "Most rows equal another: are equal rows different applications (row) or copies of one (values)?"
         answer = wishes.answer("split", text, (BY_ROW, BY_VALUES))

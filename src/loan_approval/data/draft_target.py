@@ -1,39 +1,18 @@
-"""Drafts the target from its column: which of two labels is an approval, and what the labels tell."""
+"""Drafts the target from its sorted labels: what they tell, and the words for them."""
 
 import re
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from loan_approval.data.draft_feature import parse_number
-from loan_approval.data.notation import MARKERS
+from loan_approval.data.draft_labels import Labels, label_key
 from loan_approval.data.protected import split_words
-from loan_approval.errors import DataError
 
 Answer = Callable[
     [str, str, tuple[str, ...]], str | None
 ]  # a question's name, text and choices; the first is the guess
 MEANINGS = ("past_decision", "repaid")
-_GOOD = re.compile(
-    r"y(es)?|t(rue)?|approv.*|accept.*|grant.*|(re)?paid( off)?|fully paid|good|s(im|í|i)?|aprovad.*|bom|pago|"
-    r"adimplente|ja|gut|bewilligt|genehmigt|bueno|aprobado|pagado|oui|current|performing|non.?default|no.?default|ok|positive|1"
-)
-_BAD = re.compile(
-    r"no?|f(alse)?|(not|un|non).*|den(y|ied)|reject.*|declin.*|refus.*|bad|default(ed)?|charged?.?off|late|delinquent|n[ãa]o.*|negad.*|"
-    r"reprovad.*|recusad.*|mau|inadimplente|nein|schlecht|abgelehnt|malo|rechazado|negado|non|negative"
-)
-_LOSS = re.compile(
-    r"default.*|bad|loss|charge.*|chargeoff|delinq.*|risk|fraud.*|bankrupt.*|inadimpl.*|mora|calote|ausfall.*|verzug|"
-    r"impago|dlq.*|seriousdlqin.*|writeoff|npl|late|unpaid|not|non|over(drawn|due)|arrears?|past ?due|"
-    r"mahnung|atras.*|moros.*"
-)
-_DENIAL = re.compile(
-    r"reject.*|den(y|ies|ied|ials?)|declin.*|refus.*|negad.*|recusad.*|abgelehnt|ablehnung|rechaz.*|denegad.*"
-)
 _REPAID = re.compile(
-    r"(re)?paid.*|.*default.*|charg.*off|current|late|delinquent|good|bad|(in)?adimplente|pago|performing"
+    r"(re)?paid.*|repayment|.*default.*|charg.*off|current|late|delinquent|good|bad|(in)?adimplente|pago|performing"
 )
 _VAGUE = frozenset({"status", "class", "target", "label", "outcome", "y", "response", "result", "flag"})
 _KINDS = {
@@ -44,80 +23,47 @@ TEXTS = {"past_decision": ("Approved", "Denied"), "repaid": ("Repaid", "Defaulte
 _PORTUGUESE = {"past_decision": ("Aprovado", "Recusado"), "repaid": ("Pago", "Inadimplente")}
 
 
-def drop_unlabelled(cells: list[str], missing: Sequence[str] = ()) -> list[int]:
-    """Return the rows whose target is missing: empty, a marker beside two other labels, or one of `missing`."""
-    labels = {_key(cell) for cell in set(cells) if cell}
-    markers = {label for label in labels if isinstance(label, str) and label in MARKERS} if len(labels) > 2 else set()
-    markers |= set(map(_key, missing))
-    without = {cell for cell in set(cells) if not cell or _key(cell) in markers}
-    return [row for row, cell in enumerate(cells) if cell in without] if without else []
-
-
-def draft_target(where: str, name: str, cells: list[str], answer: Answer) -> tuple[dict[str, Any], np.ndarray]:
-    """Return the target's table in the contract, and (n,) codes. Raises DataError unless there are two labels."""
-    key_of = {cell: _key(cell) for cell in set(cells)}
-    keys = [key_of[cell] for cell in cells]
-    # The most frequent spelling of each label stands for it.
-    spelled = {key: cell for cell, _ in reversed(Counter(cells).most_common()) for key in (_key(cell),)}
-    if len(spelled) != 2:
-        shown = ", ".join(f"{cell} ({keys.count(key):,})" for key, cell in sorted(spelled.items(), key=str)[:5])
-        more = ", …" if len(spelled) > 5 else ""
-        raise DataError(
-            f"{where}: {name} holds {len(spelled)} different labels ({shown}{more}), expected two"
-            + f": leave out the rows whose decision or loan is still open (--missing '{name}=LABEL' for each label)"
-            ", and write the others as two labels" * (len(spelled) > 2)
-        )
-    parts = split_words(name)
-    words = [word.casefold() for word in (name, " ".join(parts), *parts)]
-    is_denial = any(map(_DENIAL.fullmatch, words))
-    is_loss = is_denial or any(map(_LOSS.fullmatch, words))
-    negative, positive = sorted(spelled, key=lambda key: _goodness(key, is_loss))
-    chosen = answer("positive", _describe_guess(name, spelled, positive), (spelled[positive], spelled[negative]))
-    if chosen is not None and _key(chosen) == negative:
-        negative, positive = positive, negative
-    about = is_loss or any(_REPAID.fullmatch(str(key)) for key in spelled)
-    guess = MEANINGS[::-1] if about and not is_denial else MEANINGS
+def draft_target(name: str, labels: Labels, answer: Answer) -> dict[str, Any]:
+    """Return the target's table in the contract, with a question until both the labels and the meaning are answered."""
+    every = (*labels.positive, *labels.negative)
+    about = labels.is_loss or any(_REPAID.fullmatch(text.casefold()) for text in (*every, name, *split_words(name)))
+    guess = MEANINGS[::-1] if about and not labels.is_denial else MEANINGS
     text = "Do the labels tell what an underwriter decided (past_decision) or whether the loan was repaid?"
     meaning = answer("meaning", text, guess)
-    is_vague = set(spelled) == {0.0, 1.0} and not _VAGUE.isdisjoint(map(str.casefold, split_words(name)))
-    table = {"name": name, "meaning": meaning or guess[0], "positive": spelled[positive]}
-    table |= _name_labels([spelled[positive], spelled[negative]], meaning or guess[0])
-    if chosen is None or meaning is None:
-        table["question"] = (
-            f"A guess: {name} = {spelled[positive]} is {_KINDS[guess[0]][0]}, and the labels tell {_KINDS[guess[0]][1]}"
-            " (meaning: past_decision or repaid). Right? Then delete this line; if not, correct the lines above."
-            + (f" In some data sets such a {name} is 1 for a default." if is_vague else "")
-        )
-    return table, np.array([int(key == positive) for key in keys])
+    table = {"name": name, "meaning": meaning or guess[0], "positive": labels.positive[0]}
+    table |= _name_labels(labels, meaning or guess[0])
+    if labels.is_guess or meaning is None:
+        table["question"] = _describe_guess(name, labels, guess[0])
+    return table
 
 
-def _name_labels(cells: list[str], meaning: str) -> dict[str, Any]:
-    """Return `labels`, which the interface answers, and `words`, which readers see.   cells: of code 1 and of 0."""
-    are_numbers = all(isinstance(_key(cell), float) for cell in cells)
-    labels = TEXTS[meaning] if are_numbers else cells
+def _describe_guess(name: str, labels: Labels, meaning: str) -> str:
+    every = (*labels.positive, *labels.negative)
+    is_flag = set(map(label_key, every)) == {0.0, 1.0}
+    kind, told = _KINDS[meaning]
+    others, remedy = "", "correct the lines above"
+    if len(every) > 2 or labels.left_out:
+        others = f", {' or '.join(labels.negative)} is not"
+        others += f", rows of {' or '.join(labels.left_out)} are left out" if labels.left_out else ""
+        remedy = "init again with --replace, --positive, --negative and --missing"
+    return (
+        f"A guess: {name} = {' or '.join(labels.positive)} is {kind}{others}, and the labels tell {told} (meaning: "
+        f"past_decision or repaid). Right? Then delete this line; if not, {remedy}."
+        + f" In some data sets such a {name} is 1 for a default."
+        * (is_flag and not _VAGUE.isdisjoint(map(str.casefold, split_words(name))))
+    )
+
+
+def _name_labels(labels: Labels, meaning: str) -> dict[str, Any]:
+    """Return `labels`, which the interface answers, and `words`, which readers see.
+
+    Two labels of text are answered as they are written; numbers, and several labels of one class, by their meaning.
+    """
+    every = (labels.positive, labels.negative)
+    as_written = all(len(cells) == 1 and isinstance(label_key(cells[0]), str) for cells in every)
+    texts = [cells[0] for cells in every] if as_written else list(TEXTS[meaning])
     words = {"en": TEXTS[meaning], "pt": _PORTUGUESE[meaning]}
     return {
-        "labels": dict(zip(cells, labels, strict=True)),
-        "words": {key: dict(zip(labels, texts, strict=True)) for key, texts in words.items() if texts != labels},
+        "labels": {cell: text for cells, text in zip(every, texts, strict=True) for cell in cells},
+        "words": {key: dict(zip(texts, said, strict=True)) for key, said in words.items() if list(said) != texts},
     }
-
-
-def _key(cell: str) -> float | str:
-    """Return what cells of the same label share: 1, 1.0 and 01 are one, so are Yes and yes."""
-    number = parse_number(cell)
-    return " ".join(cell.casefold().split()) if number is None else number
-
-
-def _goodness(key: float | str, is_loss: bool) -> tuple[float, float]:
-    """Return a number that is higher for the label that looks like an approval."""
-    if isinstance(key, str):
-        flag = key in ("y", "yes", "t", "true", "s", "sim", "ja", "si", "sí", "oui") or key in ("n", "no", "f", "false")
-        good = bool(_GOOD.fullmatch(key)) - bool(_BAD.fullmatch(key))
-        return (-good if flag and is_loss else good), 0
-    # Of 1 and 2 the first is usually the good one, as in the German credit data; of 0 and 1 the second is.
-    return (-key if is_loss and key in (0.0, 1.0) else float(key == 1.0)), -key
-
-
-def _describe_guess(name: str, spelled: dict[float | str, str], positive: float | str) -> str:
-    shown = " or ".join(spelled.values())
-    return f"Which {name} is an approved (or repaid) loan: {shown}? By a guess {spelled[positive]}."

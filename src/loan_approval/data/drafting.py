@@ -3,15 +3,19 @@
 import csv
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from loan_approval.data.contract_page import draft_top, render
 from loan_approval.data.draft_feature import AGE, draft_feature
+from loan_approval.data.draft_labels import sort_labels
+from loan_approval.data.draft_since import count_from_application
 from loan_approval.data.draft_split import GROUPS, IDENTIFIER, choose_key, draft_split, find_keys
-from loan_approval.data.draft_target import draft_target, drop_unlabelled
+from loan_approval.data.draft_target import draft_target
 from loan_approval.data.reading import Reading, name_rows, read_file
 from loan_approval.data.rows import Row
 from loan_approval.data.source import Source, clean_rows
@@ -42,22 +46,27 @@ def draft_data_set(folder: Path, path: Path, target: str, wishes: Wishes | None 
     contract, dataset = folder / "contract.toml", folder / "dataset.csv"
     if contract.exists() and not wishes.replace:
         raise DataError(f"{contract}: exists already and stays as it is; expected a folder without one, or --replace")
-    reading = read_file(path, wishes.form)
-    if (target := target.strip()) not in reading.header:
-        raise DataError(f"{path}: no column {target!r}, expected one of {', '.join(reading.header)}")
+    reading = read_file(path, wishes.form, target := target.strip())
+    for name in (target, *wishes.missing):
+        if name not in reading.header:
+            raise DataError(f"{path}: no column {name!r}, expected one of {', '.join(reading.header)}")
     notes = list(reading.notes)
-    rows, markers = _drop_unlabelled(reading, target, wishes.missing.get(target, ()), notes)
+    at = reading.header.index(target)
+    labels = sort_labels(str(path), target, [row[at] for row in reading.rows], wishes)
+    rows, markers = _drop_unlabelled(reading, target, labels.of_cell, notes)
     columns = dict(zip(reading.header, map(list, zip(*rows, strict=True)), strict=True))
-    target_table, y = draft_target(str(path), target, columns.pop(target), wishes.answer)
+    target_cells = [labels.of_cell[cell] for cell in columns.pop(target)]
+    y = np.array([int(cell in labels.positive) for cell in target_cells])
+    target_table = draft_target(target, labels, wishes.answer)
     keys = find_keys(columns)
     split = choose_key(columns, keys, wishes)
     source, numbers, question = _survey(reading.source, columns, split.get("by", ""), wishes, notes)
     header, *cleaned = clean_rows(iter(rows), replace(source, names=tuple(reading.header)), numbers, target)
     columns = dict(zip(header, map(list, zip(*cleaned, strict=True)), strict=True))
-    spelled = {int(label == target_table["positive"]): label for label in target_table["labels"]}
-    columns[target] = [spelled[code] for code in y]
+    columns[target] = target_cells
     no_features = dict.fromkeys(keys, IDENTIFIER) | {split.get("by", ""): GROUPS}
     features, left_out = _draft_features(columns, target, no_features, y, wishes)
+    features = count_from_application(features, columns, y, wishes, notes)
     _check_use(path, target, features, left_out, wishes)
     left_out.pop(split.get("by", ""), None)
     if left_out:
@@ -94,18 +103,17 @@ def _questions(tables: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _drop_unlabelled(
-    reading: Reading, target: str, missing: Sequence[str], notes: list[str]
+    reading: Reading, target: str, label_of: Mapping[str, str | None], notes: list[str]
 ) -> tuple[list[Row], list[str]]:
-    """Return the rows that have a label, and the cells that mean none. Raises DataError when no row has one."""
+    """Return the rows that have a label, and the cells that mean none."""
     at = reading.header.index(target)
-    without = set(drop_unlabelled([row[at] for row in reading.rows], missing))
+    without = [row for row in reading.rows if label_of[row[at]] is None]
     if without:
-        numbers = name_rows([reading.rows[row].line for row in sorted(without)])
-        notes.append(f"{len(without):,} rows have no {target} and are left out: {numbers}")
-    if len(without) == len(reading.rows):
-        raise DataError(f"no row has a {target}, expected one of two labels in each")
-    markers = {reading.rows[row][at] for row in without} - {""}
-    return [row for number, row in enumerate(reading.rows) if number not in without], sorted(markers)
+        counts = Counter(row[at] for row in without if row[at])
+        named = f" ({', '.join(f'{cell}: {n:,}' for cell, n in counts.most_common())})" if counts else ""
+        numbers = name_rows([row.line for row in without])
+        notes.append(f"{len(without):,} rows have no {target} and are left out{named}: {numbers}")
+    return [row for row in reading.rows if label_of[row[at]] is not None], sorted({row[at] for row in without} - {""})
 
 
 def _check_use(
@@ -115,7 +123,7 @@ def _check_use(
     names = {feature["name"] for feature in features}
     for name in set(wishes.answers) - wishes.used - names:
         why = f"can't be used ({left_out[name]})" if name in left_out else "no such question"
-        expected = ", ".join(sorted({"positive", "meaning", "codes", "dates", "split"} | names))
+        expected = ", ".join(sorted({"positive", "labels", "meaning", "codes", "dates", "since", "split"} | names))
         raise DataError(f"--answer {name}={wishes.answers[name]}: {why}, expected one to {expected}")
     if not any(feature.get("use", "score") == "score" for feature in features):
         raise DataError(f"{path}: no column beside {target} that a model could use: {_in_words(left_out)}")

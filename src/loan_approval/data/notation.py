@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 
@@ -42,6 +42,7 @@ _CODES = {-1.0, *(sign * float(digit * n) for sign in (1, -1) for digit in "789"
     -99998.0,
 }
 FEWEST_CODES = 2  # rows
+FEWEST_FAR, MOST_FAR = 5, 3  # rows of a code that is known by its distance alone, and such codes of a column
 _MONEY = r"(?:(?:[A-Za-z]{1,3}\s?)?[$€£¥₹₽₩₪₫₴₦₱]|USD|EUR|GBP|BRL|CHF|INR|JPY|CAD|AUD|MXN|PLN|SEK|NOK|DKK|kr|zł|Rs\.?)"
 _DRESSED = re.compile(
     rf"(?P<open>\()?\s*(?P<sign>[+\-−])?\s*{_MONEY}?\s*(?P<second>[+\-−])?\s*"
@@ -100,7 +101,11 @@ def judge_decimal_mark(cells: Iterable[str]) -> str:
 
 
 def find_codes(numbers: Collection[float] | np.ndarray) -> list[float]:
-    """Return the numbers that look like codes for "unknown": 999 or -1, apart from all others, in two rows or more."""
+    """Return the numbers that look like codes for "unknown": apart from all others, and in several rows.
+
+    Two rows are enough for 999 or -1. Any other whole number stands in five or more, above all others by more than
+    twice their range: 365243 among days, 96 and 98 among counts up to 17.
+    """
     counts = Counter(numbers.tolist() if isinstance(numbers, np.ndarray) else numbers)
     likely = {number for number in _CODES & counts.keys() if counts[number] >= FEWEST_CODES}
     others = [number for number in counts if number not in likely]
@@ -109,7 +114,17 @@ def find_codes(numbers: Collection[float] | np.ndarray) -> list[float]:
     low, high = min(others), max(others)
     below = {number for number in likely if number < 0 <= low}
     above = {number for number in likely if number >= 99 and number > high + max(high - low, 0) and _is_nines(number)}
-    return sorted(below | above)
+    return sorted(below | above | _find_far(counts))
+
+
+def _find_far(counts: Mapping[float, int]) -> set[float]:
+    """Return up to three whole numbers, each of several rows, far above all others."""
+    ranked = sorted(counts)
+    for number in range(1, min(MOST_FAR, len(ranked) - 3) + 1):
+        rest, far = ranked[:-number], ranked[-number:]
+        if far[0] - rest[-1] > 2 * (rest[-1] - rest[0]):
+            return set(far) if all(counts[code] >= FEWEST_FAR and code.is_integer() for code in far) else set()
+    return set()
 
 
 def is_date(cell: str) -> bool:

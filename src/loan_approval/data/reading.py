@@ -13,6 +13,7 @@ from loan_approval.data.source import BLOCK_ROWS, Source
 from loan_approval.errors import DataError
 
 ROWS_NAMED = 10
+MOST_ABOVE = 20  # rows above the header
 JUDGED_ROWS = 50  # by which a header is told from a row
 NO_HEADER = (
     "the first row looks like data, not like names; expected names in it. Say --no-header to call the columns "
@@ -41,10 +42,16 @@ class Reading:
     notes: tuple[str, ...]
 
 
-def read_file(path: Path, form: Form) -> Reading:
-    """Read a file. Raises DataError when it is no table."""
+def read_file(path: Path, form: Form, target: str = "") -> Reading:
+    """Read a file. Raises DataError when it is no table.
+
+    target: the name of a column, by which a header is found that has rows above it.
+    """
     try:
         rows, source, notes = _read_rows(path, form)
+        if form.has_header and not form.names and (above := _find_header(rows, target)):
+            notes.append(f"rows above the header, left out: {above}")
+            rows, source = rows[above:], replace(source, rows_above=above)
         return _finish(rows, form, source, notes)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
@@ -76,6 +83,24 @@ def _read_rows(path: Path, form: Form) -> tuple[list[Row], Source, list[str]]:
     notes = [f"read as {encoding}, separated by {source.separator}"]
     notes += [f"lines passed over, as they are empty or a comment: {passed}"] if passed else []
     return rows, source, notes
+
+
+def _find_header(rows: Sequence[Row], target: str) -> int:
+    """Return how many rows stand above the header, 0 unless another row than the first has the target's name.
+
+    A row of data could hold that text too: a header has no number, and no cell that stands in its column again.
+    """
+    if not target or not rows or target in name_columns(rows[0]):
+        return 0
+    for above, row in enumerate(rows[1 : MOST_ABOVE + 1], 1):
+        others = [*rows[1:above], *rows[above + 1 : above + 1 + JUDGED_ROWS]]
+        if target in name_columns(row) and not any(
+            is_finite_number(cell) or any(cell == other[i] for other in others if i < len(other))
+            for i, cell in enumerate(row)
+            if cell
+        ):
+            return above
+    return 0
 
 
 def _finish(rows: list[Row], form: Form, source: Source, notes: list[str]) -> Reading:

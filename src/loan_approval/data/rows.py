@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import statistics
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from loan_approval.errors import DataError
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "space": " "}
 SAMPLE = 65_536  # characters, or bytes, by which the form of a file is judged
+_ATTRIBUTE = re.compile(r"@attribute\s+('[^']*'|\"[^\"]*\"|\S+)", re.IGNORECASE)
 _CUT = re.compile(r"[\x00-\x1f]+")
 
 
@@ -45,21 +47,29 @@ def _guess_encodings(data: bytes) -> list[str]:
 
 
 def find_separator(text: str) -> str:
-    """Return the key of the separator at which most lines have as many cells as the header, "" when none splits it."""
+    """Return the key of the separator at which most lines have as many cells as the header, "" when none splits it.
+
+    Where none does so, the first line may be a title: then the width that most lines have stands for the header's.
+    """
     if said := re.match(r'"?sep=(.)"?\s*[\r\n]', text[:12]):
         return next((key for key, mark in SEPARATORS.items() if mark == said[1]), "")
     sample = text[:SAMPLE].rpartition("\n")[0] if len(text) > SAMPLE else text
-    judged = {key: _judge_separator(sample, key) for key in SEPARATORS}
-    best = max(judged, key=lambda key: judged[key])
-    return best if judged[best][0] >= 0.5 else ""
+    for has_title in (False, True):
+        judged = {key: _judge_separator(sample, key, has_title) for key in SEPARATORS}
+        best = max(judged, key=lambda key: judged[key])
+        if judged[best][0] >= 0.5:
+            return best
+    return ""
 
 
-def _judge_separator(sample: str, key: str) -> tuple[float, bool, int]:
+def _judge_separator(sample: str, key: str, has_title: bool) -> tuple[float, bool, int]:
     """Return the share of lines with as many cells as the header, whether it is no blank, and the number of cells."""
     try:
         header, *rows = [len(row) for row in split_rows(io.StringIO(sample, newline=""), key)]
     except (DataError, ValueError):
         return 0, False, 0
+    if has_title and rows:
+        header = statistics.mode(rows)
     even = sum(width == header for width in rows) / len(rows) if rows else 1
     return (round(even, 1) if header > 1 else 0), key != "space", header
 
@@ -67,15 +77,41 @@ def _judge_separator(sample: str, key: str) -> tuple[float, bool, int]:
 def split_rows(stream: Iterable[str], separator: str) -> Iterator[Row]:
     """Yield the rows of a text, stripped cells, without empty lines, comments (#) and a first line `sep=`.
 
-    separator: a key of `SEPARATORS`.   A header with one name less than the first row has cells gets an empty one in
-    front: R writes the names of rows so.   Raises DataError.
+    stream: the lines; of an ARFF file too.   separator: a key of `SEPARATORS`.   A header with one name less than
+    the first row has cells gets an empty one in front: R writes the names of rows so.   Raises DataError.
     """
-    rows = _split(stream, SEPARATORS[separator])
+    rows = _split(_read_arff(stream), SEPARATORS[separator])
     header, first = next(rows, None), next(rows, None)
     if header and first and 1 < len(header) == len(first) - 1 and first[-1] and not any(map(is_finite_number, header)):
         header.insert(0, "")
     yield from (row for row in (header, first) if row is not None)
     yield from rows
+
+
+def _read_arff(stream: Iterable[str]) -> Iterator[str]:
+    """Yield the lines of a text; of ARFF a header of its attributes and the data, each on its line, the rest empty.
+
+    Source: "Attribute-Relation File Format", weka.sourceforge.io.
+    """
+    lines, head = iter(stream), []
+    for line in lines:
+        head.append(line)
+        if line.strip() and not line.startswith("%"):
+            break
+    if not head or not head[-1].casefold().startswith("@relation"):
+        yield from head
+        yield from lines
+        return
+    yield from "\n" * len(head)
+    names: list[str] = []
+    for line in lines:
+        if attribute := _ATTRIBUTE.match(line):
+            names.append('"' + attribute[1].strip("'\"") + '"')
+        is_data = line.casefold().startswith("@data")
+        yield f"{','.join(names)}\n" if is_data else "\n"
+        if is_data:
+            break
+    yield from ("\n" if line.startswith("%") else line.replace("'", '"') for line in lines)
 
 
 def _split(stream: Iterable[str], mark: str) -> Iterator[Row]:

@@ -26,13 +26,15 @@ class Source:
 
     separator: a key of `SEPARATORS`; space stands for any run of blanks.   names: of a file without a header.
     decimal_comma: columns whose numbers have one.   dates: the notation of each column of dates, as in `dates`.
-    missing: the cells of each column that mean a missing value.   left_out: the reason for each column that is no part
-    of the data set.   drop_unlabelled: rows without a target too.
+    rows_above: how many stand above the header, such as a title.   missing: the cells of each column that mean a
+    missing value.   left_out: the reason for each column that is no part of the data set.   drop_unlabelled: rows
+    without a target too.
     """
 
     encoding: str = "utf-8"
     separator: str = "comma"
     names: tuple[str, ...] = ()
+    rows_above: int = 0
     decimal_comma: tuple[str, ...] = ()
     dates: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, Collection[str]] = field(default_factory=dict)
@@ -59,7 +61,7 @@ def clean_rows(lines: Iterator[Row], source: Source, numbers: Collection[str], t
 
     A row with another number of cells than the header is yielded as it is.
     """
-    header = list(source.names) or name_columns(next(lines, Row((), 1)))
+    header = list(source.names) or name_columns(next(islice(lines, source.rows_above, None), Row((), 1)))
     kept = [i for i, name in enumerate(header) if name not in source.left_out]
     markers = [frozenset(source.missing.get(name, ())) for name in header]
     commas = [name in source.decimal_comma for name in header]
@@ -118,7 +120,8 @@ def is_like_source(sample: bytes, contract: Contract) -> bool:
     if source.names:
         return names.isdisjoint(clean[0])
     try:
-        own = name_columns(_begin(decode(sample, source.encoding)[0], source.separator)[0])
+        rows = _begin(decode(sample, source.encoding)[0], source.separator)
+        own = name_columns(next(iter(rows[source.rows_above :]), []))
     except DataError:
         own = []
     if len(names & set(own)) != len(names & set(clean[0])):

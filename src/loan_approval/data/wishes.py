@@ -14,12 +14,15 @@ USES = ("score", "monitor", "refuse", "leave_out")
 class Wishes:
     """What the owner says beside the data. form: of the file.   missing: cells that mean a missing value, by column.
 
-    answers: to questions, by name: positive, meaning, codes, or a column and one of `USES`.   ask: asks a person.
+    positive, negative: labels of an approval, and of its opposite.   answers: to questions, by name: positive, meaning,
+    codes, or a column and one of `USES`.   ask: asks a person.
     """
 
     form: Form = field(default_factory=Form)
     answers: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, list[str]] = field(default_factory=dict)
+    positive: tuple[str, ...] = ()
+    negative: tuple[str, ...] = ()
     ask: Ask | None = None
     replace: bool = False
     used: set[str] = field(default_factory=set)

@@ -12,7 +12,7 @@ from loan_approval.data.reading import name_rows
 from loan_approval.drift.drift import Finding
 from loan_approval.errors import DataError
 from loan_approval.project import ROOT, sha256_of
-from serve.contract.columns import encode_column
+from serve.contract.columns import encode_cells
 from serve.contract.contract import Contract
 from serve.contract.fault import Fault
 from serve.contract.tables import count_cells
@@ -134,7 +134,7 @@ def _read_column(name: str, cells: Sequence[str], contract: Contract) -> tuple[o
     if feature is None:
         codes, faults = encode_target(cells, contract)
         return codes.astype(float), faults
-    encoded, faults = encode_column(feature, list(map(feature.parse, cells)))
+    encoded, faults = encode_cells(feature, cells)
     return decode_column(feature, encoded), faults
 
 

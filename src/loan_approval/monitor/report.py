@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from loan_approval.data.csv_files import encode_target
 from loan_approval.drift.drift import LEVELS, Finding, verdict
 from loan_approval.errors import DataError
 from loan_approval.evaluation.auc import auc_interval
@@ -148,8 +149,9 @@ def _share(count: int, rows: int) -> str:
 def read_outcomes(path: Path, window: Window) -> pd.DataFrame:
     """Return decision_id, time, probability and outcome (1 = repaid) of the approved decisions whose outcome is known.
 
-    path: a CSV of `decision_id,outcome`, with the target's labels as outcomes. Declined applications have no outcome,
-    so the rows are selected by the model and say nothing about those.
+    path: a CSV of `decision_id,outcome`, with the target's labels as outcomes; those that the contract's [source] calls
+    missing, such as of a loan still open, are left out. Declined applications have no outcome, so the rows are selected
+    by the model and say nothing about those.
     Raises DataError, also when the contract's target is a past decision and no repayment.
     """
     target = window.reference.contract.target
@@ -161,13 +163,14 @@ def read_outcomes(path: Path, window: Window) -> pd.DataFrame:
         raise DataError(f"{path}: can't be read as CSV, expected {','.join(_OUTCOMES)}") from err
     if list(table.columns) != _OUTCOMES or table["decision_id"].duplicated().any():
         raise DataError(f"{path}: expected the columns {','.join(_OUTCOMES)}, and each decision once")
-    unknown = ~table["outcome"].isin(target.labels)
-    if unknown.any():
-        lines = ", ".join(str(row + 2) for row in np.flatnonzero(unknown)[:10])
+    codes, faults = encode_target(table["outcome"], window.reference.contract)
+    still_open = table["outcome"].isin(window.reference.contract.source.get("missing", {}).get(target.name, ()))
+    if unknown := [row for row in faults if not still_open[row]]:
+        lines = ", ".join(str(row + 2) for row in unknown[:10])
         raise DataError(f"{path}: no outcome in lines {lines}, expected one of {', '.join(target.labels)}")
+    table = table.assign(outcome=codes)[~still_open]
     approved = window.decisions.loc[window.decisions["code"] == 1, ["decision_id", "time", "probability"]]
-    known = approved.merge(table, on="decision_id")
-    return known.assign(outcome=(known["outcome"] == target.positive).astype(int))
+    return approved.merge(table, on="decision_id")
 
 
 def performance_over_time(outcomes: pd.DataFrame, seed: int) -> pd.DataFrame:

@@ -1,9 +1,10 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from loan_approval.data.csv_files import decode_column, encode_target, header_problems, read_cells
+from loan_approval.data.csv_files import decode_column, encode_features, encode_target, header_problems, read_cells
 from loan_approval.errors import DataError
 from serve.contract.contract import Contract
 
@@ -60,3 +61,20 @@ def test_categories_are_decoded_to_their_names(homes_contract: Contract) -> None
     home, amount, *_ = homes_contract.features
     assert decode_column(home, np.array([1.0, np.nan])).tolist() == ["rent", None]
     assert decode_column(amount, np.array([1.0])).tolist() == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("amount", "problems"), [([" 5", "", "1e1", "07"], []), (["5", "x", "101", ""], [(1, "amount"), (2, "amount")])]
+)
+def test_columns_of_cells_are_encoded_as_their_values_are(homes_contract, amount, problems):
+    columns = {feature.name: [str(feature.example)] * 4 for feature in homes_contract.features} | {"amount": amount}
+    contract = replace(
+        homes_contract,
+        features=tuple(replace(feature, missing=True) for feature in homes_contract.features),
+    )
+    encoded, found = encode_features(columns, contract)
+    parsed = {feature.name: list(map(feature.parse, columns[feature.name])) for feature in contract.features}
+    expected, faults = contract.encode_table(parsed, contract.features)
+    np.testing.assert_array_equal(encoded, expected)
+    assert [(row, name, str(fault)) for row, name, fault in found] == [(r, n, str(f)) for r, n, f in faults]
+    assert [(row, name) for row, name, _ in found] == problems

@@ -1,6 +1,7 @@
 import re
 import tomllib
 
+import numpy as np
 import pytest
 
 from loan_approval.data.datasets import read_dataset
@@ -116,10 +117,24 @@ def test_rows_of_labels_that_the_owner_leaves_out_are_counted_and_read_the_same_
     assert documents(drafted)["source"]["missing"] == {"loan_status": ["Current", "In Grace Period"]}
 
 
+def test_labels_of_one_class_stay_as_written_and_every_path_reads_them_alike(draft, tmp_path):
+    labels = ("Fully Paid", "Charged Off", "Default", "fully paid", "Current", "Fully Paid")
+    drafted = draft(target="loan_status", labels=labels, wishes=Wishes(negative=("Charged Off", "Default")))
+    contract = answered(drafted)
+    loaded = read_dataset(drafted.dataset, contract, "mine")
+    again = read_dataset(tmp_path / "my.csv", contract, "mine")
+    assert loaded.y.tolist() == again.y.tolist() == [1, 0, 0, 1, 1] * 13 + [1, 0]
+    assert {line.rpartition(",")[2] for line in drafted.dataset.read_text().splitlines()[1:]} == {
+        *("Fully Paid", "Charged Off", "Default")
+    }
+    assert (contract.label(1), contract.label(0)) == ("Repaid", "Defaulted")
+    assert Contract.from_dict(contract.to_dict()) == contract
+
+
 def test_rows_without_a_label_are_left_out_and_named(draft):
     drafted = draft(labels=("yes", "no", "", "yes", "no", "NA"))
     assert drafted.rows == 54
-    assert "26 rows have no Approved and are left out: rows 4, 7, 10" in drafted.notes[1]
+    assert "26 rows have no Approved and are left out (NA: 13): rows 4, 7, 10" in drafted.notes[1]
     assert drafted.notes[1].endswith("and 16 more")
     source = documents(drafted)["source"]
     assert (source["drop_unlabelled"], source["missing"]) == (True, {"Approved": ["NA"]})
@@ -191,7 +206,7 @@ def test_an_age_that_is_scored_gets_all_that_a_gate_asks_for(draft):
 @pytest.mark.parametrize(
     ("answers", "message"),
     [
-        ({"positive": "maybe"}, "--answer positive=maybe: expected yes or no"),
+        ({"positive": "maybe"}, "--answer positive=maybe: expected no or yes"),
         ({"incme": "score"}, "--answer incme=score: no such question"),
         ({"income": "ignore"}, "--answer income=ignore: expected score or monitor or refuse or leave_out"),
         ({"key": "score"}, r"--answer key=score: can't be used \(a running number\)"),
@@ -306,8 +321,42 @@ def test_dates_are_drafted_as_features_and_their_notation_is_recorded_and_told(d
     assert dataset.contract.scored[0].decode(dataset.X[0, 0]) == "2015-08-01"
 
 
+def test_a_date_that_is_counted_from_another_loads_and_is_checked_with_it(draft, tmp_path):
+    asked = {"application_date": lambda row: f"{1 + row % 28:02}/{1 + row % 12:02}/2021"}
+    hired = {"hired": lambda row: f"{1 + row % 27:02}/{1 + row % 11:02}/{1990 + row % 30}"}
+    drafted = draft(**asked, **hired, income=lambda row: row // 2)
+    contract = answered(drafted)
+    loaded = read_dataset(drafted.dataset, contract, "mine")
+    days = loaded.X[:, [feature.name for feature in contract.scored].index("hired")]
+    assert np.all((days < 0) & (days > -12_000))
+    row = {"hired": "2021-01-01", "application_date": "2021-01-31", "income": 3}
+    assert contract.encode(row)[0, 0] == -30
+    assert any("hired: counted in days from application_date" in note for note in drafted.notes)
+    assert "# - hired: counted in days from application_date" in drafted.contract.read_text()
+
+
 def test_a_scored_date_of_birth_is_no_age_that_a_gate_could_prove(draft):
     born = {"Birth_Date": lambda row: f"{1950 + row // 2}-08-01", "income": lambda row: row // 2}
     assert features(draft(**born))["Birth_Date"]["use"] == "monitor"
     scored = features(draft(wishes=Wishes(answers={"Birth_Date": "score"}, replace=True), **born))["Birth_Date"]
     assert not {"use", "protected", "elderly_from", "direction"} & scored.keys()
+
+
+def test_a_file_with_rows_above_its_header_is_checked_as_it_was_drafted(tmp_path):
+    rows = "".join(f"{row},{row * 7 % 50},{'yes' if row * 13 % 10 < 6 else 'no'}\n" for row in range(ROWS))
+    drafted = draft_text(tmp_path, f",X1,Y\nID,debt,paid\n{rows}", "paid")
+    contract = answered(drafted)
+    loaded, again = (read_dataset(path, contract, "mine") for path in (drafted.dataset, tmp_path / "my.csv"))
+    assert documents(drafted)["source"]["rows_above"] == 1
+    assert (loaded.X.tolist(), loaded.y.tolist()) == (again.X.tolist(), again.y.tolist())
+
+
+def test_an_option_for_a_column_that_is_not_there_is_refused(draft):
+    with pytest.raises(DataError, match="no column 'incme', expected one of income, Approved"):
+        draft(wishes=Wishes(missing={"incme": ["NA"]}))
+
+
+def test_numbers_that_stand_once_each_are_no_leak(tmp_path):
+    rows = "".join(f"{row * 7 % 31}.{row},{row % 3},{row % 2}\n" for row in range(30))
+    drafted = draft_text(tmp_path, f"income,late,approved\n{rows}", "approved")
+    assert len(drafted.questions) == 1

@@ -1,3 +1,4 @@
+import openpyxl
 import pandas as pd
 import pytest
 
@@ -140,3 +141,34 @@ def test_a_broken_parquet_file_is_refused(tmp_path):
 def test_ten_rows_are_named_and_the_others_counted():
     assert name_rows([4]) == "row 4"
     assert name_rows(list(range(2, 15))).endswith("11 and 3 more")
+
+
+@pytest.mark.parametrize("above", ["Loan book 2016\n", ",X1,Y\n", "exported by risk, 2016\n\nLoans of, the north\n"])
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_a_header_below_titles_is_found_by_the_target_s_name_with_a_word(tmp_path, above, suffix):
+    table = [line.split(",") for line in f"{above}id,amount,paid\n1,10,yes\n2,20,no\n3,20,yes".splitlines()]
+    if suffix == ".csv":
+        (tmp_path / "my.csv").write_text("\n".join(map(",".join, table)))
+    else:
+        book = openpyxl.Workbook()
+        for row in table:
+            book.active.append(row)
+        book.save(tmp_path / "my.xlsx")
+    reading = read_file(tmp_path / f"my{suffix}", Form(), "paid")
+    assert (reading.header, reading.rows[0]) == (["id", "amount", "paid"], ["1", "10", "yes"])
+    assert reading.source.rows_above == len([line for line in above.splitlines() if line])
+    assert f"rows above the header, left out: {reading.source.rows_above}" in reading.notes
+
+
+def test_a_row_of_data_that_holds_the_target_s_name_is_no_header(tmp_path):
+    (tmp_path / "my.csv").write_text("status,home\nY,own\nN,rent\nY,rent\n")
+    assert read_file(tmp_path / "my.csv", Form(), "Y").header == ["status", "home"]
+
+
+def test_arff_is_read_as_the_csv_of_its_attributes_and_data(tmp_path):
+    head = "% made by hand\n@RELATION credit\n\n@attribute 'checking status' {'<0', none}\n@attribute debt REAL\n"
+    head += "@ATTRIBUTE class {good,bad}\n@data\n"
+    reading = read(tmp_path, head + "% a comment\n'<0, or none',1.5,good\nnone,?,bad\n", name="my.arff")
+    assert reading.header == ["checking status", "debt", "class"]
+    assert reading.rows == [["<0, or none", "1.5", "good"], ["none", "?", "bad"]]
+    assert [row.line for row in reading.rows] == [9, 10]

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -193,6 +194,27 @@ def test_outcomes_count_for_approved_applications_only(mixed: Monitored, tmp_pat
     assert {"AUC", "Brier", "repaid"} < set(table.columns)
     words, _ = describe_outcomes(str(path), window, seed=7)
     assert "Selected: " in words[0]
+
+
+def test_outcomes_are_read_by_all_labels_of_the_contract_and_open_ones_left_out(
+    mixed: Monitored, tmp_path: Path
+) -> None:
+    ids = mixed.decide(mixed_applications(300, 3), mixed.install())
+    window = load(mixed)
+    contract = window.reference.contract
+    labels = contract.target.labels | {"charged off": contract.label(0)}
+    contract = replace(
+        contract,
+        target=replace(contract.target, labels=labels),
+        source={"missing": {contract.target.name: ["Current"]}},
+    )
+    window = replace(window, reference=replace(window.reference, contract=contract))
+    outcome = np.resize(["yes", "charged off", "Current", "YES"], 300)
+    path = write_outcomes(tmp_path / "outcomes.csv", pd.DataFrame({"decision_id": ids, "outcome": outcome}))
+    outcomes = read_outcomes(path, window)
+    approved = (window.decisions["code"] == 1).to_numpy()
+    assert len(outcomes) == np.sum(approved & (outcome != "Current"))
+    assert outcomes["outcome"].sum() == np.sum(np.isin(outcome[approved], ["yes", "YES"]))
 
 
 def test_without_outcomes_nothing_is_said_of_performance(mixed: Monitored) -> None:

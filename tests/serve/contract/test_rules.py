@@ -55,9 +55,10 @@ def test_only_a_table_is_a_contract(document):
         ("top", {"feature": [AGE, AGE]}, "age: declared twice"),
         ("target", {"meaning": "luck"}, "target.meaning: expected past_decision or repaid"),
         ("target", {"positive": 2}, "target.positive: expected one of 1, 0"),
-        ("target", {"labels": {"1": "Yes"}}, "target.labels: expected two entries"),
+        ("target", {"labels": {"1": "Yes"}}, "target.labels: expected two entries or more"),
         ("target", {"labels": {"1": "Yes", "0": ""}}, "target.labels: expected two entries"),
         ("target", {"labels": {"1": "Yes", "0": "Yes"}}, "target.labels: expected two different texts"),
+        ("target", {"labels": {"1": "Yes", "0": "No", "2": "Maybe"}}, "target.labels: expected two different texts"),
         ("target", {"name": "age"}, "age: is the target and a feature"),
         ("top", {"feature": [AGE | {"elderly_from": 62}, AGE | {"name": "b", "elderly_from": 62}]}, "on one feature"),
         (

@@ -25,3 +25,12 @@ def test_a_label_is_known_in_any_spelling(cell):
     positive = "1" if cell.strip()[0] in "01" else "yes"
     target = Target("y", "repaid", positive, {positive: "Good", "no" if positive == "yes" else "0": "Bad"})
     assert target.encode(cell) == 1
+
+
+def test_several_cells_of_one_text_are_one_class():
+    labels = {"Fully Paid": "Repaid", "Charged Off": "Defaulted", "Default": "Defaulted", "Settled": "Repaid"}
+    target = Target("loan_status", "repaid", "Fully Paid", labels)
+    assert [target.encode(cell) for cell in ("Fully Paid", "settled", "Charged Off", " default ")] == [1, 1, 0, 0]
+    assert [target.label(code) for code in (1, 0)] == ["Repaid", "Defaulted"]
+    with pytest.raises(Fault, match="neither label"):
+        target.encode("Current")

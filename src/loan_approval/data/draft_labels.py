@@ -1,0 +1,209 @@
+"""Sorts the labels of a target: which stand for an approval, which for its opposite, and which rows have none."""
+
+import re
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from loan_approval.data.draft_feature import parse_number
+from loan_approval.data.notation import MARKERS
+from loan_approval.data.protected import split_words
+from loan_approval.data.wishes import Ask, Wishes
+from loan_approval.errors import DataError
+
+Key = float | str  # what the spellings of a label share
+Codes = dict[Key, int | None]  # 1 for an approval, 0 for its opposite, None where the rows are left out
+KINDS: dict[str, int | None] = {"positive": 1, "negative": 0, "missing": None}
+_YES = ("y", "yes", "t", "true", "s", "sim", "j", "ja", "si", "sí", "oui")
+_NO = ("n", "no", "f", "false", "não", "nao", "nein", "non")
+MOST_LABELS, MOST_SHOWN = 20, 5  # different labels that are sorted, as a column with more is no target; and shown
+_GOOD = re.compile(
+    r"y(es)?|t(rue)?|j|approv.*|accept.*|grant.*|(.*\W)?(re)?paid( off)?|paid in full|good|s(im|í|i)?|aprovad.*|bom|"
+    r"pago|quitado|liquidado|adimplente|ja|gut|bewilligt|genehmigt|bueno|aprobado|pagado|oui|performing|non.?default|"
+    r"no.?default|ok|positive|completed?|current|1"
+)
+_BAD = re.compile(
+    r"no?|f(alse)?|(not|un|non).*|den(y|ied)|reject.*|declin.*|refus.*|bad|(.*\W)?default(ed)?|(.*\W)?charged?.?off|"
+    r"late\b.*|past.?due.*|delinquent.*|overdue.*|writ.*off|foreclos.*|repossess.*|bankrupt.*|n[ãa]o.*|negad.*|"
+    r"reprovad.*|recusad.*|mau|inadimplente|atrasad.*|nein|schlecht|abgelehnt|ausgefallen|überfällig|malo|rechazado|"
+    r"negado|moroso|vencido|non|negative"
+)
+_OPEN = re.compile(
+    r"current|issued|active|ativ[oa]|open|ongoing|pending.*|in (process|progress|review|funding|grace period)|"
+    r"final ?payment ?in ?progress|withdrawn|cancel.*|expired|incomplete|em (aberto|dia|análise|andamento)|pendente|"
+    r"vigente|laufend|offen|en curso|pendiente"
+)
+# Words within a longer label, such as "Application denied by financial institution".
+_WITHIN: tuple[tuple[re.Pattern[str], int | None], ...] = (
+    (re.compile(r"\b(denied|declined|rejected|refused|not approved)\b"), 0),
+    (re.compile(r"\b(withdrawn|incomplete(ness)?|cancell?ed|pending)\b"), None),
+    (re.compile(r"\b(originated|approved|granted|funded)\b"), 1),
+)
+_LOSS = re.compile(
+    r"default.*|bad|loss|charge.*|chargeoff|delinq.*|risk|fraud.*|bankrupt.*|inadimpl.*|mora|calote|perda|verzug|"
+    r".*(ausfall|ausgefallen|notleidend|insolven|säumig).*|impaga?do?|incumpl.*|défaut|impayé|fail(ed|ure)|"
+    r"dlq.*|seriousdlqin.*|writeoff|npl|late|unpaid|not|non|over(drawn|due)|arrears?|past ?due|"
+    r"mahnung|atras.*|moros.*"
+)
+_DENIAL = re.compile(
+    r"reject.*|den(y|ies|ied|ials?)|declin.*|refus.*|negad.*|recusad.*|abgelehnt|ablehnung|rechaz.*|denegad.*"
+)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels of a target column, each in its most frequent spelling.
+
+    of_cell: the label of each different cell, None where its rows are left out.   positive, negative: the labels of an
+    approval, or a repaid loan, and of its opposite, the most frequent first.   left_out: by a guess, or as a person
+    said.   is_guess: whether nobody has said so.   is_loss, is_denial: what the name of the target speaks of.
+    """
+
+    of_cell: Mapping[str, str | None]
+    positive: tuple[str, ...]
+    negative: tuple[str, ...]
+    left_out: tuple[str, ...]
+    is_guess: bool
+    is_loss: bool
+    is_denial: bool
+
+
+def sort_labels(where: str, name: str, cells: Sequence[str], wishes: Wishes) -> Labels:
+    """Return the sorted labels of a target. Raises DataError where they can't be guessed, or a class has none."""
+    counts, sizes, spelled = Counter(cells), Counter[Key](), dict[Key, str]()
+    without = _find_missing(counts, wishes.missing.get(name, ()))
+    for cell, rows in counts.most_common():
+        if cell not in without:
+            sizes[label_key(cell)] += rows
+            spelled.setdefault(label_key(cell), cell)
+    if not spelled:
+        raise DataError(f"no row has a {name}, expected one of two labels in each")
+    parts = split_words(name)
+    words = [word.casefold() for word in (name, " ".join(parts), *parts)]
+    is_denial = any(map(_DENIAL.fullmatch, words))
+    is_loss = is_denial or any(map(_LOSS.fullmatch, words))
+    codes, is_guess = _read_options(spelled, wishes), False
+    if len(spelled) == 2:
+        is_guess = _sort_two(name, spelled, codes, is_loss, wishes)
+    elif 2 < len(spelled) <= MOST_LABELS:
+        is_guess = _sort_many(name, spelled, codes, wishes)
+    if len(codes) < len(spelled) or not {0, 1} <= {*codes.values()}:
+        raise DataError(f"{where}: {_describe_problem(name, spelled, sizes, codes)}")
+    ranked = [(spelled[key], codes[key]) for key, _ in sizes.most_common()]
+    positive, negative, left_out = (tuple(label for label, code in ranked if code == kind) for kind in KINDS.values())
+    kept = {cell: spelled[label_key(cell)] for cell in counts.keys() - without if codes[label_key(cell)] is not None}
+    of_cell = {cell: kept.get(cell) for cell in counts}
+    return Labels(of_cell, positive, negative, left_out, is_guess, is_loss, is_denial)
+
+
+def label_key(cell: str) -> Key:
+    """Return what cells of the same label share: 1, 1.0 and 01 are one, so are Yes and yes."""
+    number = parse_number(cell)
+    return " ".join(cell.casefold().split()) if number is None else number
+
+
+def _find_missing(cells: Iterable[str], missing: Sequence[str]) -> set[str]:
+    """Return the cells that are no label: empty, a marker beside two other labels, or one of `missing`."""
+    key_of = {cell: label_key(cell) for cell in cells}
+    labels = set(key_of.values()) - {""}
+    markers = {label for label in labels if isinstance(label, str) and label in MARKERS} if len(labels) > 2 else set()
+    markers |= {"", *map(label_key, missing)}
+    return {cell for cell, key in key_of.items() if key in markers}
+
+
+def _read_options(spelled: Mapping[Key, str], wishes: Wishes) -> Codes:
+    """Return the codes of the labels that the owner named. Raises DataError for one that no row has, or named twice."""
+    wishes.used.add("positive")
+    named = [("--answer positive=", label, 1) for label in (wishes.answers.get("positive"),) if label is not None]
+    named += [("--positive ", label, 1) for label in wishes.positive]
+    named += [("--negative ", label, 0) for label in wishes.negative]
+    codes: Codes = {}
+    for option, label, code in named:
+        if (key := label_key(label.strip())) not in spelled:
+            raise DataError(f"{option}{label}: expected {' or '.join(spelled.values())}")
+        if codes.setdefault(key, code) != code:
+            raise DataError(f"{option}{label}: positive and negative, expected one of the two")
+    return codes
+
+
+def _sort_two(name: str, spelled: Mapping[Key, str], codes: Codes, is_loss: bool, wishes: Wishes) -> bool:
+    """Give each of two labels its code; return whether by a guess."""
+    negative, positive = sorted(spelled, key=lambda key: _goodness(key, is_loss))
+    if len(codes) == 1:
+        ((known, code),) = codes.items()
+        codes |= {key: 1 - int(code or 0) for key in spelled if key != known}
+    if codes:
+        return False
+    text = f"Which {name} is an approved (or repaid) loan: {' or '.join(spelled.values())}?"
+    choices = (spelled[positive], spelled[negative])
+    chosen = wishes.answer("positive", f"{text} By a guess {spelled[positive]}.", choices)
+    if chosen is not None and label_key(chosen) == negative:
+        negative, positive = positive, negative
+    codes |= {positive: 1, negative: 0}
+    return chosen is None
+
+
+def _sort_many(name: str, spelled: Mapping[Key, str], codes: Codes, wishes: Wishes) -> bool:
+    """Give each label the code that its words suggest, or a person says; return whether by a guess.
+
+    A label whose words say nothing, and one whose guess its owner denies, gets none.
+    """
+    unsorted = [key for key in spelled if key not in codes]
+    if not unsorted:
+        return False
+    guesses = {key: code for key in unsorted for code in _guess_code(key)}
+    is_whole = len(guesses) == len(unsorted) and {0, 1} <= {*codes.values(), *guesses.values()}
+    text = f"{name}, by a guess: {_in_options(name, spelled, codes | guesses)}. Right?"
+    answer = wishes.answer("labels", text, ("yes", "no")) if is_whole else "no"
+    if answer == "no":
+        ask = wishes.ask
+        guesses = {key: _ask_code(f"{name} = {spelled[key]}", guesses.get(key, 0), ask) for key in unsorted if ask}
+    codes |= guesses
+    return answer is None
+
+
+def _ask_code(label: str, guess: int | None, ask: Ask) -> int | None:
+    text = f"What is {label}? positive is an approved or repaid loan, and missing leaves its rows out."
+    return KINDS[ask(text, tuple(sorted(KINDS, key=lambda kind: KINDS[kind] != guess))).casefold()]
+
+
+def _guess_code(key: Key) -> list[int | None]:
+    """Return the code that a label's words suggest, as the one item of a list; no item where they suggest none."""
+    if not isinstance(key, str):
+        return []
+    codes = [code for code, words in {None: _OPEN, 1: _GOOD, 0: _BAD}.items() if words.fullmatch(key)]
+    return (codes or [code for words, code in _WITHIN if words.search(key)])[:1]
+
+
+def _describe_problem(name: str, spelled: Mapping[Key, str], sizes: Counter[Key], codes: Codes) -> str:
+    """Return what is wrong with the labels, and the options that say what each of a few is."""
+    shown = ", ".join(f"{spelled[key]} ({rows:,})" for key, rows in sizes.most_common(MOST_SHOWN))
+    more = ", …" if len(spelled) > MOST_SHOWN else ""
+    problem = f"{name} holds {len(spelled)} different labels ({shown}{more}), expected two"
+    if not 2 < len(spelled) <= MOST_LABELS:
+        return problem
+    guesses = {key: code for key in spelled for code in _guess_code(key)} | codes
+    unknown = ", ".join(spelled[key] for key in spelled if key not in guesses)
+    return (
+        f"{problem} kinds: --positive LABEL for each that is an approval or a repaid loan, --negative LABEL for each "
+        f"opposite, --missing {shlex.quote(name + '=LABEL')} to leave out the rows of loans or decisions still open"
+        + f"; by a guess: {_in_options(name, spelled, guesses)}" * bool(guesses)
+        + f"; nothing is known of {unknown}" * bool(unknown)
+    )
+
+
+def _in_options(name: str, spelled: Mapping[Key, str], codes: Codes) -> str:
+    starts = {kind: "" if kind != "missing" else f"{name}=" for kind in KINDS}
+    given = [(kind, starts[kind] + spelled[key]) for kind in KINDS for key in codes if codes[key] == KINDS[kind]]
+    return " ".join(f"--{kind} {shlex.quote(text)}" for kind, text in given)
+
+
+def _goodness(key: Key, is_loss: bool) -> tuple[float, float]:
+    """Return a number that is higher for the label that looks like an approval."""
+    if isinstance(key, str):
+        flag = key in _YES + _NO
+        good = bool(_GOOD.fullmatch(key)) - bool(_BAD.fullmatch(key))
+        return (-good if flag and is_loss else good), 0
+    # Of 1 and 2 the first is usually the good one, as in the German credit data; of 0 and 1 the second is.
+    return (-key if is_loss and key in (0.0, 1.0) else float(key == 1.0)), -key

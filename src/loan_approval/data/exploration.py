@@ -24,7 +24,7 @@ def describe_columns(dataset: Dataset) -> pd.DataFrame:
     rows = []
     for feature in dataset.contract.features:
         column = dataset.frame[feature.name]
-        write = feature.show if feature.type == "date" else "{:g}".format
+        write = feature.show if feature.type == "date" else "{:,.10g}".format
         allowed = ", ".join(feature.values) if feature.is_category else f"{write(feature.min)} to {write(feature.max)}"
         seen = column.dropna()
         is_listed = feature.is_category or seen.empty

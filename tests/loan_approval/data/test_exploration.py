@@ -138,3 +138,7 @@ def test_what_was_refused_is_the_first_finding_and_nothing_is_said_where_nothing
     assert first == "1 of 10 rows breaks the contract."
     assert "Training stops" in advice
     assert describe_kept(Refused(10, [])) == []
+
+
+def test_large_limits_are_written_out(loans):
+    assert describe_columns(loans).set_index("feature").loc["Annual_Income", "allowed"] == "0 to 5,000,000"

@@ -129,6 +129,13 @@ def test_the_parts_name_every_command_metric_route_and_parameter(parts):
     assert "`serve`" in parts.dependencies()
 
 
+def test_what_it_takes_is_said_of_each_command_of_the_first_day():
+    first = re.findall(r"^([a-z-]+):.*## \* ", MAKEFILE, re.MULTILINE)
+    assert len(first) == 10
+    rows = re.findall(r"^\| `make ([a-z-]+)` \| (.+) \| (.+) \|$", read("docs/reference/commands.md"), re.MULTILINE)
+    assert [name for name, *_ in rows] == sorted(first, key=[name for name, *_ in rows].index)
+
+
 def test_every_field_of_the_contract_has_its_meaning():
     meanings = read("docs/reference/contract.md").rpartition("<!-- generated")[2]
     cells = re.findall(r"^\| (.*?) \|", meanings, re.M)

@@ -77,8 +77,8 @@ def test_a_run_of_another_version_of_a_notebook_is_refused(examples, tmp_path):
 def test_the_new_data_break_the_contract_in_a_few_rows(examples, tmp_path):
     path = examples.write_new_data("boston", tmp_path / "new.csv")
     table = read_table(path, load_contract(ROOT / "data/boston"))
-    assert table.refused_rows == examples.BROKEN_ROWS + 1
-    assert {line["rule"].split(",")[0] for line in table.refused()} == {"out of range", "not a number"}
+    assert table.refused.count() == examples.BROKEN_ROWS + 1
+    assert {line["rule"].split(",")[0] for line in table.refused.table()} == {"out of range", "not a number"}
 
 
 def test_the_log_holds_each_test_row_once_over_all_months(examples, tmp_path):

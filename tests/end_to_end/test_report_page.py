@@ -14,6 +14,7 @@ from loan_approval.notebooks.reports import write_html
 from loan_approval.plots.metrics import plot_roc
 from tests.browser import running_browser, watched_page
 
+A4 = 688  # CSS pixels of its width within the margins
 LARGEST = 2_000_000  # bytes of a page
 GATES = [{"name": "signal", "passed": True, "words": "better than chance", "found": "AUC 0.86", "limit": "above 0.5"}]
 DRAWN = ".plot .bk-Figure"
@@ -94,6 +95,25 @@ def test_a_figure_is_drawn_for_the_mouse_in_place_of_its_still(page: Page) -> No
     page.emulate_media(media="print")
     assert still.is_visible()
     assert not page.locator("nav").is_visible()
+
+
+def test_a_table_of_a_dozen_columns_fits_the_paper(browser: Browser, tmp_path: Path) -> None:
+    rates = {f"rate of group {i}": 0.5 for i in range(8)}
+    row = {
+        "attribute": "Age (years)",
+        "group": "62 and over",
+        "ratio": {"value": 1.2, "low": 1.1, "high": 1.3},
+        **rates,
+    }
+    output = nbformat.v4.new_output("display_data", data=show.table([row | {"call": "above"}])._repr_mimebundle_())
+    cell = nbformat.v4.new_code_cell("", outputs=[output])
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "x.ipynb")
+    write_html(tmp_path / "x.ipynb", tmp_path / "x.html")
+    with watched_page(browser, viewport={"width": A4, "height": 1000}) as page:
+        page.goto((tmp_path / "x.html").as_uri())
+        page.emulate_media(media="print")
+        table = page.locator(".la-table").bounding_box()
+        assert table["x"] + table["width"] <= A4
 
 
 def test_a_table_is_sorted_by_number_when_its_heading_is_clicked(page: Page) -> None:

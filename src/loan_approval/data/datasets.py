@@ -11,19 +11,19 @@ import numpy as np
 import pandas as pd
 
 from loan_approval.data.boston import write_boston
-from loan_approval.data.csv_files import decode_column, encode_features, encode_target, header_problems, read_cells
+from loan_approval.data.cells import Cells, read_columns
+from loan_approval.data.csv_files import decode_column
 from loan_approval.data.dvc_objects import md5_of_bytes
-from loan_approval.data.folders import dataset_folder, load_contract, read_statement, summary
+from loan_approval.data.folders import dataset_folder, load_contract, read_statement
+from loan_approval.data.refused import Broken, Refused
 from loan_approval.data.simulate import write_simulation
 from loan_approval.data.splits import SPLITS, assign_splits, identify_rows, number_units
 from loan_approval.data.versions import Generator, check_generator, restore_csv
 from loan_approval.errors import DataError
 from loan_approval.project import ROOT
 from serve.contract.contract import Contract
-from serve.contract.fault import Fault
 
 BUILT_IN: dict[str, Generator] = {"loans": write_simulation, "boston": write_boston}
-LONGEST_SHOWN = 60  # characters of a cell
 
 
 @dataclass(frozen=True)
@@ -123,22 +123,48 @@ def generator_of(folder: Path) -> Generator | None:
     return BUILT_IN.get(folder.name) if folder.parent == ROOT / "data" else None
 
 
+def load_kept_rows(name: str) -> tuple[Dataset, Refused]:
+    """Load what keeps the contract of `data/<name>` (or a path), to look at: see `read_kept_rows`.
+
+    As a draft by `load_dataset`: open questions and an edited CSV are accepted.
+    """
+    folder = dataset_folder(name)
+    return read_kept_rows(find_csv(folder), load_contract(folder, draft=True), folder.name)
+
+
 def read_dataset(path: Path, contract: Contract, name: str) -> Dataset:
     """Read and check one CSV against a contract. Raises DataError with the first problems shown and all counted."""
-    columns, numbers = _read_columns(path, contract)
-    target = contract.target.name
-    encoded, problems = encode_features(columns, contract)
-    y, faults = encode_target(columns[target], contract)
-    problems += [(row, target, fault) for row, fault in faults.items()]
-    if problems:
-        problems.sort(key=lambda problem: problem[0])
-        lines = [_describe(numbers[row], name, columns[name][row], fault) for row, name, fault in problems]
-        raise DataError(summary(path, lines))
+    cells = read_columns(path, contract)
+    if cells.problems:
+        raise DataError(cells.describe_problems(path))
+    return _make_dataset(path, contract, name, cells, np.ones(len(cells.y), dtype=bool))
+
+
+def read_kept_rows(path: Path, contract: Contract, name: str) -> tuple[Dataset, Refused]:
+    """Return the rows of one CSV that keep the contract, without columns that it does not name, and what it refused.
+
+    Raises DataError as `read_dataset` does when a column is missing or stands twice, or when most rows are refused.
+    """
+    broken: list[Broken] = []
+    cells = read_columns(path, contract, broken)
+    ragged = sum(len(each.lines) for each in broken)
+    kept = ~np.isin(np.arange(len(cells.y)), [row for row, *_ in cells.problems])
+    if 2 * kept.sum() < len(kept):
+        words = "most rows break the contract, too few are left to explore: check-data counts them by rule"
+        raise DataError(f"{cells.describe_problems(path)}\n  {words}")
+    refused = Refused(len(kept) + ragged, [*broken, *cells.broken_rules()])
+    return _make_dataset(path, contract, name, cells, kept), refused
+
+
+def _make_dataset(path: Path, contract: Contract, name: str, cells: Cells, kept: np.ndarray) -> Dataset:
+    """Return the data set of the rows that are kept, (n,) of bool."""
+    encoded, y = cells.encoded[kept], cells.y[kept]
     frame = pd.DataFrame({f.name: decode_column(f, encoded[:, i]) for i, f in enumerate(contract.features)})
-    frame[target] = y
+    frame[contract.target.name] = y
     X, data = encoded[:, [feature.scored for feature in contract.features]], path.read_bytes()
     sha256, md5 = hashlib.sha256(data).hexdigest(), md5_of_bytes(data)
-    keys = np.array(columns.get(contract.group_key, ()), dtype=object)
+    keys = np.array(cells.columns.get(contract.group_key, ()), dtype=object)
+    keys = keys[kept] if len(keys) else keys
     splits = assign_splits(identify_rows(X, contract.split_by, keys), contract.split_salt)
     return Dataset(name, contract, frame, X, y, splits, sha256, md5, path, keys)
 
@@ -151,21 +177,3 @@ def describe_data(dataset: Dataset, name: str) -> dict[str, Any]:
         share = {f"share_{dataset.contract.label_text(1)}": float(np.mean(y))} if len(y) else {}
         splits.append({"role": split, "rows": len(y), **share})
     return {"statement": read_statement(dataset_folder(name)), "data": {"rows": len(dataset.y), "roles": splits}}
-
-
-def _read_columns(path: Path, contract: Contract) -> tuple[dict[str, list[str]], list[int]]:
-    """Return the cells of each column, and the line of each row."""
-    header, rows = read_cells(path, contract)
-    if problems := header_problems(header, contract):
-        raise DataError(summary(path, [f"column {name!r} {problem}" for name, problem in problems]))
-    if uneven := [row for row in rows if len(row) != len(header)]:
-        words = [f"row {row.line}: {len(row)} cells, expected {len(header)}" for row in uneven]
-        raise DataError(summary(path, words))
-    if not rows:
-        raise DataError(f"{path}: no rows below the header")
-    return dict(zip(header, map(list, zip(*rows, strict=True)), strict=True)), [row.line for row in rows]
-
-
-def _describe(line: int, column: str, cell: str, fault: Fault) -> str:
-    shown = cell if len(cell) <= LONGEST_SHOWN else f"{cell[:LONGEST_SHOWN]}…"
-    return f"row {line}: {column}={shown!r}: {fault}"

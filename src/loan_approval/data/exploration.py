@@ -8,7 +8,9 @@ import pandas as pd
 
 from loan_approval.data.datasets import Dataset
 from loan_approval.data.draft_feature import LEAK_AUC
+from loan_approval.data.refused import Refused
 from loan_approval.data.splits import SPLITS
+from loan_approval.data.wording import feature_titles
 from loan_approval.evaluation.metrics import fast_auc
 from serve.contract.contract import Contract
 
@@ -22,7 +24,7 @@ def describe_columns(dataset: Dataset) -> pd.DataFrame:
     rows = []
     for feature in dataset.contract.features:
         column = dataset.frame[feature.name]
-        write = feature.show if feature.type == "date" else "{:g}".format
+        write = feature.show if feature.type == "date" else "{:,.10g}".format
         allowed = ", ".join(feature.values) if feature.is_category else f"{write(feature.min)} to {write(feature.max)}"
         seen = column.dropna()
         is_listed = feature.is_category or seen.empty
@@ -38,6 +40,12 @@ def columns_left_out(contract: Contract) -> list[dict[str, str]]:
     refused = [{"column": feature.name, "why": "the contract refuses it"} for feature in contract.refused]
     made = contract.source.get("left_out", {})
     return refused + [{"column": name, "why": why} for name, why in made.items()]
+
+
+def describe_kept(refused: Refused) -> list[str]:
+    """Return what the contract refused and what follows, in sentences; [] when it refused nothing."""
+    advice = "This report is about the others. Training stops until all are mended at their source, or the contract is."
+    return [refused.describe(), advice] if refused.broken else []
 
 
 def describe_values(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
@@ -110,26 +118,28 @@ def _rate_elsewhere(value: pd.Series, y: np.ndarray, groups: np.ndarray) -> pd.S
 
 def leakage_hints(dataset: Dataset) -> list[str]:
     """Return, in words, what may have been known only after the decision."""
-    association = target_association(dataset)
+    association, names = target_association(dataset), feature_titles(dataset.contract)
     hints = [
-        f"{row.feature} alone ranks with AUC {row.auc:.3f}: is it known when an application comes in?"
+        f"{names[row.feature]} alone ranks with AUC {row.auc:.3f}: is it known when an application comes in?"
         for row in association[association["auc"] >= LEAK_AUC].itertuples()
     ]
     train = dataset.splits == "train"
     for name in dataset.frame.columns.drop(dataset.contract.target.name):
         auc = fast_auc(dataset.y[train], dataset.frame[name].isna().to_numpy(dtype=float)[train])
         if max(auc, 1 - auc) >= LEAK_AUC:
-            hints.append(f"that {name} is missing ranks with AUC {max(auc, 1 - auc):.3f}: is it filled in afterwards?")
+            hints.append(
+                f"that {names[name]} is missing ranks with AUC {max(auc, 1 - auc):.3f}: is it filled in afterwards?"
+            )
     return hints
 
 
 def findings(dataset: Dataset) -> list[str]:
     """Return the conclusion of the exploration, in sentences."""
-    association = target_association(dataset)
+    association, names = target_association(dataset), feature_titles(dataset.contract)
     scored = association[association["use"] == "score"]
-    strong = scored[scored["auc"] >= STRONG_AUC]["feature"].tolist()
-    missing = dataset.frame.isna().mean()
-    gaps = [f"{name} {share:.1%}" for name, share in missing[missing > 0].sort_values(ascending=False).items()]
+    strong = scored[scored["auc"] >= STRONG_AUC]["feature"].map(names)
+    missing = dataset.frame.isna().mean().drop(dataset.contract.target.name)
+    gaps = [f"{names[name]} {share:.1%}" for name, share in missing[missing > 0].sort_values(ascending=False).items()]
     approved = np.mean(dataset.y[dataset.splits != "test"])
     counts = ", ".join(f"{int(np.sum(dataset.splits == split)):,} {split}" for split in SPLITS)
     return [

@@ -9,6 +9,7 @@ import pandas as pd
 from loan_approval.data.csv_files import contract_columns, decode_column, encode_target, header_problems, read_cells
 from loan_approval.data.datasets import dataset_folder, find_csv, load_contract
 from loan_approval.data.reading import name_rows
+from loan_approval.data.refused import Broken, Refused, break_columns, break_rules, break_widths
 from loan_approval.drift.drift import Finding
 from loan_approval.errors import DataError
 from loan_approval.project import ROOT, sha256_of
@@ -18,7 +19,6 @@ from serve.contract.fault import Fault
 from serve.contract.tables import count_cells
 
 MOST_FAULTY = 0.5  # share of a column's cells
-LONGEST_NAME = 60  # characters of a column's name, which may be anything in the file's first line
 
 
 @dataclass(frozen=True)
@@ -27,37 +27,17 @@ class Table:
 
     frame: (n, k) the rows and columns that satisfy the contract, in its order: numbers, category names, the target as
     code 1 or 0; NaN or None where missing. A column is left out when more than `MOST_FAULTY` of its cells break the
-    contract, else the rows of these cells are.   broken: a severe finding for each kind of violation.
-    rows: of the file, below the header.   refused_rows: how many of them break the contract in some cell.
+    contract, else the rows of these cells are.
     """
 
     frame: pd.DataFrame
-    broken: list[Finding]
+    refused: Refused
     sha256: str
-    rows: int = 0
-    refused_rows: int = 0
 
-    def refused(self) -> list[dict[str, object]]:
-        """Return what the contract refused, a row for each column and rule, the most rows first; no values.
-
-        rows: how many, None for a fault of the whole column.
-        """
-        lines = [
-            {
-                "column": finding.subject,
-                "rule": finding.numbers.get("rule", finding.words),
-                "rows": (rows := finding.numbers.get("rows")),
-                "share": rows and rows / self.rows,
-            }
-            for finding in self.broken
-        ]
-        return sorted(lines, key=lambda line: -(line["rows"] or self.rows))
-
-    def describe_refused(self) -> str:
-        """Return in words how many rows the contract refused."""
-        if not self.broken:
-            return f"Nothing: all {self.rows:,} rows keep the contract."
-        return f"{self.refused_rows:,} of {self.rows:,} rows break it; a row counts at each rule that it breaks."
+    @property
+    def broken(self) -> list[Finding]:
+        """A severe finding for each rule that is broken."""
+        return [_find(each) for each in self.refused.broken]
 
 
 @dataclass(frozen=True)
@@ -108,24 +88,20 @@ def read_table(path: Path, contract: Contract) -> Table:
     if set(header).isdisjoint(names := contract_columns(contract)):
         raise DataError(f"{path}: none of the contract's columns is in its first line, expected {', '.join(names)}")
     problems = header_problems(header, contract)
-    broken = [Finding("contract", name[:LONGEST_NAME], "severe", f"the column {problem}") for name, problem in problems]
-    ragged = [row.line for row in rows if len(row) != len(header)]
     even = [row for row in rows if len(row) == len(header)]
-    if ragged:
-        broken.append(_break_rule("rows", f"expected {len(header)} cells a row as in the header", ragged))
+    broken = break_columns(problems) + break_widths({row.line: len(row) for row in rows}, len(header))
     columns = dict(zip(header, zip(*even, strict=True), strict=False))
     columns |= count_cells(contract, columns)
-    frame, faulty, refused = pd.DataFrame(index=range(len(even))), set(), set(ragged)
+    frame, faulty = pd.DataFrame(index=range(len(even))), set()
     for name in names:
         if name in header and name not in dict(problems) and name != contract.group_key:
             column, faults = _read_column(name, columns.get(name, ()), contract)
-            broken += _describe_faults(name, {even[row].line: fault for row, fault in faults.items()})
-            refused.update(even[row].line for row in faults)
+            broken += break_rules(name, {even[row].line: fault for row, fault in faults.items()})
             if len(faults) <= MOST_FAULTY * len(even):
                 frame[name] = column
                 faulty.update(faults)
     kept = frame.drop(index=sorted(faulty)).reset_index(drop=True)
-    return Table(kept, broken, sha256_of(path), len(rows), len(refused))
+    return Table(kept, Refused(len(rows), broken), sha256_of(path))
 
 
 def _read_column(name: str, cells: Sequence[str], contract: Contract) -> tuple[object, dict[int, Fault]]:
@@ -138,16 +114,9 @@ def _read_column(name: str, cells: Sequence[str], contract: Contract) -> tuple[o
     return decode_column(feature, encoded), faults
 
 
-def _describe_faults(name: str, faults: dict[int, Fault]) -> list[Finding]:
-    """Return a finding for each kind of fault in a column. faults: by the row's line in the file."""
-    findings = []
-    for kind in dict.fromkeys(fault.kind for fault in faults.values()):
-        rows = [number for number, fault in faults.items() if fault.kind == kind]
-        findings.append(_break_rule(name, f"{kind}, expected {faults[rows[0]].expected}", rows))
-    return findings
-
-
-def _break_rule(subject: str, rule: str, rows: Sequence[int]) -> Finding:
-    """Return the finding that these rows, by their line in the file, break a rule."""
-    numbers = {"rows": len(rows), "rule": rule}
-    return Finding("contract", subject, "severe", f"{rule}: {name_rows(rows)}", numbers)
+def _find(broken: Broken) -> Finding:
+    """Return the finding that a rule is broken, with the first rows that do, by their line in the file."""
+    if not broken.lines:
+        return Finding("contract", broken.column, "severe", broken.rule)
+    numbers = {"rows": len(broken.lines), "rule": broken.rule}
+    return Finding("contract", broken.column, "severe", f"{broken.rule}: {name_rows(broken.lines)}", numbers)

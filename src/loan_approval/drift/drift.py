@@ -25,13 +25,17 @@ VERDICTS = {"ok": "stable", "warning": "drift", "severe": "severe"}
 
 @dataclass(frozen=True)
 class Finding:
-    """The result on one subject (a feature, a score): its level, in words, and its numbers."""
+    """The result on one subject (a feature, a score): its level, in words that don't name it, and its numbers."""
 
     kind: str
     subject: str
     level: str
     words: str
     numbers: dict[str, Any] = field(default_factory=dict)
+
+    def say(self, names: Mapping[str, str]) -> str:
+        """Return the words after the subject. names: a feature's words by its name in the contract."""
+        return f"{names.get(self.subject, self.subject)}: {self.words}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as a JSON document."""
@@ -91,6 +95,6 @@ def _check(reference: pd.DataFrame, current: pd.DataFrame, contract: Contract) -
 def _judge(test: Measure, corrected: float, level: float) -> Finding:
     graded = test.level if corrected <= level else "ok"
     chance = "as by chance" if corrected >= 1 else "p < 0.0001" if corrected < 0.0001 else f"p = {corrected:.2g}"
-    words = f"{test.subject}: {test.words}; {chance}"
+    words = f"{test.words}; {chance}"
     numbers = {**test.numbers, "p_value": test.p_value, "p_corrected": corrected}
     return Finding(test.kind, test.subject, max(graded, test.least, key=LEVELS.index), words, numbers)

@@ -48,8 +48,9 @@ def measure_relations(
         if pairs := int(np.isfinite(own).sum()):
             one, other = np.unravel_index(np.nanargmin(own), own.shape)
             old, new = float(before.rho[one, other]), float(now.rho[one, other])
-            words = f"rank correlation of {names[one][1]} and {names[other][1]} from {old:.2f} to {new:.2f}"
-            numbers = {"with": names[other][1], "before": old, "now": new}
+            pair = " and ".join(_name(features, *names[place]) for place in (one, other))
+            words = f"rank correlation of {pair} from {old:.2f} to {new:.2f}"
+            numbers = {"with": "=".join(filter(None, names[other])), "before": old, "now": new}
             level = grade(abs(new - old), RELATION_WARNING, RELATION_SEVERE)
             p_value = min(1.0, float(own[one, other] * pairs))
             measures.append(Measure("relation", subject, p_value, level, words, numbers))
@@ -68,17 +69,24 @@ def _p_values(before: _Relations, now: _Relations) -> np.ndarray:
 
 
 def _columns(table: pd.DataFrame, features: Sequence[Feature], target: str) -> dict[tuple[str, str], np.ndarray]:
-    """Return (n,) numbers, NaN where unknown, by feature and label; a category has a column for each of its values."""
+    """Return (n,) numbers, NaN where unknown, by feature and value; a category has a column for each of its values."""
     table = table.iloc[np.unique(np.linspace(0, len(table) - 1, min(len(table), SAMPLED_ROWS)).astype(int))]
     columns = {}
     categories = {feature.name: feature.values for feature in features} | ({target: ()} if target else {})
     for name, values in categories.items():
         column = table[name]
         for value in values[1:] if len(values) == 2 else values:  # of two values one is enough
-            columns[name, f"{name}={value}"] = np.where(column.isna(), np.nan, column == value).astype(float)
+            columns[name, value] = np.where(column.isna(), np.nan, column == value).astype(float)
         if not values:
-            columns[name, name] = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+            columns[name, ""] = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
     return columns
+
+
+def _name(features: Sequence[Feature], name: str, value: str) -> str:
+    """Return the contract's words for a column of `_columns`."""
+    feature = next((each for each in features if each.name == name), None)
+    words = feature.title("en") if feature else name
+    return f"{words} = {feature.say(value, 'en')}" if value and feature else words
 
 
 def _relate(X: np.ndarray) -> _Relations:

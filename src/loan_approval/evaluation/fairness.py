@@ -14,7 +14,16 @@ from fairlearn.metrics import MetricFrame, selection_rate
 
 from loan_approval.evaluation.intervals import Interval, effective_rows
 from loan_approval.evaluation.metrics import MISSING_BAND, quantile_bands
-from loan_approval.evaluation.rates import LEVEL, Rate, judge_four_fifths, rate_difference, rate_ratio
+from loan_approval.evaluation.rates import (
+    AT_OR_ABOVE,
+    BELOW,
+    LEVEL,
+    UNSURE,
+    Rate,
+    judge_four_fifths,
+    rate_difference,
+    rate_ratio,
+)
 from serve.contract.contract import Contract
 from serve.contract.feature import Feature
 
@@ -163,6 +172,21 @@ def _effective(decided: np.ndarray, equal: np.ndarray) -> Rate:
 def _approved_of(label: int) -> Callable[[np.ndarray, np.ndarray], float]:
     """Return the approval rate of rows with this label, NaN for no rows; Fairlearn's own rates are 0 there."""
     return lambda y_true, y_pred: float(pd.Series(y_pred)[np.asarray(y_true) == label].mean())
+
+
+def describe_four_fifths(fairness: Sequence[Mapping[str, Any]]) -> str:
+    """Return in one sentence which groups lie, or may lie, below four fifths of the largest group's approval rate."""
+    calls: dict[str, list[str]] = {}
+    for each in fairness:
+        for group in each["groups"]:
+            name = f"{each['attribute']} {group['group']}"
+            shown = f"{name} ({group['ratio']['value']:.2f})" if group["ratio"] else name
+            calls.setdefault(group["call"] or "", []).append(shown)
+    below, unsure = calls.get(BELOW), calls.get(UNSURE)
+    if not (below or unsure or AT_OR_ABOVE in calls):
+        return "No two groups of a protected or monitored attribute are large enough to compare."
+    words = f"Approved less than four fifths as often as the largest group: {', '.join(below or ['no group'])}"
+    return f"{words}; unsure: {', '.join(unsure)}." if unsure else f"{words}."
 
 
 def describe_fairness(measured: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from scipy.stats import norm
 from loan_approval.evaluation.intervals import Interval, wilson_interval
 
 FOUR_FIFTHS = 0.8
+BELOW, AT_OR_ABOVE, UNSURE = "below four fifths", "at or above four fifths", "unsure"  # calls on four fifths
 LEVEL = 0.05
 Rate = tuple[float, float]  # count, rows
 
@@ -43,12 +44,12 @@ def rate_difference(group: Rate, reference: Rate, level: float = LEVEL) -> Inter
 
 
 def judge_four_fifths(group: Rate, reference: Rate, comparisons: int) -> str:
-    """Return "below four fifths", "at or above four fifths" or "unsure".
+    """Return `BELOW`, `AT_OR_ABOVE` or `UNSURE`.
 
     Of so many comparisons any call is wrong in at most 5 %: the interval that calls is widened after Bonferroni.
     """
     widened = rate_ratio(group, reference, LEVEL / max(1, comparisons))
     low, high = (widened.low, widened.high) if widened else (0.0, inf)
     if high < FOUR_FIFTHS:
-        return "below four fifths"
-    return "at or above four fifths" if low >= FOUR_FIFTHS else "unsure"
+        return BELOW
+    return AT_OR_ABOVE if low >= FOUR_FIFTHS else UNSURE

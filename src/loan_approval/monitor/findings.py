@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
+from loan_approval.data.wording import feature_titles
 from loan_approval.drift.drift import LEVEL, LEVELS, Finding, compare
 from loan_approval.drift.measures import FEWEST_ROWS, Share, grade
 from loan_approval.drift.statistics import correct_p_values
@@ -88,10 +89,12 @@ def refusal_findings(window: Window, level: float = LEVEL) -> list[Finding]:
     corrected = correct_p_values([p_value for p_value, *_ in tested])
     for p_value, (_, name, kind, count, share, usual) in zip(corrected, tested, strict=True):
         limits = max(REFUSALS_WARNING, _WARNING_TIMES * usual), max(REFUSALS_SEVERE, _SEVERE_TIMES * usual)
-        words = f"{name or 'the body'}: {count:,} refused as {kind!r}, {share:.1%} of applications"
+        words = f"{count:,} refused as {kind!r}, {share:.1%} of applications"
         words += f", {usual:.1%} in the 30 days before" if earlier_rows else ", no earlier log to compare with"
         numbers = {"kind_of_fault": kind, "count": count, "share": share}
-        findings.append(Finding("refusals", name, grade(share, *limits) if p_value <= level else "ok", words, numbers))
+        findings.append(
+            Finding("refusals", name or "the body", grade(share, *limits) if p_value <= level else "ok", words, numbers)
+        )
     return findings
 
 
@@ -116,14 +119,14 @@ def group_shares(window: Window) -> dict[str, tuple[Share, Share]]:
     held_out = window.reference.splits != "train"
     codes = {version: scorer.decide(scorer.score(window.reference.X)) for version, scorer in window.scorers.items()}
     approved = (window.decisions["code"] == 1).to_numpy()
-    shares = {}
+    shares, titles = {}, feature_titles(window.reference.contract)
     for attribute, name, before, now in _groups(window):
         for version, decided in codes.items() if len(before) and name != MISSING_BAND else ():
             reference, made = before & held_out, now & (window.decisions["model_version"] == version).to_numpy()
             rows = int(reference.sum()), int(made.sum())
             if min(rows) >= FEWEST_ROWS:
                 counts = int(decided[reference].sum()), int(approved[made].sum())
-                subject = f"approvals by version {version}, {attribute} {name}"
+                subject = f"approvals by version {version}, {titles[attribute]} {name}"
                 shares[subject] = (counts[0], rows[0]), (counts[1], rows[1])
     return shares
 

@@ -4,7 +4,7 @@ For challengers no outcome is known, so expected costs are computed from the pro
 Applications are taken as independent; repeated requests of one caller make the intervals too narrow.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -70,8 +70,8 @@ def describe_shadow(window: Window) -> list[str]:
     return list(chain.from_iterable(report_shadow(lines, costs, meaning)))
 
 
-def conclude(findings: Sequence[Finding]) -> list[str]:
-    """Return the verdict in words, then the findings it follows from, the worst first."""
+def conclude(findings: Sequence[Finding], names: Mapping[str, str]) -> list[str]:
+    """Return the verdict in words, then the findings it follows from, the worst first. names: as in `Finding.say`."""
     meanings = {
         "stable": "Stable: nothing differs from what the models were trained on by more than chance and trifles.",
         "drift": "Drift: applications or decisions differ from what the models were trained on. Whether that is a "
@@ -81,7 +81,7 @@ def conclude(findings: Sequence[Finding]) -> list[str]:
     }
     above = [finding for finding in findings if finding.level != "ok"]
     above.sort(key=lambda finding: LEVELS.index(finding.level), reverse=True)
-    reasons = [f"{finding.level}, {finding.kind}: {finding.words}" for finding in above]
+    reasons = [f"{finding.level}, {finding.kind}: {finding.say(names)}" for finding in above]
     return [meanings[verdict(findings)], *reasons, f"{len(findings):,} comparisons, {len(above):,} above ok."]
 
 

@@ -6,7 +6,6 @@ Each function returns a `Shown`, which JupyterLab displays by itself. A report s
 import base64
 import io
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
 from datetime import UTC, datetime
@@ -20,12 +19,12 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from loan_approval import project
+from loan_approval.data.wording import LANGUAGE, feature_names
 from loan_approval.notebooks.interactive import draw
 from loan_approval.notebooks.summary import FIGURE_MIME, HEADER_MIME, time_words
 from serve.contract.contract import Contract
 
 MOST_ROWS = 200  # of one table
-LANGUAGE = "en"  # of reports
 _COLOURS = 64  # of a still: lines on white need no more, and take a third of the bytes
 _DOTS = 144  # an inch, for screens with more than one dot a pixel
 
@@ -107,14 +106,6 @@ def figure(still: Figure | None, *sentences: str, front: bool = False) -> Shown:
     html = _render("figure", picture=picture, alt=alt, width=width, sentences=sentences)
     data = {"alt": alt, "plot": draw(still)} | ({"picture": picture} if front else {})
     return Shown(html, "\n".join([alt, *sentences]), {FIGURE_MIME: data})
-
-
-def feature_names(contract: Contract | None) -> dict[str, str]:
-    """Return the contract's words for each of its features, with the unit; words of several, with the name."""
-    features = contract.features if contract else ()
-    words = {each.name: each.title_with_unit(LANGUAGE) for each in features}
-    times = Counter(words.values())
-    return {name: each if times[each] == 1 else f"{each} ({name})" for name, each in words.items()}
 
 
 def _words(contract: Contract | None) -> dict[str, str]:

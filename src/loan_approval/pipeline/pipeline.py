@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-from loan_approval.data.datasets import dataset_folder, load_contract, load_dataset, restore_dataset
+from loan_approval.data.datasets import dataset_folder, load_contract, load_dataset, load_kept_rows, restore_dataset
 from loan_approval.data_check.reference import find_reference
 from loan_approval.data_check.table import read_tables
 from loan_approval.errors import LoanApprovalError, PromotionError
@@ -80,7 +80,12 @@ def _check_before_kernel(notebook: str, dataset: str, parameters: Mapping[str, A
         names = ("csv", "reference_csv", "reference_notes")
         read_tables(dataset, **{name: parameters[name] for name in names if name in parameters})
         return
-    data = load_dataset(dataset, draft=notebook == "01_explore")
+    if notebook == "01_explore":  # so does this, as long as most rows keep it
+        _, refused = load_kept_rows(dataset)
+        _say(refused.describe()) if refused.broken else None
+        tracking.connect()
+        return
+    data = load_dataset(dataset)
     if notebook == "04_monitor":
         # Before anything is written, so that an earlier report stays when there is nothing to report on.
         texts = [str(parameters.get(name, "")) for name in ("begin", "end", "version")]

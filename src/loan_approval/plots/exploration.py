@@ -1,6 +1,7 @@
 """Figures of a data set: missing cells and their patterns, distributions by label, associations."""
 
 from collections.abc import Sequence
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -9,21 +10,28 @@ from matplotlib.axes import Axes
 from loan_approval.plots.metrics import BLUE, GREY, ORANGE, Figure, draw_bars, make_axes, shares
 
 MOST_NAMED = 12  # categories that a small figure names
-LONGEST_NAME = 16  # characters of a category in a small figure
+LONGEST_NAME = 16  # characters of a line of a category's name in a small figure; it has two
 
 
-def plot_missing(frame: pd.DataFrame) -> Figure:
-    """Return the share of missing cells by column."""
+def plot_missing(frame: pd.DataFrame) -> Figure | None:
+    """Return the share of missing cells by column, None where none is missing."""
     share = frame.isna().mean().sort_values()
+    if not share.any():
+        return None
     figure, axes = draw_bars("Missing cells", share.index, 100 * share)
     axes.set_xlabel("% of rows")
     return figure
 
 
-def plot_missing_patterns(patterns: pd.DataFrame) -> Figure:
-    """Return which columns are missing together, of `missing_patterns`: a line each pattern, a dot each column."""
+def plot_missing_patterns(patterns: pd.DataFrame) -> Figure | None:
+    """Return which columns are missing together, of `missing_patterns`: a line each pattern, a dot each column.
+
+    None where no cell is missing.
+    """
     sets = list(map(set, patterns["missing"]))
     columns = sorted(set().union(*sets))
+    if not columns:
+        return None
     figure, axes = make_axes("Missing together", 4.0 + 0.35 * len(columns), 1.6 + 0.28 * len(sets))
     for place, names in enumerate(sets):
         axes.plot(range(len(columns)), [place] * len(columns), "o", color=GREY, alpha=0.25)
@@ -52,7 +60,7 @@ def plot_associations(matrix: pd.DataFrame) -> Figure:
     return figure
 
 
-def plot_distributions(frame: pd.DataFrame, target: str, labels: Sequence[str], columns: int = 4) -> Figure:
+def plot_distributions(frame: pd.DataFrame, target: str, labels: Sequence[str], columns: int = 3) -> Figure:
     """Return one histogram a feature, split by the target's code; a category's values are named."""
     names = [name for name in frame.columns if name != target]
     rows = -(-len(names) // columns)
@@ -86,6 +94,10 @@ def _draw_categories(axes: Axes, column: pd.Series, target: pd.Series, labels: S
     for code, colour, shift in ((0, ORANGE, -0.2), (1, BLUE, 0.2)):
         share = column[target == code].value_counts(normalize=True).reindex(values, fill_value=0)
         axes.barh(np.arange(len(values)) + shift, 100 * share, 0.4, color=colour, label=labels[code])
-    axes.set_yticks(range(len(values)), [str(value)[:LONGEST_NAME] for value in values], fontsize=6)
+    axes.set_yticks(
+        range(len(values)),
+        [fill(str(value), LONGEST_NAME, max_lines=2, placeholder="…") for value in values],
+        fontsize=6,
+    )
     axes.set_xlabel("% of rows" + (f"; {more} rarer values not shown" if more else ""), fontsize=7)
     axes.invert_yaxis()

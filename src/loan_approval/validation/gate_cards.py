@@ -18,6 +18,16 @@ _FOUND = {
     ),
     "reasons": ("off by {largest_gap:.1e}", f"at most {LARGEST_GAP:g}"),
 }
+# What to do where a gate fails.
+_ADVICE = {
+    "signal": "The features say too little about the label: bring more rows, or features that say more.",
+    "confirmation": "New rows are not ranked better than by chance: bring more rows, or features that say more.",
+    "not_worse": "Keep the version in production, and train with more rows or another recipe.",
+    "parity": "The file does not decide as the trained pipeline: never force it, and report it as a fault.",
+    "monotone": "Train a model that keeps to directions, such as hist_gradient_boosting, or ask if they are right.",
+    "age": 'Train a model that keeps to directions, or let the contract say use = "monitor" for the age.',
+    "reasons": "Some decline could not be explained: choose other costs, or another model.",
+}
 
 
 def make_cards(gates: Sequence[Gate]) -> list[dict[str, Any]]:
@@ -28,6 +38,12 @@ def make_cards(gates: Sequence[Gate]) -> list[dict[str, Any]]:
 def describe_gates(gates: Sequence[Gate]) -> str:
     """Return how many gates are passed, for a tile."""
     return f"{sum(gate.passed for gate in gates)} of {len(gates)}"
+
+
+def advise(gates: Sequence[Gate]) -> list[str]:
+    """Return for each failed gate what it found and what to do, in sentences."""
+    failed = [gate for gate in gates if not gate.passed]
+    return [f"Gate {gate.name} failed: {gate.words}. {_ADVICE.get(gate.name, '')}".rstrip() for gate in failed]
 
 
 def _find(gate: Gate) -> dict[str, str]:

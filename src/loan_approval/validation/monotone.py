@@ -5,8 +5,9 @@ scorer: over every tree's split values (between two of them its score is constan
 and the first `MOST_WHOLE_NUMBERS` values of an integer. Missing values have no order and are outside both proofs.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ MOST_WHOLE_NUMBERS = 1000
 # Sums in a fixed order stay monotone under rounding, but an exponential need not: near the sigmoid's ends a step may
 # lose the last bit or two of a float64. A tree that splits the wrong way loses more.
 NOISE = 1e-12
+_NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -81,16 +83,19 @@ def prove_monotone(data: bytes, X: np.ndarray, rows: int = ROWS, seed: int = 0) 
     return sweeps
 
 
-def monotone_gate(sweeps: Sequence[Sweep]) -> Gate:
-    """Pass when no step of any directed feature moves the score against its direction, and there were steps."""
+def monotone_gate(sweeps: Sequence[Sweep], names: Mapping[str, str] = _NO_NAMES) -> Gate:
+    """Pass when no step of any directed feature moves the score against its direction, and there were steps.
+
+    names: a feature's words by its name in the contract.
+    """
     if not sweeps:
         return Gate("monotone", True, "no scored feature declares a direction", {})
     steps, rows = sum(sweep.steps for sweep in sweeps), min(sweep.rows for sweep in sweeps)
     numbers = {f"{sweep.feature}_violations": float(sweep.violations) for sweep in sweeps} | {"steps": float(steps)}
     tried = f"{steps:,} steps over every tree threshold and the whole range, in at least {rows:,} real rows a feature"
     wrong = [
-        f"{sweep.feature} moves the score against its direction {sweep.direction:+d} in {sweep.violations:,} of "
-        f"{sweep.steps:,} steps (by up to {sweep.largest:.1e})"
+        f"{names.get(sweep.feature, sweep.feature)} moves the score against its direction {sweep.direction:+d} in "
+        f"{sweep.violations:,} of {sweep.steps:,} steps (by up to {sweep.largest:.1e})"
         for sweep in sweeps
         if sweep.violations
     ]
@@ -98,8 +103,8 @@ def monotone_gate(sweeps: Sequence[Sweep]) -> Gate:
         return Gate("monotone", False, f"{'; '.join(wrong)}; none may", numbers)
     if not rows:
         return Gate("monotone", False, "nothing is proved: there are no rows", numbers)
-    names = ", ".join(f"{sweep.feature} {sweep.direction:+d}" for sweep in sweeps)
-    return Gate("monotone", True, f"the file keeps {names}: {tried}", numbers)
+    kept = ", ".join(f"{names.get(sweep.feature, sweep.feature)} {sweep.direction:+d}" for sweep in sweeps)
+    return Gate("monotone", True, f"the file keeps {kept}: {tried}", numbers)
 
 
 def prove_age(data: bytes, X: np.ndarray, rows: int = ROWS, seed: int = 0) -> AgeProof | None:
@@ -126,8 +131,11 @@ def prove_age(data: bytes, X: np.ndarray, rows: int = ROWS, seed: int = 0) -> Ag
     return AgeProof(*found, *(count_age_reasons(scorer, base, column, values[is_it]) for is_it in (elderly, ~elderly)))
 
 
-def age_gate(proof: AgeProof | None) -> Gate:
-    """Pass when in no row an elderly age scores lower than a younger one or is a reason against, or none is marked."""
+def age_gate(proof: AgeProof | None, names: Mapping[str, str] = _NO_NAMES) -> Gate:
+    """Pass when in no row an elderly age scores lower than a younger one or is a reason against, or none is marked.
+
+    names: as in `monotone_gate`.
+    """
     if proof is None:
         return Gate("age", True, "the contract marks no scored feature with elderly_from: nothing to prove", {})
     parts = asdict(proof)
@@ -135,10 +143,11 @@ def age_gate(proof: AgeProof | None) -> Gate:
     numbers = {key: float(value) for key, value in (parts | counts).items() if key != "attribute"}
     if not proof.rows:
         return Gate("age", False, "nothing is proved: there are no rows", numbers)
+    age = names.get(proof.attribute, proof.attribute)
     words = (
-        f"in {proof.violations:,} of {proof.rows:,} real rows some {proof.attribute} from {proof.boundary:g} on scores "
+        f"in {proof.violations:,} of {proof.rows:,} real rows some {age} from {proof.boundary:g} on scores "
         f"lower than a younger one, all else equal, none may; {proof.values:,} ages tried in each, smallest margin "
-        f"{proof.smallest_margin:.1e}; {proof.attribute} is a principal reason against {proof.elderly.named:,} of "
+        f"{proof.smallest_margin:.1e}; {age} is a principal reason against {proof.elderly.named:,} of "
         f"{proof.elderly.explained:,} low-scoring applicants from {proof.boundary:g} on, none may, and against "
         f"{proof.younger.named:,} of {proof.younger.explained:,} younger ones"
     )

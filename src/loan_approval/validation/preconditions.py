@@ -7,6 +7,7 @@ import numpy as np
 from loan_approval.data.datasets import Dataset
 from loan_approval.data.exploration import leakage_hints
 from loan_approval.data.shape import check_labels, describe_shape
+from loan_approval.data.wording import feature_titles
 from loan_approval.errors import DataError
 from loan_approval.evaluation.comparison import cost_saved
 from loan_approval.evaluation.costs import Costs
@@ -45,7 +46,8 @@ def check_age(contract: Contract) -> None:
 
 
 def _age_by_past_decisions(contract: Contract) -> list[str]:
-    ages = [feature.name for feature in contract.scored if feature.elderly_from is not None]
+    titles = feature_titles(contract)
+    ages = [titles[feature.name] for feature in contract.scored if feature.elderly_from is not None]
     if not ages or contract.target.meaning != "past_decision":
         return []
     return [
@@ -56,7 +58,8 @@ def _age_by_past_decisions(contract: Contract) -> list[str]:
 
 
 def _unheld_directions(recipe: Recipe, contract: Contract) -> list[str]:
-    directed = [feature.name for feature in contract.scored if feature.direction]
+    titles = feature_titles(contract)
+    directed = [titles[feature.name] for feature in contract.scored if feature.direction]
     if recipe.model_factory().keeps_directions or not directed:
         return []
     return [

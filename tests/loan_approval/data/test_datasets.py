@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from loan_approval.data import datasets
-from loan_approval.data.datasets import describe_data, load_dataset, read_dataset
+from loan_approval.data.datasets import describe_data, load_dataset, read_dataset, read_kept_rows
 from loan_approval.data.splits import SPLITS
 from loan_approval.errors import DataError
 from serve.contract.contract import Contract
@@ -244,3 +244,40 @@ def test_a_file_continues_itself_and_what_it_was_before_rows_were_appended(group
     assert grouped.continues(hashlib.sha256(older).hexdigest())
     assert not grouped.continues(hashlib.sha256(other).hexdigest())
     assert not replace(grouped, path=None).continues(hashlib.sha256(older).hexdigest())
+
+
+def test_rows_that_break_the_contract_are_left_out_and_counted_where_data_are_explored(tmp_path, homes_contract):
+    rows = [RIGHT, "own,777,north,1,yes", RIGHT, "rent,20,south,2,no", "own,5"]
+    path = tmp_path / "dataset.csv"
+    path.write_text("\n".join([f"{HEADER},shoe_size", *(f"{row},44" for row in rows)]))
+    dataset, refused = read_kept_rows(path, homes_contract, "homes")
+    assert dataset.frame["amount"].tolist() == [10, 10, 20]
+    assert "shoe_size" not in dataset.frame
+    assert refused.describe() == "2 of 5 rows break the contract, and 1 column as a whole."
+    assert [(line["column"], line["rows"]) for line in refused.table()] == [
+        ("shoe_size", None), ("rows", 1), ("amount", 1)
+    ]  # fmt: skip
+
+
+def test_kept_rows_are_what_the_loader_reads_where_nothing_is_refused(tmp_path, homes_contract):
+    path = tmp_path / "dataset.csv"
+    path.write_text("\n".join([HEADER, RIGHT, "rent,20,south,2,no"]))
+    dataset, refused = read_kept_rows(path, homes_contract, "homes")
+    whole = read_dataset(path, homes_contract, "homes")
+    assert dataset.frame.equals(whole.frame)
+    assert (dataset.splits.tolist(), dataset.sha256, refused.broken) == (whole.splits.tolist(), whole.sha256, [])
+
+
+def test_the_group_keys_of_kept_rows_stay_with_their_rows(tmp_path, homes_contract):
+    path = tmp_path / "dataset.csv"
+    path.write_text(GROUPED.replace("c0,own,0.25", "c0,own,777"))
+    dataset, refused = read_kept_rows(path, replace(homes_contract, split_by="customer"), "homes")
+    assert (len(dataset.keys), refused.count()) == (399, 1)
+    assert dataset.keys[:4].tolist() == ["c0", "c0", "c0", "c1"]
+
+
+def test_a_file_of_which_most_rows_are_refused_is_not_explored(tmp_path, homes_contract):
+    path = tmp_path / "dataset.csv"
+    path.write_text("\n".join([HEADER, RIGHT, *["own,777,north,1,yes"] * 3]))
+    with pytest.raises(DataError, match=r"(?s)row 3: amount='777'.*check-data counts them by rule"):
+        read_kept_rows(path, homes_contract, "homes")

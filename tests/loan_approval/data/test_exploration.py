@@ -8,12 +8,14 @@ from loan_approval.data.exploration import (
     columns_left_out,
     describe_alone,
     describe_columns,
+    describe_kept,
     describe_missing,
     describe_values,
     findings,
     leakage_hints,
     target_association,
 )
+from loan_approval.data.refused import Broken, Refused
 from serve.contract.feature import Feature
 
 
@@ -65,7 +67,7 @@ def test_the_test_rows_labels_stay_unseen(loans):
 
 def test_a_column_that_tells_the_decision_is_flagged(leaking):
     assert leakage_hints(leaking) == [
-        "Number_of_Open_Accounts alone ranks with AUC 1.000: is it known when an application comes in?"
+        "Number of open accounts alone ranks with AUC 1.000: is it known when an application comes in?"
     ]
 
 
@@ -75,9 +77,9 @@ def test_the_findings_say_size_gaps_strength_and_leaks(loans):
         r"1,500 applications, \d\d\.\d% of train and calibrate Approved; \d+ train, \d+ calibrate, \d+ test rows\.",
         size,
     )
-    assert gaps.startswith("Missing: Number_of_Open_Accounts ")
+    assert gaps.startswith("Missing: Number of open accounts ")
     assert "Age " in gaps
-    assert "Credit_Score" in strong
+    assert "Credit score" in strong
     assert leaks == "No sign of leakage."
 
 
@@ -129,3 +131,14 @@ def test_columns_that_are_no_part_of_the_data_are_listed_with_the_reason(loans, 
         {"column": "id", "why": "a number a row"},
     ]
     assert columns_left_out(loans.contract) == []
+
+
+def test_what_was_refused_is_the_first_finding_and_nothing_is_said_where_nothing_was():
+    first, advice = describe_kept(Refused(10, [Broken("amount", "out of range", [3])]))
+    assert first == "1 of 10 rows breaks the contract."
+    assert "Training stops" in advice
+    assert describe_kept(Refused(10, [])) == []
+
+
+def test_large_limits_are_written_out(loans):
+    assert describe_columns(loans).set_index("feature").loc["Annual_Income", "allowed"] == "0 to 5,000,000"

@@ -83,7 +83,7 @@ def test_what_the_contract_refused_is_counted_by_column_and_rule_without_values(
     changed.loc[40, "amount"] = "much"
     changed.assign(shoe_size=44).to_csv(path, index=False)
     table = read_table(path, homes_contract)
-    assert table.refused() == [
+    assert table.refused.table() == [
         {"column": "shoe_size", "rule": "the column is not in the contract", "rows": None, "share": None},
         {"column": "amount", "rule": "out of range, expected a number from 0 to 100", "rows": 30, "share": 30 / 1500},
         {
@@ -92,14 +92,14 @@ def test_what_the_contract_refused_is_counted_by_column_and_rule_without_values(
         },
         {"column": "amount", "rule": "not a number, expected a number from 0 to 100", "rows": 1, "share": 1 / 1500},
     ]
-    assert table.describe_refused() == "31 of 1,500 rows break it; a row counts at each rule that it breaks."
+    assert table.refused.describe() == "31 of 1,500 rows break the contract, and 1 column as a whole."
 
 
 def test_where_nothing_is_refused_that_is_said(tmp_path, homes_contract):
     path = tmp_path / "new.csv"
     REFERENCE.to_csv(path, index=False)
     table = read_table(path, homes_contract)
-    assert (table.refused(), table.describe_refused()) == ([], "Nothing: all 1,500 rows keep the contract.")
+    assert (table.refused.table(), table.refused.describe()) == ([], "None of the 1,500 rows breaks the contract.")
 
 
 SOURCE = {"separator": "semicolon", "missing": {"granted": ["?"]}, "drop_unlabelled": True}

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -51,7 +52,7 @@ def test_cells_of_another_row_are_a_severe_finding_though_no_column_changes(colu
 def test_a_finding_names_the_pair_that_changed_most() -> None:
     findings = compare(REFERENCE, misalign("debt")(make_table(1000, 2)), CONTRACT)
     (found,) = [f for f in findings if (f.kind, f.subject) == ("relation", "debt")]
-    assert found.words.startswith("debt: rank correlation of debt and pay from 0.59 to ")
+    assert found.words.startswith("rank correlation of debt and pay from 0.59 to ")
     assert found.numbers["with"] == "pay"
     assert abs(found.numbers["now"]) < 0.1
 
@@ -82,3 +83,11 @@ def test_columns_too_uneven_or_too_unknown_are_not_compared() -> None:
 def test_rows_in_the_order_of_a_value_are_compared_evenly_where_they_are_many() -> None:
     many = make_table(120_000, 3).sort_values("pay", ignore_index=True)
     assert drifted(many) == {}
+
+
+def test_a_pair_is_called_by_the_contracts_words() -> None:
+    titled = replace(CONTRACT, features=tuple(replace(f, reason={"en": f"The {f.name}"}) for f in CONTRACT.features))
+    findings = compare(REFERENCE, misalign("debt")(make_table(1000, 2)), titled)
+    (found,) = [f for f in findings if (f.kind, f.subject) == ("relation", "debt")]
+    assert found.words.startswith("rank correlation of The debt and The pay from ")
+    assert found.say({"debt": "The debt"}) == f"The debt: {found.words}"

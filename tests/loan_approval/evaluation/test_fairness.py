@@ -8,6 +8,7 @@ from loan_approval.evaluation.fairness import (
     FEWEST_ROWS,
     approval_ratios,
     describe_fairness,
+    describe_four_fifths,
     fairness_table,
     group_rows,
     measure_fairness,
@@ -204,3 +205,19 @@ def test_words_say_rates_rows_and_what_is_known_of_four_fifths(rows, approved_so
 def test_words_say_when_there_is_nothing_to_compare():
     words = describe_fairness(measure(*made(south=3)))
     assert words == "region: no two groups with 30 rows and an approval among them to compare."
+
+
+@pytest.mark.parametrize(
+    ("rows", "approved_south", "words"),
+    [
+        (1000, 0.5, "as the largest group: region south (0.62)."),
+        (1000, 0.8, "as the largest group: no group."),
+        (100, 0.6, "as the largest group: no group; unsure: region south (0.75)."),
+    ],
+)
+def test_one_sentence_says_which_groups_lie_below_four_fifths(rows, approved_south, words):
+    assert describe_four_fifths([measure(*made(rows, rows, approved_south))]).endswith(words)
+
+
+def test_one_sentence_says_that_no_groups_can_be_compared():
+    assert describe_four_fifths([measure(*made(south=3))]).startswith("No two groups")

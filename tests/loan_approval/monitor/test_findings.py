@@ -38,9 +38,9 @@ def test_an_income_in_thousands_is_severe_for_feature_and_score(loans: Monitored
     findings = compare_window(load(loans))
     severe = {(f.kind, f.subject) for f in findings if f.level == "severe"}
     assert severe == {("distribution", "Annual_Income"), ("score", "score of version 1")}
-    words = report.conclude(findings)
+    words = report.conclude(findings, {"Annual_Income": "Annual income"})
     assert words[0].startswith("Severe: ")
-    assert words[1].startswith("severe, distribution: Annual_Income: PSI ")
+    assert words[1].startswith("severe, distribution: Annual income: PSI ")
     assert words[-1].endswith(f"{sum(f.level != 'ok' for f in findings)} above ok.")
     assert findings_table(findings)["level"].tolist()[:2] == ["severe", "severe"]
 

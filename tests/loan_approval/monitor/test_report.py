@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from loan_approval.data.simulate import simulate
+from loan_approval.data.wording import feature_names
 from loan_approval.errors import DataError
 from loan_approval.evaluation.costs import Costs
 from loan_approval.monitor.findings import compare_window
@@ -21,7 +22,6 @@ from loan_approval.monitor.report import (
     report_shadow,
 )
 from loan_approval.monitor.window import window_scores
-from loan_approval.notebooks.show import feature_names
 from loan_approval.plots.monitor import plot_approvals, plot_score_drift, plot_stability
 from tests.monitored import Monitored, load, mixed_applications, write_review
 from tests.prediction_logs import NOON, make_line, write_lines

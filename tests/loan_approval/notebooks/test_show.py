@@ -119,18 +119,9 @@ def test_no_figure_leaves_its_sentence() -> None:
     assert show.figure(None, "Nobody is referred.").text == "Nobody is referred."
 
 
-def test_a_feature_without_words_keeps_its_name() -> None:
-    assert show.feature_names(SimpleNamespace(features=[Feature("apr", "number")])) == {"apr": "apr"}
-
-
 def test_a_table_shows_labels_and_values_in_the_contracts_english_words() -> None:
     home = Feature("home", "category", values=("casa",), words={"en": {"casa": "house"}, "pt": {"house": "x"}})
     target = Target("granted", "repaid", "1", {"1": "Sim", "0": "Não"}, {"en": {"Sim": "Yes"}})
     contract = SimpleNamespace(features=[home], target=target)
     rows = [{"what": each} for each in ("casa", "home", "Sim", "Não", "house")]
     assert show.table(rows, contract=contract).text.split() == ["what", "house", "home", "Yes", "Não", "house"]
-
-
-def test_features_with_the_same_words_are_told_apart_by_their_names() -> None:
-    features = [Feature(name, "number", reason={"en": "Pay"}) for name in ("PAY_1", "PAY_2")]
-    assert list(show.feature_names(SimpleNamespace(features=features)).values()) == ["Pay (PAY_1)", "Pay (PAY_2)"]

@@ -105,6 +105,20 @@ def test_a_data_set_that_breaks_its_contract_stops_before_a_report_could_hold_it
     assert not (tmp_path / "reports").exists()
 
 
+@pytest.mark.usefixtures("mlflow_folder")
+def test_a_bad_row_is_counted_by_the_exploration_and_stops_the_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(ROOT / "data/loans/contract.toml", tmp_path)
+    names = [feature["name"] for feature in LOANS["feature"]]
+    rows = ["45,85000,650,25000,10,5,0,1"] * 4 + ["45,85000,912,25000,10,5,0,1"]
+    (tmp_path / "dataset.csv").write_text("\n".join([",".join([*names, "Loan_Approval"]), *rows]))
+    pipeline._check_before_kernel("01_explore", str(tmp_path), {})
+    assert "1 of 5 rows breaks the contract." in capsys.readouterr().out
+    with pytest.raises(DataError, match="row 6: Credit_Score='912': out of range"):
+        pipeline._check_before_kernel("02_train", str(tmp_path), {})
+
+
 def test_a_server_that_ends_by_itself_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SERVE_THREADS", "many")
     monkeypatch.setenv("SERVE_PREDICTION_LOG", str(tmp_path / "log"))

@@ -43,7 +43,7 @@ def test_missing_shows_the_percentage_of_each_column():
 
 
 def test_long_names_leave_room_for_the_missing_cells(tmp_path):
-    frame = pd.DataFrame({f"Monthly housing costs in relation to income {i} (share)": [1.0] for i in range(9)})
+    frame = pd.DataFrame({f"Monthly housing costs in relation to income {i} (share)": [1.0, np.nan] for i in range(9)})
     figure = exploration.plot_missing(frame)
     figure.savefig(tmp_path / "figure.png")  # lays it out
     assert figure.axes[0].get_position().width > 0.4
@@ -74,10 +74,18 @@ def test_each_pattern_of_missing_cells_is_a_line_with_its_rows():
     assert [text.get_text() for text in axes.get_xticklabels()] == ["home", "income", "nothing"]
 
 
-def test_nothing_missing_is_shown_too(tmp_path):
-    patterns = missing_patterns(pd.DataFrame({"a": [1.0, 2.0]}))
-    exploration.plot_missing_patterns(patterns).savefig(tmp_path / "figure.png")
-    assert patterns.to_dict("records") == [{"missing": (), "rows": 2, "share": 1.0}]
+def test_no_empty_figure_is_drawn_where_nothing_is_missing():
+    whole = FRAME[["same", "granted"]]
+    assert exploration.plot_missing(whole) is None
+    assert exploration.plot_missing_patterns(missing_patterns(whole)) is None
+
+
+def test_a_long_category_is_named_on_two_lines_and_marked_where_it_is_cut():
+    values = ["debt consolidation", "a very long purpose of a loan indeed"]
+    frame = pd.DataFrame({"use": pd.Series(values * 9, dtype=object), "granted": [0, 1] * 9})
+    axes = exploration.plot_distributions(frame, "granted", LABELS).axes[0]
+    names = [text.get_text() for text in axes.get_yticklabels()]
+    assert names == ["debt\nconsolidation", "a very long\npurpose of a…"]
 
 
 @pytest.mark.parametrize("rows", [1, 10, 200])

@@ -5,7 +5,7 @@ import pytest
 from loan_approval.evaluation.comparison import Comparison, CostGain
 from loan_approval.evaluation.costs import Costs
 from loan_approval.evaluation.intervals import Interval
-from loan_approval.validation.gate_cards import describe_gates, make_cards
+from loan_approval.validation.gate_cards import _ADVICE, _FOUND, advise, describe_gates, make_cards
 from loan_approval.validation.gates import Gate, Margins, champion_gate, parity_gate, reasons_gate
 from loan_approval.validation.monotone import AgeProof, AgeReasons, Sweep, age_gate, monotone_gate
 from loan_approval.validation.parity import ParityReport
@@ -48,3 +48,13 @@ def test_a_gate_that_measured_nothing_shows_its_words_alone() -> None:
 
 def test_passed_gates_are_counted() -> None:
     assert describe_gates([gate for gate, _ in MEASURED]) == "4 of 6"
+
+
+def test_a_failed_gate_is_told_with_what_to_do() -> None:
+    told = advise([gate for gate, _ in MEASURED])
+    assert [each.partition(":")[0] for each in told] == ["Gate monotone failed", "Gate age failed"]
+    assert "Train a model that keeps to directions" in told[0]
+
+
+def test_there_is_advice_on_each_gate() -> None:
+    assert _ADVICE.keys() == _FOUND.keys()

@@ -76,7 +76,7 @@ def test_an_unknown_model_is_refused(mine: Dataset) -> None:
 def test_a_column_that_gives_the_target_away_is_named(mine: Dataset) -> None:
     frame = mine.frame.assign(Credit_Score=mine.y * 100.0 + 500)
     *_, words = check_preconditions(BOOSTING, replace(mine, frame=frame))
-    assert words.startswith("Credit_Score alone ranks with AUC 1.000")
+    assert words.startswith("Credit score alone ranks with AUC 1.000")
 
 
 def test_a_model_that_cannot_be_held_to_directions_is_named(mine: Dataset) -> None:

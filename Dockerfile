@@ -10,6 +10,12 @@ RUN python -m venv /opt/venv \
  && /opt/venv/bin/pip install --no-cache-dir --no-compile --disable-pip-version-check --require-hashes -r /tmp/serve.txt \
  && /opt/venv/bin/pip uninstall --yes --quiet pip setuptools
 COPY serve serve
+# What a start imports, compiled: the base image has no bytecode, not even of the standard library, and the tree of a
+# container is read-only, so that each worker would compile everything again. The files never change: no check of them.
+ENV PYTHONPYCACHEPREFIX=/opt/bytecode
+RUN /opt/venv/bin/python -c "import sys, numpy.random, uvloop, serve.__main__, serve.api.service, serve.healthcheck, serve.http.worker, serve.registry.watcher; \
+print(*(module.__file__ for module in sys.modules.values() if str(getattr(module, '__file__', '')).endswith('.py')), sep='\n')" \
+ | /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash -i - serve
 # The folder of a promoted store; by default a file that means nothing, since COPY must copy something.
 ARG MODEL=.dockerignore
 COPY ${MODEL} /model/
@@ -23,6 +29,7 @@ LABEL org.opencontainers.image.title="loan-approval-api" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /opt/venv /opt/venv
+COPY --from=build /opt/bytecode /opt/bytecode
 COPY --from=build --chown=10001:10001 /store /store
 # Empty: a new volume for the prediction log (SERVE_PREDICTION_LOG=/predictions) gets its owner from here.
 COPY --from=build --chown=10001:10001 /predictions /predictions
@@ -31,6 +38,7 @@ WORKDIR /app
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONPYCACHEPREFIX=/opt/bytecode \
     ORT_DISABLE_TELEMETRY=1 \
     SERVE_HOST=0.0.0.0 \
     SERVE_STORE=/store \

@@ -16,15 +16,12 @@ from socket import socket
 
 from serve.command_line import find_unknown, read_arguments
 from serve.errors import ServeError
-from serve.files import sweep, try_lock
+from serve.files import sweep
 from serve.http.listening import listen, listen_on_path, make_context, remove_path, write_address
 from serve.http.supervisor import Child, Supervisor
-from serve.keys import Keys
-from serve.metrics.counters import forget_gauges
+from serve.metrics.count_files import forget_gauges, make_counts, sweep_counts
 from serve.metrics.log_format import log_as_json
-from serve.records.applicant import check_log_folder
 from serve.settings import Settings
-from serve.store.signature import Verifier
 from serve.store.start import name_model, report_empty_store
 
 WATCHER = "registry watcher"
@@ -39,13 +36,8 @@ def main() -> None:
         log.warning(sentence)
     try:
         settings = Settings.from_environment(environment)
-        make_context(settings)
-        if settings.api_keys_file:
-            Keys(settings.api_keys_file)  # each worker reads it itself; here a bad file stops the start
-        if settings.public_key_file:
-            Verifier(settings.public_key_file, settings.model_name)  # likewise
+        _check_files(settings)
         settings = name_model(settings)
-        check_log_folder(settings)
         metrics = listen(*settings.metrics_address) if settings.metrics_address else None
         public = listen_on_path(settings.socket) if settings.socket else listen(settings.host, settings.port)
     except ServeError as err:
@@ -67,13 +59,33 @@ def main() -> None:
     sys.exit(code)
 
 
+def _check_files(settings: Settings) -> None:
+    """Read what the settings name, as each worker does again: here a bad file stops the start. Raises SettingsError.
+
+    What only some settings need is imported for them alone: the parent stays small.
+    """
+    make_context(settings)
+    if settings.api_keys_file:
+        from serve.keys import Keys
+
+        Keys(settings.api_keys_file)
+    if settings.public_key_file:
+        from serve.store.signature import Verifier
+
+        Verifier(settings.public_key_file, settings.model_name)
+    if settings.prediction_log or settings.applicant_secret_file:
+        from serve.records.applicant import check_log_folder
+
+        check_log_folder(settings)
+
+
 def supervise(settings: Settings, public: socket, metrics: socket | None) -> int:
     """Run the workers and the registry watcher; their counts are added up in a folder. Return the exit code."""
     parent = os.getpid()
     shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir()  # writable in a read-only tree
     sweep(settings.store)
-    _sweep_counts(Path(shared))
-    folder = _make_counts(Path(shared)) if metrics else None
+    sweep_counts(Path(shared))
+    folder = make_counts(Path(shared)) if metrics else None
 
     def run_worker(name: str, beat: Callable[[], None]) -> None:
         import uvloop  # these after the fork: the parent stays small
@@ -105,35 +117,6 @@ def supervise(settings: Settings, public: socket, metrics: socket | None) -> int
     finally:
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _make_counts(shared: Path) -> Path:
-    """Return a new folder of counts, whose lock this process and its children hold as long as one of them lives."""
-    while True:
-        folder = Path(tempfile.mkdtemp(prefix=f"serve-{os.getpid()}-", dir=shared))
-        if try_lock(folder) is not None and folder.exists():  # another start may have swept it before it was locked
-            return folder
-
-
-def _sweep_counts(shared: Path) -> None:
-    """Remove the folders of counts whose servers were killed."""
-    for folder in shared.glob("serve-*-*"):
-        owner = folder.name.split("-")[1]
-        # The number of a process may be in use again, or be another container's: the lock decides.
-        if owner.isdecimal() and not _runs_elsewhere(int(owner)) and (lock := try_lock(folder)) is not None:
-            shutil.rmtree(folder, ignore_errors=True)
-            os.close(lock)
-
-
-def _runs_elsewhere(process: int) -> bool:
-    """Return whether another process of this number runs. Earlier servers held no lock."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return process != os.getpid()
 
 
 if __name__ == "__main__":

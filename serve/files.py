@@ -4,7 +4,6 @@ import errno
 import fcntl
 import os
 import re
-import secrets
 import stat
 import time
 from contextlib import suppress
@@ -20,7 +19,7 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o666) -> None:
     mode: the new file's permissions, less the umask.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    beside = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
         with open(beside, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             with suppress(OSError):  # a file system without locks is not swept either

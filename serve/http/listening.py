@@ -1,19 +1,24 @@
 """Sockets: those that listen and their TLS context, where a fault stops the start; and what waits in an open one."""
 
-import asyncio
+from __future__ import annotations
+
 import errno
 import fcntl
 import os
 import socket
-import ssl
 import struct
 import termios
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from serve.errors import SettingsError
 from serve.files import try_lock
 from serve.settings import BACKLOG, Settings
+
+if TYPE_CHECKING:
+    import asyncio
+    import ssl
 
 SOCKET_MODE = 0o660  # of a Unix socket: to connect is to write
 
@@ -85,6 +90,8 @@ def make_context(settings: Settings) -> ssl.SSLContext | None:
     """Return the context of the configured certificate, None without one. Raises SettingsError."""
     if settings.tls_certificate is None:
         return None
+    import ssl  # here: 4 MB that the parent does without where nothing is configured
+
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         context.load_cert_chain(settings.tls_certificate, settings.tls_key)

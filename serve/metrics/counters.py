@@ -14,8 +14,9 @@ from typing import Any
 
 import msgspec
 
+from serve.metrics.count_files import COUNTS, GAUGES
+
 Key = tuple[str, ...]  # the metric's name, then the values of its labels
-COUNTS, GAUGES = ".counts", ".gauges"
 log = logging.getLogger(__name__)
 _encode = msgspec.msgpack.encode
 _decode_counts = msgspec.msgpack.Decoder(dict[Key, list[float]]).decode
@@ -101,11 +102,6 @@ class Tallies:
                 for key, value in _read(path, _decode_gauges).items():
                     sums.setdefault(key, []).append(value)
         return sums
-
-
-def forget_gauges(path: Path) -> None:
-    """Remove the gauges of a process that has died; its counts stay in the sums."""
-    path.with_suffix(GAUGES).unlink(missing_ok=True)
 
 
 def _add(sums: dict[Key, list[float]], counts: dict[Key, list[float]]) -> None:

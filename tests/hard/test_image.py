@@ -148,6 +148,18 @@ def test_a_new_volume_takes_the_prediction_log(image: str) -> None:
         docker("volume", "rm", volume)
 
 
+def test_a_start_compiles_no_module(container: tuple[str, int]) -> None:
+    # One worker that compiled everything took three times as long until its first answer.
+    listing = (
+        "import os, sys, serve.__main__, serve.api.service, serve.http.worker, uvloop\n"
+        "cached = [getattr(module, '__cached__', None) for module in sys.modules.values()]\n"
+        "print(len(cached), *(each for each in cached if each and not os.path.exists(each)))"
+    )
+    count, *missing = docker("exec", container[0], "python", "-c", listing).split()
+    assert int(count) > 300
+    assert missing == []
+
+
 def test_the_added_layers_stay_below_200_mb(image: str) -> None:
     sizes = [int(docker("image", "inspect", "-f", "{{.Size}}", each)) for each in (image, BASE)]
     print(f"image {sizes[0] / 1e6:.0f} MB, base {sizes[1] / 1e6:.0f} MB")

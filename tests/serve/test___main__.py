@@ -142,3 +142,12 @@ def test_what_killed_servers_left_is_removed_at_the_next_start_and_what_others_u
             assert list(store.iterdir()) == []
     with start_counting(tmp_path / "last"):  # the first one was killed at the end of its block
         assert not in_use & counts()
+
+
+def test_the_parent_process_imports_nothing_that_its_workers_alone_need():
+    listing = "import sys, serve.__main__; print(*sys.modules)"
+    command = [sys.executable, "-c", listing]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    loaded = set(result.stdout.split())
+    assert "serve.http.supervisor" in loaded
+    assert loaded & {"asyncio", "flask", "msgspec", "numpy", "onnxruntime", "ssl", "uvloop", "_hashlib"} == set()

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from serve.metrics.counters import Tallies, forget_gauges
+from serve.metrics.count_files import forget_gauges
+from serve.metrics.counters import Tallies
 
 
 def worker(folder: Path, name: str) -> Tallies:
@@ -31,17 +32,6 @@ def test_counts_add_up_over_processes_and_gauges_stand_side_by_side(tmp_path):
     one.publish()
     assert two.together() == {("seconds",): [1, 4, 0.5], ("only", "in two"): [1], ("open",): [3, 4]}
     assert one.together() == two.together()
-
-
-def test_a_dead_process_leaves_its_counts_and_no_gauges(tmp_path):
-    one, two = worker(tmp_path, "worker 1"), worker(tmp_path, "worker 2")
-    for each in (one, two):
-        each.add(("answers",))
-        each.set({("open",): 1})
-        each.publish()
-    forget_gauges(tmp_path / "worker 1")
-    forget_gauges(tmp_path / "worker 1")
-    assert two.together() == {("open",): [1], ("answers",): [2]}
 
 
 def test_a_process_that_replaces_a_dead_one_continues_its_counts(tmp_path):

@@ -1,0 +1,44 @@
+"""The folder in which the processes of a server publish their counts and gauges, in two files each."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from serve.files import try_lock
+
+COUNTS, GAUGES = ".counts", ".gauges"
+
+
+def make_counts(shared: Path) -> Path:
+    """Return a new folder of counts, whose lock this process and its children hold as long as one of them lives."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=f"serve-{os.getpid()}-", dir=shared))
+        if try_lock(folder) is not None and folder.exists():  # another start may have swept it before it was locked
+            return folder
+
+
+def sweep_counts(shared: Path) -> None:
+    """Remove the folders of counts whose servers were killed."""
+    for folder in shared.glob("serve-*-*"):
+        owner = folder.name.split("-")[1]
+        # The number of a process may be in use again, or be another container's: the lock decides.
+        if owner.isdecimal() and not _runs_elsewhere(int(owner)) and (lock := try_lock(folder)) is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
+
+
+def _runs_elsewhere(process: int) -> bool:
+    """Return whether another process of this number runs. Earlier servers held no lock."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return process != os.getpid()
+
+
+def forget_gauges(path: Path) -> None:
+    """Remove the gauges of a process that has died; its counts stay in the sums."""
+    path.with_suffix(GAUGES).unlink(missing_ok=True)

@@ -160,8 +160,8 @@ $(VENV)-%/.ready: locks/%.txt $(READY)
 	$(VENV)/bin/python -m uv pip sync --quiet --python $(VENV)-$*/bin/python --require-hashes locks/$*.txt
 	touch $@
 
-bench-gates: $(READY) ## how often noise passes the gates of signal, and weak signal (SETS=200 MODELS="xgboost …")
-	$(VENV)/bin/python -m tests.benchmarks.gates --sets $(or $(SETS),200) $(if $(MODELS),--models $(MODELS))
+bench-gates: $(READY) ## how often noise passes the gates of signal, and weak signal (SETS=200 MODELS="xgboost …" ROWS=6000)
+	$(VENV)/bin/python -m tests.benchmarks.gates --sets $(or $(SETS),200) --most-rows $(or $(ROWS),6000) $(if $(MODELS),--models $(MODELS))
 
 bench-intervals: $(READY) ## how often each interval covers the truth, simulated (SIMULATIONS=1000)
 	$(VENV)/bin/python -m tests.benchmarks.intervals --simulations $(or $(SIMULATIONS),1000)

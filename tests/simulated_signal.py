@@ -37,20 +37,20 @@ def noise_set(number: int) -> Dataset:
     return _dataset(f"noise {number}", loans_contract(), _with_missing(make_applicants(rows, rng), rng).to_numpy(), y)
 
 
-def repeated_set(number: int, copies: int) -> Dataset:
-    """Return rows of noise, a third of a noise set's, each of which stands so many times; at most `MOST_REPEATED`."""
+def repeated_set(number: int, copies: int, most: int = MOST_REPEATED) -> Dataset:
+    """Return rows of noise, a third of a noise set's, each of which stands so many times; at most so many rows."""
     noise = noise_set(number)
-    rows = np.repeat(np.arange(min(len(noise.y) // 3, MOST_REPEATED // copies)), copies)
+    rows = np.repeat(np.arange(min(len(noise.y) // 3, most // copies)), copies)
     X, y, frame = noise.X[rows], noise.y[rows], noise.frame.iloc[rows].reset_index(drop=True)
     return replace(noise, name=f"repeated noise {number}", X=X, y=y, frame=frame, splits=noise.splits[rows])
 
 
-def grouped_set(number: int) -> Dataset:
-    """Return 166 to 1,200 customers with five rows each: nearly equal rows, four in five with the customer's own coin.
+def grouped_set(number: int, most: int = MOST_REPEATED) -> Dataset:
+    """Return customers with five rows each, at most so many rows: nearly equal, four in five with the customer's coin.
 
     The customer is the contract's group key.
     """
-    rng, few = np.random.default_rng([3, number]), repeated_set(number, ROWS_OF_A_CUSTOMER)
+    rng, few = np.random.default_rng([3, number]), repeated_set(number, ROWS_OF_A_CUSTOMER, most)
     contract = replace(few.contract, split_by="customer")
     X = few.X * (1 + rng.normal(0, 1e-3, few.X.shape))
     y = np.where(rng.random(len(few.y)) < 0.8, few.y, rng.permutation(few.y))

@@ -20,14 +20,18 @@ from tqdm import tqdm
 
 from loan_approval.data.datasets import Dataset
 from loan_approval.errors import DataError
+from loan_approval.evaluation.intervals import wilson_interval
 from loan_approval.training.cross_validation import cross_validate
 from loan_approval.training.fit import Recipe, fit, score
 from loan_approval.validation.gates import CONFIRMATION_LEVEL, SIGNAL_LEVEL, confirmation_gate, signal_gate
-from tests.simulated_signal import STRENGTHS, grouped_set, noise_set, repeated_set, weak_set
+from tests.simulated_signal import MOST_REPEATED, STRENGTHS, grouped_set, noise_set, repeated_set, weak_set
 
 COPIES = {"repeated": 4, "repeated 2": 2, "repeated 10": 10}  # of each row of noise
 KINDS = ("noise", *COPIES, "grouped", "weak")  # grouped: noise with five rows a customer
-HEAD = ("factory", "sets", "passed", "signal gate alone", "refused", "mean out-of-fold AUC", "CPU s a set")
+HEAD = (
+    *("factory", "sets", "rows, mean", "passed [95 % interval]", "signal gate alone", "refused"),
+    *("mean out-of-fold AUC", "CPU s a set"),
+)
 
 
 @dataclass(frozen=True)
@@ -54,11 +58,12 @@ class Outcome:
         return self.signal and self.confirmed
 
 
-def judge_set(model_name: str, kind: str, number: int) -> Outcome:
-    """Simulate one set, train on it, and ask both gates."""
+def judge_set(model_name: str, kind: str, number: int, most: int = MOST_REPEATED) -> Outcome:
+    """Simulate one set, of at most so many rows where they are repeated or grouped, train on it, and ask both gates."""
     started = time.process_time()
-    makers = {"noise": noise_set, "grouped": grouped_set, "weak": partial(weak_set, strength=STRENGTHS[model_name])}
-    makers |= {kind: partial(repeated_set, copies=copies) for kind, copies in COPIES.items()}
+    makers = {"noise": noise_set, "weak": partial(weak_set, strength=STRENGTHS[model_name])}
+    makers |= {kind: partial(repeated_set, copies=copies, most=most) for kind, copies in COPIES.items()}
+    makers["grouped"] = partial(grouped_set, most=most)
     dataset = makers[kind](number)
     try:
         return _judge(Recipe(model_name, "median_imputer_with_scaler", seed=7), dataset, kind, number, started)
@@ -84,11 +89,13 @@ def _judge(recipe: Recipe, dataset: Dataset, kind: str, number: int, started: fl
     )
 
 
-def judge_sets(model_name: str, kind: str, sets: int, path: Path | None = None) -> list[Outcome]:
+def judge_sets(
+    model_name: str, kind: str, sets: int, path: Path | None = None, most: int = MOST_REPEATED
+) -> list[Outcome]:
     """Return the outcomes of sets 0 to `sets` - 1, on every core, with progress; each added to the file as it comes."""
     outcomes = []
     with ProcessPoolExecutor(joblib.cpu_count()) as pool, path.open("a") if path else nullcontext() as file:
-        found = pool.map(partial(judge_set, model_name, kind), range(sets))
+        found = pool.map(partial(judge_set, model_name, kind, most=most), range(sets))
         for outcome in tqdm(found, total=sets, desc=f"{model_name}, {kind}", unit="set"):
             outcomes.append(outcome)
             if file:
@@ -100,10 +107,13 @@ def judge_sets(model_name: str, kind: str, sets: int, path: Path | None = None) 
 def row_of(outcomes: Sequence[Outcome]) -> str:
     """Return the line of the table for one factory and kind."""
     aucs = [outcome.auc for outcome in outcomes if not outcome.refused]
+    passed = sum(outcome.passed for outcome in outcomes)
+    low, high = wilson_interval(passed, len(outcomes))
     cells = [
         f"{outcomes[0].model_name}, {outcomes[0].kind}",
         len(outcomes),
-        sum(outcome.passed for outcome in outcomes),
+        f"{np.mean([outcome.rows for outcome in outcomes]):,.0f}",
+        f"{passed} [{low:.1%}, {high:.1%}]",
         sum(outcome.signal for outcome in outcomes),
         sum(outcome.refused for outcome in outcomes),
         f"{np.mean(aucs):.3f}",
@@ -118,13 +128,15 @@ def main() -> None:
     parser.add_argument("--sets", type=int, default=200, help="of noise, and as many of weak signal")
     parser.add_argument("--models", nargs="+", choices=list(STRENGTHS), default=list(STRENGTHS))
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--most-rows", type=int, default=MOST_REPEATED, help="of repeated and grouped noise")
     parser.add_argument("--outcomes", type=Path, help="a file to add each set's outcome to, a JSON document a line")
     options = parser.parse_args()
     print(f"Signal gate at {SIGNAL_LEVEL:.0%}, confirmation gate at {CONFIRMATION_LEVEL:.0%}.\n")
     print(f"| {' | '.join(HEAD)} |\n|{' --- |' * len(HEAD)}", flush=True)
     for model_name in options.models:
         for kind in options.kinds:
-            print(row_of(judge_sets(model_name, kind, options.sets, options.outcomes)), flush=True)
+            found = judge_sets(model_name, kind, options.sets, options.outcomes, options.most_rows)
+            print(row_of(found), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """`python -m tests.benchmarks.intervals`: how often each interval of the project covers the truth, by simulation.
 
-Prints Markdown. A simulation follows from its number alone. Nominal: 95 %.
+Prints Markdown, with a second table of thresholds (`thresholds`). A simulation follows from its number alone.
+Nominal: 95 %.
 """
 
 import argparse
@@ -8,14 +9,18 @@ from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import expit, ndtri
+from scipy.stats import norm
 
+from loan_approval.drift.statistics import measure_distance, quantile_edges
 from loan_approval.evaluation.auc import auc_interval
 from loan_approval.evaluation.comparison import ERROR, cost_saved
 from loan_approval.evaluation.costs import Costs
-from loan_approval.evaluation.intervals import wilson_interval
+from loan_approval.evaluation.intervals import bootstrap_mean, wilson_interval
 from loan_approval.evaluation.ranking import distance_at
-from loan_approval.evaluation.rates import judge_four_fifths, rate_difference, rate_ratio
+from loan_approval.evaluation.rates import FOUR_FIFTHS, judge_four_fifths, rate_difference, rate_ratio
+from loan_approval.evaluation.reliability import measure_reliability
+from tests.benchmarks import thresholds
 
 SIMULATED_AUCS = [
     *((60, 0.5, 0.75), (60, 0.5, 0.95), (60, 0.1, 0.9), (200, 0.05, 0.8), (200, 0.05, 0.95)),
@@ -23,6 +28,11 @@ SIMULATED_AUCS = [
 ]
 RATES = [(60, 0.6, 0.6), (95, 0.5, 0.8), (200, 0.1, 0.2), (1000, 0.6, 0.6)]
 WORSE_MODELS = [(380, 10.0, 0.02), (380, 1.0, 0.02), (4000, 100.0, 0.2), (4000, 1.0, 0.02)]
+MONTHS = [
+    *((500, 100, 0.0), (500, 100, 0.3), (4000, 1000, 0.0), (4000, 1000, 0.3), (4000, 1000, 1.0)),
+    (4000, 10_000, 0.3),
+]  # rows of the reference and of the month, and by how many standard deviations its mean moved
+SLOW = 5  # simulations of a bootstrap are so many times fewer
 HEAD = ("interval", "rows", "share of the rarer label", "truth", "simulations", "covered [95 % interval]")
 
 
@@ -86,6 +96,39 @@ def calls_wrongly(groups: int, rows: int, rate: float, number: int) -> bool:
     return any(judge_four_fifths(group, reference, groups - 1) == "below four fifths" for group in others)
 
 
+def calls_at_the_bound(groups: int, rows: int, rate: float, number: int) -> bool:
+    """Return whether any of several groups with exactly four fifths of the first's rate is called either way."""
+    rates = (rate, *[FOUR_FIFTHS * rate] * (groups - 1))
+    reference, *others = _draw_rates(rows, rates, number)
+    return any(judge_four_fifths(group, reference, groups - 1) != "unsure" for group in others)
+
+
+def cover_stability(rows: int, of_month: int, moved: float, number: int) -> bool:
+    """Return whether the interval covers the stability index of a column moved by so many standard deviations."""
+    rng = np.random.default_rng([number, rows, of_month])
+    reference, month = rng.normal(size=rows), rng.normal(moved, size=of_month)
+    ends = np.concatenate([[-np.inf], quantile_edges(reference), [np.inf]])
+    before, now = np.diff(norm.cdf(ends)), np.diff(norm.cdf(ends - moved))
+    low, high = measure_distance(reference, month).psi_interval
+    return low <= np.sum((now - before) * np.log(now / before)) <= high
+
+
+def cover_cost(rows: int, approval: float, number: int) -> bool:
+    """Return whether the interval covers the expected cost of deciding right probabilities at 0.5."""
+    rng = np.random.default_rng([number, rows])
+    p = rng.random(rows)
+    y, decided = (rng.random(rows) < p).astype(int), (p >= 0.5).astype(int)
+    found = bootstrap_mean(Costs(approval, 1.0).of_decisions(y, decided), number)
+    return found.low <= (approval + 1) / 8 <= found.high
+
+
+def calls_right_probabilities_wrong(rows: int, middle: float, number: int) -> bool:
+    """Return whether probabilities that are right are said to be further off than chance explains."""
+    rng = np.random.default_rng([number, rows])
+    p = expit(rng.normal(middle, 1.6, rows))
+    return measure_reliability((rng.random(rows) < p).astype(int), p, number).ece.low > 0
+
+
 def _draw_rates(rows: int, rates: tuple[float, ...], number: int) -> list[tuple[int, int]]:
     return [(int(count), rows) for count in np.random.default_rng([number, rows]).binomial(rows, rates)]
 
@@ -123,6 +166,19 @@ def simulate(simulations: int) -> Iterator[str]:
     for groups, rows in ((2, 30), (4, 95), (8, 1000)):
         name = f"{groups} equal groups: any called below four fifths (5 % at most)"
         covers.append((name, rows, 0.6, 1, simulations, partial(calls_wrongly, groups, rows, 0.6)))
+    for groups, rows, rate in ((2, 60, 0.6), (4, 95, 0.6), (4, 1000, 0.6), (8, 1000, 0.1), (8, 10_000, 0.6)):
+        name = f"{groups} groups at exactly four fifths: any called either way (5 % at most)"
+        covers.append((name, rows, rate, 0.8, simulations, partial(calls_at_the_bound, groups, rows, rate)))
+    for rows, of_month, moved in MONTHS:
+        name = f"PSI and CSI of {of_month:,} rows against the reference's, mean moved by {moved:g} sd"
+        covers.append((name, rows, "", moved, simulations, partial(cover_stability, rows, of_month, moved)))
+    for rows, approval in ((60, 1.0), (60, 10.0), (1000, 10.0)):
+        name = f"expected cost, wrong approvals at {approval:g}"
+        cell = (name, rows, 0.5, (approval + 1) / 8, simulations // SLOW)
+        covers.append((*cell, partial(cover_cost, rows, approval)))
+    for rows, middle in ((60, 0.0), (380, 1.5), (2000, -3.0)):
+        name = "right probabilities: called further off than chance explains (5 % at most)"
+        covers.append((name, rows, "", 0, simulations // SLOW, partial(calls_right_probabilities_wrong, rows, middle)))
     for rows, approval, margin in WORSE_MODELS:
         name = f"worse by 2 % more than {margin:g}, wrong approvals at {approval:g}: called not worse (2.5 % at most)"
         covers.append((name, rows, "", margin, simulations, partial(passes_though_worse, rows, approval, margin)))
@@ -143,6 +199,9 @@ def main() -> None:
     options = parser.parse_args()
     print(f"| {' | '.join(HEAD)} |\n|{' --- |' * len(HEAD)}", flush=True)
     for line in simulate(options.simulations):
+        print(line, flush=True)
+    print()
+    for line in thresholds.simulate(options.simulations // SLOW):
         print(line, flush=True)
 
 

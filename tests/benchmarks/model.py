@@ -11,11 +11,12 @@ from sklearn.pipeline import Pipeline
 
 from loan_approval.data.datasets import Dataset, load_dataset
 from loan_approval.data.simulate import make_applicants
-from loan_approval.evaluation.thresholds import choose_threshold
+from loan_approval.evaluation.costs import Costs
 from loan_approval.project import LOCK, git_state, sha256_of
 from loan_approval.training.background import make_background
 from loan_approval.training.export import export, golden_rows
 from loan_approval.training.fit import Recipe, fit, score
+from loan_approval.training.threshold import choose_threshold
 from serve.model.scorer import Scorer
 from serve.store.store import Store
 from tests.server_process import promote
@@ -82,7 +83,7 @@ def _thresholds(pipeline: Pipeline, dataset: Dataset) -> tuple[float, float]:
     X, y = dataset.rows("calibrate")
     every_row = np.concatenate([dataset.X, golden_rows(dataset.contract)])
     every_p = score(pipeline, every_row)
-    threshold = choose_threshold(y, score(pipeline, X), every_p, 1.0, 1.0)
+    threshold = choose_threshold(y, score(pipeline, X), every_p, Costs(1.0, 1.0)).threshold.value
     # A sigmoid keeps the order of the rows, so the sorted scores stand beside each other.
     uncalibrated = np.sort(score(_without_calibrator(pipeline), every_row))
     return threshold, float(np.interp(threshold, np.sort(every_p), uncalibrated))

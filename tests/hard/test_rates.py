@@ -3,12 +3,13 @@
 import pytest
 
 from loan_approval.data.datasets import Dataset, load_dataset
-from loan_approval.evaluation.thresholds import choose_threshold
+from loan_approval.evaluation.costs import Costs
 from loan_approval.training.background import make_background
 from loan_approval.training.calibration import CHOICES
 from loan_approval.training.export import export
 from loan_approval.training.factory import ModelFactory, PreprocessorFactory, factory_names
 from loan_approval.training.fit import Recipe, fit, score
+from loan_approval.training.threshold import choose_threshold
 from loan_approval.validation import parity
 from tests.benchmarks.gates import KINDS, judge_sets
 from tests.simulated_signal import LEAST_WEAK, MOST_NOISE, MOST_SIGNAL_ALONE, SETS
@@ -41,7 +42,8 @@ def test_no_decision_differs_on_two_hundred_thousand_rows(
     recipe = Recipe(model_name, preprocessor_name, 11, calibration=calibration)
     pipeline = fit(recipe, loans)
     X, y = loans.rows("calibrate")
-    threshold = choose_threshold(y, score(pipeline, X), score(pipeline, loans.X), 1.0, 1.0)
+    chosen = choose_threshold(y, score(pipeline, X), score(pipeline, loans.X), Costs(1.0, 1.0))
+    threshold = chosen.threshold.value
     background = make_background(loans, pipeline, threshold)
     data = export(pipeline, recipe, loans.contract, {"threshold": threshold}, {}, background)
     report = parity.prove_parity(data, pipeline, loans.X)

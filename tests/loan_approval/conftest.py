@@ -13,10 +13,12 @@ from sklearn.pipeline import Pipeline
 
 from loan_approval.data.datasets import Dataset, read_dataset
 from loan_approval.data.simulate import write_simulation
-from loan_approval.evaluation.thresholds import choose_review_band, choose_threshold
+from loan_approval.evaluation.costs import Costs
+from loan_approval.evaluation.thresholds import choose_review_band
 from loan_approval.training.background import make_background
 from loan_approval.training.export import export, golden_rows
 from loan_approval.training.fit import Recipe, fit, score
+from loan_approval.training.threshold import choose_threshold
 from serve.contract.contract import Contract
 
 ROOT = Path(__file__).parents[2]
@@ -123,7 +125,7 @@ def fit_and_export(recipe: Recipe, dataset: Dataset, review_width: float = 0.0) 
     pipeline = fit(recipe, dataset)
     X, y = dataset.rows("calibrate")
     every_p = score(pipeline, np.concatenate([dataset.X, golden_rows(dataset.contract)]))
-    threshold = choose_threshold(y, score(pipeline, X), every_p, 1.0, 1.0)
+    threshold = choose_threshold(y, score(pipeline, X), every_p, Costs(1.0, 1.0)).threshold.value
     decision = {"threshold": threshold, **choose_review_band(threshold, every_p, 1.0, 1.0, review_width)}
     background = make_background(dataset, pipeline, threshold)
     data = export(pipeline, recipe, dataset.contract, decision, PROVENANCE, background)

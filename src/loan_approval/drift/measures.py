@@ -73,8 +73,11 @@ def _measure_distribution(feature: Feature, reference: Sample, current: Sample) 
 
 
 def _judge_distance(kind: str, subject: str, distance: Distance, change: str) -> Measure:
-    numbers = {"psi": distance.psi, "psi_by_chance": distance.psi_by_chance, "ks": distance.statistic}
-    words = f"PSI {distance.psi:.3f} ({distance.psi_by_chance:.3f} by chance), {change}"
+    low, high = distance.psi_interval
+    numbers = {"psi": distance.psi, "psi_by_chance": distance.psi_by_chance, "psi_low": low, "psi_high": high}
+    numbers["ks"] = distance.statistic
+    by_chance = f"{distance.psi_by_chance:.3f} by chance; beyond that {low:.3f} to {high:.3f}"
+    words = f"PSI {distance.psi:.3f} ({by_chance}), {change}"
     level = grade(distance.effect, PSI_WARNING, PSI_SEVERE)
     return Measure(kind, subject, distance.p_value, level, words, numbers)
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import chi2_contingency, fisher_exact, ks_2samp
+from scipy.optimize import brentq
+from scipy.stats import chi2_contingency, fisher_exact, ks_2samp, ncx2
 
 BINS = 10
 FEW_VALUES = 12  # a column with at most so many different values is compared value by value
@@ -14,13 +15,15 @@ FEWEST_EXPECTED = 5  # rows a cell of a chi-square table must be expected to hav
 class Distance:
     """How far apart two samples of a column are.
 
-    psi: the population stability index; psi_by_chance: its expected value when nothing has changed.
+    psi: the population stability index; psi_by_chance: its expected value when nothing has changed; psi_interval: the
+    95 % interval of the index that all rows would show.
     statistic: the largest difference of the two distribution functions, None for a column of few values.
     p_value: of the test, or of both tests, corrected for their number.
     """
 
     psi: float
     psi_by_chance: float
+    psi_interval: tuple[float, float]
     statistic: float | None
     p_value: float
 
@@ -45,12 +48,14 @@ def measure_distance(
     few = named or len(values) <= FEW_VALUES
     edges = values[:-1] if few else quantile_edges(reference)
     counts = np.array([count_bins(sample, edges) for sample in (reference, current)])
-    psi, by_chance = stability_index(np.column_stack([counts, missing]))
+    counts_and_missing = np.column_stack([counts, missing])
+    psi, by_chance = stability_index(counts_and_missing)
+    interval = stability_interval(psi, by_chance, int(np.sum(counts_and_missing.sum(axis=0) > 0)))
     p_value, statistic = chi_square_p_value(counts), None
     if not few:
         test = ks_2samp(reference, current, method="asymp")
         p_value, statistic = min(1.0, 2 * min(p_value, float(test.pvalue))), float(test.statistic)
-    return Distance(psi, by_chance, statistic, p_value)
+    return Distance(psi, by_chance, interval, statistic, p_value)
 
 
 def quantile_edges(reference: np.ndarray) -> np.ndarray:
@@ -84,6 +89,29 @@ def stability_index(counts: np.ndarray) -> tuple[float, float]:
     p, q = smoothed / smoothed.sum(axis=1, keepdims=True)
     by_chance = (counts.shape[1] - 1) * np.sum(1 / np.maximum(counts.sum(axis=1), 1))
     return float(np.sum((q - p) * np.log(q / p))), float(by_chance)
+
+
+def stability_interval(psi: float, by_chance: float, bins: int) -> tuple[float, float]:
+    """Return the 95 % interval of the stability index that all rows would show, from what `stability_index` returned.
+
+    psi is by_chance over bins - 1 times a chi-square, noncentral where something has changed; the interval inverts it.
+    Its lower end is 0 where chance alone explains psi. A single bin has (0, 0). Rows must not be copies of each other.
+    Source: Venables, "Calculation of confidence intervals for noncentrality parameters", 1975.
+    """
+    if bins < 2:
+        return 0.0, 0.0
+    degrees = bins - 1
+    scale = by_chance / degrees
+    seen = psi / scale
+
+    def shift(share: float) -> float:
+        def beyond(noncentrality: float) -> float:
+            return float(ncx2.cdf(seen, degrees, noncentrality)) - share
+
+        largest = seen + 12 * np.sqrt(2 * (degrees + 2 * seen)) + 30
+        return scale * brentq(beyond, 0.0, largest) if beyond(0.0) > 0 else 0.0
+
+    return shift(0.975), shift(0.025)
 
 
 def chi_square_p_value(counts: np.ndarray) -> float:

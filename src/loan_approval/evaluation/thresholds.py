@@ -1,4 +1,4 @@
-"""Chooses the approval threshold by cost, and the band of scores that a person looks at."""
+"""Costs by threshold, the cuts that may be one, and the band of scores that a person looks at."""
 
 import numpy as np
 
@@ -8,34 +8,14 @@ from serve.model.scorer import TOLERANCE
 _WIDE = 4 * TOLERANCE  # of a gap between scores that a bound may lie in
 
 
-def choose_threshold(
-    y: np.ndarray, p: np.ndarray, every_p: np.ndarray, cost_wrong_approval: float, cost_wrong_denial: float
-) -> float:
-    """Return the approval threshold with the lowest cost on (y, p), midway between two neighbouring scores.
-
-    y: (n,) codes.   p: (n,) probabilities of the same rows.   every_p: (m,) probabilities of all rows, labelled or not;
-    none of them lies within the parity tolerance of the threshold.   Costs are of one wrong approval and one wrong
-    denial, > 0. Ties go to the cut nearest to the one that is best for perfectly calibrated p.
-    Source: Elkan, "The Foundations of Cost-Sensitive Learning", IJCAI 2001.
-    """
-    _check_costs(cost_wrong_approval, cost_wrong_denial)
-    cuts = _cuts(np.concatenate([every_p, p]))
-    if not len(cuts):
-        raise DataError("all rows score the same: there is no threshold between them")
-    cost = total_costs(y, p, cuts, cost_wrong_approval, cost_wrong_denial)
-    ideal = cost_wrong_approval / (cost_wrong_approval + cost_wrong_denial)
-    best = cuts[cost == cost.min()]
-    return float(best[np.argmin(np.abs(best - ideal))])
-
-
 def total_costs(
     y: np.ndarray, p: np.ndarray, thresholds: np.ndarray, cost_wrong_approval: float, cost_wrong_denial: float
 ) -> np.ndarray:
-    """Return (k,) costs of deciding all (n,) rows at each of (k,) thresholds."""
+    """Return (k,) costs of deciding all (n,) rows at each of (k,) thresholds; y: codes, or probabilities of 1."""
     order = np.argsort(p)
     denied = np.searchsorted(p[order], thresholds)
     wrong_denials = np.concatenate([[0], np.cumsum(y[order])])[denied]
-    wrong_approvals = np.sum(y == 0) - np.concatenate([[0], np.cumsum(1 - y[order])])[denied]
+    wrong_approvals = np.sum(1 - y) - np.concatenate([[0], np.cumsum(1 - y[order])])[denied]
     return cost_wrong_approval * wrong_approvals + cost_wrong_denial * wrong_denials
 
 
@@ -56,13 +36,13 @@ def choose_review_band(
     A bound within the parity tolerance of one of every_p (m,) moves to the middle of the nearest gap between scores.
     Raises ParameterError when both are given. Source: Chow, "On optimum recognition error and reject tradeoff", 1970.
     """
-    _check_costs(cost_wrong_approval, cost_wrong_denial)
+    check_costs(cost_wrong_approval, cost_wrong_denial)
     _check_review(review_width, cost_review)
     low, high = threshold - review_width / 2, threshold + review_width / 2
     if cost_review is not None:
         low = min(threshold, cost_review / cost_wrong_denial)
         high = max(threshold, 1 - cost_review / cost_wrong_approval)
-    cuts = np.append(_cuts(every_p), threshold)
+    cuts = np.append(find_cuts(every_p), threshold)
     low = _clear_of(every_p, max(0.0, low), cuts[cuts <= threshold])
     high = _clear_of(every_p, min(1.0, high), cuts[cuts >= threshold])
     made_from = {"review_width": review_width} if review_width else {"cost_review": cost_review}
@@ -74,7 +54,8 @@ def review_bands(p: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.digitize(p, [low, high])
 
 
-def _check_costs(cost_wrong_approval: float, cost_wrong_denial: float) -> None:
+def check_costs(cost_wrong_approval: float, cost_wrong_denial: float) -> None:
+    """Raise DataError for a cost that is not above 0."""
     if cost_wrong_approval <= 0 or cost_wrong_denial <= 0:
         raise DataError(f"costs are {cost_wrong_approval} and {cost_wrong_denial}, expected both above 0")
 
@@ -91,7 +72,7 @@ def _check_review(review_width: float, cost_review: float | None) -> None:
         raise ParameterError(f"cost_review is {cost_review}, expected above 0")
 
 
-def _cuts(scores: np.ndarray) -> np.ndarray:
+def find_cuts(scores: np.ndarray) -> np.ndarray:
     """Return the middles of the gaps between neighbouring scores that are wide enough."""
     scores = np.unique(scores)
     return ((scores[:-1] + scores[1:]) / 2)[np.diff(scores) > _WIDE]

@@ -8,8 +8,8 @@ import numpy as np
 from loan_approval.data.datasets import Dataset
 from loan_approval.evaluation.comparison import Answers, Comparison
 from loan_approval.evaluation.costs import Costs
-from loan_approval.evaluation.thresholds import choose_threshold
 from loan_approval.training.fit import Recipe, choose_calibration, fit, score
+from loan_approval.training.threshold import choose_threshold
 
 NAME, PREPROCESSOR = "logistic_regression", "median_imputer_with_scaler"
 
@@ -22,8 +22,8 @@ def decide_plainly(dataset: Dataset, costs: Costs, split: str, seed: int) -> Ans
     recipe, _ = choose_calibration(Recipe(NAME, PREPROCESSOR, seed), dataset)
     pipeline = fit(recipe, dataset)
     X, y = dataset.rows("calibrate")
-    p = score(pipeline, X)
-    threshold = choose_threshold(y, p, p, costs.wrong_approval, costs.wrong_denial)
+    p, every_p = score(pipeline, X), score(pipeline, dataset.X)
+    threshold = choose_threshold(y, p, every_p, costs, dataset.units("calibrate")).threshold.value
     judged = score(pipeline, dataset.rows(split)[0])
     return judged, (judged >= threshold).astype(np.int64)
 

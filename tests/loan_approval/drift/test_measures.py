@@ -12,6 +12,9 @@ def test_an_amount_in_thousands_is_severe() -> None:
     assert found.level == "severe"
     assert "median (quartiles) from 20" in found.words
     assert "to 0.02" in found.words
+    low, high = (found.numbers[name] for name in ("psi_low", "psi_high"))
+    assert f"by chance; beyond that {low:.3f} to {high:.3f})" in found.words
+    assert 0.25 < low < found.numbers["psi"] - found.numbers["psi_by_chance"] < high
 
 
 @pytest.mark.parametrize(("share", "level"), [(0.0, "ok"), (0.03, "warning"), (0.15, "severe")])

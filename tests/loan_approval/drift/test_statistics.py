@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.stats import ks_2samp
+from scipy.stats import ks_2samp, ncx2
 
 from loan_approval.drift.statistics import (
     chi_square_p_value,
@@ -10,7 +10,9 @@ from loan_approval.drift.statistics import (
     merge_small_bins,
     quantile_edges,
     stability_index,
+    stability_interval,
 )
+from tests.benchmarks.intervals import cover_stability
 
 
 def test_p_values_are_corrected_after_holm() -> None:
@@ -79,6 +81,24 @@ def test_a_changed_spread_is_seen_better_than_by_kolmogorov_and_smirnov_alone() 
     reference, current = rng.normal(0, 1, 5000), rng.normal(0, 1.3, 1000)
     distance = measure_distance(reference, current)
     assert distance.p_value < 1e-8 < ks_2samp(reference, current).pvalue
+
+
+@pytest.mark.parametrize(("psi", "low", "high"), [(0.018, 0.0, 0.0282), (0.1, 0.0387, 0.1450)])
+def test_the_interval_of_the_stability_index_is_that_of_a_noncentral_chi_square(psi, low, high) -> None:
+    # Ten bins of 1,000 and 1,000 rows: psi over 0.002 is a chi-square with 9 degrees of freedom.
+    found = stability_interval(psi, 0.018, 10)
+    assert found == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
+    if low:
+        assert ncx2.cdf(psi / 0.002, 9, found[0] / 0.002) == pytest.approx(0.975)
+
+
+def test_a_single_bin_has_no_distance_to_be_unsure_of() -> None:
+    assert stability_interval(0.0, 0.0, 1) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("moved", [0.0, 0.3, 1.0])
+def test_the_interval_covers_the_index_that_all_rows_would_show(moved) -> None:
+    assert sum(cover_stability(2000, 300, moved, number) for number in range(20)) >= 16
 
 
 def test_missing_is_a_bin_of_its_own_in_the_stability_index() -> None:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loan_approval.evaluation.rates import judge_four_fifths, rate_difference, rate_ratio
-from tests.benchmarks.intervals import RATES, calls_wrongly, cover_difference, cover_ratio
+from tests.benchmarks.intervals import RATES, calls_at_the_bound, calls_wrongly, cover_difference, cover_ratio
 
 COUNTS = st.integers(0, 200).flatmap(lambda rows: st.tuples(st.integers(0, rows + 1), st.just(rows + 1)))
 
@@ -29,6 +29,12 @@ def test_the_intervals_cover_the_truth_as_often_as_they_say(rows: int, rate: flo
 def test_equal_groups_are_hardly_ever_called_below_four_fifths(groups: int, rows: int) -> None:
     wrong = sum(calls_wrongly(groups, rows, 0.6, number) for number in range(200))
     assert wrong <= 19  # of 5 %, more have a probability of 0.4 %
+
+
+@pytest.mark.parametrize(("groups", "rows", "rate"), [(2, 60, 0.6), (4, 95, 0.6), (8, 1000, 0.1)])
+def test_groups_at_exactly_four_fifths_are_hardly_ever_called_either_way(groups: int, rows: int, rate: float) -> None:
+    called = sum(calls_at_the_bound(groups, rows, rate, number) for number in range(200))
+    assert called <= 19  # of 5 %, more have a probability of 0.4 %
 
 
 def test_few_rows_are_unsure_and_many_are_called() -> None:

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from loan_approval.errors import DataError, ParameterError
-from loan_approval.evaluation.thresholds import choose_review_band, choose_threshold, review_bands, total_costs
+from loan_approval.errors import ParameterError
+from loan_approval.evaluation.thresholds import choose_review_band, review_bands, total_costs
 from serve.model.scorer import TOLERANCE, name_band
 
 GRID = np.linspace(0.01, 0.99, 99)  # scores; 0.505 is between two of them
@@ -18,53 +18,18 @@ def cost(y, p, threshold, wrong_approval, wrong_denial):
     return wrong_approval * np.sum((p >= threshold) & (y == 0)) + wrong_denial * np.sum((p < threshold) & (y == 1))
 
 
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("costs", [(1, 1), (5, 1), (1, 3)])
-def test_the_threshold_is_the_cheapest_of_all_cuts(seed, costs):
-    y, p = scored(seed=seed)
-    values = np.unique(p)
-    cheapest = min(cost(y, p, cut, *costs) for cut in (values[:-1] + values[1:]) / 2)
-    assert cost(y, p, choose_threshold(y, p, p, *costs), *costs) == cheapest
-
-
-def test_a_dearer_wrong_approval_raises_the_threshold():
-    y, p = scored(500)
-    thresholds = [choose_threshold(y, p, p, cost_wrong_approval, 1) for cost_wrong_approval in (0.2, 1, 5)]
-    assert thresholds == sorted(set(thresholds))
-
-
-@pytest.mark.parametrize(("costs", "threshold"), [((1, 1), 0.45), ((1, 4), 0.2), ((4, 1), 0.75)])
-def test_among_equally_cheap_cuts_the_one_nearest_to_the_ideal_is_taken(costs, threshold):
-    y, p = np.array([0, 1]), np.array([0.1, 0.9])
-    assert choose_threshold(y, p, np.array([0.3, 0.6]), *costs) == pytest.approx(threshold)
-
-
-def test_no_score_lies_within_the_tolerance_of_the_threshold():
-    y, p = np.array([0, 0, 1, 1]), np.array([0.2, 0.499999, 0.500001, 0.8])
-    every_p = np.array([0.3, 0.6, 0.65])
-    threshold = choose_threshold(y, p, every_p, 1, 1)
-    assert np.min(np.abs(np.concatenate([p, every_p]) - threshold)) > TOLERANCE
-    assert threshold == pytest.approx(0.55, abs=0.0001)
-
-
-@pytest.mark.parametrize("p", [[0.5, 0.5, 0.5], [0.5, 0.5 + TOLERANCE, 0.5 - TOLERANCE]])
-def test_equal_scores_have_no_threshold(p):
-    with pytest.raises(DataError, match="all rows score the same"):
-        choose_threshold(np.array([0, 1, 1]), np.array(p), np.array(p), 1, 1)
-
-
-@pytest.mark.parametrize("costs", [(0, 1), (1, 0), (-1, 1), (1, -2)])
-def test_costs_that_are_not_positive_are_refused(costs):
-    with pytest.raises(DataError, match=f"costs are {costs[0]} and {costs[1]}, expected both above 0"):
-        choose_threshold(*scored(), scored()[1], *costs)
-
-
 @pytest.mark.parametrize("costs", [(1, 1), (5, 1)])
 def test_total_costs_are_of_the_decisions_at_each_threshold(costs):
     y, p = scored()
     thresholds = np.array([0.0, 0.3, 0.305, 0.995])
     expected = [cost(y, p, threshold, *costs) for threshold in thresholds]
     np.testing.assert_allclose(total_costs(y, p, thresholds, *costs), expected)
+
+
+def test_total_costs_of_expected_labels_are_expected_costs():
+    thresholds, chance = np.array([0.0, 0.5, 1.0]), np.full(4, 0.25)
+    costs = total_costs(chance, np.array([0.1, 0.2, 0.8, 0.9]), thresholds, 10, 1)
+    np.testing.assert_allclose(costs, [10 * 3, 10 * 1.5 + 0.5, 1])
 
 
 def test_a_band_of_a_width_has_the_threshold_in_its_middle():

@@ -86,6 +86,6 @@ def on_slices(slices: pd.DataFrame, overall: float) -> str:
     lows = [wilson_interval(each.error_rate * each.rows, each.rows)[0] for each in slices.itertuples()]
     worse = slices[np.array(lows) > overall] if lows else slices
     if worse.empty:
-        return f"No slice is worse than all rows ({overall:.1%} wrong) by more than chance in it explains."
+        return f"No slice is wrong more often than all rows ({overall:.1%}) by more than its 95 % interval."
     names = "; ".join(f"{each.feature} {each.band} ({each.error_rate:.1%})" for each in worse.head(5).itertuples())
-    return f"Worse than all rows ({overall:.1%} wrong) by more than chance in one slice explains: {names}."
+    return f"Wrong more often than all rows ({overall:.1%}), by more than the slice's 95 % interval: {names}."

@@ -76,6 +76,14 @@ def test_every_change_is_checked_and_only_main_is_released() -> None:
     assert release[True] == {"push": {"branches": ["main"]}}
 
 
+def test_a_change_is_tested_on_every_supported_python() -> None:
+    job = yaml.safe_load((WORKFLOWS[0].parent / "ci.yml").read_text())["jobs"]["test"]
+    assert job["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13", "3.14"]
+    assert [step["with"]["python-version"] for step in job["steps"] if "python-version" in step.get("with", {})] == [
+        "${{ matrix.python }}"
+    ]
+
+
 def test_an_image_is_tried_before_it_is_pushed_signed_after_and_deployed_by_a_person() -> None:
     jobs = yaml.safe_load((WORKFLOWS[0].parent / "release.yml").read_text())["jobs"]
     script = "\n".join(str(step.get("run", "")) for step in jobs["image"]["steps"])

@@ -14,8 +14,8 @@ COPY serve serve
 # container is read-only, so that each worker would compile everything again. The files never change: no check of them.
 ENV PYTHONPYCACHEPREFIX=/opt/bytecode
 RUN /opt/venv/bin/python -c "import sys, numpy.random, uvloop, serve.__main__, serve.api.service, serve.healthcheck, serve.http.worker, serve.registry.watcher; \
-print(*(module.__file__ for module in sys.modules.values() if str(getattr(module, '__file__', '')).endswith('.py')), sep='\n')" \
- | /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash -i - serve
+print(*(module.__file__ for module in sys.modules.values() if str(getattr(module, '__file__', '')).endswith('.py')), sep='\n')" > /tmp/modules \
+ && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash -i /tmp/modules serve
 # The folder of a promoted store; by default a file that means nothing, since COPY must copy something.
 ARG MODEL=.dockerignore
 COPY ${MODEL} /model/

@@ -29,7 +29,7 @@ def test_a_severe_month_has_a_report_and_exit_code_one(
     chosen = ["--dataset", str(tmp_path / "loans"), "--log", str(loans.log), "--begin", "2026-11-01"]
     with pytest.raises(SystemExit, match="severe drift"):
         cli.main(["monitor", *chosen])
-    assert "severe, distribution: Annual_Income: PSI " in capsys.readouterr().out
+    assert "severe, distribution: Annual income: PSI " in capsys.readouterr().out
     report = tmp_path / "reports/loans/04_monitor_2026-11-01.html"
     assert report.read_text().count('src="data:image/png') == 5
     assert report.with_name("04_monitor_2026-11-01_sweetviz.html").is_file()

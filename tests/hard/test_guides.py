@@ -180,7 +180,15 @@ def test_score_a_million_rows(clone: Clone) -> None:
 def test_your_own_csv(clone: Clone) -> None:
     write_simulation(clone.root / "my.csv", rows=1500, seed=5)
     rows = pd.read_csv(clone.root / "my.csv")
-    rows.rename(columns={"Loan_Approval": "Granted"}).to_csv(clone.root / "my.csv", index=False, sep=";")
+    status = ["Charged Off", "Default", "Current"] * 500
+    repaid = rows.pop("Loan_Approval")
+    rows.assign(loan_status=repaid.map({1: "Fully Paid"}).fillna(pd.Series(status))).to_csv(clone.root / "my.csv")
+    clone.do(
+        'python -m loan_approval init data/mine my.csv --target loan_status --positive "Fully Paid" '
+        '--negative "Charged Off" --negative Default --missing loan_status=Current --no-ask'
+    )
+    shutil.rmtree(clone.root / "data/mine")
+    rows.assign(Granted=repaid).to_csv(clone.root / "my.csv", index=False, sep=";")
     clone.do("python -m loan_approval init data/mine my.csv --target Granted --no-ask")
     contract = clone.root / "data/mine/contract.toml"
     lines = contract.read_text().splitlines(keepends=True)

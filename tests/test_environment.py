@@ -124,6 +124,12 @@ def test_the_serving_lock_holds_no_training_library() -> None:
     assert not heavy & set(pins(ROOT / "locks/serve.txt"))
 
 
+def test_reading_a_notebook_builds_no_grammar_of_addresses() -> None:
+    listed = "import sys, nbformat; print('jsonschema' in sys.modules, 'lark' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", listed], capture_output=True, text=True, check=True)
+    assert run.stdout == "True False\n"
+
+
 def test_make_alone_prints_the_ten_commands_of_the_first_day_and_where_the_others_are() -> None:
     printed = subprocess.run(["make", "-s", "-C", ROOT], capture_output=True, text=True, check=True).stdout
     targets = re.findall(r"^make ([a-z-]+) ", printed, re.MULTILINE)

@@ -6,17 +6,14 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlflow
-import skops.io
-from matplotlib.figure import Figure
 from mlflow.entities import SourceType
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME, MLFLOW_SOURCE_TYPE
-from sklearn.pipeline import Pipeline
 
 from loan_approval.errors import TrackingError
 from loan_approval.project import platform_state
@@ -25,6 +22,10 @@ from loan_approval.registry.tracking_server import connect, tracking_uri
 from serve.contract.contract import Contract
 from serve.model.scorer import MODEL_FILE
 from serve.registry.mlflow_client import Version
+
+if TYPE_CHECKING:  # slow to import, and most commands need no pipeline
+    from matplotlib.figure import Figure
+    from sklearn.pipeline import Pipeline
 
 _MODEL = "model"
 _PIPELINE = "pipeline.skops"
@@ -62,8 +63,8 @@ def log_training(
     parameters: Mapping[str, Any],
     metrics: Mapping[str, float],
     tags: Mapping[str, str],
-    figures: Mapping[str, Figure],
-    pipeline: Pipeline,
+    figures: "Mapping[str, Figure]",
+    pipeline: "Pipeline",
 ) -> None:
     """Log a training and its platform into the current run. The pipeline is stored with skops, not pickle.
 
@@ -82,6 +83,8 @@ def log_training(
     mlflow.log_input(mlflow_model.describe_data(dataset, data), "training")
     for name, figure in figures.items():
         mlflow.log_figure(figure, f"figures/{name}.png")
+    import skops.io  # slow to import
+
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / _PIPELINE
         skops.io.dump(pipeline, path)
@@ -154,8 +157,10 @@ def load_model_file(version: Version) -> bytes:
     return _download(version, f"{source}/{MODEL_FILE}", problem).read_bytes()
 
 
-def load_pipeline(version: Version, trusted_types: tuple[str, ...]) -> Pipeline:
+def load_pipeline(version: Version, trusted_types: tuple[str, ...]) -> "Pipeline":
     """Return the fitted pipeline of a version's run; skops refuses any type that is not trusted here."""
+    import skops.io  # slow to import
+
     path = _download(version, f"runs:/{version.run}/{_PIPELINE}", f": no {_PIPELINE} in its run")
     return skops.io.load(path, trusted=[*TRUSTED_TYPES, *trusted_types])
 

@@ -1,5 +1,7 @@
 """MLflow as it is: a real database and real artifacts."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from sklearn.pipeline import Pipeline
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from loan_approval.errors import TrackingError
+from loan_approval.project import ROOT
 from loan_approval.registry import tracking
 from loan_approval.training.calibration import CHOICES
 from loan_approval.training.factory import ModelFactory, factory_names, find_factory
@@ -39,6 +42,12 @@ def log(pipeline: Pipeline) -> str:
 
 def fitted(estimator: LogisticRegression) -> Pipeline:
     return Pipeline([("model", estimator)]).fit(np.array([[0.0], [1.0]]), [0, 1])
+
+
+def test_the_registry_is_read_without_what_only_pipelines_and_pictures_need() -> None:
+    listed = "import sys, loan_approval.registry.tracking; print({'skops', 'sklearn', 'matplotlib'} & {*sys.modules})"
+    run = subprocess.run([sys.executable, "-c", listed], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout == "set()\n"
 
 
 def test_a_training_run_holds_parameters_metrics_tags_figures_and_pipeline() -> None:

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -25,11 +25,15 @@ class Loaded:
     scorer: Scorer
     pointer: Pointer
     metadata: dict[str, Any]
+    _making: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @cached_property
     def explainer(self) -> Explainer:
         """Explains the model's decisions. Made when it is first asked for: that takes longer than loading the file."""
-        return Explainer(self.scorer)
+        with self._making:  # from Python 3.12 on, threads may enter here at once
+            if "explainer" not in self.__dict__:
+                self.__dict__["explainer"] = Explainer(self.scorer)
+            return self.__dict__["explainer"]
 
 
 class LiveModel:

@@ -1,6 +1,9 @@
 import hashlib
 import logging
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, replace
 from json import dumps
 
@@ -113,6 +116,24 @@ def test_the_explainer_is_built_once_for_all_requests(shelf, make_app, applicati
     client = make_app().test_client()
     for _ in range(3):
         assert client.post("/api/v2/decision", json=application).status_code == 200
+    assert len(made) == 1
+
+
+def test_the_explainer_is_built_once_by_threads_that_ask_at_once(shelf, live, monkeypatch):
+    made, both_inside = [], threading.Barrier(2)
+
+    def make(scorer):
+        made.append(scorer)
+        with suppress(threading.BrokenBarrierError):
+            both_inside.wait(0.5)  # in vain, unless the other thread comes in too
+        return Explainer(scorer)
+
+    monkeypatch.setattr("serve.store.live.Explainer", make)
+    shelf.promote("loans")
+    live.refresh()
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: live.current.explainer, range(2))
+    assert first is second
     assert len(made) == 1
 
 

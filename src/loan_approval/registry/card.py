@@ -16,6 +16,7 @@ from jinja2 import ChainableUndefined, Environment, PackageLoader, Undefined
 from markupsafe import Markup
 
 from loan_approval.registry.history import SHADOW_EVENTS
+from serve.contract.numbers import write_number
 from serve.contract.words import translate
 from serve.model.scorer import TOLERANCE, Scorer
 
@@ -155,10 +156,7 @@ def shown(value: object) -> str:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, float) and math.isfinite(value):
-        whole = abs(value) < 1e15 and (value.is_integer() or abs(value) >= 1e4)
-        return f"{value:,.0f}" if whole else f"{value:.4g}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return write_number(value) if isinstance(value, int | float) else str(value)
 
 
 def style_hash(style: str) -> str:

@@ -34,7 +34,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     y = (rng.random(500) < p).astype(int)
     parts = [
         show.table([{"band": "low", "rows": 1200}, {"band": "middle", "rows": 90}, {"band": "high", "rows": 1000}]),
-        show.figure(plot_roc({"model": (y, p)}, "test"), "AUC 0.860.", front=True),
+        show.figure(plot_roc({"model": (y, p)}, ["denied", "approved"], "test"), "AUC 0.860.", front=True),
         show.header("loans", [("AUC", "0.860")], ["It may be promoted."], GATES, version="3", verdict="passed"),
     ]
     cells = [nbformat.v4.new_markdown_cell("# May it?"), nbformat.v4.new_markdown_cell("## Rows\n\n## Ranking")]

@@ -148,7 +148,7 @@ def test_a_run_that_stopped_says_where_and_names_the_last_good_report(tmp_path: 
 
 def test_the_library_stands_once_in_a_page_with_figures_and_not_in_others(tmp_path: Path) -> None:
     y, p = np.array([0, 1]), np.array([0.1, 0.9])
-    data = show.figure(plot_roc({"model": (y, p)}, "test"))._repr_mimebundle_()
+    data = show.figure(plot_roc({"model": (y, p)}, ["denied", "approved"], "test"))._repr_mimebundle_()
     figures = [nbformat.v4.new_output("display_data", data=data) for _ in range(2)]
 
     with_figures = write(tmp_path, nbformat.v4.new_code_cell("", outputs=figures))
@@ -178,7 +178,7 @@ def write(folder: Path, *cells: nbformat.NotebookNode) -> str:
 
 
 def test_a_still_page_stands_alone_with_pictures_and_no_script_of_figures(tmp_path: Path) -> None:
-    figure = plot_roc({"m": (np.array([0, 1]), np.array([0.2, 0.8]))}, "test")
+    figure = plot_roc({"m": (np.array([0, 1]), np.array([0.2, 0.8]))}, ["denied", "approved"], "test")
     output = nbformat.v4.new_output("display_data", show.figure(figure, "well")._repr_mimebundle_())
     nbformat.write(
         nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", outputs=[output])]), tmp_path / "x.ipynb"

@@ -29,9 +29,9 @@ SLICES = pd.DataFrame(
     {"feature": ["home", "amount"], "band": ["own", "0 to 9"], "rows": [40, 100], "error_rate": [0.5, 0.0]}
 )
 FIGURES = {
-    "effects": lambda: effects.plot_effects([BY_HOME, BY_AMOUNT], 0.5),
-    "interaction": lambda: effects.plot_interaction(BOTH),
-    "reasons": lambda: effects.plot_reasons(HOMES.scored, np.array([-1.5, 0.5]), 0.2),
+    "effects": lambda: effects.plot_effects([BY_HOME, BY_AMOUNT], 0.5, "repaid"),
+    "interaction": lambda: effects.plot_interaction(BOTH, "repaid"),
+    "reasons": lambda: effects.plot_reasons(HOMES.scored, np.array([-1.5, 0.5]), 0.2, "repaid"),
     "slices": lambda: effects.plot_slices(SLICES, 0.1),
 }
 
@@ -61,7 +61,7 @@ def test_the_waterfall_ends_at_the_applications_probability():
 
 def test_many_small_reasons_are_one_step():
     values = np.array([1.0, *[0.1] * 5])
-    axes = effects.plot_reasons([AMOUNT] * 6, values, 0.0, most=2).axes[0]
+    axes = effects.plot_reasons([AMOUNT] * 6, values, 0.0, "repaid", most=2).axes[0]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["amount", "amount", "4 others"]
 
 
@@ -82,3 +82,10 @@ def test_the_strongest_effect_is_said_in_words():
 def test_an_interaction_is_said_in_words(strength, words):
     found = Interaction(BOTH.features, BOTH.values, BOTH.mean, strength)
     assert words in effects.describe_interaction(found)
+
+
+@pytest.mark.parametrize("name", ["effects", "interaction", "reasons"])
+def test_a_figure_of_repaid_loans_speaks_of_repayment_and_not_of_approval(name):
+    words = [f"{axes.get_xlabel()} {axes.get_ylabel()}" for axes in FIGURES[name]().axes]
+    assert any("repaid" in each for each in words)
+    assert not any("approval" in each for each in words)

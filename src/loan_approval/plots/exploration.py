@@ -8,8 +8,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from loan_approval.plots.metrics import BLUE, GREY, ORANGE, Figure, draw_bars, make_axes, shares
+from serve.contract.numbers import write_number
 
 MOST_NAMED = 12  # categories that a small figure names
+FEW = 2  # different numbers, up to which they are named as categories are
 LONGEST_NAME = 16  # characters of a line of a category's name in a small figure; it has two
 
 
@@ -77,6 +79,8 @@ def _draw_distribution(axes: Axes, frame: pd.DataFrame, name: str, target: str, 
     column = frame[name].dropna()
     axes.set_title(name, fontsize=9)
     axes.tick_params(labelsize=7)
+    if 0 < column.nunique() <= FEW and column.dtype != object:
+        column = column.map(write_number).astype(object)  # a 0 and a 1 have nothing between them
     if column.dtype == object:
         _draw_categories(axes, column, frame[target], labels)
         return

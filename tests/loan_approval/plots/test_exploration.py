@@ -94,3 +94,10 @@ def test_distributions_of_a_single_label_are_shown(rows, label, tmp_path):
     columns = {"income": RNG.random(rows), "home": pd.Series(["own"] * rows, dtype=object)}
     frame = pd.DataFrame(columns | {"nothing": np.full(rows, np.nan), "granted": np.full(rows, label)})
     exploration.plot_distributions(frame, "granted", LABELS).savefig(tmp_path / "figure.png")
+
+
+def test_a_number_of_two_values_is_drawn_as_a_category_without_an_axis_of_numbers():
+    frame = pd.DataFrame({"defaulted": [0.0, 1.0, 0.0, np.nan] * 5, "granted": [0, 1] * 10})
+    axes = exploration.plot_distributions(frame, "granted", LABELS).axes[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["0", "1"]
+    assert [bar.get_width() for bar in axes.containers[1]] == [0, 100]

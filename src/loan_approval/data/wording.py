@@ -15,12 +15,12 @@ _MEANING = re.compile(r"(\d+) = ([^,;]+)")  # of a number, in a unit such as "0 
 
 def feature_names(contract: Contract | None) -> dict[str, str]:
     """Return the contract's words for each of its features, with the unit; words of several, with the name."""
-    return _tell_apart({each.name: each.title_with_unit(LANGUAGE) for each in contract.features} if contract else {})
+    return tell_apart({each.name: each.title_with_unit(LANGUAGE) for each in contract.features} if contract else {})
 
 
 def feature_titles(contract: Contract) -> dict[str, str]:
     """Return the contract's words for each of its features, as a sentence names it; words of several, with the name."""
-    return _tell_apart({each.name: each.title(LANGUAGE) for each in contract.features})
+    return tell_apart({each.name: each.title(LANGUAGE) for each in contract.features})
 
 
 def in_words(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
@@ -39,6 +39,7 @@ def _name_values(feature: Feature, column: pd.Series) -> pd.Series:
     return column.map(lambda text: feature.say(text, LANGUAGE), na_action="ignore") if feature.is_category else column
 
 
-def _tell_apart(words: dict[str, str]) -> dict[str, str]:
+def tell_apart(words: dict[str, str]) -> dict[str, str]:
+    """Return words by the names of features; words of several features get the name in brackets."""
     times = Counter(words.values())
     return {name: each if times[each] == 1 else f"{each} ({name})" for name, each in words.items()}

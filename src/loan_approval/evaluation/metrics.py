@@ -16,6 +16,24 @@ from loan_approval.evaluation.intervals import Interval, RowDraws, bootstrap
 from serve.contract.numbers import EXACT, write_number
 
 MISSING_BAND = "(missing)"
+# What a reader calls a measure, by its name in MLflow and in the metadata.
+MEASURES = {
+    "roc_auc": "AUC",
+    "cv_roc_auc": "AUC, cross-validated",
+    "pr_auc": "average precision",
+    "f1": "F1",
+    "brier": "Brier score",
+    "ece": "calibration error (ECE)",
+    "calibrate_log_loss_raw": "log loss, calibrate rows, without a sigmoid",
+    "calibrate_log_loss_sigmoid": "log loss, calibrate rows, with a sigmoid",
+    "cost": "expected cost",
+    "share_referred": "share referred to a person",
+}
+
+
+def name_measures(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by what a reader calls their measures."""
+    return {MEASURES.get(name, name.replace("_", " ")): value for name, value in values.items()}
 
 
 def evaluate(y: np.ndarray, p: np.ndarray, decided: np.ndarray) -> dict[str, float]:

@@ -21,7 +21,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.text import Annotation
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, PercentFormatter
 
-LABEL_WIDTH = 34  # characters of a line that a phone has room for
+LABEL_WIDTH, LABEL_HEIGHT = 34, 22  # characters of a line that a phone has room for, along and up an axis
 MOST_POINTS = 400  # of a line: a page has no more pixels to show them on
 _DASHES = {"-": "solid", "--": "dashed", ":": "dotted", "-.": "dashdot"}
 _NO_POINTS = ("None", None, "", " ", "_", "|")  # the last two end an error bar
@@ -51,7 +51,7 @@ def draw(figure: Figure) -> str | None:
     plot = make_plot(
         # The title is no part of it: the page shows it above, where it wraps.
         x_axis_label=textwrap.fill(axes.get_xlabel(), LABEL_WIDTH),
-        y_axis_label=textwrap.fill(axes.get_ylabel(), LABEL_WIDTH),
+        y_axis_label=textwrap.fill(axes.get_ylabel(), LABEL_HEIGHT),
         x_range=axes.get_xlim(),
         y_range=axes.get_ylim(),
         x_axis_type=axes.get_xscale(),

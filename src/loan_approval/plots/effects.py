@@ -80,6 +80,7 @@ def plot_reasons(features: Sequence[Feature], values: np.ndarray, base: float, l
     axes.axvline(ends[-1], color="k", linestyle="--", label=f"this application: {_probability(ends[-1]):.1%}")
     axes.set_yticks(range(len(steps)), [name for name, _ in steps], fontsize=8)
     axes.invert_yaxis()
+    axes.use_sticky_edges = False  # bars would end at the edge, and their numbers beyond it
     axes.margins(x=0.12)
     axes.set(xlabel=f"log-odds of {label} (blue: for, orange: against)")
     axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.08), ncols=2, frameon=False)
@@ -138,9 +139,10 @@ def _name(feature: Feature) -> str:
 
 
 def _name_ticks(axes: Axes, feature: Feature, side: str) -> None:
-    if feature.type == "date":
-        axis = axes.xaxis if side == "x" else axes.yaxis
+    axis = axes.xaxis if side == "x" else axes.yaxis
+    if feature.is_whole:
         axis.set_major_locator(MaxNLocator(4, integer=True))
+    if not feature.is_category:
         axis.set_major_formatter(lambda number, _: feature.show(number))
     if feature.is_category:
         set_ticks = axes.set_xticks if side == "x" else axes.set_yticks

@@ -6,6 +6,7 @@ from textwrap import fill
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from pandas.api.types import is_numeric_dtype
 
 from loan_approval.plots.metrics import BLUE, GREY, ORANGE, Figure, draw_bars, make_axes, shares
 from serve.contract.numbers import write_number
@@ -79,9 +80,10 @@ def _draw_distribution(axes: Axes, frame: pd.DataFrame, name: str, target: str, 
     column = frame[name].dropna()
     axes.set_title(name, fontsize=9)
     axes.tick_params(labelsize=7)
-    if 0 < column.nunique() <= FEW and column.dtype != object:
-        column = column.map(write_number).astype(object)  # a 0 and a 1 have nothing between them
-    if column.dtype == object:
+    numeric = is_numeric_dtype(column)
+    if numeric and 0 < column.nunique() <= FEW:
+        column, numeric = column.map(write_number), False  # a 0 and a 1 have nothing between them
+    if not numeric:
         _draw_categories(axes, column, frame[target], labels)
         return
     low, high = (column.quantile([0.005, 0.995])) if column.nunique() > 20 else (column.min(), column.max())

@@ -15,6 +15,8 @@ from typing import Any
 from jinja2 import ChainableUndefined, Environment, PackageLoader, Undefined
 from markupsafe import Markup
 
+from loan_approval.data.wording import LANGUAGE, tell_apart
+from loan_approval.evaluation.metrics import MEASURES
 from loan_approval.registry.history import SHADOW_EVENTS
 from serve.contract.numbers import write_number
 from serve.contract.words import translate
@@ -51,13 +53,16 @@ def render_card(documents: Mapping[str, Any], metadata: Mapping[str, Any], histo
     documents: `contract`, `decision` and `provenance` of the model file.   metadata: as recorded with the verdict, and
     `name`, `version`, `run` of the version.   history: the events of the registered model, oldest first.
     """
-    evidence = metadata.get("evidence") or {}
+    evidence, features = metadata.get("evidence") or {}, documents["contract"]["feature"]
     return render_page(
         "registry/card.html.j2",
         ChainableUndefined,  # metadata recorded by earlier code may lack anything
         **documents,
         metadata=metadata,
         evidence=evidence,
+        titles=tell_apart(
+            {each["name"]: (each.get("reason") or {}).get(LANGUAGE) or each["name"] for each in features}
+        ),
         missing=[title for topic, title in TOPICS.items() if topic not in evidence],
         other={topic: content for topic, content in evidence.items() if topic not in {*TOPICS, "statement"}},
         gates={gate.get("name"): gate for gate in metadata.get("gates") or []},
@@ -95,6 +100,7 @@ def _environment(undefined: type[Undefined]) -> Environment:
         "shown": shown,
         "say": lambda text, table: translate(table.get("words") or {}, text, "en") if text else text,
         "words": lambda key: str(key).replace("_", " "),
+        "measure": lambda key: MEASURES.get(key, key.replace("_", " ")),
         "names": lambda features: ", ".join(feature["name"] for feature in features),
         "union_of_keys": lambda rows: list(dict.fromkeys(chain.from_iterable(rows))),  # in order of first appearance
     }

@@ -61,6 +61,12 @@ def test_the_values_of_a_category_are_named_and_their_shares_add_up_by_label():
     assert [sum(bar.get_width() for bar in bars) for bars in axes.containers] == pytest.approx([100, 100])
 
 
+def test_a_column_of_texts_is_a_category_whatever_pandas_keeps_them_as():
+    frame = pd.DataFrame({"home": pd.Series(["own", "rent"] * 5, dtype="str"), "granted": [0, 1] * 5})
+    axes = exploration.plot_distributions(frame, "granted", LABELS).axes[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["own", "rent"]
+
+
 def test_a_category_of_many_values_says_how_many_are_not_shown():
     frame = pd.DataFrame({"branch": pd.Series([f"b{i % 20}" for i in range(200)], dtype=object), "granted": Y})
     axes = exploration.plot_distributions(frame, "granted", LABELS).axes[0]

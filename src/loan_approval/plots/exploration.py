@@ -6,6 +6,7 @@ from textwrap import fill
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from pandas.api.types import is_numeric_dtype
 
 from loan_approval.plots.metrics import BLUE, GREY, ORANGE, Figure, draw_bars, make_axes, shares
@@ -72,7 +73,8 @@ def plot_distributions(frame: pd.DataFrame, target: str, labels: Sequence[str], 
         _draw_distribution(axes, frame, name, target, labels)
     for axes in figure.axes[len(names) :]:
         axes.set_visible(False)
-    figure.axes[0].legend(fontsize=7)
+    # Beside the small figures, where it covers none of them.
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2, fontsize=8)
     return figure
 
 
@@ -92,6 +94,8 @@ def _draw_distribution(axes: Axes, frame: pd.DataFrame, name: str, target: str, 
         shown = column[frame[target] == code]
         axes.hist(shown, bins, weights=shares(shown), alpha=0.55, color=colour, label=labels[code])
     axes.set_yticks([])
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_formatter(lambda number, _: write_number(number))
 
 
 def _draw_categories(axes: Axes, column: pd.Series, target: pd.Series, labels: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from loan_approval.evaluation.metrics import (
     evaluate,
     fast_auc,
     metric_intervals,
+    name_measures,
     quantile_bands,
     slice_errors,
     worst_decisions,
@@ -168,3 +169,7 @@ def test_bands_that_would_read_alike_are_written_exactly_and_stay_apart():
         "10,000.5": [False, True, False],
         "(missing)": [False, False, True],
     }
+
+
+def test_measures_are_called_by_words_and_unknown_ones_by_their_names():
+    assert name_measures({"roc_auc": 0.8, "log_loss": 0.4}) == {"AUC": 0.8, "log loss": 0.4}

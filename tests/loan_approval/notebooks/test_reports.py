@@ -122,7 +122,11 @@ def test_a_browser_asks_nobody_for_a_report_or_the_index(report: Path) -> None:
 
 def test_of_progress_and_of_what_libraries_log_nothing_is_shown(tmp_path: Path) -> None:
     noise = ["\rfolds:   0%|          | 0/25 [00:00<?, ?fit/s]", "\rfolds: 100%|██████████| 25/25 [00:12<00:00]", "\n"]
-    noise += ["7it [00:01,  5.20it/s]\n", "2026/11/28 05:52:28 INFO mlflow.models: validating\n"]
+    noise += [
+        "7it [00:01,  5.20it/s]\n",
+        "monotone proof: 0feature [00:00, ?feature/s]\n",
+        "2026/11/28 05:52:28 INFO mlflow.models: validating\n",
+    ]
     cells = [nbformat.v4.new_code_cell("work()"), nbformat.v4.new_code_cell("warn()")]
     cells[0].outputs = [nbformat.v4.new_output("stream", name="stderr", text=text) for text in noise]
     texts = [*noise, "100% of 3 rows are odd\n", "\r"]

@@ -5,6 +5,7 @@ import pytest
 from loan_approval.evaluation.effects import Effect, Interaction
 from loan_approval.plots import effects
 from serve.contract.contract import Contract
+from serve.contract.feature import Feature
 
 HOMES = Contract.from_dict(
     {
@@ -89,3 +90,18 @@ def test_a_figure_of_repaid_loans_speaks_of_repayment_and_not_of_approval(name):
     words = [f"{axes.get_xlabel()} {axes.get_ylabel()}" for axes in FIGURES[name]().axes]
     assert any("repaid" in each for each in words)
     assert not any("approval" in each for each in words)
+
+
+def test_the_bars_of_a_waterfall_leave_room_for_their_numbers():
+    axes = FIGURES["reasons"]().axes[0]
+    low, high = axes.get_xlim()
+    ends = [bar.get_bbox().extents[[0, 2]] for bar in axes.patches]
+    assert low < np.min(ends) - 0.05 * (high - low)
+    assert np.max(ends) + 0.05 * (high - low) < high
+
+
+def test_an_axis_of_whole_numbers_has_no_halves(tmp_path):
+    late = Feature("late", "integer", min=0, max=3)
+    curves = np.tile(np.linspace(0.9, 0.1, 4), (5, 1))
+    axes = effects.plot_effects([Effect(late, np.arange(4.0), curves)], 0.5, "repaid").axes[0]
+    assert all(place == round(place) for place in axes.get_xticks())

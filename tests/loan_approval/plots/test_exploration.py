@@ -107,3 +107,11 @@ def test_a_number_of_two_values_is_drawn_as_a_category_without_an_axis_of_number
     axes = exploration.plot_distributions(frame, "granted", LABELS).axes[0]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["0", "1"]
     assert [bar.get_width() for bar in axes.containers[1]] == [0, 100]
+
+
+def test_the_legend_stands_beside_the_small_figures_and_covers_none(tmp_path):
+    figure = FIGURES["distributions"]()
+    figure.savefig(tmp_path / "figure.png")  # lays it out
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == LABELS
+    legend = figure.legends[0].get_window_extent()
+    assert all(not legend.overlaps(axes.get_window_extent()) for axes in figure.axes if axes.get_visible())

@@ -9,6 +9,7 @@ from typing import Any
 
 from serve.contract.dates import Dates, is_date
 from serve.contract.fault import Fault
+from serve.contract.numbers import write_number
 from serve.contract.words import LANGUAGES, translate
 
 NAN = float("nan")
@@ -203,7 +204,7 @@ class Feature:
         """Return the text that a person reads for an encoded value, or for a mean of some; "nan" for none."""
         if number == number and (self.is_category or (self.type == "date" and not self.takes_number)):
             return self.say(str(self.decode(round(number))), LANGUAGES[0])
-        return f"{number:,.6g}"
+        return write_number(number)
 
     def parse(self, cell: str) -> object:
         """Return the value of a CSV cell: None if it is empty, else a float if it is a decimal, else text."""

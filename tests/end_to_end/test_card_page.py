@@ -17,6 +17,7 @@ from tests.loan_approval.registry.test_card import EVIDENCE, GATES, PROMOTED
 from tests.model_files import good_files
 from tests.server_process import running_server
 
+A4 = 688  # CSS pixels of its width within the margins
 ACCENT = "rgb(31, 78, 140)"  # of the style: it is there only when the policy admits it
 
 
@@ -84,3 +85,11 @@ def _lightness(page: Page, place: str, style: str) -> float:
     """Return the mean of red, green and blue of the first such element, 0 to 1."""
     colour = page.locator(place).first.evaluate("(e, style) => getComputedStyle(e)[style]", style)
     return sum(map(int, re.findall(r"\d+", colour)[:3])) / 3 / 255
+
+
+def test_the_cards_tables_fit_the_paper(browser: Browser, address: str, tmp_path: Path) -> None:
+    with watched_page(browser, viewport={"width": A4, "height": 1000}) as page:
+        page.goto((tmp_path / "card.html").as_uri())
+        page.emulate_media(media="print")
+        ends = page.evaluate("[...document.querySelectorAll('table')].map(each => each.getBoundingClientRect().right)")
+        assert max(ends) <= A4

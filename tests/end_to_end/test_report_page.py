@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page
 from loan_approval.notebooks import show
 from loan_approval.notebooks.index import write_index
 from loan_approval.notebooks.reports import write_html
-from loan_approval.plots.metrics import plot_roc
+from loan_approval.plots.metrics import Figure, plot_roc
 from tests.browser import running_browser, watched_page
 
 A4 = 688  # CSS pixels of its width within the margins
@@ -34,7 +34,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     y = (rng.random(500) < p).astype(int)
     parts = [
         show.table([{"band": "low", "rows": 1200}, {"band": "middle", "rows": 90}, {"band": "high", "rows": 1000}]),
-        show.figure(plot_roc({"model": (y, p)}, "test"), "AUC 0.860.", front=True),
+        show.figure(plot_roc({"model": (y, p)}, ["denied", "approved"], "test"), "AUC 0.860.", front=True),
         show.header("loans", [("AUC", "0.860")], ["It may be promoted."], GATES, version="3", verdict="passed"),
     ]
     cells = [nbformat.v4.new_markdown_cell("# May it?"), nbformat.v4.new_markdown_cell("## Rows\n\n## Ranking")]
@@ -150,3 +150,16 @@ def test_the_front_page_leads_to_the_report(browser: Browser, report: Path, widt
         assert page.url == report.as_uri()
         page.get_by_role("link", name="All reports").click()
         assert page.url == index.as_uri()
+
+
+def test_on_a_phone_small_figures_side_by_side_are_scrolled_and_not_shrunk(browser: Browser, tmp_path: Path) -> None:
+    still = Figure(figsize=(11, 4))
+    still.subplots(1, 2)
+    output = nbformat.v4.new_output("display_data", data=show.figure(still, "Two.")._repr_mimebundle_())
+    cell = nbformat.v4.new_code_cell("", outputs=[output])
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "x.ipynb")
+    write_html(tmp_path / "x.ipynb", tmp_path / "x.html")
+    with watched_page(browser, viewport={"width": 390, "height": 800}) as page:
+        page.goto((tmp_path / "x.html").as_uri())
+        assert page.locator(".la-still").bounding_box()["width"] > 600
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390

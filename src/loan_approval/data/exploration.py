@@ -149,3 +149,12 @@ def findings(dataset: Dataset) -> list[str]:
         f"Features that rank with AUC {STRONG_AUC} or more by themselves: {', '.join(strong) or 'none'}.",
         *(leakage_hints(dataset) or ["No sign of leakage."]),
     ]
+
+
+def advise(dataset: Dataset, refused: Refused, folder: str) -> str:
+    """Return what to do next, in one sentence. folder: of the data set, as the commands name it."""
+    if refused.broken:
+        return "First mend what the contract refuses, or change the contract deliberately: training stops at it."
+    if leakage_hints(dataset):
+        return "First ask whether what ranks so well is known when an application comes in: only then may it be scored."
+    return f"Nothing here stands against training: make train DATASET={folder}"

@@ -1,11 +1,14 @@
 """What a contract refuses of a file: counted by column and rule, named by line, never by value."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from serve.contract.fault import Fault
+from serve.contract.numbers import EXACT, write_number
 
 LONGEST_NAME = 60  # characters of a column's name, which may be anything in the file's first line
+_LIMITS = re.compile(r"(?<=number from )(\S+) to (\S+)")
 ROWS = "rows"  # stands for the column where a row as a whole breaks a rule
 
 
@@ -58,7 +61,13 @@ def break_rules(column: str, faults: Mapping[int, Fault]) -> list[Broken]:
     by_kind: dict[str, list[int]] = {}
     for line, fault in faults.items():
         by_kind.setdefault(fault.kind, []).append(line)
-    return [Broken(column, f"{kind}, expected {faults[lines[0]].expected}", lines) for kind, lines in by_kind.items()]
+    rules = {kind: f"{kind}, expected {_separate(faults[lines[0]].expected)}" for kind, lines in by_kind.items()}
+    return [Broken(column, rules[kind], lines) for kind, lines in by_kind.items()]
+
+
+def _separate(expected: str) -> str:
+    """Return a feature's `expected` with thousands separated, which an error's text over HTTP leaves out."""
+    return _LIMITS.sub(lambda found: " to ".join(write_number(float(end), EXACT) for end in found.groups()), expected)
 
 
 def break_widths(widths: Mapping[int, int], expected: int) -> list[Broken]:

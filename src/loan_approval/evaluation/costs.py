@@ -126,9 +126,9 @@ def compare_with_baseline(
     }
     accuracy, cost = compared["accuracy"], compared["cost"]
     words = (
-        f"Against the constant baseline: accuracy {accuracy['model']:.4f}, the baseline's {accuracy['baseline']:.4f} "
-        f"({_describe_gain(compared['accuracy_gained'])}); expected cost an application {cost['model']:.4f}, the "
-        f"baseline's {cost['baseline']:.4f} ({_describe_gain(compared['cost_saved'])})."
+        f"Against the best decision that is the same for everybody: accuracy {accuracy['model']:.3f}, not "
+        f"{accuracy['baseline']:.3f} ({_describe_gain(compared['accuracy_gained'])}); expected cost an application "
+        f"{cost['model']:.3f}, not {cost['baseline']:.3f} ({_describe_gain(compared['cost_saved'])})."
     )
     return compared | {"words": words}
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,27 @@ from sklearn import metrics as sklearn_metrics
 from loan_approval.errors import DataError
 from loan_approval.evaluation.auc import auc_interval
 from loan_approval.evaluation.intervals import Interval, RowDraws, bootstrap
+from serve.contract.numbers import EXACT, write_number
 
 MISSING_BAND = "(missing)"
+# What a reader calls a measure, by its name in MLflow and in the metadata.
+MEASURES = {
+    "roc_auc": "AUC",
+    "cv_roc_auc": "AUC, cross-validated",
+    "pr_auc": "average precision",
+    "f1": "F1",
+    "brier": "Brier score",
+    "ece": "calibration error (ECE)",
+    "calibrate_log_loss_raw": "log loss, calibrate rows, without a sigmoid",
+    "calibrate_log_loss_sigmoid": "log loss, calibrate rows, with a sigmoid",
+    "cost": "expected cost",
+    "share_referred": "share referred to a person",
+}
+
+
+def name_measures(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by what a reader calls their measures."""
+    return {MEASURES.get(name, name.replace("_", " ")): value for name, value in values.items()}
 
 
 def evaluate(y: np.ndarray, p: np.ndarray, decided: np.ndarray) -> dict[str, float]:
@@ -127,21 +147,25 @@ def quantile_bands(
 
     write: gives the text of a number.
     """
-    write = write or _number
-    missing = column.isna()
-    if column.dtype == object or column.nunique() <= bands:
-        names = column.astype(object).map(lambda value: write(value) if isinstance(value, float) else str(value))
+    write, missing = write or write_number, column.isna()
+    if column.dtype == object:
+        names = column.map(lambda value: write(value) if isinstance(value, float) else str(value))
     else:
-        # By the values that are there: a person reads "18 to 25", not "(17.999, 25.25]".
-        within = column.groupby(pd.qcut(column, bands, duplicates="drop"), observed=True)
-        low, high = within.transform("min"), within.transform("max")
-        names = low.map(write) + (" to " + high.map(write)).mask(low == high, "")
+        low = high = column
+        if column.nunique() > bands:
+            # By the values that are there: a person reads "18 to 25", not "(17.999, 25.25]".
+            within = column.groupby(pd.qcut(column, bands, duplicates="drop"), observed=True)
+            low, high = within.transform("min"), within.transform("max")
+        names = _name_bands(low, high, write)
+        if names.nunique() < low.nunique():  # rounded, two bands would be one
+            names = _name_bands(low, high, partial(write_number, digits=EXACT))
     names = names.mask(missing, MISSING_BAND)
     return {str(name): (names == name).to_numpy() for name in dict.fromkeys(names)}
 
 
-def _number(value: float) -> str:
-    return f"{value:,.10g}" if abs(value) >= 1e4 else f"{value:g}"
+def _name_bands(low: pd.Series, high: pd.Series, write: Callable[[float], str]) -> pd.Series:
+    low_text, high_text = (end.map(write, na_action="ignore").astype(object) for end in (low, high))
+    return low_text + (" to " + high_text).mask(low == high, "")
 
 
 def worst_decisions(y: np.ndarray, p: np.ndarray, decided: np.ndarray, wrong: int, most: int = 10) -> np.ndarray:

@@ -107,7 +107,7 @@ def _describe_pair(version: str, _: str, champion: str, rows: pd.DataFrame, cost
         f"{rows['time'].max():%Y-%m-%d %H:%M} UTC",
         f"{_share(n - approved - denied, n)} decided alike; {_share(approved, n)} approved by {name} alone, "
         f"{_share(denied, n)} denied by it alone",
-        f"its probability of approval lies {abs(difference.value):.4f} {side} on average, 95 % interval of "
+        f"its probability lies {abs(difference.value):.4f} {side} on average, 95 % interval of "
         f"the difference [{difference.low:.4f}, {difference.high:.4f}]",
     ]
     for whose, believed in (("the champion", old_p), (name, p)):

@@ -21,7 +21,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.text import Annotation
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, PercentFormatter
 
-LABEL_WIDTH = 34  # characters of a line that a phone has room for
+LABEL_WIDTH, LABEL_HEIGHT = 34, 22  # characters of a line that a phone has room for, along and up an axis
 MOST_POINTS = 400  # of a line: a page has no more pixels to show them on
 _DASHES = {"-": "solid", "--": "dashed", ":": "dotted", "-.": "dashdot"}
 _NO_POINTS = ("None", None, "", " ", "_", "|")  # the last two end an error bar
@@ -51,13 +51,14 @@ def draw(figure: Figure) -> str | None:
     plot = make_plot(
         # The title is no part of it: the page shows it above, where it wraps.
         x_axis_label=textwrap.fill(axes.get_xlabel(), LABEL_WIDTH),
-        y_axis_label=textwrap.fill(axes.get_ylabel(), LABEL_WIDTH),
+        y_axis_label=textwrap.fill(axes.get_ylabel(), LABEL_HEIGHT),
         x_range=axes.get_xlim(),
         y_range=axes.get_ylim(),
         x_axis_type=axes.get_xscale(),
         y_axis_type=axes.get_yscale(),
         width=width,
         height=height,
+        min_height=_least_height(axes.yaxis),
         sizing_mode="scale_width",
         # No zoom by the wheel, which scrolls the page. As SVG, a legend of several lines would push the plot away.
         tools="pan,box_zoom,reset",
@@ -152,7 +153,7 @@ def _label_ticks(axis: Axis, drawn: Any) -> None:
 
     if isinstance(axis.get_major_formatter(), PercentFormatter):
         drawn.formatter = NumeralTickFormatter(format="0%")
-    elif axis.have_units() or _has_names(axis):
+    elif _has_names(axis):
         places = [float(place) for place in axis.get_majorticklocs()]
         names = axis.get_major_formatter().format_ticks(places)
         drawn.ticker = FixedTicker(ticks=places)
@@ -161,11 +162,18 @@ def _label_ticks(axis: Axis, drawn: Any) -> None:
         drawn.visible = False
 
 
+def _least_height(axis: Axis) -> int:
+    """Return the pixels that a phone needs for the names up an axis, or for its numbers and its label."""
+    return 110 + 13 * len(axis.get_majorticklocs()) if _has_names(axis) else 220
+
+
 def _has_names(axis: Axis) -> bool:
     """Return whether names stand in place of numbers, as `set_xticks(places, names)` makes them."""
     kind = axis.get_major_formatter()
-    return isinstance(kind, FixedFormatter) or (
-        isinstance(kind, FuncFormatter) and isinstance(axis.get_major_locator(), FixedLocator)
+    return (
+        axis.have_units()
+        or isinstance(kind, FixedFormatter)
+        or (isinstance(kind, FuncFormatter) and isinstance(axis.get_major_locator(), FixedLocator))
     )
 
 

@@ -26,7 +26,7 @@ _EXTERNAL = re.compile(r"\s*([a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
 _EXTERNAL_IN_CSS = re.compile(r"""(@import\s+|url\(\s*)(["']?)([a-z][a-z0-9+.-]*:)?//[^)"';]*""", re.IGNORECASE)
 _LOADING = {"action", "background", "data", "formaction", "href", "ping", "poster", "src", "srcset", "xlink:href"}
 # Bars of tqdm, with a total and without, and what libraries log by the way.
-_NOISE = re.compile(r"\d+%\|.*\d+/\d+ \[|\d+it \[\d|^\d{4}[/-]\d\d[/-]\d\d [\d:,]+ INFO ")
+_NOISE = re.compile(r"\d+%\|.*\d+/\d+ \[|\d+[a-z]+ \[\d|^\d{4}[/-]\d\d[/-]\d\d [\d:,]+ INFO ")
 
 
 def write_html(notebook: Path, path: Path, unfinished: str = "", still: bool = False) -> None:

@@ -8,6 +8,7 @@ from loan_approval.evaluation.intervals import Interval, wilson_interval
 from loan_approval.evaluation.reliability import Reliability
 
 NEAR = 0.05  # of the threshold, in probability
+TAIL = 0.025  # chance that an interval of 95 % lies above the share that it is of
 
 
 def on_confusion(y: np.ndarray, decided: np.ndarray, words: CostWords) -> str:
@@ -81,11 +82,15 @@ def on_precision(y: np.ndarray, decided: np.ndarray, label: str) -> str:
     return f"{of_approved}; {right / max(ones, 1):.1%} of all {label} are approved."
 
 
-def on_slices(slices: pd.DataFrame, overall: float) -> str:
-    """Say which slices are worse than all rows by more than their interval, of `slice_errors`."""
+def on_slices(slices: pd.DataFrame, overall: float, compared: int) -> str:
+    """Say which slices are worse than all rows by more than their interval, of `slice_errors`.
+
+    compared: how many slices there are, the ones not shown included.
+    """
     lows = [wilson_interval(each.error_rate * each.rows, each.rows)[0] for each in slices.itertuples()]
     worse = slices[np.array(lows) > overall] if lows else slices
     if worse.empty:
         return f"No slice is wrong more often than all rows ({overall:.1%}) by more than its 95 % interval."
     names = "; ".join(f"{each.feature} {each.band} ({each.error_rate:.1%})" for each in worse.head(5).itertuples())
-    return f"Wrong more often than all rows ({overall:.1%}), by more than the slice's 95 % interval: {names}."
+    by_chance = f"Of {compared:,} slices, about {max(1, round(TAIL * compared)):,} would be by chance alone."
+    return f"Wrong most often: {names}; of all rows {overall:.1%}, below the slice's 95 % interval. {by_chance}"

@@ -23,6 +23,7 @@ from loan_approval.data.wording import LANGUAGE, feature_names
 from loan_approval.notebooks.interactive import draw
 from loan_approval.notebooks.summary import FIGURE_MIME, HEADER_MIME, time_words
 from serve.contract.contract import Contract
+from serve.contract.numbers import write_number
 
 MOST_ROWS = 200  # of one table
 _COLOURS = 64  # of a still: lines on white need no more, and take a third of the bytes
@@ -130,11 +131,8 @@ def shown(value: object, form: str = "") -> str:
             return "yes" if value else "no"
         case int() | float() if form:
             return form.format(value)
-        case int():
-            return f"{value:,}"
-        case float():
-            whole = value.is_integer() and abs(value) < 1e15
-            return f"{value:,.0f}" if whole or abs(value) >= 1e4 else f"{value:.4g}"
+        case int() | float():
+            return write_number(value)
         case Mapping():
             pairs = (f"{key.replace('_', ' ')} {shown(each, form)}" for key, each in value.items())
             return "; ".join(pairs) or "none"

@@ -17,12 +17,12 @@ _SCALES = np.linspace(0, 2, 41)
 _STYLES = ({"color": BLUE}, {"color": ORANGE, "linestyle": "--"})
 _RATES = {
     "approval_rate": ("approved", "o", BLUE),
-    "true_positive_rate": ("of those approved in the data", "^", GREY),
-    "false_positive_rate": ("of those denied in the data", "v", ORANGE),
+    "true_positive_rate": ("of those {1} in the data", "^", GREY),
+    "false_positive_rate": ("of those {0} in the data", "v", ORANGE),
 }
 _CALIBRATION = {
     "mean_probability": ("mean probability", "o", BLUE),
-    "observed_rate": ("approved in the data", "x", ORANGE),
+    "observed_rate": ("{1} in the data", "x", ORANGE),
 }
 
 
@@ -73,15 +73,19 @@ def plot_review_band(y: np.ndarray, p: np.ndarray, costs: Costs, threshold: floa
     return figure
 
 
-def plot_fairness(fairness: Sequence[Mapping[str, Any]]) -> Figure:
-    """Return rates and calibration by group of `measure_fairness`; a bar marks four fifths of the reference's rate."""
+def plot_fairness(fairness: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> Figure:
+    """Return rates and calibration by group of `measure_fairness`; a bar marks four fifths of the reference's rate.
+
+    labels: of codes 0 and 1.
+    """
     lines = [(measured, group) for measured in fairness for group in measured["groups"]]
     figure = Figure(figsize=(11, 1.6 + 0.3 * len(lines)), layout="constrained")
     rates, calibration = figure.subplots(1, 2, sharey=True)
     rates.set_title("Approval rates, test rows (bar: four fifths of the largest group's)")
     calibration.set_title("Calibration by group, test rows")
     for axes, series in ((rates, _RATES), (calibration, _CALIBRATION)):
-        _draw(axes, [group for _, group in lines], series)
+        named = {key: (words.format(*labels), *style) for key, (words, *style) in series.items()}
+        _draw(axes, [group for _, group in lines], named)
     for place, (measured, _) in enumerate(lines):
         rates_by_name = {each["group"]: each["approval_rate"] for each in measured["groups"] if each["compared"]}
         if len(rates_by_name) > 1:

@@ -15,8 +15,11 @@ from serve.contract.feature import Feature
 THIN = 40  # curves of single rows that are drawn
 
 
-def plot_effects(effects: Sequence[Effect], threshold: float, most: int = 8, columns: int = 3) -> Figure:
-    """Return the mean curve of each of the strongest features over the curves of single rows, with the threshold."""
+def plot_effects(effects: Sequence[Effect], threshold: float, label: str, most: int = 8, columns: int = 3) -> Figure:
+    """Return the mean curve of each of the strongest features over the curves of single rows, with the threshold.
+
+    label: of code 1.
+    """
     shown = effects[:most]
     rows = max(1, -(-len(shown) // columns))
     figure = Figure(figsize=(3.6 * columns, 2.8 * rows), layout="constrained")
@@ -33,28 +36,28 @@ def plot_effects(effects: Sequence[Effect], threshold: float, most: int = 8, col
         axes.tick_params(labelsize=7)
         axes.set_ylim(0, 1)
         _name_ticks(axes, effect.feature, "x")
-    figure.axes[0].set_ylabel("probability of approval", fontsize=8)
+    figure.axes[0].set_ylabel(f"probability of {label}", fontsize=8)
     return figure
 
 
-def plot_interaction(interaction: Interaction) -> Figure:
-    """Return the mean probability by the values of two features."""
+def plot_interaction(interaction: Interaction, label: str) -> Figure:
+    """Return the mean probability of `label`, code 1, by the values of two features."""
     (first, second), (x, y) = interaction.features, interaction.values
     figure, axes = make_axes(f"{first.title('en')} and {second.title('en')}", 6.0, 4.4)
     across = np.arange(len(x)) if first.is_category else x
     upwards = np.arange(len(y)) if second.is_category else y
     mesh = axes.pcolormesh(across, upwards, interaction.mean.T, cmap="RdYlBu", vmin=0, vmax=1, shading="nearest")
-    figure.colorbar(mesh, label="mean probability of approval")
+    figure.colorbar(mesh, label=f"mean probability of {label}")
     axes.set(xlabel=_name(first), ylabel=_name(second))
     _name_ticks(axes, first, "x")
     _name_ticks(axes, second, "y")
     return figure
 
 
-def plot_reasons(features: Sequence[Feature], values: np.ndarray, base: float, most: int = 10) -> Figure:
+def plot_reasons(features: Sequence[Feature], values: np.ndarray, base: float, label: str, most: int = 10) -> Figure:
     """Return one application's reasons as a waterfall, from the average background applicant to the application.
 
-    features: the F scored ones.   values: (F,) what each adds to the log-odds of approval.   base: log-odds.
+    features: the F scored ones.   values: (F,) what each adds to the log-odds of `label`, code 1.   base: log-odds.
     """
     order = np.argsort(-np.abs(values), kind="stable")
     steps = [(features[j].title("en"), float(values[j])) for j in order[:most]]
@@ -77,8 +80,9 @@ def plot_reasons(features: Sequence[Feature], values: np.ndarray, base: float, m
     axes.axvline(ends[-1], color="k", linestyle="--", label=f"this application: {_probability(ends[-1]):.1%}")
     axes.set_yticks(range(len(steps)), [name for name, _ in steps], fontsize=8)
     axes.invert_yaxis()
+    axes.use_sticky_edges = False  # bars would end at the edge, and their numbers beyond it
     axes.margins(x=0.12)
-    axes.set(xlabel="log-odds of approval (blue: for, orange: against)")
+    axes.set(xlabel=f"log-odds of {label} (blue: for, orange: against)")
     axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.08), ncols=2, frameon=False)
     axes.set_title(axes.get_title(), pad=28)
     return figure
@@ -135,9 +139,10 @@ def _name(feature: Feature) -> str:
 
 
 def _name_ticks(axes: Axes, feature: Feature, side: str) -> None:
-    if feature.type == "date":
-        axis = axes.xaxis if side == "x" else axes.yaxis
+    axis = axes.xaxis if side == "x" else axes.yaxis
+    if feature.is_whole:
         axis.set_major_locator(MaxNLocator(4, integer=True))
+    if not feature.is_category:
         axis.set_major_formatter(lambda number, _: feature.show(number))
     if feature.is_category:
         set_ticks = axes.set_xticks if side == "x" else axes.set_yticks

@@ -6,10 +6,14 @@ from textwrap import fill
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from pandas.api.types import is_numeric_dtype
 
 from loan_approval.plots.metrics import BLUE, GREY, ORANGE, Figure, draw_bars, make_axes, shares
+from serve.contract.numbers import write_number
 
 MOST_NAMED = 12  # categories that a small figure names
+FEW = 2  # different numbers, up to which they are named as categories are
 LONGEST_NAME = 16  # characters of a line of a category's name in a small figure; it has two
 
 
@@ -69,7 +73,8 @@ def plot_distributions(frame: pd.DataFrame, target: str, labels: Sequence[str], 
         _draw_distribution(axes, frame, name, target, labels)
     for axes in figure.axes[len(names) :]:
         axes.set_visible(False)
-    figure.axes[0].legend(fontsize=7)
+    # Beside the small figures, where it covers none of them.
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2, fontsize=8)
     return figure
 
 
@@ -77,7 +82,10 @@ def _draw_distribution(axes: Axes, frame: pd.DataFrame, name: str, target: str, 
     column = frame[name].dropna()
     axes.set_title(name, fontsize=9)
     axes.tick_params(labelsize=7)
-    if column.dtype == object:
+    numeric = is_numeric_dtype(column)
+    if numeric and 0 < column.nunique() <= FEW:
+        column, numeric = column.map(write_number), False  # a 0 and a 1 have nothing between them
+    if not numeric:
         _draw_categories(axes, column, frame[target], labels)
         return
     low, high = (column.quantile([0.005, 0.995])) if column.nunique() > 20 else (column.min(), column.max())
@@ -86,6 +94,8 @@ def _draw_distribution(axes: Axes, frame: pd.DataFrame, name: str, target: str, 
         shown = column[frame[target] == code]
         axes.hist(shown, bins, weights=shares(shown), alpha=0.55, color=colour, label=labels[code])
     axes.set_yticks([])
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_formatter(lambda number, _: write_number(number))
 
 
 def _draw_categories(axes: Axes, column: pd.Series, target: pd.Series, labels: Sequence[str]) -> None:

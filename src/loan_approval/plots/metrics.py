@@ -49,20 +49,20 @@ def plot_confusion(y: np.ndarray, decided: np.ndarray, labels: Sequence[str], sp
     return figure
 
 
-def plot_roc(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], split: str) -> Figure:
-    """Return ROC curves; `curves` maps a name to (n,) labels and probabilities."""
+def plot_roc(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], labels: Sequence[str], split: str) -> Figure:
+    """Return ROC curves; `curves` maps a name to (n,) labels and probabilities, `labels` of codes 0 and 1."""
     figure, axes = make_axes(f"ROC, {split} rows")
     for name, (y, p) in curves.items():
         if 0 < np.sum(y) < len(y):  # rows of a single label have no curve
             axes.plot(*roc_curve(y, p)[:2], label=name)
     axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", label="chance")
-    axes.set(xlabel="false approvals / all denied in the data", ylabel="right approvals / all approved")
+    axes.set(xlabel=f"of all {labels[0]}, share that is approved", ylabel=f"of all {labels[1]}, share that is approved")
     axes.legend(loc="lower right")
     return figure
 
 
-def plot_calibration(reliability: Reliability, split: str) -> Figure:
-    """Return the reliability diagram: a bin's observed share with its 95 % interval and the rows in it."""
+def plot_calibration(reliability: Reliability, label: str, split: str) -> Figure:
+    """Return the reliability diagram: a bin's share of `label`, code 1, with its 95 % interval and the rows in it."""
     figure, axes = make_axes(f"Calibration, {split} rows: ECE {reliability.ece}")
     bins = reliability.bins
     predicted, observed = [each.predicted for each in bins], [each.observed for each in bins]
@@ -72,7 +72,7 @@ def plot_calibration(reliability: Reliability, split: str) -> Figure:
     for each in bins:
         axes.annotate(f"{each.rows:,}", (each.predicted, each.low), (3, -9), textcoords="offset points", fontsize=6)
     by_chance = f"by chance alone {reliability.ece_by_chance:.3f}; small: rows in a bin"
-    axes.set(xlabel=f"probability of approval\n({by_chance})", ylabel="observed share in the data")
+    axes.set(xlabel=f"probability of {label}\n({by_chance})", ylabel=f"share of {label} in the data")
     axes.set(xlim=(0, 1), ylim=(0, 1))
     return figure
 
@@ -100,7 +100,7 @@ def plot_scores(y: np.ndarray, p: np.ndarray, threshold: float, labels: Sequence
     for code, colour in ((0, ORANGE), (1, BLUE)):
         axes.hist(p[y == code], bins, alpha=0.6, color=colour, label=labels[code])
     axes.axvline(threshold, color="k", linestyle="--", label=f"threshold {threshold:.3f}")
-    axes.set(xlabel="probability of approval", ylabel="rows")
+    axes.set(xlabel=f"probability of {labels[1]}", ylabel="rows")
     axes.legend()
     return figure
 

@@ -50,8 +50,8 @@ def plot_stability(findings: Sequence[Finding], names: Mapping[str, str]) -> Fig
     return figure
 
 
-def plot_score_drift(scores: dict[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
-    """Return the distribution of each version's scores, reference against window."""
+def plot_score_drift(scores: dict[str, tuple[np.ndarray, np.ndarray]], label: str) -> Figure:
+    """Return the distribution of each version's scores, probabilities of `label`, reference against window."""
     figure, axes = make_axes("Scores: reference rows and decisions", 7.0)
     bins = np.linspace(0, 1, 41)
     for number, (name, (before, now)) in enumerate(scores.items()):
@@ -59,7 +59,7 @@ def plot_score_drift(scores: dict[str, tuple[np.ndarray, np.ndarray]]) -> Figure
         axes.hist(before, bins, weights=shares(before), alpha=0.3, color=colour, label=f"{name}, reference")
         share, _ = np.histogram(now, bins, weights=shares(now))
         axes.plot(np.repeat(bins, 2)[1:-1], np.repeat(share, 2), color=colour, label=f"{name}, decisions")
-    axes.set(xlabel="probability of approval", ylabel="share", xlim=(0, 1), ylim=(0, None))
+    axes.set(xlabel=f"probability of {label}", ylabel="share", xlim=(0, 1), ylim=(0, None))
     axes.legend(fontsize=7)
     return figure
 

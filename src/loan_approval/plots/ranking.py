@@ -62,5 +62,7 @@ def plot_ks(y: np.ndarray, p: np.ndarray, labels: list[str], split: str) -> Figu
         ends = [float(1 - np.mean(p[y == code] >= at)) for code in (0, 1)]
         axes.plot([at, at], ends, color="k", linestyle="--", label=f"KS {distance:.3f} at {at:.3f}")
         axes.legend(loc="upper left", fontsize=8)
-    axes.set(xlabel="probability of approval", ylabel="share of rows with a lower score", xlim=(0, 1), ylim=(0, 1.02))
+    axes.set(
+        xlabel=f"probability of {labels[1]}", ylabel="share of rows with a lower score", xlim=(0, 1), ylim=(0, 1.02)
+    )
     return figure

@@ -15,7 +15,10 @@ from typing import Any
 from jinja2 import ChainableUndefined, Environment, PackageLoader, Undefined
 from markupsafe import Markup
 
+from loan_approval.data.wording import LANGUAGE, tell_apart
+from loan_approval.evaluation.metrics import MEASURES
 from loan_approval.registry.history import SHADOW_EVENTS
+from serve.contract.numbers import write_number
 from serve.contract.words import translate
 from serve.model.scorer import TOLERANCE, Scorer
 
@@ -50,13 +53,16 @@ def render_card(documents: Mapping[str, Any], metadata: Mapping[str, Any], histo
     documents: `contract`, `decision` and `provenance` of the model file.   metadata: as recorded with the verdict, and
     `name`, `version`, `run` of the version.   history: the events of the registered model, oldest first.
     """
-    evidence = metadata.get("evidence") or {}
+    evidence, features = metadata.get("evidence") or {}, documents["contract"]["feature"]
     return render_page(
         "registry/card.html.j2",
         ChainableUndefined,  # metadata recorded by earlier code may lack anything
         **documents,
         metadata=metadata,
         evidence=evidence,
+        titles=tell_apart(
+            {each["name"]: (each.get("reason") or {}).get(LANGUAGE) or each["name"] for each in features}
+        ),
         missing=[title for topic, title in TOPICS.items() if topic not in evidence],
         other={topic: content for topic, content in evidence.items() if topic not in {*TOPICS, "statement"}},
         gates={gate.get("name"): gate for gate in metadata.get("gates") or []},
@@ -94,6 +100,7 @@ def _environment(undefined: type[Undefined]) -> Environment:
         "shown": shown,
         "say": lambda text, table: translate(table.get("words") or {}, text, "en") if text else text,
         "words": lambda key: str(key).replace("_", " "),
+        "measure": lambda key: MEASURES.get(key, key.replace("_", " ")),
         "names": lambda features: ", ".join(feature["name"] for feature in features),
         "union_of_keys": lambda rows: list(dict.fromkeys(chain.from_iterable(rows))),  # in order of first appearance
     }
@@ -155,10 +162,7 @@ def shown(value: object) -> str:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, float) and math.isfinite(value):
-        whole = abs(value) < 1e15 and (value.is_integer() or abs(value) >= 1e4)
-        return f"{value:,.0f}" if whole else f"{value:.4g}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return write_number(value) if isinstance(value, int | float) else str(value)
 
 
 def style_hash(style: str) -> str:

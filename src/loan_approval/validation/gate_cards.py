@@ -40,6 +40,12 @@ def describe_gates(gates: Sequence[Gate]) -> str:
     return f"{sum(gate.passed for gate in gates)} of {len(gates)}"
 
 
+def describe_unexamined(gates: Sequence[Gate]) -> str:
+    """Return which gates are passed as there was nothing to examine, for the tile's note; "" for none."""
+    idle = [gate.name.replace("_", " ") for gate in gates if gate.passed and not gate.numbers]
+    return f"nothing to examine for {', '.join(idle)}" if idle else ""
+
+
 def advise(gates: Sequence[Gate]) -> list[str]:
     """Return for each failed gate what it found and what to do, in sentences."""
     failed = [gate for gate in gates if not gate.passed]

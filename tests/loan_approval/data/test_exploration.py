@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from loan_approval.data.exploration import (
+    advise,
     columns_left_out,
     describe_alone,
     describe_columns,
@@ -142,3 +143,10 @@ def test_what_was_refused_is_the_first_finding_and_nothing_is_said_where_nothing
 
 def test_large_limits_are_written_out(loans):
     assert describe_columns(loans).set_index("feature").loc["Annual_Income", "allowed"] == "0 to 5,000,000"
+
+
+def test_what_to_do_next_is_said_the_worst_hindrance_first(homes, leaking):
+    nothing, broken = Refused(9, []), Refused(9, [Broken("amount", "out of range", [2])])
+    assert advise(homes, nothing, "homes") == "Nothing here stands against training: make train DATASET=homes"
+    assert advise(leaking, nothing, "x").startswith("First ask whether what ranks so well")
+    assert advise(leaking, broken, "x").startswith("First mend what the contract refuses")

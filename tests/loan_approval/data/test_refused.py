@@ -4,6 +4,7 @@ import pytest
 
 from loan_approval.data.refused import LONGEST_NAME, Broken, Refused, break_columns, break_rules, break_widths
 from serve.contract.fault import Fault
+from serve.contract.feature import Feature
 
 BROKEN = [
     Broken("shoe_size", "the column is not in the contract"),
@@ -41,6 +42,15 @@ def test_faults_of_a_column_are_put_together_by_their_kind() -> None:
         Broken("amount", "missing, expected a number", [2, 7]),
         Broken("amount", "out of range, expected a number", [5]),
     ]
+
+
+def test_the_limits_of_a_rule_are_exact_and_have_their_thousands_separated() -> None:
+    feature = Feature("rate", "number", min=0.123456, max=1_000_000)
+    dated = Feature.from_dict({"name": "day", "type": "date", "range": ["2020-01-01", "2024-12-31"]})
+    (rate,) = break_rules("rate", {2: Fault("out of range", feature.expected)})
+    (day,) = break_rules("day", {2: Fault("not a date", dated.expected)})
+    assert rate.rule == "out of range, expected a number from 0.123456 to 1,000,000"
+    assert day.rule == f"not a date, expected {dated.expected}"
 
 
 def test_a_columns_name_is_cut_as_it_may_be_anything() -> None:

@@ -2,7 +2,10 @@
 
 from types import SimpleNamespace
 
-from loan_approval.data.wording import feature_names, feature_titles
+import numpy as np
+import pandas as pd
+
+from loan_approval.data.wording import feature_names, feature_titles, in_words
 from serve.contract.feature import Feature
 
 
@@ -18,3 +21,23 @@ def test_features_with_the_same_words_are_told_apart_by_their_names() -> None:
 def test_a_title_in_a_sentence_has_no_unit() -> None:
     contract = SimpleNamespace(features=[Feature("inc", "number", unit="euros", reason={"en": "Income"})])
     assert (feature_names(contract), feature_titles(contract)) == ({"inc": "Income (euros)"}, {"inc": "Income"})
+
+
+def test_a_figures_table_has_the_words_of_features_and_values_and_keeps_the_target() -> None:
+    default = Feature("default", "integer", unit="0 = no, 1 = yes", reason={"en": "Past default"})
+    home = Feature("home", "category", values=("own", "one_family"), words={"en": {"one_family": "one family"}})
+    income = Feature("income", "number", reason={"en": "Income"})
+    frame = pd.DataFrame({"default": [0.0, 1.0, np.nan], "home": ["own", "one_family", None], "income": [1.5, 2, 3]})
+    shown = in_words(frame.assign(repaid=[0, 1, 1]), SimpleNamespace(features=[default, home, income]))
+    assert list(shown) == ["Past default (0 = no, 1 = yes)", "home", "Income", "repaid"]
+    assert shown.iloc[:, 0].tolist()[:2] == ["no", "yes"]
+    assert shown["home"].tolist()[:2] == ["own", "one family"]
+    assert shown.iloc[2, :2].isna().all()
+    assert shown["Income"].tolist() == [1.5, 2, 3]
+    assert shown["repaid"].tolist() == [0, 1, 1]
+
+
+def test_a_figures_table_of_some_columns_has_no_others() -> None:
+    frame = pd.DataFrame({"income": [1.0]})
+    features = [Feature("income", "number"), Feature("age", "number")]
+    assert list(in_words(frame, SimpleNamespace(features=features))) == ["income"]

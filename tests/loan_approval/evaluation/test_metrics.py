@@ -8,6 +8,7 @@ from loan_approval.evaluation.metrics import (
     evaluate,
     fast_auc,
     metric_intervals,
+    name_measures,
     quantile_bands,
     slice_errors,
     worst_decisions,
@@ -155,3 +156,20 @@ def test_a_band_of_one_value_is_that_value_and_large_numbers_keep_their_digits(
 
 def test_few_large_values_keep_their_digits_too() -> None:
     assert list(quantile_bands(pd.Series([5e6, 1_234_567.0]), 3)) == ["5,000,000", "1,234,567"]
+
+
+def test_bands_are_rounded_for_a_reader():
+    assert list(quantile_bands(pd.Series([0.898936, 0.112345]), 3)) == ["0.8989", "0.1123"]
+
+
+def test_bands_that_would_read_alike_are_written_exactly_and_stay_apart():
+    bands = quantile_bands(pd.Series([10000.25, 10000.5, np.nan]), 3)
+    assert {name: rows.tolist() for name, rows in bands.items()} == {
+        "10,000.25": [True, False, False],
+        "10,000.5": [False, True, False],
+        "(missing)": [False, False, True],
+    }
+
+
+def test_measures_are_called_by_words_and_unknown_ones_by_their_names():
+    assert name_measures({"roc_auc": 0.8, "log_loss": 0.4}) == {"AUC": 0.8, "log loss": 0.4}

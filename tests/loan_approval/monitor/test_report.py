@@ -71,7 +71,7 @@ def test_figures_are_drawn(loans: Monitored) -> None:
     for figure in (
         plot_approvals(approvals_over_time(window.decisions)),
         plot_stability(compare_window(window), feature_names(loans.dataset.contract)),
-        plot_score_drift(window_scores(window)),
+        plot_score_drift(window_scores(window), "Approved"),
     ):
         assert figure._repr_png_()
 

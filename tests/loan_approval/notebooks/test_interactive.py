@@ -50,7 +50,7 @@ def legend(document: object) -> list[str]:
 
 
 def test_roc_and_chance_are_lines_under_their_names() -> None:
-    document = drawn(plot_roc({"model": (Y, P)}, "test"))
+    document = drawn(plot_roc({"model": (Y, P)}, ["denied", "approved"], "test"))
 
     assert legend(document) == ["model", "chance"]
     assert len(named(document, "Line")) >= 2
@@ -72,7 +72,7 @@ def test_a_band_is_drawn_and_named() -> None:
 
 
 def test_intervals_and_notes_are_kept() -> None:
-    document = drawn(plot_calibration(measure_reliability(Y, P, 7), "test"))
+    document = drawn(plot_calibration(measure_reliability(Y, P, 7), "approved", "test"))
 
     assert named(document, "Segment")
     assert len(named(document, "Label")) == 10
@@ -92,7 +92,7 @@ def test_names_stand_beside_their_bars() -> None:
 
 
 def test_a_legend_stands_once_and_below_the_axes() -> None:
-    (plot,) = named(drawn(plot_roc({"model": (Y, P)}, "test")), "Figure")
+    (plot,) = named(drawn(plot_roc({"model": (Y, P)}, ["denied", "approved"], "test")), "Figure")
 
     assert [named(plot[place], "Legend") != [] for place in ("below", "center")] == [True, False]
     assert len(named(plot, "Legend")) == 1

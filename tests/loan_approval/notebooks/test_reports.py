@@ -122,7 +122,11 @@ def test_a_browser_asks_nobody_for_a_report_or_the_index(report: Path) -> None:
 
 def test_of_progress_and_of_what_libraries_log_nothing_is_shown(tmp_path: Path) -> None:
     noise = ["\rfolds:   0%|          | 0/25 [00:00<?, ?fit/s]", "\rfolds: 100%|██████████| 25/25 [00:12<00:00]", "\n"]
-    noise += ["7it [00:01,  5.20it/s]\n", "2026/11/28 05:52:28 INFO mlflow.models: validating\n"]
+    noise += [
+        "7it [00:01,  5.20it/s]\n",
+        "monotone proof: 0feature [00:00, ?feature/s]\n",
+        "2026/11/28 05:52:28 INFO mlflow.models: validating\n",
+    ]
     cells = [nbformat.v4.new_code_cell("work()"), nbformat.v4.new_code_cell("warn()")]
     cells[0].outputs = [nbformat.v4.new_output("stream", name="stderr", text=text) for text in noise]
     texts = [*noise, "100% of 3 rows are odd\n", "\r"]
@@ -148,7 +152,7 @@ def test_a_run_that_stopped_says_where_and_names_the_last_good_report(tmp_path: 
 
 def test_the_library_stands_once_in_a_page_with_figures_and_not_in_others(tmp_path: Path) -> None:
     y, p = np.array([0, 1]), np.array([0.1, 0.9])
-    data = show.figure(plot_roc({"model": (y, p)}, "test"))._repr_mimebundle_()
+    data = show.figure(plot_roc({"model": (y, p)}, ["denied", "approved"], "test"))._repr_mimebundle_()
     figures = [nbformat.v4.new_output("display_data", data=data) for _ in range(2)]
 
     with_figures = write(tmp_path, nbformat.v4.new_code_cell("", outputs=figures))
@@ -178,7 +182,7 @@ def write(folder: Path, *cells: nbformat.NotebookNode) -> str:
 
 
 def test_a_still_page_stands_alone_with_pictures_and_no_script_of_figures(tmp_path: Path) -> None:
-    figure = plot_roc({"m": (np.array([0, 1]), np.array([0.2, 0.8]))}, "test")
+    figure = plot_roc({"m": (np.array([0, 1]), np.array([0.2, 0.8]))}, ["denied", "approved"], "test")
     output = nbformat.v4.new_output("display_data", show.figure(figure, "well")._repr_mimebundle_())
     nbformat.write(
         nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", outputs=[output])]), tmp_path / "x.ipynb"

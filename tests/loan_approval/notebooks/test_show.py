@@ -101,7 +101,7 @@ def test_a_table_escapes_its_cells() -> None:
 def test_a_figure_has_its_still_its_plot_and_what_it_says() -> None:
     y, p = np.array([0, 1, 0, 1]), np.array([0.1, 0.9, 0.6, 0.4])
 
-    shown = bundle(show.figure(plot_roc({"model": (y, p)}, "test"), "AUC 0.750.", front=True))
+    shown = bundle(show.figure(plot_roc({"model": (y, p)}, ["denied", "approved"], "test"), "AUC 0.750.", front=True))
 
     assert shown["text/plain"] == "ROC, test rows\nAUC 0.750."
     assert 'alt="ROC, test rows"' in shown["text/html"]
@@ -112,7 +112,7 @@ def test_a_figure_has_its_still_its_plot_and_what_it_says() -> None:
 def test_only_a_figure_for_the_front_page_keeps_its_picture_twice() -> None:
     y, p = np.array([0, 1]), np.array([0.1, 0.9])
 
-    assert "picture" not in show.figure(plot_roc({"model": (y, p)}, "test")).data[FIGURE_MIME]
+    assert "picture" not in show.figure(plot_roc({"model": (y, p)}, ["denied", "approved"], "test")).data[FIGURE_MIME]
 
 
 def test_no_figure_leaves_its_sentence() -> None:

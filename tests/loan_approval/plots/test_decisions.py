@@ -9,6 +9,7 @@ P = RNG.uniform(0.02, 0.98, 300)
 Y = (RNG.random(300) < P).astype(int)
 ROWS = {"calibrate rows": (Y, P), "test rows": (Y[:100], P[:100])}
 COSTS = Costs(2.0, 1.0)
+LABELS = ["Defaulted", "Repaid"]
 
 
 def measured(**changed_north):
@@ -26,7 +27,7 @@ FIGURES = {
     "cost_curve": lambda: decisions.plot_cost_curve(ROWS, COSTS, 0.66, "expected cost"),
     "approval_rate": lambda: decisions.plot_approval_rate(ROWS, COSTS, 0.66, (0.6, 0.7)),
     "review_band": lambda: decisions.plot_review_band(Y, P, COSTS, 0.66, (0.6, 0.7)),
-    "fairness": lambda: decisions.plot_fairness([measured()]),
+    "fairness": lambda: decisions.plot_fairness([measured()], LABELS),
 }
 
 
@@ -76,7 +77,7 @@ def test_the_band_shows_cost_and_share_referred_by_its_width():
 
 
 def test_the_figure_has_a_line_a_group_and_marks_four_fifths(tmp_path):
-    figure = decisions.plot_fairness([measured()])
+    figure = decisions.plot_fairness([measured()], LABELS)
     figure.savefig(tmp_path / "figure.png")
     rates, calibration = figure.axes
     assert [text.get_text() for text in rates.get_yticklabels()] == ["region: north (100)", "region: south (100)"]
@@ -85,13 +86,13 @@ def test_the_figure_has_a_line_a_group_and_marks_four_fifths(tmp_path):
 
 
 def test_without_attributes_the_figure_is_empty(tmp_path):
-    figure = decisions.plot_fairness([])
+    figure = decisions.plot_fairness([], LABELS)
     figure.savefig(tmp_path / "figure.png")
     assert [len(line.get_xdata()) for axes in figure.axes for line in axes.lines] == [0] * 5
 
 
 def test_the_figure_leaves_out_what_is_null():
-    figure = decisions.plot_fairness([measured(false_positive_rate=None)])
+    figure = decisions.plot_fairness([measured(false_positive_rate=None)], LABELS)
     assert [len(line.get_xdata()) for line in figure.axes[0].lines[:3]] == [2, 2, 0]
 
 
@@ -101,3 +102,9 @@ def test_curves_of_a_single_label_are_shown(label, tmp_path):
     decisions.plot_cost_curve(rows, COSTS, 0.66, "expected cost").savefig(tmp_path / "cost.png")
     decisions.plot_approval_rate(rows, COSTS, 0.66, (0.6, 0.7)).savefig(tmp_path / "rate.png")
     decisions.plot_review_band(*rows["calibrate rows"], COSTS, 0.66, (0.6, 0.7)).savefig(tmp_path / "band.png")
+
+
+def test_groups_are_named_by_the_labels_in_the_data_and_not_as_past_decisions():
+    rates, calibration = decisions.plot_fairness([measured()], LABELS).axes
+    assert list(lines(rates))[:3] == ["approved", "of those Repaid in the data", "of those Defaulted in the data"]
+    assert list(lines(calibration)) == ["mean probability", "Repaid in the data"]

@@ -5,6 +5,7 @@ import pytest
 from loan_approval.evaluation.effects import Effect, Interaction
 from loan_approval.plots import effects
 from serve.contract.contract import Contract
+from serve.contract.feature import Feature
 
 HOMES = Contract.from_dict(
     {
@@ -29,9 +30,9 @@ SLICES = pd.DataFrame(
     {"feature": ["home", "amount"], "band": ["own", "0 to 9"], "rows": [40, 100], "error_rate": [0.5, 0.0]}
 )
 FIGURES = {
-    "effects": lambda: effects.plot_effects([BY_HOME, BY_AMOUNT], 0.5),
-    "interaction": lambda: effects.plot_interaction(BOTH),
-    "reasons": lambda: effects.plot_reasons(HOMES.scored, np.array([-1.5, 0.5]), 0.2),
+    "effects": lambda: effects.plot_effects([BY_HOME, BY_AMOUNT], 0.5, "repaid"),
+    "interaction": lambda: effects.plot_interaction(BOTH, "repaid"),
+    "reasons": lambda: effects.plot_reasons(HOMES.scored, np.array([-1.5, 0.5]), 0.2, "repaid"),
     "slices": lambda: effects.plot_slices(SLICES, 0.1),
 }
 
@@ -61,7 +62,7 @@ def test_the_waterfall_ends_at_the_applications_probability():
 
 def test_many_small_reasons_are_one_step():
     values = np.array([1.0, *[0.1] * 5])
-    axes = effects.plot_reasons([AMOUNT] * 6, values, 0.0, most=2).axes[0]
+    axes = effects.plot_reasons([AMOUNT] * 6, values, 0.0, "repaid", most=2).axes[0]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["amount", "amount", "4 others"]
 
 
@@ -82,3 +83,25 @@ def test_the_strongest_effect_is_said_in_words():
 def test_an_interaction_is_said_in_words(strength, words):
     found = Interaction(BOTH.features, BOTH.values, BOTH.mean, strength)
     assert words in effects.describe_interaction(found)
+
+
+@pytest.mark.parametrize("name", ["effects", "interaction", "reasons"])
+def test_a_figure_of_repaid_loans_speaks_of_repayment_and_not_of_approval(name):
+    words = [f"{axes.get_xlabel()} {axes.get_ylabel()}" for axes in FIGURES[name]().axes]
+    assert any("repaid" in each for each in words)
+    assert not any("approval" in each for each in words)
+
+
+def test_the_bars_of_a_waterfall_leave_room_for_their_numbers():
+    axes = FIGURES["reasons"]().axes[0]
+    low, high = axes.get_xlim()
+    ends = [bar.get_bbox().extents[[0, 2]] for bar in axes.patches]
+    assert low < np.min(ends) - 0.05 * (high - low)
+    assert np.max(ends) + 0.05 * (high - low) < high
+
+
+def test_an_axis_of_whole_numbers_has_no_halves(tmp_path):
+    late = Feature("late", "integer", min=0, max=3)
+    curves = np.tile(np.linspace(0.9, 0.1, 4), (5, 1))
+    axes = effects.plot_effects([Effect(late, np.arange(4.0), curves)], 0.5, "repaid").axes[0]
+    assert all(place == round(place) for place in axes.get_xticks())

@@ -61,6 +61,12 @@ def test_the_values_of_a_category_are_named_and_their_shares_add_up_by_label():
     assert [sum(bar.get_width() for bar in bars) for bars in axes.containers] == pytest.approx([100, 100])
 
 
+def test_a_column_of_texts_is_a_category_whatever_pandas_keeps_them_as():
+    frame = pd.DataFrame({"home": pd.Series(["own", "rent"] * 5, dtype="str"), "granted": [0, 1] * 5})
+    axes = exploration.plot_distributions(frame, "granted", LABELS).axes[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["own", "rent"]
+
+
 def test_a_category_of_many_values_says_how_many_are_not_shown():
     frame = pd.DataFrame({"branch": pd.Series([f"b{i % 20}" for i in range(200)], dtype=object), "granted": Y})
     axes = exploration.plot_distributions(frame, "granted", LABELS).axes[0]
@@ -94,3 +100,18 @@ def test_distributions_of_a_single_label_are_shown(rows, label, tmp_path):
     columns = {"income": RNG.random(rows), "home": pd.Series(["own"] * rows, dtype=object)}
     frame = pd.DataFrame(columns | {"nothing": np.full(rows, np.nan), "granted": np.full(rows, label)})
     exploration.plot_distributions(frame, "granted", LABELS).savefig(tmp_path / "figure.png")
+
+
+def test_a_number_of_two_values_is_drawn_as_a_category_without_an_axis_of_numbers():
+    frame = pd.DataFrame({"defaulted": [0.0, 1.0, 0.0, np.nan] * 5, "granted": [0, 1] * 10})
+    axes = exploration.plot_distributions(frame, "granted", LABELS).axes[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["0", "1"]
+    assert [bar.get_width() for bar in axes.containers[1]] == [0, 100]
+
+
+def test_the_legend_stands_beside_the_small_figures_and_covers_none(tmp_path):
+    figure = FIGURES["distributions"]()
+    figure.savefig(tmp_path / "figure.png")  # lays it out
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == LABELS
+    legend = figure.legends[0].get_window_extent()
+    assert all(not legend.overlaps(axes.get_window_extent()) for axes in figure.axes if axes.get_visible())

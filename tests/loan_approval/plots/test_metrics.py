@@ -4,7 +4,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from loan_approval.evaluation.reliability import measure_reliability
-from loan_approval.plots import metrics
+from loan_approval.plots import metrics, ranking
 
 RNG = np.random.default_rng(0)
 Y = RNG.integers(0, 2, 200)
@@ -12,8 +12,8 @@ P = np.clip(0.5 + 0.3 * (Y - 0.5) + RNG.normal(0, 0.15, 200), 0.01, 0.99)
 LABELS = ["Denied", "Approved"]
 FIGURES = {
     "confusion": lambda: metrics.plot_confusion(Y, P >= 0.5, LABELS, "calibrate"),
-    "roc": lambda: metrics.plot_roc({"one": (Y, P), "two": (Y, 1 - P)}, "calibrate"),
-    "calibration": lambda: metrics.plot_calibration(measure_reliability(Y, P, seed=1), "calibrate"),
+    "roc": lambda: metrics.plot_roc({"one": (Y, P), "two": (Y, 1 - P)}, LABELS, "calibrate"),
+    "calibration": lambda: metrics.plot_calibration(measure_reliability(Y, P, seed=1), "approved", "calibrate"),
     "importance": lambda: metrics.plot_importance(pd.Series({"a": -0.2, "b": 0.1}), "Importance"),
     "scores": lambda: metrics.plot_scores(Y, P, 0.45, LABELS, "calibrate"),
     "learning_curve": lambda: metrics.plot_learning_curve([100, 200, 800], [0.6, 0.65, 0.7], [0.05, 0.03, 0.01]),
@@ -63,7 +63,7 @@ def test_each_roc_curve_goes_from_corner_to_corner():
 
 def test_calibration_has_a_point_a_bin():
     reliability = measure_reliability(Y, P, seed=1, bins=5)
-    axes = metrics.plot_calibration(reliability, "test").axes[0]
+    axes = metrics.plot_calibration(reliability, "approved", "test").axes[0]
     assert len(axes.lines[1].get_xdata()) == 5
     assert [text.get_text() for text in axes.texts] == ["40"] * 5
     assert axes.get_title().endswith(f"ECE {reliability.ece}")
@@ -104,9 +104,22 @@ def test_the_learning_curve_has_a_point_a_size_and_the_line_of_chance():
 def test_plots_show_rows_of_a_single_label_with_equal_scores(rows, label, tmp_path):
     y, p = np.full(rows, label), np.full(rows, 0.7)
     for figure in (
-        metrics.plot_calibration(measure_reliability(y, p, seed=1), "test"),
+        metrics.plot_calibration(measure_reliability(y, p, seed=1), "approved", "test"),
         metrics.plot_confusion(y, p >= 0.5, LABELS, "test"),
-        metrics.plot_roc({"one": (y, p)}, "test"),
+        metrics.plot_roc({"one": (y, p)}, LABELS, "test"),
         metrics.plot_scores(y, p, 0.45, LABELS, "test"),
     ):
         figure.savefig(tmp_path / "figure.png")
+
+
+def test_a_figure_of_repaid_loans_speaks_of_their_labels_and_not_of_past_decisions():
+    labels = ["Defaulted", "Repaid"]
+    figures = [
+        metrics.plot_roc({"one": (Y, P)}, labels, "test"),
+        metrics.plot_calibration(measure_reliability(Y, P, seed=1), labels[1], "test"),
+        metrics.plot_scores(Y, P, 0.45, labels, "test"),
+        ranking.plot_ks(Y, P, labels, "test"),
+    ]
+    words = [f"{axes.get_xlabel()} {axes.get_ylabel()}" for figure in figures for axes in figure.axes]
+    assert all("Repaid" in each for each in words)
+    assert not any(word in each for each in words for word in ("denied", "approval"))

@@ -37,7 +37,7 @@ FIGURES = {
     "stability": lambda: monitor.plot_stability(
         [Finding("distribution", "Age", "warning", "", {"psi": 0.1, "psi_by_chance": 0.01})], {"Age": "Age (years)"}
     ),
-    "score_drift": lambda: plot_score_drift({"version 1": (P, P / 2)}),
+    "score_drift": lambda: plot_score_drift({"version 1": (P, P / 2)}, "repaid"),
     "months": lambda: plot_months(MONTHS),
 }
 
@@ -62,7 +62,7 @@ def test_approvals_show_the_share_and_volume_the_number_of_decisions_by_period()
 
 def test_score_drift_names_reference_and_decisions_of_each_version():
     p = np.random.default_rng(0).random(50)
-    (axes,) = plot_score_drift({"version 1": (p, p / 2)}).axes
+    (axes,) = plot_score_drift({"version 1": (p, p / 2)}, "repaid").axes
     names = [text.get_text() for text in axes.get_legend().get_texts()]
     assert names == ["version 1, reference", "version 1, decisions"]
 

@@ -5,7 +5,7 @@ import pytest
 from loan_approval.evaluation.comparison import Comparison, CostGain
 from loan_approval.evaluation.costs import Costs
 from loan_approval.evaluation.intervals import Interval
-from loan_approval.validation.gate_cards import _ADVICE, _FOUND, advise, describe_gates, make_cards
+from loan_approval.validation.gate_cards import _ADVICE, _FOUND, advise, describe_gates, describe_unexamined, make_cards
 from loan_approval.validation.gates import Gate, Margins, champion_gate, parity_gate, reasons_gate
 from loan_approval.validation.monotone import AgeProof, AgeReasons, Sweep, age_gate, monotone_gate
 from loan_approval.validation.parity import ParityReport
@@ -58,3 +58,9 @@ def test_a_failed_gate_is_told_with_what_to_do() -> None:
 
 def test_there_is_advice_on_each_gate() -> None:
     assert _ADVICE.keys() == _FOUND.keys()
+
+
+def test_gates_that_had_nothing_to_examine_are_named() -> None:
+    gates = [Gate("not_worse", True, "nothing is in production", {}), Gate("signal", True, "", {"auc_low": 0.7})]
+    assert describe_unexamined(gates) == "nothing to examine for not worse"
+    assert describe_unexamined(gates[1:]) == ""

@@ -1,0 +1,30 @@
+"""A number is written as a reader needs it."""
+
+import pytest
+
+from serve.contract.numbers import EXACT, write_number
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0.898936, "0.8989"),
+        (1234.56, "1,235"),
+        (41234.5678, "41,235"),
+        (1000000, "1,000,000"),
+        (1000000.0, "1,000,000"),
+        (-2500.0, "-2,500"),
+        (0.0, "0"),
+        (0.00012346, "0.0001235"),
+        (float("nan"), "nan"),
+        (float("inf"), "inf"),
+        (1e300, "1e+300"),
+    ],
+)
+def test_a_number_is_rounded_to_four_digits_and_a_whole_one_is_kept(number: float, text: str) -> None:
+    assert write_number(number) == text
+
+
+@pytest.mark.parametrize(("limit", "text"), [(0.123456, "0.123456"), (1234567.5, "1,234,567.5"), (0.1, "0.1")])
+def test_a_limit_is_written_exactly_where_its_digits_are_asked_for(limit: float, text: str) -> None:
+    assert write_number(limit, EXACT) == text

@@ -35,6 +35,21 @@ MIXED = {
         {"name": "region", "type": "category", "values": ["north", "south"], "use": "monitor", "example": "north"},
     ],
 }
+# Days that are counted from another date of the application.
+COUNTING = MIXED | {
+    **{"model_name": "counting_model", "experiment": "counting"},
+    "feature": [
+        {
+            "name": "asked",
+            "type": "date",
+            "range": ["2015-01-01", "2026-12-31"],
+            "missing": True,
+            "example": "2020-02-29",
+        },
+        {"name": "amount", "type": "number", "min": 0, "max": 100, "example": 10},
+        {"name": "hired", "type": "date", "since": "asked", "min": -9, "max": 0, "missing": True, "example": -1},
+    ],
+}
 # In contract order: what a missing value becomes, what a standard deviation is, and the weight of one.
 LOANS_SCALING = {
     "center": [45, 85_000, 650, 25_000, 10, 5, 0],
@@ -68,6 +83,7 @@ DATED = MIXED | {
 }
 DATED_SCALING = {"center": [5000, 6, -1000], "scale": [2000, 3, 1000], "weight": [-1, 0.1, -1]}
 MIXED_SCALING = {"center": [50, 0], "scale": [50, 1], "weight": [-1, -1]}
+COUNTING_SCALING = {"center": [1000, 50, -4], "scale": [1000, 30, 3], "weight": [0.1, 0.8, 0.5]}
 
 
 def make_model(
@@ -249,6 +265,7 @@ def good_files() -> dict[str, bytes]:
         "loans_reviewed": make_file(LOANS, LOANS_SCALING, threshold=THRESHOLD, review_band=[0.5, 0.75]),
         "loans_bandless": make_file(LOANS, LOANS_SCALING, threshold=THRESHOLD),
         "mixed": make_file(MIXED, MIXED_SCALING),
+        "counting": make_file(COUNTING, COUNTING_SCALING),
     }
 
 

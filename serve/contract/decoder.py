@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from serve.contract.contract import Contract
+from serve.contract.dates import count_days
 from serve.contract.fault import Fault
 from serve.contract.feature import NAN, Feature
 
@@ -33,7 +34,10 @@ class ApplicationDecoder:
         self._may_lack = any(f.missing for f in features)
         self._codes = [_Dates(f) if f.type == "date" else _codes_of(f) for f in features]
         self._has_texts = any(f.is_text for f in features)
-        self._quotes = 2 * len(features) if not contract.counted else -1  # then none is decoded here
+        self._quotes = 2 * len(features)
+        place = {feature.name: number for number, feature in enumerate(features)}
+        # Days from a date that is not scored are decoded as a number alone: bodies with that date are left to others.
+        self._counted = [(place[f.name], place[f.reference], f) for f in features if f.reference in place]
 
     def decode(self, body: bytes) -> bytes | None:
         """Return the F float64 of an application; None when the body is not a plainly valid one."""
@@ -56,9 +60,18 @@ class ApplicationDecoder:
 
     def _pack_texts(self, values: tuple[Any, ...]) -> bytes | None:
         try:
+            if self._counted:
+                values = self._count_days(values)
             return self._pack(*map(_to_number, values, self._codes))
         except Fault:  # of a date
             return None
+
+    def _count_days(self, values: tuple[Any, ...]) -> list[Any]:
+        counted = list(values)
+        for place, reference, feature in self._counted:
+            if type(values[place]) is str:
+                counted[place] = feature.encode(count_days(values[place], values[reference]))
+        return counted
 
 
 class _Dates(dict[str, float]):
@@ -85,7 +98,8 @@ def _to_number(value: Any, codes: dict[str, float]) -> float:
 def _type(feature: Feature) -> Any:
     if feature.is_category:
         return Literal[feature.values]
-    if feature.type == "date":
+    if feature.type == "date" and not feature.takes_number:
         return str
-    whole = {"multiple_of": 1} if feature.type == "integer" else {}
-    return Annotated[float, Meta(ge=feature.min, le=feature.max, **whole)]
+    whole = {"multiple_of": 1} if feature.is_whole else {}
+    number = Annotated[float, Meta(ge=feature.min, le=feature.max, **whole)]
+    return str | number if feature.is_text else number

@@ -19,7 +19,8 @@ from loan_approval.errors import BatchError
 from serve.files import write_atomically
 
 S3 = "s3://"
-SUFFIXES = (".csv", ".parquet", ".tsv", ".txt", ".data", ".xlsx")  # all but the first two as a contract's source was
+PARQUET = (".parquet", ".pq")
+TEXT_OR_EXCEL = (".csv", ".tsv", ".txt", ".data", ".dat", ".arff", ".xlsx", ".xlsm")  # what `init` reads
 _MARKS = ("_", ".")  # how the names of other programs' marker files begin
 S3_SECONDS = 20  # for a connection to S3, and for an answer
 
@@ -40,7 +41,7 @@ class InputFile:
     @property
     def is_csv(self) -> bool:
         """Whether its rows are read from a CSV, else from Parquet."""
-        return bool(self.copy) or not self.name.endswith(".parquet")
+        return bool(self.copy) or not _is_parquet(self.name)
 
     @property
     def place(self) -> str:
@@ -60,8 +61,9 @@ def absolute(address: str) -> str:
 def list_inputs(address: str) -> list[InputFile]:
     """Return the files at an address, a file or a folder of any depth, by name. Raises BatchError.
 
-    Names that begin with `_` or `.` are other programs' marker files and are ignored. Anything else must be an input,
-    and each file must be there once, so that each row is decided exactly once.
+    A file that is named itself may have any name. Of a folder, names that begin with `_` or `.` are other programs'
+    marker files and are ignored. Anything else must be an input, and each file must be there once, so that each row is
+    decided exactly once.
     """
     system, path = _locate(address)
     info = attempt(address, system.get_file_info, path)
@@ -73,10 +75,10 @@ def list_inputs(address: str) -> list[InputFile]:
         raise BatchError(f"{address}: no such file or folder")
     if not names:
         raise BatchError(f"{address}: the folder is empty, expected files that end in .csv or .parquet")
-    others = [name for name in names if not name.endswith(SUFFIXES)]
-    if others:
+    others = [name for name in names if not name.casefold().endswith(PARQUET + TEXT_OR_EXCEL)]
+    if others and info.type == fs.FileType.Directory:
         raise BatchError(f"{address}: {others[0]}: expected a name that ends in .csv or .parquet")
-    if len({name.endswith(".parquet") for name in names}) > 1:
+    if len(set(map(_is_parquet, names))) > 1:
         raise BatchError(f"{address}: holds both CSV and Parquet, expected one of them")
     files = [look_up(f"{folder}/{name}", name) for name in names]
     seen: dict[str, InputFile] = {}
@@ -85,6 +87,10 @@ def list_inputs(address: str) -> list[InputFile]:
         if same is not file:
             raise BatchError(f"{file.address}: is the same file as {same.name}; each row is to be decided once")
     return files
+
+
+def _is_parquet(name: str) -> bool:
+    return name.casefold().endswith(PARQUET)
 
 
 def _names_below(system: fs.FileSystem, path: str) -> list[str]:

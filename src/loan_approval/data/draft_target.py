@@ -1,10 +1,13 @@
 """Drafts the target from its sorted labels: what they tell, and the words for them."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from loan_approval.data.draft_labels import Labels, label_key
+from loan_approval.data.notation import MARKERS
 from loan_approval.data.protected import split_words
 
 Answer = Callable[
@@ -21,6 +24,24 @@ _KINDS = {
 }
 TEXTS = {"past_decision": ("Approved", "Denied"), "repaid": ("Repaid", "Defaulted")}
 _PORTUGUESE = {"past_decision": ("Aprovado", "Recusado"), "repaid": ("Pago", "Inadimplente")}
+
+IS_LATE = (
+    "It is filled in where {0} is known and empty where it is not: is it written when the outcome is? Was it known "
+    "before the decision: use = 'score'. If not: leave it at 'monitor', or init again with --answer '{1}=leave_out'."
+)
+FEWEST_UNLABELLED = 10  # rows by which a column is called late
+LATE = 0.9  # more of the rows with a label than of those without have a value
+
+
+def find_late_columns(header: Sequence[str], labelled: list[list[str]], unlabelled: list[list[str]]) -> set[str]:
+    """Return the columns that are filled in with the label: nearly always where it is known, hardly where it is not."""
+    if len(unlabelled) < FEWEST_UNLABELLED:
+        return set()
+    known, open_ = (
+        np.mean([[cell.casefold() not in MARKERS | {""} for cell in row] for row in rows], axis=0)
+        for rows in (labelled, unlabelled)
+    )
+    return {name for name, gap in zip(header, known - open_, strict=True) if gap >= LATE}
 
 
 def draft_target(name: str, labels: Labels, answer: Answer) -> dict[str, Any]:

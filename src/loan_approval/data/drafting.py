@@ -3,7 +3,7 @@
 import csv
 import io
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from loan_approval.data.draft_feature import AGE, draft_feature
 from loan_approval.data.draft_labels import sort_labels
 from loan_approval.data.draft_since import count_from_application
 from loan_approval.data.draft_split import GROUPS, IDENTIFIER, choose_key, draft_split, find_keys
-from loan_approval.data.draft_target import draft_target
+from loan_approval.data.draft_target import IS_LATE, draft_target, find_late_columns
 from loan_approval.data.reading import Reading, name_rows, read_file
 from loan_approval.data.rows import Row
 from loan_approval.data.source import Source, clean_rows
@@ -53,7 +53,7 @@ def draft_data_set(folder: Path, path: Path, target: str, wishes: Wishes | None 
     notes = list(reading.notes)
     at = reading.header.index(target)
     labels = sort_labels(str(path), target, [row[at] for row in reading.rows], wishes)
-    rows, markers = _drop_unlabelled(reading, target, labels.of_cell, notes)
+    rows, markers, late = _drop_unlabelled(reading, target, labels.of_cell, notes)
     columns = dict(zip(reading.header, map(list, zip(*rows, strict=True)), strict=True))
     target_cells = [labels.of_cell[cell] for cell in columns.pop(target)]
     y = np.array([int(cell in labels.positive) for cell in target_cells])
@@ -65,7 +65,7 @@ def draft_data_set(folder: Path, path: Path, target: str, wishes: Wishes | None 
     columns = dict(zip(header, map(list, zip(*cleaned, strict=True)), strict=True))
     columns[target] = target_cells
     no_features = dict.fromkeys(keys, IDENTIFIER) | {split.get("by", ""): GROUPS}
-    features, left_out = _draft_features(columns, target, no_features, y, wishes)
+    features, left_out = _draft_features(columns, target, no_features, late, y, wishes)
     features = count_from_application(features, columns, y, wishes, notes)
     _check_use(path, target, features, left_out, wishes)
     left_out.pop(split.get("by", ""), None)
@@ -104,16 +104,18 @@ def _questions(tables: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _drop_unlabelled(
     reading: Reading, target: str, label_of: Mapping[str, str | None], notes: list[str]
-) -> tuple[list[Row], list[str]]:
-    """Return the rows that have a label, and the cells that mean none."""
+) -> tuple[list[Row], list[str], set[str]]:
+    """Return the rows that have a label, the cells that mean none, and the columns that are empty without one."""
     at = reading.header.index(target)
+    labelled = [row for row in reading.rows if label_of[row[at]] is not None]
     without = [row for row in reading.rows if label_of[row[at]] is None]
     if without:
         counts = Counter(row[at] for row in without if row[at])
         named = f" ({', '.join(f'{cell}: {n:,}' for cell, n in counts.most_common())})" if counts else ""
         numbers = name_rows([row.line for row in without])
         notes.append(f"{len(without):,} rows have no {target} and are left out{named}: {numbers}")
-    return [row for row in reading.rows if label_of[row[at]] is not None], sorted({row[at] for row in without} - {""})
+    late = find_late_columns(reading.header, labelled, without) - {target}
+    return labelled, sorted({row[at] for row in without} - {""}), late
 
 
 def _check_use(
@@ -123,18 +125,25 @@ def _check_use(
     names = {feature["name"] for feature in features}
     for name in set(wishes.answers) - wishes.used - names:
         why = f"can't be used ({left_out[name]})" if name in left_out else "no such question"
-        expected = ", ".join(sorted({"positive", "labels", "meaning", "codes", "dates", "since", "split"} | names))
+        expected = ", ".join(
+            sorted({"positive", "labels", "meaning", "codes", "dates", "century", "since", "split"} | names)
+        )
         raise DataError(f"--answer {name}={wishes.answers[name]}: {why}, expected one to {expected}")
     if not any(feature.get("use", "score") == "score" for feature in features):
         raise DataError(f"{path}: no column beside {target} that a model could use: {_in_words(left_out)}")
 
 
 def _draft_features(
-    columns: Mapping[str, list[str]], target: str, no_features: Mapping[str, str], y: Any, wishes: Wishes
+    columns: Mapping[str, list[str]],
+    target: str,
+    no_features: Mapping[str, str],
+    late: Collection[str],
+    y: Any,
+    wishes: Wishes,
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Return the features' tables, and the reason for each column that is left out.
 
-    no_features: columns that are features only if their owner says so, with the reason.
+    no_features: columns that are features only if their owner says so, with the reason.   late: of `find_late_columns`.
     """
     features, left_out, codes, titles = [], {}, Counter(), set()
     for name, cells in columns.items():
@@ -144,6 +153,8 @@ def _draft_features(
             left_out[name] = no_features[name]
             continue
         draft = draft_feature(name, cells, y)
+        if isinstance(draft, dict) and name in late and "question" not in draft:
+            draft |= {"use": "monitor", "question": IS_LATE.format(target, name)}
         if isinstance(draft, dict) and ("question" in draft or name in wishes.answers):
             draft = _apply_use(name, draft, wishes)
         if isinstance(draft, str):

@@ -101,7 +101,8 @@ def target_association(dataset: Dataset) -> pd.DataFrame:
         auc = fast_auc(y, value.to_numpy(dtype=float))
         # Rates of other folds are a little lower where the own ones are higher: turned round, noise would look strong.
         auc = auc if feature.is_category else max(auc, 1 - auc)
-        rho = value.corr(pd.Series(y, value.index), method="spearman") if value.nunique() > 1 else np.nan
+        varies = value.nunique() > 1 and len(np.unique(y)) > 1
+        rho = value.corr(pd.Series(y, value.index), method="spearman") if varies else np.nan
         found = {"feature": feature.name, "auc": auc, "spearman": rho, "rows": len(y), "use": feature.use}
         rows.append(found)
     return pd.DataFrame(rows).sort_values("auc", ascending=False, kind="stable", ignore_index=True)

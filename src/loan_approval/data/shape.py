@@ -35,12 +35,18 @@ def count_by_split(dataset: Dataset) -> dict[str, list[int]]:
 
 def check_labels(dataset: Dataset) -> None:
     """Raise DataError, with what to do, when a split has too few units of a label to learn or to judge from."""
+    if words := _too_few(dataset):
+        raise DataError(f"{dataset.name}: {words}")
+
+
+def _too_few(dataset: Dataset) -> str:
+    """Return which splits have too few units of a label, and what to do; "" where all have enough."""
     counts, units = count_by_split(dataset), name_units(dataset.contract.split_by)
     short = [(n, split, code) for split in SPLITS for code, n in enumerate(counts[split]) if n < FEWEST_PER_LABEL]
-    if short:
-        named = [f"{n} {units} of split {split} are {dataset.contract.label(code)!r}" for n, split, code in short]
-        remedy = _remedy(dataset, min(short)[2])
-        raise DataError(f"{dataset.name}: {', '.join(named)}, expected at least {FEWEST_PER_LABEL}; {remedy}")
+    if not short:
+        return ""
+    named = [f"{n} {units} of split {split} are {dataset.contract.label(code)!r}" for n, split, code in short]
+    return f"{', '.join(named)}, expected at least {FEWEST_PER_LABEL}; {_remedy(dataset, min(short)[2])}"
 
 
 def _remedy(dataset: Dataset, code: int) -> str:
@@ -102,10 +108,12 @@ def describe_shape(dataset: Dataset) -> list[str]:
 
 
 def _few_rows(dataset: Dataset) -> list[str]:
+    refused = [f"Training will refuse these rows: {words}."] if (words := _too_few(dataset)) else []
     counts, units = count_by_split(dataset), name_units(dataset.contract.split_by)
     few = [split for split in SPLITS if min(counts[split]) < FEW_PER_LABEL]
     advice = f"with fewer than {FEW_PER_LABEL}, calibration, threshold and test results move a lot by chance"
-    return [f"Few {units} of a label in {', '.join(few)}: {advice}. More rows help."] if few else []
+    remark = [f"Few {units} of a label in {', '.join(few)}: {advice}. More rows help."] if few else []
+    return refused + remark
 
 
 def _large_unit(dataset: Dataset) -> list[str]:

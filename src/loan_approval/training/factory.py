@@ -89,6 +89,15 @@ def output_names(contract: Contract) -> list[str]:
     return names + [f"{f.name}={v}" for f in contract.scored if f.is_category for v in (*f.values, "missing")]
 
 
+def output_columns(contract: Contract) -> list[slice]:
+    """Return for each scored feature, in contract order, the columns that a preprocessor makes from it."""
+    columns, end = {}, 0
+    for number, feature in sorted(enumerate(contract.scored), key=lambda each: each[1].is_category):
+        begin, end = end, end + (len(feature.values) + 1 if feature.is_category else 1)
+        columns[number] = slice(begin, end)
+    return [columns[number] for number in range(len(columns))]
+
+
 def _make_one_hot(values: int) -> Pipeline:
     # Missing becomes an index of its own, the one after the last value.
     fill = SimpleImputer(strategy="constant", fill_value=float(values), keep_empty_features=True)

@@ -48,6 +48,20 @@ def test_an_input_that_cannot_be_used_is_refused(tmp_path, kind, message):
         list_inputs(str(tmp_path))
 
 
+@pytest.mark.parametrize("name", ["german.data-numeric", "loans.dat", "LOANS.CSV", "loans", "1year.arff", "book.xlsm"])
+def test_a_file_that_is_named_itself_is_an_input_whatever_its_name_ends_in(tmp_path, name):
+    (tmp_path / name).write_text("a,b\n1,2\n")
+    (file,) = list_inputs(str(tmp_path / name))
+    assert (file.name, file.is_csv) == (name, True)
+
+
+@pytest.mark.parametrize("name", ["a.dat", "a.arff", "a.CSV", "A.XLSX", "a.PARQUET", "a.pq"])
+def test_a_folder_may_hold_what_init_reads(tmp_path, name):
+    (tmp_path / name).touch()
+    (file,) = list_inputs(str(tmp_path))
+    assert file.is_csv == (name not in ("a.PARQUET", "a.pq"))
+
+
 def test_an_absent_input_is_named(tmp_path):
     with pytest.raises(BatchError, match="absent: no such file or folder"):
         list_inputs(str(tmp_path / "absent"))

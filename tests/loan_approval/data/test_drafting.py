@@ -140,6 +140,20 @@ def test_rows_without_a_label_are_left_out_and_named(draft):
     assert (source["drop_unlabelled"], source["missing"]) == (True, {"Approved": ["NA"]})
 
 
+def test_a_column_that_is_filled_in_with_the_outcome_is_watched_and_asked_about(draft):
+    columns = {"income": lambda row: 100 * (row // 2), "closed": lambda row: f"2020-01-{row % 28 + 1:02}"}
+    columns["closed_late"] = lambda row: "" if row % 4 == 3 else row % 7
+    columns["often"] = lambda row: "" if row % 8 == 3 else row % 5
+    made = draft(labels=("no", "yes", "no", ""), **columns)
+    found = features(made)
+    assert {name for name, feature in found.items() if feature.get("use") == "monitor"} == {"closed_late"}
+    assert found["closed_late"]["question"].startswith(
+        "It is filled in where Approved is known and empty where it is not"
+    )
+    made = draft(labels=("no", "yes", "no", "yes"), wishes=Wishes(replace=True), **columns)  # where all have a label
+    assert not any("It is filled in" in question for question in made.questions)
+
+
 def test_rows_are_named_by_their_lines_in_the_file(tmp_path):
     (tmp_path / "mine.csv").write_text(
         "# c\n\nn,note,t\n" + '1,"a\nb",\n\n2,a,\n' + "3,a,1\n4,b,0\n5,a,1\n6,b,1\n7,a,0\n" * 20

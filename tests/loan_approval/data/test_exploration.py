@@ -49,6 +49,11 @@ def test_the_strongest_feature_comes_first(loans):
     assert table["auc"].between(0.5, 1).all()
 
 
+def test_a_feature_that_only_one_label_has_is_described_without_a_warning(homes):
+    only_denied = replace(homes, frame=homes.frame.assign(children=np.where(homes.y == 0, homes.X[:, 1], np.nan)))
+    assert np.isnan(target_association(only_denied).set_index("feature").loc["children", "spearman"])
+
+
 def test_a_feature_that_lowers_the_score_is_as_strong_as_one_that_raises_it(homes):
     table = target_association(homes).set_index("feature")
     assert table.loc["amount", "spearman"] < 0

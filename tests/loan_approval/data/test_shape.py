@@ -54,6 +54,14 @@ def test_thirty_rows_stop_and_say_how_many_would_do(loans: Dataset) -> None:
         check_labels(made(loans, np.arange(30)))
 
 
+def test_what_training_will_refuse_is_said_before(loans: Dataset) -> None:
+    thirty = made(loans, np.arange(30))
+    with pytest.raises(DataError) as caught:
+        check_labels(thirty)
+    reason = str(caught.value).removeprefix("loans: ")
+    assert f"Training will refuse these rows: {reason}." in describe_shape(thirty)
+
+
 def test_forty_copies_of_five_rows_are_five_rows(loans: Dataset) -> None:
     with pytest.raises(DataError, match=r"expected at least 10; there are \d of them in all"):
         check_labels(made(loans, np.repeat(np.arange(5), 40)))

@@ -12,6 +12,7 @@ from loan_approval.training.factory import (
     PreprocessorFactory,
     factory_names,
     find_factory,
+    output_columns,
     output_directions,
     output_names,
 )
@@ -68,6 +69,17 @@ NAN = np.nan
 
 def fitted(name, contract, X):
     return find_factory(PreprocessorFactory, name).make(contract).fit(np.array(X, dtype=float))
+
+
+def test_each_features_columns_are_those_that_change_with_it(homes_contract):
+    rows = np.array([[0, 10, 1], [1, 20, 2], [2, 30, 3]], dtype=float)
+    preprocessor = fitted("median_imputer", homes_contract, rows)
+    for feature, columns in enumerate(output_columns(homes_contract)):
+        changed = rows.copy()
+        changed[0, feature] = rows[1, feature]
+        differs = np.any(preprocessor.transform(changed) != preprocessor.transform(rows), axis=0)
+        assert np.all(np.isin(np.flatnonzero(differs), np.r_[columns]))
+    assert sorted(np.concatenate([np.r_[columns] for columns in output_columns(homes_contract)])) == [*range(6)]
 
 
 # Columns of the rows: home (own, rent, other), amount, children.

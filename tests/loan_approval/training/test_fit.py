@@ -3,11 +3,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
+from sklearn.inspection import permutation_importance
 
 from loan_approval.data.shape import FEWEST_PER_LABEL
 from loan_approval.errors import DataError, FactoryError
+from loan_approval.training import fit as fit_module
 from loan_approval.training.factory import output_names
 from loan_approval.training.fit import (
+    PERMUTATIONS,
     Recipe,
     check_fit,
     choose_calibration,
@@ -169,3 +173,39 @@ def test_a_model_without_its_own_is_measured_by_permuting_features(make_model):
 def test_a_seed_fixes_the_permutations(make_model):
     one, other = (measured(make_model, "loans", "hist_gradient_boosting")[1] for _ in range(2))
     np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("dataset", ["homes", "loans"])
+def test_permuted_importance_is_that_of_scikit_learn(make_model, dataset):
+    made = make_model(dataset, "hist_gradient_boosting")
+    X, y = made.dataset.rows("test")
+    options = {"scoring": "roc_auc", "n_repeats": PERMUTATIONS, "random_state": 7}
+    expected = permutation_importance(made.pipeline, X, y, **options).importances_mean
+    _, importance = measure_importance(made.pipeline, made.dataset.contract, X, y, "test", seed=7)
+    np.testing.assert_allclose(importance, expected, rtol=0, atol=1e-12)
+
+
+def test_permuting_features_preprocesses_the_rows_once(make_model, monkeypatch):
+    made, calls = make_model("loans", "hist_gradient_boosting"), []
+    transform = ColumnTransformer.transform
+    monkeypatch.setattr(ColumnTransformer, "transform", lambda self, X: calls.append(len(X)) or transform(self, X))
+    X, y = made.dataset.rows("test")
+    measure_importance(made.pipeline, made.dataset.contract, X, y, "test", seed=7)
+    assert calls == [len(X)]
+
+
+def test_of_many_rows_some_are_permuted_evenly_spaced_and_the_title_says_how_many(make_model):
+    made = make_model("loans", "hist_gradient_boosting")
+    X, y = (np.repeat(part, 20, axis=0) for part in made.dataset.rows("test"))
+    by_label = np.argsort(y, kind="stable")  # the first 4,000 rows alone are of one label
+    title, importance = measure_importance(
+        made.pipeline, made.dataset.contract, X[by_label], y[by_label], "test", seed=7
+    )
+    assert title == f"Drop in AUC when permuted, 4,000 of {len(y):,} test rows"
+    assert importance["Credit_Score"] > 0.02
+
+
+def test_many_features_are_permuted_over_fewer_rows(make_model, monkeypatch):
+    monkeypatch.setattr(fit_module, "PERMUTED_CELLS", 7 * 100)
+    title, _ = measured(make_model, "loans", "hist_gradient_boosting")
+    assert title == "Drop in AUC when permuted, 100 of 314 test rows"

@@ -28,6 +28,7 @@ EXAMPLES = {
         **{"Number_of_Open_Accounts": 5, "Had_Past_Default": 0},
     },
     "mixed": {"amount": 10, "home": "own", "region": "north"},
+    "counting": {"asked": "2020-03-02", "amount": 10, "hired": "2020-02-27"},
 }
 MODELS = tuple(EXAMPLES)
 
@@ -61,8 +62,14 @@ def ways(apps) -> Iterator[dict[str, tuple[FrontServer, FrontServer]]]:
         serving(make("loans", False)) as slow,
         serving(make("mixed", True)) as mixed_fast,
         serving(make("mixed", False)) as mixed_slow,
+        serving(make("counting", True)) as counting_fast,
+        serving(make("counting", False)) as counting_slow,
     ):
-        yield {"loans": (fast, slow), "mixed": (mixed_fast, mixed_slow)}
+        yield {
+            "loans": (fast, slow),
+            "mixed": (mixed_fast, mixed_slow),
+            "counting": (counting_fast, counting_slow),
+        }
 
 
 def ask(server: FrontServer, data: bytes) -> list[RawAnswer]:
@@ -163,6 +170,36 @@ MIXED_BODIES = {
 def test_both_ways_answer_categories_and_monitored_features_alike(ways, name: str):
     status, body = MIXED_BODIES[name]
     assert check_equal(ways["mixed"], post(body)).status == status
+
+
+COUNTING_BODIES = {
+    "two dates": (200, b'{"asked": "2020-03-02", "amount": 10, "hired": "2020-02-27"}'),
+    "the days as a number": (200, b'{"asked": "2020-03-02", "amount": 10, "hired": -4}'),
+    "the days alone": (200, b'{"amount": 10, "hired": -4.0}'),
+    "no date at all": (200, b'{"amount": 10}'),
+    "null for both": (200, b'{"asked": null, "amount": 10, "hired": null}'),
+    "no date to count from": (422, b'{"amount": 10, "hired": "2020-02-27"}'),
+    "null to count from": (422, b'{"asked": null, "amount": 10, "hired": "2020-02-27"}'),
+    "too many days between": (422, b'{"asked": "2020-03-20", "amount": 10, "hired": "2020-02-27"}'),
+    "the wrong side of the date": (422, b'{"asked": "2020-02-27", "amount": 10, "hired": "2020-03-02"}'),
+    "too many days": (422, b'{"asked": "2020-03-02", "amount": 10, "hired": -10}'),
+    "half a day": (422, b'{"asked": "2020-03-02", "amount": 10, "hired": -0.5}'),
+    "a day that never was": (422, b'{"asked": "2021-03-02", "amount": 10, "hired": "2021-02-29"}'),
+    "no day to count from that ever was": (422, b'{"asked": "2021-02-29", "amount": 10, "hired": "2021-02-27"}'),
+    "the days as text": (422, b'{"asked": "2020-03-02", "amount": 10, "hired": "-4"}'),
+    "true": (422, b'{"asked": "2020-03-02", "amount": 10, "hired": true}'),
+}
+
+
+@pytest.mark.parametrize("name", COUNTING_BODIES)
+def test_both_ways_count_days_between_dates_alike(ways, name: str):
+    status, body = COUNTING_BODIES[name]
+    assert check_equal(ways["counting"], post(body)).status == status
+
+
+def test_the_lane_itself_counts_days_between_dates(apps):
+    answered = [name for name, (_, body) in COUNTING_BODIES.items() if lane_of(apps["counting"]).predict(body)]
+    assert answered == [name for name, (status, _) in COUNTING_BODIES.items() if status == 200]
 
 
 CHUNKED = b"%x\r\n%b\r\n0\r\n\r\n" % (len(LOANS), LOANS)

@@ -3,6 +3,7 @@
 import json
 import math
 import struct
+from datetime import date
 from typing import Any
 
 import pytest
@@ -87,8 +88,36 @@ def test_what_is_decoded_is_what_the_contract_encodes(application):
     assert row == expected
 
 
-def test_a_contract_that_counts_between_dates_leaves_every_body_to_others():
-    counted = {"name": "hired", "type": "date", "since": "asked", "min": -9, "max": 0, "missing": True, "example": -1}
-    contract = contract_of({**DAY, "use": "monitor"}, NUMBER, counted)
-    for body in (b'{"amount":1}', b'{"amount":1,"hired":-1}', b'{"amount":1,"hired":"2020-02-29"}'):
-        assert ApplicationDecoder(contract).decode(body) is None
+HIRED = {"name": "hired", "type": "date", "since": "asked", "min": -9, "max": 0, "missing": True, "example": -1}
+COUNTING = contract_of(DAY, NUMBER, HIRED)
+close_days = st.dates(date(2020, 2, 25), date(2020, 3, 9)).map(str)
+
+
+@given(
+    application=st.dictionaries(st.sampled_from(["amount", "hired", "asked"]), values | close_days | st.integers(-9))
+)
+def test_days_that_are_counted_from_another_date_are_those_that_the_contract_counts(application):
+    body = json.dumps(application).encode()
+    try:
+        expected = COUNTING.encode(strict_json.loads(body)).tobytes()
+    except ServeError:
+        expected = None
+    assert ApplicationDecoder(COUNTING).decode(body) == expected
+
+
+def test_days_between_two_dates_of_a_body_are_decoded():
+    body = b'{"amount":1,"hired":"2020-02-27","asked":"2020-03-02"}'
+    days = (date(2020, 3, 2) - date(2015, 1, 1)).days
+    assert numbers(ApplicationDecoder(COUNTING).decode(body)) == [days, 1, -4]
+
+
+def test_a_date_that_may_be_given_as_its_number_is_decoded_from_one():
+    assert numbers(DECODER.decode(b'{"amount":1,"home":"own","due":3}'))[5] == 3
+    assert DECODER.decode(b'{"amount":1,"home":"own","due":13}') is None
+
+
+def test_days_from_a_date_that_is_not_scored_are_decoded_as_a_number_alone():
+    decoder = ApplicationDecoder(contract_of({**DAY, "use": "monitor"}, NUMBER, HIRED))
+    assert numbers(decoder.decode(b'{"amount":1,"hired":-1}')) == [1, -1]
+    assert decoder.decode(b'{"amount":1,"hired":"2020-02-29"}') is None
+    assert decoder.decode(b'{"amount":1,"hired":"2020-02-29","asked":"2020-03-01"}') is None

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 from loan_approval.data.datasets import dataset_folder, load_contract, load_dataset, load_kept_rows, restore_dataset
+from loan_approval.data.shape import check_labels
 from loan_approval.data_check.reference import find_reference
 from loan_approval.data_check.table import read_tables
 from loan_approval.errors import LoanApprovalError, PromotionError
@@ -97,6 +98,10 @@ def _check_before_kernel(notebook: str, dataset: str, parameters: Mapping[str, A
         if name in parameters:
             find_factory(kind, parameters[name])
     tracking.connect()
+    if notebook == "02_train":
+        check_labels(data)
+    if notebook == "03_validate":
+        tracking.find_version(data.contract.model_name, str(parameters.get("version", "challenger")))
 
 
 def _log_report(run: NotebookRun) -> None:
@@ -148,6 +153,7 @@ def run_everything(dataset: str, texts: Mapping[str, str], folder: Path, port: i
     check_port(port)
     contract = load_contract(dataset_folder(dataset))  # an open question stops here, and not after the exploration
     _say(restore_dataset(dataset))
+    check_labels(load_kept_rows(dataset)[0])
     chosen = {"dataset": dataset}
     run_step("01_explore", chosen, folder, 1800)
     trained = run_step("02_train", chosen | texts, folder, 1800)

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from loan_approval.errors import DataError, LoanApprovalError
+from loan_approval.errors import DataError, LoanApprovalError, TrackingError
 from loan_approval.pipeline import pipeline
 from loan_approval.project import ROOT
 from serve.contract.contract import Contract
@@ -127,3 +127,22 @@ def test_a_server_that_ends_by_itself_is_reported(tmp_path: Path, monkeypatch: p
         pipeline.served("loan_approval_model", Store(tmp_path), find_free_port()),
     ):
         pass
+
+
+@pytest.mark.usefixtures("mlflow_folder")
+def test_what_training_and_validation_must_refuse_stops_before_a_kernel_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("subprocess.Popen", None)  # nothing may be started
+    contract = (ROOT / "data/loans/contract.toml").read_text().replace("loan_approval_model", "model_of_few_rows")
+    (tmp_path / "contract.toml").write_text(contract)
+    names = [feature["name"] for feature in LOANS["feature"]]
+    rows = [f"{row + 20},85000,650,25000,10,5,0,{row % 2}" for row in range(30)]
+    (tmp_path / "dataset.csv").write_text("\n".join([",".join([*names, "Loan_Approval"]), *rows]))
+    few, reports = "add rows until there are about 75", tmp_path / "reports"
+    with pytest.raises(DataError, match=few):
+        pipeline.run_step("02_train", {"dataset": str(tmp_path)}, reports, 60)
+    with pytest.raises(DataError, match=few):
+        pipeline.run_everything(str(tmp_path), {}, reports, find_free_port())
+    with pytest.raises(TrackingError, match="model_of_few_rows has no version '4'"):
+        pipeline.run_step("03_validate", {"dataset": str(tmp_path), "version": "4"}, reports, 60)

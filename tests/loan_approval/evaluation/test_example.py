@@ -29,7 +29,7 @@ def test_a_declined_example_is_told_what_would_change_it(scorer):
     )
     scorer.contract = replace(scorer.contract, features=features)
     said = explain_example(scorer).sentences
-    assert "is decided Não Aprovado" in said[0]
+    assert "is decided Not approved" in said[0]
     assert any("approved from" in sentence or "No single change" in sentence for sentence in said[2:])
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from loan_approval.data.datasets import Dataset
 
-MOST_ROWS, MOST_COLUMNS = 20_000, 30  # of a sweetviz page, whose time grows faster than its columns
+MOST_ROWS, MOST_COLUMNS = 20_000, 15  # of a sweetviz page, which stays below 2 MB; its time grows faster yet
 
 
 def sample_frame(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
@@ -29,10 +29,12 @@ def sample_dataset(dataset: Dataset, ranked: Sequence[str]) -> Dataset:
 
 def describe_sample(shown: pd.DataFrame, whole: pd.DataFrame, chosen_by: str) -> str:
     """Return in words which part of a table is shown; chosen_by: how the columns were chosen."""
-    rows, columns = (f"{part:,} of {all_:,}" for part, all_ in zip(shown.shape, whole.shape, strict=True))
     if shown.shape == whole.shape:
         return "Shown: all rows and columns."
-    return f"Shown: a sample, {rows} rows (drawn by chance) and {columns} columns ({chosen_by})."
+    (rows, all_rows), (columns, all_columns) = zip(shown.shape, whole.shape, strict=True)
+    of_rows = "all rows" if rows == all_rows else f"{rows:,} of {all_rows:,} rows (drawn by chance)"
+    of_columns = "all columns" if columns == all_columns else f"{columns:,} of {all_columns:,} columns ({chosen_by})"
+    return f"Shown: {of_rows} and {of_columns}."
 
 
 def _draw(rows: int) -> np.ndarray:

@@ -83,7 +83,7 @@ def _judge_distance(kind: str, subject: str, distance: Distance, change: str) ->
 
 
 def _describe_change(feature: Feature, reference: Sample, current: Sample) -> str:
-    """Return the median before and after; of a category the value whose share changed most."""
+    """Return the median before and after; the share of a category's value that changed most, or of a flag's higher."""
     samples = reference.known, current.known
     if feature.is_category:
         names = [*feature.values, "(unknown)"]
@@ -91,7 +91,9 @@ def _describe_change(feature: Feature, reference: Sample, current: Sample) -> st
         most = int(np.argmax(np.abs(now - before)))
         return f"share of {names[most]} from {before[most]:.1%} to {now[most]:.1%}"
     if len(np.unique(reference.known)) <= 2:
-        return f"mean from {np.mean(samples[0]):.3g} to {np.mean(samples[1]):.3g}"
+        one = np.max(reference.known)
+        before, now = (np.mean(sample == one) for sample in samples)
+        return f"share of {feature.show(one)} from {before:.1%} to {now:.1%}"
     quartiles = (map(feature.show, np.quantile(sample, [0.25, 0.5, 0.75])) for sample in samples)
     before, now = (f"{middle} ({low} to {high})" for low, middle, high in quartiles)
     return f"median (quartiles) from {before} to {now}"

@@ -21,8 +21,9 @@ def explain_example(scorer: Scorer) -> Explained:
     X, explainer = scorer.contract.encode(scorer.contract.example()), Explainer(scorer)
     decision = scorer.answer_row(X)
     explanation, reasons = explain_decision(scorer, explainer, X, decision.probability)
+    label = scorer.contract.label_text(decision.code)
     sentences = [
-        f"The contract's example application is decided {decision.label} (probability {decision.probability:.1%}, "
+        f"The contract's example application is decided {label} (probability {decision.probability:.1%}, "
         f"threshold {decision.threshold:.1%})."
     ]
     if reasons:

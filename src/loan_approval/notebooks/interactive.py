@@ -164,7 +164,7 @@ def _label_ticks(axis: Axis, drawn: Any) -> None:
 
 def _least_height(axis: Axis) -> int:
     """Return the pixels that a phone needs for the names up an axis, or for its numbers and its label."""
-    return 110 + 13 * len(axis.get_majorticklocs()) if _has_names(axis) else 220
+    return 130 + 14 * len(axis.get_majorticklocs()) if _has_names(axis) else 220
 
 
 def _has_names(axis: Axis) -> bool:
@@ -205,3 +205,4 @@ def _finish(plot: Any) -> None:
         plot.center = [each for each in plot.center if each is not legend]
         plot.add_layout(legend, "below")  # so that it covers nothing
         plot.height += 22 * len(legend.items)
+        plot.min_height += 22 * len(legend.items)

@@ -12,15 +12,17 @@ from pandas.api.types import is_numeric_dtype
 from loan_approval.plots.metrics import BLUE, GREY, ORANGE, Figure, draw_bars, make_axes, shares
 from serve.contract.numbers import write_number
 
+MOST_BARS = 30  # columns that one figure shows
 MOST_NAMED = 12  # categories that a small figure names
 FEW = 2  # different numbers, up to which they are named as categories are
 LONGEST_NAME = 16  # characters of a line of a category's name in a small figure; it has two
 
 
 def plot_missing(frame: pd.DataFrame) -> Figure | None:
-    """Return the share of missing cells by column, None where none is missing."""
+    """Return the share of missing cells of the columns that lack most, None where none is missing."""
     share = frame.isna().mean().sort_values()
-    if not share.any():
+    share = share[share > 0].tail(MOST_BARS)
+    if share.empty:
         return None
     figure, axes = draw_bars("Missing cells", share.index, 100 * share)
     axes.set_xlabel("% of rows")
@@ -94,7 +96,7 @@ def _draw_distribution(axes: Axes, frame: pd.DataFrame, name: str, target: str, 
         shown = column[frame[target] == code]
         axes.hist(shown, bins, weights=shares(shown), alpha=0.55, color=colour, label=labels[code])
     axes.set_yticks([])
-    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=bool((column % 1 == 0).all())))
     axes.xaxis.set_major_formatter(lambda number, _: write_number(number))
 
 

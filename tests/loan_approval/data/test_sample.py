@@ -33,7 +33,7 @@ def test_of_many_a_sample_with_the_first_of_the_ranked_features_is_shown(loans: 
     assert len(shown.frame) == len(shown.y) == len(shown.splits) == len(shown.X) == 400
     assert shown.frame["Loan_Approval"].tolist() == shown.y.tolist()
     words = describe_sample(shown.frame, loans.frame, "the strongest")
-    assert words == "Shown: a sample, 400 of 1,500 rows (drawn by chance) and 4 of 8 columns (the strongest)."
+    assert words == "Shown: 400 of 1,500 rows (drawn by chance) and 4 of 8 columns (the strongest)."
 
 
 @pytest.mark.usefixtures("small")
@@ -59,3 +59,8 @@ def test_each_row_of_a_sample_keeps_its_group(loans: Dataset) -> None:
     shown = sample_dataset(grouped, [])
     assert len(shown.keys) == len(shown.y) == 400
     assert len(np.concatenate([shown.units(split) for split in ("train", "calibrate", "test")])) == 400
+
+
+def test_rows_that_are_all_shown_are_not_called_drawn(loans: Dataset) -> None:
+    words = describe_sample(loans.frame.iloc[:, :3], loans.frame, "the strongest")
+    assert words == f"Shown: all rows and 3 of {loans.frame.shape[1]} columns (the strongest)."

@@ -1,7 +1,10 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from loan_approval.drift.drift import compare
+from loan_approval.drift.measures import measure_feature, take_sample
+from serve.contract.feature import Feature
 from tests.loan_approval.drift.tables import CONTRACT, REFERENCE, find, make_table
 
 
@@ -72,3 +75,9 @@ def test_a_column_that_was_always_missing_is_compared_without_trouble() -> None:
     findings = compare(REFERENCE.assign(years=np.nan), make_table(1000, 3), CONTRACT)
     assert find(findings, "missing", "years").level == "severe"
     assert find(findings, "range", "years").level == "ok"
+
+
+def test_of_a_flag_the_share_of_its_higher_value_is_said_and_not_a_mean() -> None:
+    flag = Feature("late", "integer", min=0, max=1)
+    before, now = (take_sample(flag, pd.Series([0.0, 1.0] * 50 + [value] * 100)) for value in (0.0, 1.0))
+    assert "share of 1 from 25.0% to 75.0%" in measure_feature(flag, before, now)[0].words

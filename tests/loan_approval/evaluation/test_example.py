@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -28,5 +29,11 @@ def test_a_declined_example_is_told_what_would_change_it(scorer):
     )
     scorer.contract = replace(scorer.contract, features=features)
     said = explain_example(scorer).sentences
-    assert "is decided Não Aprovado" in said[0]
+    assert "is decided Not approved" in said[0]
     assert any("approved from" in sentence or "No single change" in sentence for sentence in said[2:])
+
+
+def test_the_decision_is_said_in_the_contracts_words_and_not_by_the_raw_label(scorer):
+    raw = {scorer.contract.label(code): f"worded {code}" for code in (0, 1)}
+    scorer.contract = replace(scorer.contract, target=replace(scorer.contract.target, words={"en": raw}))
+    assert re.search(r"is decided worded [01] \(", explain_example(scorer).sentences[0])

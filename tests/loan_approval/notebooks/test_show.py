@@ -125,3 +125,8 @@ def test_a_table_shows_labels_and_values_in_the_contracts_english_words() -> Non
     contract = SimpleNamespace(features=[home], target=target)
     rows = [{"what": each} for each in ("casa", "home", "Sim", "Não", "house")]
     assert show.table(rows, contract=contract).text.split() == ["what", "house", "home", "Yes", "Não", "house"]
+
+
+def test_a_table_of_many_rows_is_scrolled_on_a_screen_and_one_of_few_is_not():
+    assert "la-long" in show.table([{"n": n} for n in range(31)]).html
+    assert "la-long" not in show.table([{"n": n} for n in range(30)]).html

@@ -39,7 +39,8 @@ def test_missing_shows_the_percentage_of_each_column():
     axes = FIGURES["missing"]().axes[0]
     names = [text.get_text() for text in axes.get_yticklabels()]
     width = dict(zip(names, (bar.get_width() for bar in axes.patches), strict=True))
-    assert (width["income"], width["nothing"], width["same"]) == (10, 100, 0)
+    assert (width["income"], width["nothing"]) == (10, 100)
+    assert "same" not in width
 
 
 def test_long_names_leave_room_for_the_missing_cells(tmp_path):
@@ -115,3 +116,9 @@ def test_the_legend_stands_beside_the_small_figures_and_covers_none(tmp_path):
     assert [text.get_text() for text in figure.legends[0].get_texts()] == LABELS
     legend = figure.legends[0].get_window_extent()
     assert all(not legend.overlaps(axes.get_window_extent()) for axes in figure.axes if axes.get_visible())
+
+
+def test_of_a_hundred_columns_those_that_lack_most_are_shown():
+    frame = pd.DataFrame({f"c{i}": [np.nan] * i + [1.0] * (100 - i) for i in range(100)})
+    names = [text.get_text() for text in exploration.plot_missing(frame).axes[0].get_yticklabels()]
+    assert names == [f"c{i}" for i in range(70, 100)]

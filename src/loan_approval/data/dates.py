@@ -1,7 +1,6 @@
 """Dates as people write them into tables: how a column writes them, and the same dates as YYYY-MM-DD.
 
 A notation is written with YYYY, MM, DD and Mon, the name of a month; without a day it means the first of the month.
-"YY from 1930" is a year of two digits: 30 to 99 are 1930 to 1999, 00 to 29 are 2000 to 2029.
 """
 
 import re
@@ -11,18 +10,13 @@ from datetime import date
 from functools import cache
 
 ISO = "YYYY-MM-DD"
-FIRST_YEAR = " from 1930"  # as spreadsheets read years of two digits
 NOTATIONS = (
     *(ISO, "YYYY/MM/DD", "YYYY.MM.DD", "DD/MM/YYYY", "MM/DD/YYYY", "DD-MM-YYYY", "MM-DD-YYYY", "DD.MM.YYYY"),
     *("DD-Mon-YYYY", "DD/Mon/YYYY", "DD Mon YYYY", "DD. Mon YYYY", "Mon DD, YYYY", "Mon DD YYYY"),
     *("YYYY-MM", "YYYY/MM", "MM/YYYY", "MM-YYYY", "Mon-YYYY", "Mon YYYY", "Mon/YYYY"),
-    *(f"{day}/{month}/YY{FIRST_YEAR}" for day, month in (["DD", "MM"], ["MM", "DD"], ["DD", "Mon"])),
-    *(f"{day}-{month}-YY{FIRST_YEAR}" for day, month in (["DD", "MM"], ["MM", "DD"], ["DD", "Mon"])),
-    *(f"DD.MM.YY{FIRST_YEAR}", f"DD Mon YY{FIRST_YEAR}", f"Mon-YY{FIRST_YEAR}"),
 )
 _TOKENS = {
     "YYYY": r"(?P<year>\d{4})",
-    "YY": r"(?P<short>\d{2})",
     "MM": r"(?P<month>\d{1,2})",
     "DD": r"(?P<day>\d{1,2})",
     "Mon": r"(?P<name>[^\W\d_]{3,12})\.?",
@@ -36,13 +30,10 @@ _NUMBER_OF = {name: number for number, names in enumerate(_MONTHS, 1) for name i
 
 def read_as(cell: str, notation: str) -> str | None:
     """Return a cell's date as YYYY-MM-DD, without its time of day; None when it is no date of this notation."""
-    written, _, first = notation.partition(" from ")
-    found = _pattern(written).fullmatch(cell)
+    found = _pattern(notation).fullmatch(cell)
     if found is None:
         return None
     parts = found.groupdict()
-    if first:
-        parts["year"] = int(first) + (int(parts["short"]) - int(first)) % 100
     if (name := parts.get("name")) is not None:
         plain = unicodedata.normalize("NFKD", name.casefold())
         parts["month"] = _NUMBER_OF.get("".join(c for c in plain if not unicodedata.combining(c))[:3], 0)
@@ -64,12 +55,9 @@ def read_column(cells: Sequence[str], notation: str) -> list[str]:
 
 
 def is_notation(text: str) -> bool:
-    """Return whether a text is a notation: a year and a month, each once; for YY, with the first year it can mean."""
-    written, _, first = text.partition(" from ")
-    tokens = re.findall("|".join(_TOKENS), written)
-    year = "YY" if re.fullmatch("[0-9]{4}", first) else "YYYY"
-    times = [sum(token in each for token in tokens) for each in (["YYYY", "YY"], ["MM", "Mon"], ["DD"])]
-    return year in tokens and times[:2] == [1, 1] and times[2] <= 1
+    """Return whether a text is a notation: a year and a month, each once."""
+    times = {token: text.count(token) for token in _TOKENS}
+    return times["YYYY"] == 1 and times["MM"] + times["Mon"] == 1 and times["DD"] <= 1
 
 
 @cache

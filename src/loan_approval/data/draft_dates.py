@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any
 
-from loan_approval.data.dates import FIRST_YEAR, ISO, read_as
+from loan_approval.data.dates import ISO, read_as
 from loan_approval.data.wishes import Wishes
 
 IS_DATE = (
@@ -15,9 +15,6 @@ IS_DATE = (
 IS_IT = "Is the {} written first in {}, so that {} is {}?"
 LEFT = "If so, delete this line; if not, init again with --replace --answer dates={}"
 GUESS = " (a guess{}; if wrong: --answer dates={})"
-CENTURY = "Are {} of the years 1930 to 2029? If not, which year is the first that two digits can mean?"
-OF_TWO_DIGITS = " (a guess: two digits are a year{} to {}; if wrong, with its first year: --answer century=1910)"
-FIRST_YEARS = ("1930", *(str(year) for year in range(1850, 2001, 10) if year != 1930))
 ORDERS = ("day_first", "month_first")
 
 
@@ -44,22 +41,12 @@ def choose_notations(
         why = " by the order of the file's other dates" if len(sure) == 1 else ""
         marked = "" if answer else GUESS.format(why, other)
     chosen = {name: found[ORDERS.index(order) if len(found) > 1 else 0] for name, found in notations.items()}
-    chosen, of_two_digits = _choose_century(chosen, wishes)
     for name, notation in chosen.items():
         shown = _telling(cells[name], notations[name])
         if read_as(shown, notation) != shown:
             words = f"{name}: dates are read as {notation}: {shown} is {read_as(shown, notation)}"
-            notes.append(words + (marked if name in doubtful else "") + (of_two_digits if "from" in notation else ""))
+            notes.append(words + (marked if name in doubtful else ""))
     return chosen, question
-
-
-def _choose_century(chosen: Mapping[str, str], wishes: Wishes) -> tuple[dict[str, str], str]:
-    """Return the notations with the first year that two digits mean, and the mark of the guess, "" of an answer."""
-    short = [name for name, notation in chosen.items() if notation.endswith(FIRST_YEAR)]
-    answer = wishes.answer("century", CENTURY.format(", ".join(short)), FIRST_YEARS) if short else None
-    first = f" from {answer}" if answer else FIRST_YEAR
-    century = {name: chosen[name].removesuffix(FIRST_YEAR) + first for name in short}
-    return {**chosen, **century}, "" if answer else OF_TWO_DIGITS.format(FIRST_YEAR, 2029)
 
 
 def _telling(cells: Collection[str], notations: list[str]) -> str:

@@ -116,7 +116,7 @@ def _reason_of_text(present: list[str], distinct: int) -> str:
     if are_dates(present):
         return ""
     if all(map(is_date, present)):
-        return f"dates, such as {present[0]}, but not all of one notation"
+        return f"dates, such as {present[0]}, but not all of one notation with a year of four digits"
     if distinct <= max(2, min(MOST_VALUES, len(present) // 2)):
         return ""
     if sum(cell.count(" ") + 1 for cell in present) / len(present) >= LONGEST_WORDS:

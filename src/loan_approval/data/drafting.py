@@ -125,9 +125,7 @@ def _check_use(
     names = {feature["name"] for feature in features}
     for name in set(wishes.answers) - wishes.used - names:
         why = f"can't be used ({left_out[name]})" if name in left_out else "no such question"
-        expected = ", ".join(
-            sorted({"positive", "labels", "meaning", "codes", "dates", "century", "since", "split"} | names)
-        )
+        expected = ", ".join(sorted({"positive", "labels", "meaning", "codes", "dates", "since", "split"} | names))
         raise DataError(f"--answer {name}={wishes.answers[name]}: {why}, expected one to {expected}")
     if not any(feature.get("use", "score") == "score" for feature in features):
         raise DataError(f"{path}: no column beside {target} that a model could use: {_in_words(left_out)}")

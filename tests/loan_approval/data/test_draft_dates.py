@@ -40,18 +40,6 @@ def test_other_dates_that_prove_no_order_leave_the_question(others):
     assert choose(asked=DOUBTFUL, **others)[1]
 
 
-def test_years_of_two_digits_are_a_marked_guess_which_an_answer_replaces():
-    chosen, question, notes = choose(born=["30/01/45", "02/12/07"], asked=["2020-01-30"])
-    assert (chosen, question) == ({"born": "DD/MM/YY from 1930", "asked": "YYYY-MM-DD"}, "")
-    assert notes == [
-        "born: dates are read as DD/MM/YY from 1930: 30/01/45 is 1945-01-30 (a guess: two digits are a year from 1930 "
-        "to 2029; if wrong, with its first year: --answer century=1910)"
-    ]
-    chosen, _, notes = choose(Wishes(answers={"century": "1950"}), born=["30/01/45", "02/12/07"])
-    assert chosen == {"born": "DD/MM/YY from 1950"}
-    assert notes == ["born: dates are read as DD/MM/YY from 1950: 30/01/45 is 2045-01-30"]
-
-
 def test_clean_dates_need_no_word():
     assert choose(asked=["2020-01-30", "2020-02-03"]) == ({"asked": "YYYY-MM-DD"}, "", [])
     assert choose(asked=["2020-01-30 10:00", "2020-02-03"])[2]

@@ -1,9 +1,13 @@
-"""A real MLflow for the tests that need one: SQLite and a folder, made once a session."""
+"""A real MLflow for the tests that need one: SQLite and a folder, made once a session. No example is timed."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)  # the time of an example depends on the machine
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

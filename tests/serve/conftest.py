@@ -9,16 +9,12 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from hypothesis import settings
 
 from serve.api.app import create_app
 from serve.contract.contract import Contract
 from serve.settings import Settings
 from serve.store.pointer import Pointer
 from serve.store.store import Store
-
-settings.register_profile("untimed", deadline=None)  # the time of an example depends on the machine
-settings.load_profile("untimed")
 
 ROOT = Path(__file__).parents[2]
 METADATA = {"metrics": {"auc": 0.8}, "gates": [{"name": "signal", "passed": True}], "verdict": {"verdict": "passed"}}

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from serve.contract.fault import Fault
-from serve.contract.numbers import EXACT, write_number
 
 LONGEST_NAME = 60  # characters of a column's name, which may be anything in the file's first line
-_LIMITS = re.compile(r"(?<=number from )(\S+) to (\S+)")
+_LIMITS = re.compile(r"(?<=number from )-?\d\S* to -?\d\S*")
+_THOUSANDS = re.compile(r"(?<![\d.])\d{4,}")  # not among the digits behind the point
 ROWS = "rows"  # stands for the column where a row as a whole breaks a rule
 
 
@@ -67,7 +67,7 @@ def break_rules(column: str, faults: Mapping[int, Fault]) -> list[Broken]:
 
 def _separate(expected: str) -> str:
     """Return a feature's `expected` with thousands separated, which an error's text over HTTP leaves out."""
-    return _LIMITS.sub(lambda found: " to ".join(write_number(float(end), EXACT) for end in found.groups()), expected)
+    return _LIMITS.sub(lambda limits: _THOUSANDS.sub(lambda digits: f"{int(digits[0]):,}", limits[0]), expected)
 
 
 def break_widths(widths: Mapping[int, int], expected: int) -> list[Broken]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 from scipy.stats import rankdata
 from sklearn import metrics as sklearn_metrics
 
@@ -148,7 +149,7 @@ def quantile_bands(
     write: gives the text of a number.
     """
     write, missing = write or write_number, column.isna()
-    if column.dtype == object:
+    if not is_numeric_dtype(column):
         names = column.map(lambda value: write(value) if isinstance(value, float) else str(value))
     else:
         low = high = column

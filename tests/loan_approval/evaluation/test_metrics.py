@@ -4,6 +4,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from loan_approval.evaluation.metrics import (
+    MISSING_BAND,
     comparable,
     evaluate,
     fast_auc,
@@ -156,6 +157,15 @@ def test_a_band_of_one_value_is_that_value_and_large_numbers_keep_their_digits(
 
 def test_few_large_values_keep_their_digits_too() -> None:
     assert list(quantile_bands(pd.Series([5e6, 1_234_567.0]), 3)) == ["5,000,000", "1,234,567"]
+
+
+def test_texts_are_bands_of_their_own():
+    texts = pd.Series(["a", "b", None], dtype="str")
+    assert {name: rows.tolist() for name, rows in quantile_bands(texts, 4).items()} == {
+        "a": [True, False, False],
+        "b": [False, True, False],
+        MISSING_BAND: [False, False, True],
+    }
 
 
 def test_bands_are_rounded_for_a_reader():

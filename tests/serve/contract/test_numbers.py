@@ -19,6 +19,11 @@ from serve.contract.numbers import EXACT, write_number
         (float("nan"), "nan"),
         (float("inf"), "inf"),
         (1e300, "1e+300"),
+        (9999.6, "10,000"),
+        (-9999.96, "-10,000"),
+        (9998.4, "9,998"),
+        (10**16 + 1, "10,000,000,000,000,001"),
+        (2.0**53, "9,007,199,254,740,992"),
     ],
 )
 def test_a_number_is_rounded_to_four_digits_and_a_whole_one_is_kept(number: float, text: str) -> None:

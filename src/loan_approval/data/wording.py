@@ -7,10 +7,10 @@ import pandas as pd
 
 from serve.contract.contract import Contract
 from serve.contract.feature import Feature
-from serve.contract.numbers import write_number
 
 LANGUAGE = "en"  # of reports
-_MEANING = re.compile(r"(\d+) = ([^,;]+)")  # of a number, in a unit such as "0 = no, 1 = yes"
+_MEANING = r"(-?\d+) = ([^,;=]+)"  # of a number
+_MEANINGS = re.compile(rf"{_MEANING}([,;] {_MEANING})+")  # a unit such as "0 = no, 1 = yes"
 
 
 def feature_names(contract: Contract | None) -> dict[str, str]:
@@ -26,16 +26,19 @@ def feature_titles(contract: Contract) -> dict[str, str]:
 def in_words(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
     """Return a table as a figure shows it: the contract's words for its features and their values.
 
-    Numbers whose unit says what each of them means become that. Other columns, such as the target, stay as they are.
+    Numbers become what they mean where the unit is a list of that, and every number of the column is in it. Other
+    columns, such as the target, stay as they are.
     """
-    named = {each.name: _name_values(each, frame[each.name]) for each in contract.features if each.name in frame}
-    return frame.assign(**named).rename(columns=feature_names(contract))
+    features = {feature.name: feature for feature in contract.features}
+    shown = {name: _name_values(features[name], frame[name]) if name in features else frame[name] for name in frame}
+    return pd.DataFrame(shown, frame.index).rename(columns=feature_names(contract))
 
 
 def _name_values(feature: Feature, column: pd.Series) -> pd.Series:
-    meanings = {} if feature.is_text else dict(_MEANING.findall(feature.say(feature.unit, LANGUAGE)))
-    if meanings:
-        return column.map(lambda number: meanings.get(write_number(number), write_number(number)), na_action="ignore")
+    unit = feature.say(feature.unit, LANGUAGE)
+    if not feature.is_text and _MEANINGS.fullmatch(unit):
+        meanings = {float(number): meaning for number, meaning in re.findall(_MEANING, unit)}
+        return column.map(meanings) if column.dropna().isin(list(meanings)).all() else column
     return column.map(lambda text: feature.say(text, LANGUAGE), na_action="ignore") if feature.is_category else column
 
 

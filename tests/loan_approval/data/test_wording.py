@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from loan_approval.data.wording import feature_names, feature_titles, in_words
 from serve.contract.feature import Feature
@@ -35,6 +36,31 @@ def test_a_figures_table_has_the_words_of_features_and_values_and_keeps_the_targ
     assert shown.iloc[2, :2].isna().all()
     assert shown["Income"].tolist() == [1.5, 2, 3]
     assert shown["repaid"].tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("unit", "numbers"),
+    [
+        ("months, 0 = never", [0.0, 3.0]),
+        ("thousand dollars (1 = 1,000 USD)", [1.0, 2.5]),
+        ("1 = worst to 5 = best", [1.0, 5.0]),
+        ("share, 0.5 = half", [0.5, 5.0]),
+        ("0 = no, 1 = yes", [0.0, 2.0]),
+    ],
+)
+def test_numbers_stay_numbers_where_the_unit_does_not_say_what_each_of_them_means(unit: str, numbers: list) -> None:
+    contract = SimpleNamespace(features=[Feature("n", "number", unit=unit)])
+    assert in_words(pd.DataFrame({"n": numbers}), contract).iloc[:, 0].tolist() == numbers
+
+
+def test_a_column_may_have_any_name() -> None:
+    contract = SimpleNamespace(features=[Feature("self", "category", values=("no", "yes"))])
+    assert list(in_words(pd.DataFrame({"self": ["no"], "frame": [1]}), contract)) == ["self", "frame"]
+
+
+def test_a_number_below_zero_has_its_meaning() -> None:
+    contract = SimpleNamespace(features=[Feature("n", "integer", unit="-1 = unknown, 0 = no, 1 = yes")])
+    assert in_words(pd.DataFrame({"n": [-1.0, 1.0]}), contract).iloc[:, 0].tolist() == ["unknown", "yes"]
 
 
 def test_a_figures_table_of_some_columns_has_no_others() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from loan_approval.data.draft_labels import Labels, label_key
-from loan_approval.data.notation import MARKERS
+from loan_approval.data.notation import TEXT_MARKERS
 from loan_approval.data.protected import split_words
 
 Answer = Callable[
@@ -31,17 +31,27 @@ IS_LATE = (
 )
 FEWEST_UNLABELLED = 10  # rows by which a column is called late
 LATE = 0.9  # more of the rows with a label than of those without have a value
+_EMPTY = TEXT_MARKERS | {""}
 
 
-def find_late_columns(header: Sequence[str], labelled: list[list[str]], unlabelled: list[list[str]]) -> set[str]:
-    """Return the columns that are filled in with the label: nearly always where it is known, hardly where it is not."""
+def find_late_columns(
+    header: Sequence[str], labelled: list[list[str]], unlabelled: list[list[str]], target: str
+) -> set[str]:
+    """Return the columns that are filled in with the label: nearly always where it is known, hardly where it is not.
+
+    None where that holds for half of the columns beside the label: then rows without one are not filled in at all.
+    """
     if len(unlabelled) < FEWEST_UNLABELLED:
         return set()
     known, open_ = (
-        np.mean([[cell.casefold() not in MARKERS | {""} for cell in row] for row in rows], axis=0)
-        for rows in (labelled, unlabelled)
+        np.array([_share_filled(cells) for cells in zip(*rows, strict=True)]) for rows in (labelled, unlabelled)
     )
-    return {name for name, gap in zip(header, known - open_, strict=True) if gap >= LATE}
+    late = {name for name, gap in zip(header, known - open_, strict=True) if gap >= LATE and name != target}
+    return late if 2 * len(late) < len(header) - 1 else set()
+
+
+def _share_filled(cells: Sequence[str]) -> float:
+    return sum(cell.casefold() not in _EMPTY for cell in cells) / len(cells)
 
 
 def draft_target(name: str, labels: Labels, answer: Answer) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def _drop_unlabelled(
         named = f" ({', '.join(f'{cell}: {n:,}' for cell, n in counts.most_common())})" if counts else ""
         numbers = name_rows([row.line for row in without])
         notes.append(f"{len(without):,} rows have no {target} and are left out{named}: {numbers}")
-    late = find_late_columns(reading.header, labelled, without) - {target}
+    late = find_late_columns(reading.header, labelled, without, target)
     return labelled, sorted({row[at] for row in without} - {""}), late
 
 

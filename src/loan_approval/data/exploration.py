@@ -8,7 +8,9 @@ import pandas as pd
 
 from loan_approval.data.datasets import Dataset
 from loan_approval.data.draft_feature import LEAK_AUC
+from loan_approval.data.folders import dataset_folder, has_questions
 from loan_approval.data.refused import Refused
+from loan_approval.data.shape import too_few
 from loan_approval.data.splits import SPLITS
 from loan_approval.data.wording import feature_titles
 from loan_approval.evaluation.metrics import fast_auc
@@ -156,6 +158,10 @@ def advise(dataset: Dataset, refused: Refused, folder: str) -> str:
     """Return what to do next, in one sentence. folder: of the data set, as the commands name it."""
     if refused.broken:
         return "First mend what the contract refuses, or change the contract deliberately: training stops at it."
+    if words := too_few(dataset):
+        return f"First get more rows: training will refuse these. {words[0].upper()}{words[1:]}."
+    if has_questions(dataset_folder(folder)):
+        return "First answer the questions in contract.toml: training stops at them."
     if leakage_hints(dataset):
         return "First ask whether what ranks so well is known when an application comes in: only then may it be scored."
     return f"Nothing here stands against training: make train DATASET={folder}"

@@ -39,6 +39,15 @@ def load_contract(folder: Path, draft: bool = False) -> Contract:
         raise DataError(f"{path}: not a contract: {err}") from err
 
 
+def has_questions(folder: Path) -> bool:
+    """Return whether a contract that can be read as a draft leaves questions open."""
+    try:
+        load_contract(folder)
+    except DataError:
+        return True
+    return False
+
+
 def read_statement(folder: Path) -> dict[str, Any]:
     """Return the owner's statement, {} when there is no `card.toml`. Raises DataError with every problem."""
     path = folder / "card.toml"

@@ -35,11 +35,11 @@ def count_by_split(dataset: Dataset) -> dict[str, list[int]]:
 
 def check_labels(dataset: Dataset) -> None:
     """Raise DataError, with what to do, when a split has too few units of a label to learn or to judge from."""
-    if words := _too_few(dataset):
+    if words := too_few(dataset):
         raise DataError(f"{dataset.name}: {words}")
 
 
-def _too_few(dataset: Dataset) -> str:
+def too_few(dataset: Dataset) -> str:
     """Return which splits have too few units of a label, and what to do; "" where all have enough."""
     counts, units = count_by_split(dataset), name_units(dataset.contract.split_by)
     short = [(n, split, code) for split in SPLITS for code, n in enumerate(counts[split]) if n < FEWEST_PER_LABEL]
@@ -108,7 +108,7 @@ def describe_shape(dataset: Dataset) -> list[str]:
 
 
 def _few_rows(dataset: Dataset) -> list[str]:
-    refused = [f"Training will refuse these rows: {words}."] if (words := _too_few(dataset)) else []
+    refused = [f"Training will refuse these rows: {words}."] if (words := too_few(dataset)) else []
     counts, units = count_by_split(dataset), name_units(dataset.contract.split_by)
     few = [split for split in SPLITS if min(counts[split]) < FEW_PER_LABEL]
     advice = f"with fewer than {FEW_PER_LABEL}, calibration, threshold and test results move a lot by chance"

@@ -154,6 +154,21 @@ def test_a_column_that_is_filled_in_with_the_outcome_is_watched_and_asked_about(
     assert not any("It is filled in" in question for question in made.questions)
 
 
+def test_rows_without_a_label_that_are_empty_altogether_make_no_column_late(draft):
+    empty = lambda filled: lambda row: "" if row % 4 == 3 else filled(row)  # noqa: E731
+    columns = {"income": empty(lambda row: row), "months": empty(lambda row: row % 7), "number": lambda row: f"n{row}"}
+    made = draft(labels=("no", "yes", "no", ""), **columns)
+    assert {"income", "months"} <= set(features(made))
+    assert all(feature.get("use", "score") == "score" for feature in features(made).values())
+
+
+def test_none_may_be_an_answer_that_rows_without_a_label_have(draft):
+    columns = {"income": lambda row: row, "months": lambda row: row % 7}
+    columns["collateral"] = lambda row: "none" if row % 4 == 3 else ("car", "house", "boat")[row % 3]
+    found = features(draft(labels=("no", "yes", "no", ""), **columns))
+    assert found["collateral"].get("use", "score") == "score"
+
+
 def test_rows_are_named_by_their_lines_in_the_file(tmp_path):
     (tmp_path / "mine.csv").write_text(
         "# c\n\nn,note,t\n" + '1,"a\nb",\n\n2,a,\n' + "3,a,1\n4,b,0\n5,a,1\n6,b,1\n7,a,0\n" * 20

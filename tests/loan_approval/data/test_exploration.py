@@ -17,6 +17,7 @@ from loan_approval.data.exploration import (
     target_association,
 )
 from loan_approval.data.refused import Broken, Refused
+from loan_approval.project import ROOT
 from serve.contract.feature import Feature
 
 
@@ -152,6 +153,14 @@ def test_large_limits_are_written_out(loans):
 
 def test_what_to_do_next_is_said_the_worst_hindrance_first(homes, leaking):
     nothing, broken = Refused(9, []), Refused(9, [Broken("amount", "out of range", [2])])
-    assert advise(homes, nothing, "homes") == "Nothing here stands against training: make train DATASET=homes"
-    assert advise(leaking, nothing, "x").startswith("First ask whether what ranks so well")
-    assert advise(leaking, broken, "x").startswith("First mend what the contract refuses")
+    assert advise(homes, nothing, "boston") == "Nothing here stands against training: make train DATASET=boston"
+    assert advise(leaking, nothing, "boston").startswith("First ask whether what ranks so well")
+    assert advise(leaking, broken, "boston").startswith("First mend what the contract refuses")
+
+
+def test_too_few_rows_and_open_questions_stand_against_training(homes, tmp_path):
+    few, nothing = replace(homes, y=np.zeros_like(homes.y)), Refused(9, [])
+    assert advise(few, nothing, "boston").startswith("First get more rows: training will refuse these. 0 ")
+    text = (ROOT / "data/boston/contract.toml").read_text()
+    (tmp_path / "contract.toml").write_text(text.replace("[target]", '[target]\nquestion = "Which?"', 1))
+    assert advise(homes, nothing, str(tmp_path)).startswith("First answer the questions in contract.toml")

@@ -16,6 +16,7 @@ MOST_BARS = 30  # columns that one figure shows
 MOST_NAMED = 12  # categories that a small figure names
 FEW = 2  # different numbers, up to which they are named as categories are
 LONGEST_NAME = 16  # characters of a line of a category's name in a small figure; it has two
+LONGEST_TITLE = 34  # letters of one line above a small figure, which ends there
 
 
 def plot_missing(frame: pd.DataFrame) -> Figure | None:
@@ -82,7 +83,7 @@ def plot_distributions(frame: pd.DataFrame, target: str, labels: Sequence[str], 
 
 def _draw_distribution(axes: Axes, frame: pd.DataFrame, name: str, target: str, labels: Sequence[str]) -> None:
     column = frame[name].dropna()
-    axes.set_title(name, fontsize=9)
+    axes.set_title(fill(name, LONGEST_TITLE), fontsize=8)
     axes.tick_params(labelsize=7)
     numeric = is_numeric_dtype(column)
     if numeric and 0 < column.nunique() <= FEW:

@@ -118,6 +118,15 @@ def test_the_legend_stands_beside_the_small_figures_and_covers_none(tmp_path):
     assert all(not legend.overlaps(axes.get_window_extent()) for axes in figure.axes if axes.get_visible())
 
 
+def test_a_long_title_stays_above_its_own_small_figure(tmp_path):
+    title = "Obligations relative to income (total obligations as a % of total income) {}"
+    frame = pd.DataFrame({title.format(number): np.arange(200.0) for number in range(6)} | {"granted": Y})
+    figure = exploration.plot_distributions(frame, "granted", LABELS)
+    figure.savefig(tmp_path / "figure.png")  # lays it out
+    boxes = [axes.title.get_window_extent() for axes in figure.axes]
+    assert not any(one.overlaps(other) for i, one in enumerate(boxes) for other in boxes[:i])
+
+
 def test_of_a_hundred_columns_those_that_lack_most_are_shown():
     frame = pd.DataFrame({f"c{i}": [np.nan] * i + [1.0] * (100 - i) for i in range(100)})
     names = [text.get_text() for text in exploration.plot_missing(frame).axes[0].get_yticklabels()]

@@ -14,11 +14,11 @@ def test_only_missing_cells_are_shown_of_all_rows() -> None:
     users = [ast.unparse(ast.parse(line)) for line in lines if "data.frame" in line or "shown.frame" in line]
     assert users == [
         "with_labels = data.frame[data.splits != 'test']",
-        "gaps = plots.plot_missing(data.frame.rename(columns=names))",
+        "gaps = plots.plot_missing(data.frame[list(names)].rename(columns=names))",
         "show.figure(gaps, describe_missing(data.frame.rename(columns=titles)), front=True)",
         "patterns = missing_patterns(data.frame.rename(columns=titles))",
         "about = describe_sample(shown.frame, data.frame, 'the best by themselves')",  # counts rows and columns
-        "with_names = shown.frame[shown.splits != 'test'].rename(columns=names)",
+        "with_names = in_words(shown.frame[shown.splits != 'test'], contract)",
         "matrix = association_matrix(shown.frame.drop(columns=contract.target.name).rename(columns=titles))",
         "gaps = data.frame.isna().mean()",
     ]

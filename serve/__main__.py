@@ -3,10 +3,8 @@
 import logging
 import os
 import resource
-import shutil
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,7 +17,7 @@ from serve.errors import ServeError
 from serve.files import sweep
 from serve.http.listening import listen, listen_on_path, make_context, remove_path, write_address
 from serve.http.supervisor import Child, Supervisor
-from serve.metrics.count_files import forget_gauges, make_counts, sweep_counts
+from serve.metrics.count_files import find_shared, forget_gauges, make_counts, remove_counts, sweep_counts
 from serve.metrics.log_format import log_as_json
 from serve.settings import Settings
 from serve.store.start import name_model, report_empty_store
@@ -82,10 +80,10 @@ def _check_files(settings: Settings) -> None:
 def supervise(settings: Settings, public: socket, metrics: socket | None) -> int:
     """Run the workers and the registry watcher; their counts are added up in a folder. Return the exit code."""
     parent = os.getpid()
-    shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir()  # writable in a read-only tree
     sweep(settings.store)
-    sweep_counts(Path(shared))
-    folder = make_counts(Path(shared)) if metrics else None
+    shared = find_shared()
+    sweep_counts(shared)
+    folder = make_counts(shared) if metrics else None
 
     def run_worker(name: str, beat: Callable[[], None]) -> None:
         import uvloop  # these after the fork: the parent stays small
@@ -116,7 +114,7 @@ def supervise(settings: Settings, public: socket, metrics: socket | None) -> int
         return Supervisor(children, settings.drain_seconds, forget).run()
     finally:
         if folder:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_counts(folder)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""The arguments of `python -m serve`, and its help: each setting with its variables, its default and its meaning."""
+"""The arguments of `python -m serve`, and its help: each setting with its variables, its default and its meaning.
 
-import argparse
+What only an argument or a misspelt setting needs is imported for it alone: the parent of the workers stays small.
+"""
+
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,10 @@ def read_arguments(arguments: Sequence[str], environment: Mapping[str, str]) -> 
 
     Exits with 0 after `--help` and `--version`, with 2 after an argument that is not known.
     """
+    if not arguments:
+        return environment
+    import argparse
+
     parser = argparse.ArgumentParser(
         prog="python -m serve",
         description="Serve the model of a store over HTTP. All settings are environment variables.",
@@ -50,6 +55,10 @@ def find_unknown(environment: Mapping[str, str]) -> list[str]:
     """Return a sentence for each variable `SERVE_…` that is no setting, with the setting of the most similar name."""
     known = {variable for variables in VARIABLES.values() for variable in variables}
     unknown = [name for name in sorted(environment.keys() - known) if name.startswith("SERVE_")]
+    if not unknown:
+        return []
+    from difflib import get_close_matches
+
     similar = {name: get_close_matches(name, known, 1, 0.8) for name in unknown if not _match_service(name)}
     return [
         f"{name} is no setting and has no effect" + (f"; {matches[0]} is one" if matches else "")

@@ -1,8 +1,9 @@
-"""The folder in which the processes of a server publish their counts and gauges, in two files each."""
+"""The folder in which the processes of a server publish their counts and gauges, in two files each.
+
+Servers without metrics have none: what it takes to make and remove it is imported for it alone.
+"""
 
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
 from serve.files import try_lock
@@ -10,12 +11,30 @@ from serve.files import try_lock
 COUNTS, GAUGES = ".counts", ".gauges"
 
 
+def find_shared() -> Path:
+    """Return the folder for such folders: one that can be written where the server's tree can't."""
+    if os.access("/dev/shm", os.W_OK):
+        return Path("/dev/shm")
+    import tempfile
+
+    return Path(tempfile.gettempdir())
+
+
 def make_counts(shared: Path) -> Path:
     """Return a new folder of counts, whose lock this process and its children hold as long as one of them lives."""
+    import tempfile
+
     while True:
         folder = Path(tempfile.mkdtemp(prefix=f"serve-{os.getpid()}-", dir=shared))
         if try_lock(folder) is not None and folder.exists():  # another start may have swept it before it was locked
             return folder
+
+
+def remove_counts(folder: Path) -> None:
+    """Remove a folder of counts."""
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep_counts(shared: Path) -> None:
@@ -24,7 +43,7 @@ def sweep_counts(shared: Path) -> None:
         owner = folder.name.split("-")[1]
         # The number of a process may be in use again, or be another container's: the lock decides.
         if owner.isdecimal() and not _runs_elsewhere(int(owner)) and (lock := try_lock(folder)) is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_counts(folder)
             os.close(lock)
 
 

@@ -112,7 +112,8 @@ def _log_report(run: NotebookRun) -> None:
 def run_everything(dataset: str, texts: Mapping[str, str], folder: Path, port: int) -> None:
     """Explore, train, validate, promote, serve, send one application, stop the server; print what to do next."""
     began = time.monotonic()
-    check_port(port)
+    if reason := why_taken(port):
+        raise LoanApprovalError(f"port {port} can't be used ({reason}), expected a free one: PORT=…")
     contract = load_contract(dataset_folder(dataset))  # an open question stops here, and not after the exploration
     _say(restore_dataset(dataset))
     check_labels(load_kept_rows(dataset)[0])
@@ -127,7 +128,7 @@ def run_everything(dataset: str, texts: Mapping[str, str], folder: Path, port: i
     version = promote(name, trained["version"], store)
     _say(f"promoted {name} version {version.number}")
     write_card(version, dataset, folder)
-    with served(name, store, port if is_free(port) else free_port()) as address:
+    with served(name, store, free_port() if why_taken(port) else port) as address:
         ask(address, contract.example())
     _say(f"done in {time.monotonic() - began:.0f} s")
     print(*next_steps(dataset, folder, port), sep="\n", flush=True)
@@ -147,8 +148,7 @@ def next_steps(dataset: str, folder: Path, port: int) -> list[str]:
 
 @contextmanager
 def served(name: str, store: Store, port: int, **settings: str) -> Iterator[str]:
-    """Start the server as a process, with more environment variables; yield its address; stop it with SIGTERM."""
-    check_port(port)
+    """Start the server on a free port, with more environment variables; yield its address; stop it with SIGTERM."""
     environment = {"SERVE_MODEL_NAME": name, "SERVE_STORE": str(store.path), "PORT": str(port)}
     environment |= {"SERVE_HOST": "127.0.0.1", "SERVE_MODEL_ALIAS": ALIAS}
     environment |= {"SERVE_PREDICTION_LOG": str(prediction_log_folder(name)), **settings}
@@ -167,18 +167,8 @@ def served(name: str, store: Store, port: int, **settings: str) -> Iterator[str]
         _say("server stopped")
 
 
-def check_port(port: int) -> None:
-    """Raise LoanApprovalError when another process listens on a port: its answers would be taken for our server's."""
-    if reason := _why_taken(port):
-        raise LoanApprovalError(f"port {port} can't be used ({reason}), expected a free one: PORT=…")
-
-
-def is_free(port: int) -> bool:
-    """Return whether a server can listen on a port."""
-    return not _why_taken(port)
-
-
-def _why_taken(port: int) -> str:
+def why_taken(port: int) -> str:
+    """Return why no server can listen on a port, "" if one can: another's answers would be taken for our server's."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

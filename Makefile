@@ -9,6 +9,8 @@ READY := $(VENV)/.ready
 RUN := $(VENV)/bin/python -m loan_approval
 # Through the environment, so that a shell takes them as they are: a reason may hold quotes.
 export DATASET MODEL PREPROCESSOR VERSION FORCE CSV REFERENCE BEGIN END AGAINST ID OUTCOME REASON DAYS STOP INPUT OUTPUT
+# uv compiles nothing: where this is set, as in many images, every kernel and server would compile what it imports again.
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: $(shell sed -n 's/^\([a-z][a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 

@@ -1,5 +1,6 @@
 """The lock files, environment.yml and the Dockerfile say the same."""
 
+import os
 import re
 import subprocess
 import sys
@@ -162,6 +163,14 @@ def test_make_prints_its_targets_in_the_order_of_the_work() -> None:
     order = ["run", "lab", "explore", "train", "validate", "promote", "rollback", "serve", "mlflow", "lint", "format"]
     assert [target for target in targets if target in order] == order
     assert "clean" in targets
+
+
+def test_what_make_runs_keeps_the_bytecode_of_what_it_imports() -> None:
+    told = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "ANOTHER": "1"}
+    command = ["make", "-s", "-C", ROOT, "--eval", "probe: ; @env", "probe"]
+    printed = subprocess.run(command, env=told, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert "ANOTHER=1" in printed
+    assert "PYTHONDONTWRITEBYTECODE=1" not in printed
 
 
 def test_the_dockerfile_is_clean_by_hadolint() -> None:

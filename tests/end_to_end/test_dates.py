@@ -1,9 +1,15 @@
-"""Dates from a CSV in another notation to the answers of a server, on every path the same."""
+"""Somebody's own CSV, with dates in other notations, to the answers of a server: on every path the same.
+
+papermill alone runs its training, as somebody does who does not use the command.
+"""
 
 import csv
 import io
+import os
 import random
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import date, timedelta
 from itertools import islice
@@ -13,27 +19,31 @@ from typing import Any
 import numpy as np
 import pytest
 
+from loan_approval import cli
 from loan_approval.batch.scoring import Batch, score_batch
 from loan_approval.data.datasets import read_dataset
 from loan_approval.errors import LogError
-from loan_approval.pipeline.pipeline import run_step
+from loan_approval.notebooks.run import NotebookRun
+from loan_approval.pipeline.pipeline import log_by_hand, run_step
+from loan_approval.project import ROOT
 from loan_approval.records.logged_decision import find_decision
 from loan_approval.records.replay import load_file, replay
+from loan_approval.registry import tracking
 from loan_approval.registry.promotion import promote
 from serve.contract.contract import Contract
+from serve.errors import ContractError
 from serve.store.store import Store
 from tests.batches import read_parts
-from tests.end_to_end.test_whole_line import draft_and_answer
 from tests.server_process import Server, running_server
 from tests.waiting import wait_until
 
 ROWS, LIMIT = 900, 300
-HEADER = ["Asked", "Employed_Since", "Opened", "Birth_Date", "Income", "Granted"]
+HEADER = ["Asked", "Employed_Since", "Opened", "Birth_Date", "Income", "Home", "Granted"]
 BY_ASKED = {'range = ["1992-01-01", "2021-12-31"]': "min = -12000\nmax = 0", 'since = "1992-01-01"': 'since = "Asked"'}
 
 
 def write_csv(path: Path) -> None:
-    """Write applications with dates as DD/MM/YYYY and DD.MM.YYYY: a longer employment makes a grant likelier."""
+    """Write applications with dates as DD/MM/YYYY and DD.MM.YYYY: long employment and a home make a grant likelier."""
     rng = random.Random(7)
     with path.open("w", newline="") as file:
         out = csv.writer(file, delimiter=";")
@@ -42,33 +52,57 @@ def write_csv(path: Path) -> None:
         for _ in range(ROWS):
             asked, income = date(2019, 1, 1) + timedelta(rng.randrange(1800)), round(rng.lognormvariate(10.5, 0.5))
             employed, born = date(1995, 1, 1) + timedelta(rng.randrange(8700)), date(1950 + rng.randrange(45), 5, 4)
+            home = rng.choice(["own", "rent", "family"])
             score = (date(2007, 1, 1) - employed).days / 1500 + (income - 40_000) / 20_000 + (asked.month == 12)
+            score += home == "own"
             label = "yes" if rng.random() < 1 / (1 + 2.7 ** (-2 * score)) else "no"
             since = "n/a" if rng.random() < 0.05 else f"{employed:%d.%m.%Y}"
             opened = date(2010, 1, 1) + timedelta(rng.randrange(3200))
-            out.writerow([f"{asked:%d/%m/%Y}", since, f"{opened:%b %d, %Y}", f"{born:%d/%m/%Y}", income, label])
+            out.writerow([f"{asked:%d/%m/%Y}", since, f"{opened:%b %d, %Y}", f"{born:%d/%m/%Y}", income, home, label])
 
 
 @pytest.fixture(scope="module")
-def line(mlflow_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Contract, Store]:
-    """The CSV, the contract that was drafted from it and the store of the model that its notebooks trained."""
+def trained(mlflow_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, NotebookRun]:
+    """The CSV, and what papermill's run of 02_train on the contract that was drafted from it gave."""
     folder = tmp_path_factory.mktemp("dates")
     write_csv(folder / "my.csv")
-    path = draft_and_answer(folder, "--answer", "since=fixed_day") / "contract.toml"
+    path = draft_and_answer(folder)
     text = path.read_text().replace('as = "days"', 'as = "month"', 1).replace('since = "2018-01-01"\n', "")  # of Asked
     for drafted, declared in BY_ASKED.items():  # of Employed_Since
         assert text.count(drafted) == 1
         text = text.replace(drafted, declared)
     path.write_text(re.sub(r'example = "200.*"', "example = -4000", text, count=1))
-    names = {"dataset": str(path.parent)}
-    recipe = {"model_name": "hist_gradient_boosting", "preprocessor_name": "median_imputer"}
-    run_step("01_explore", names, folder / "reports", LIMIT)
-    trained = run_step("02_train", names | recipe, folder / "reports", LIMIT)
-    judged = run_step("03_validate", names | {"version": str(trained["version"])}, folder / "reports", LIMIT)
+    command = [sys.executable, "-m", "papermill", "notebooks/02_train.ipynb", str(folder / "out.ipynb")]
+    options = ["-k", "python3", "-p", "dataset", str(path.parent), "-p", "model_name", "xgboost"]
+    run = subprocess.run([*command, *options], cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr[-3000:]
+    return folder / "my.csv", log_by_hand(folder / "out.ipynb", folder / "reports")
+
+
+def draft_and_answer(folder: Path) -> Path:
+    """Draft a contract for `my.csv` as the tutorial says, then answer its questions by deleting them."""
+    options = ["--target", "Granted", "--answer", "since=fixed_day"]
+    cli.main(["init", str(folder / "mine"), str(folder / "my.csv"), *options])
+    path = folder / "mine" / "contract.toml"
+    with pytest.raises(ContractError, match="open question"):
+        Contract.load(path)
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if not line.startswith("question")), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def line(trained: tuple[Path, NotebookRun]) -> tuple[Path, Contract, Store]:
+    """The CSV, its contract and the store of the model that was trained and judged."""
+    path, run = trained
+    names = {"dataset": str(path.parent / "mine")}
+    run_step("01_explore", names, path.parent / "reports", LIMIT)
+    validated = names | {"version": str(run.result["version"])}
+    judged = run_step("03_validate", validated, path.parent / "reports", LIMIT)
     assert judged["verdict"] == "passed", judged["gates"]
-    store = Store(folder / "store")
-    promote(trained["name"], "challenger", store)
-    return folder / "my.csv", Contract.load(path), store
+    store = Store(path.parent / "store")
+    promote(run.result["name"], "challenger", store)
+    return path, Contract.load(path.parent / "mine/contract.toml"), store
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +129,14 @@ def records(path: Path, contract: Contract) -> list[dict[str, Any]]:
     return [{feature.name: feature.parse(row[feature.name]) for feature in contract.features} for row in rows]
 
 
+def test_a_training_by_papermill_alone_is_registered_and_reported(trained):
+    path, run = trained
+    assert tracking.find_version("mine_model", "challenger").number == "1"
+    assert run.html == path.parent / "reports/mine/02_train.html"
+    (page,) = tracking.connect().list_artifacts(run.result["run_id"], "notebooks")
+    assert page.path == "notebooks/02_train.html"
+
+
 def test_the_owners_file_is_trained_and_scored_as_the_server_answers(line, server, scored):
     path, contract, _ = line
     assert contract.source["dates"]["Asked"] == "DD/MM/YYYY"
@@ -115,11 +157,11 @@ def test_every_interface_answers_a_date_alike(line, server, scored):
     applications, name = records(path, contract)[:20], contract.model_name
     columns = {feature.name: [each[feature.name] for each in applications] for feature in contract.features}
     asked, employed, opened = (tensor(each, "BYTES", columns[each]) for each in ("Asked", "Employed_Since", "Opened"))
-    income = tensor("Income", "FP64", columns["Income"])
+    others = [tensor("Income", "FP64", columns["Income"]), tensor("Home", "BYTES", columns["Home"])]
     X = np.concatenate([contract.encode(each) for each in applications])
-    matrix = tensor("X", "FP64", [None if value != value else value for value in X.ravel().tolist()], 4)
-    months, days = (tensor(each, "FP64", matrix["data"][at::4]) for at, each in enumerate(("Asked", "Employed_Since")))
-    for tensors in ([asked, employed, opened, income], [months, days, opened, income], [matrix]):
+    matrix = tensor("X", "FP64", [None if value != value else value for value in X.ravel().tolist()], 5)
+    months, days = (tensor(each, "FP64", matrix["data"][at::5]) for at, each in enumerate(("Asked", "Employed_Since")))
+    for tensors in ([asked, employed, opened, *others], [months, days, opened, *others], [matrix]):
         answer = server.request("POST", f"/v2/models/{name}/infer", {"inputs": tensors}).json
         (p,) = [output["data"] for output in answer["outputs"] if output["name"] == "probability"]
         assert p == pytest.approx(scored[:20], abs=1e-12)

@@ -1,12 +1,7 @@
 """From a CSV to an answered request, for both data sets, through the notebooks and a real MLflow."""
 
-import csv
 import json
-import os
-import random
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +10,10 @@ from typing import Any
 import pytest
 
 from loan_approval import cli, project
-from loan_approval.pipeline.pipeline import log_by_hand, run_step
-from loan_approval.project import ROOT
+from loan_approval.pipeline.pipeline import run_step
 from loan_approval.registry import tracking
 from loan_approval.registry.promotion import promote
 from serve.contract.contract import Contract
-from serve.errors import ContractError
 from serve.store.store import Store
 from tests.server_process import running_server
 
@@ -136,58 +129,9 @@ def test_a_model_of_noise_fails_says_so_and_cannot_be_promoted(
     monkeypatch.setattr(project, "REPORTS", tmp_path / "reports")
     monkeypatch.setenv("SERVE_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("SERVE_PREDICTION_LOG", str(tmp_path / "log"))
-    cli.main(["train", "--dataset", folder])
+    cli.main(["train", "--dataset", folder, "--model-name", "logistic_regression"])
     with pytest.raises(SystemExit, match="the model cannot be told from chance"):
         cli.main(["validate", "--dataset", folder])
     with pytest.raises(SystemExit, match="PromotionError: noise_model version 1 has the verdict 'failed'"):
         cli.main(["promote", "--dataset", folder])
     assert not (tmp_path / "store" / "production.json").exists()
-
-
-def test_papermill_alone_runs_a_notebook_from_the_root(
-    make_data_set: Callable[[str], Path], mlflow_folder: Path, tmp_path: Path
-) -> None:
-    write_own_csv(tmp_path / "my.csv", rows=400)
-    folder = draft_and_answer(tmp_path)
-    command = [
-        sys.executable,
-        "-m",
-        "papermill",
-        "notebooks/02_train.ipynb",
-        str(tmp_path / "out.ipynb"),
-        "-k",
-        "python3",
-    ]
-    options = ["-p", "dataset", str(folder), "-p", "model_name", "xgboost"]
-    run = subprocess.run([*command, *options], cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr[-3000:]
-    assert tracking.find_version("mine_model", "challenger").number == "1"
-    report = log_by_hand(tmp_path / "out.ipynb", tmp_path / "reports")
-    assert report.html == tmp_path / "reports" / "mine" / "02_train.html"
-    (page,) = tracking.connect().list_artifacts(report.result["run_id"], "notebooks")
-    assert page.path == "notebooks/02_train.html"
-
-
-def write_own_csv(path: Path, rows: int) -> None:
-    """Write somebody's own lending data: a category, missing cells marked NA, a target in words."""
-    rng = random.Random(5)
-    with path.open("w", newline="") as file:
-        out = csv.writer(file)
-        out.writerow(["Income", "Home", "Years_Employed", "Gender", "Granted"])
-        for _ in range(rows):
-            income, home = round(rng.lognormvariate(10.5, 0.5)), rng.choice(["own", "rent", "family"])
-            years = rng.randint(0, 30)
-            score = (income - 40_000) / 20_000 + (home == "own") + (years - 10) / 10
-            granted = "yes" if rng.random() < 1 / (1 + 2.7 ** (-2 * score)) else "no"
-            out.writerow([income, home, "NA" if rng.random() < 0.05 else years, rng.choice(["f", "m"]), granted])
-
-
-def draft_and_answer(folder: Path, *options: str) -> Path:
-    """Draft a contract for `my.csv` as the tutorial says, then answer its questions by deleting them."""
-    cli.main(["init", str(folder / "mine"), str(folder / "my.csv"), "--target", "Granted", *options])
-    path = folder / "mine" / "contract.toml"
-    with pytest.raises(ContractError, match="open question"):
-        Contract.load(path)
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    path.write_text("".join(line for line in lines if not line.startswith("question")), encoding="utf-8")
-    return folder / "mine"

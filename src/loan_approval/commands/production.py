@@ -30,7 +30,7 @@ def add_commands(add: Adder) -> None:
 
 
 def _promote(options: argparse.Namespace) -> None:
-    from loan_approval.pipeline.pipeline import write_card
+    from loan_approval.pipeline.card_page import write_card
     from loan_approval.registry.promotion import promote, uncommitted_code
     from loan_approval.registry.stores import model_and_store
 
@@ -44,7 +44,7 @@ def _promote(options: argparse.Namespace) -> None:
 
 
 def _rollback(options: argparse.Namespace) -> None:
-    from loan_approval.pipeline.pipeline import write_card
+    from loan_approval.pipeline.card_page import write_card
     from loan_approval.registry.promotion import rollback
     from loan_approval.registry.stores import model_and_store
 

@@ -38,7 +38,7 @@ def cost_saved(
     equal rows say as much as their effective number. Below zero the new codes cost more.
     Source: Zou and Donner, "Construction of confidence limits about effect measures", 2008.
     """
-    rows = float(len(y)) if groups is None else effective_rows(np.unique(groups, return_inverse=True)[1])
+    rows = float(len(y)) if groups is None else effective_rows(groups)
     value = below = above = 0.0
     for approved, label in ((1, 1), (1, 0), (0, 1), (0, 0)):
         cost = costs.wrong_denial if label else costs.wrong_approval

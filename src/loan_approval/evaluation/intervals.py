@@ -100,7 +100,7 @@ def wilson_interval(count: float, rows: float, z: float = Z) -> tuple[float, flo
 
 
 def effective_rows(groups: np.ndarray) -> float:
-    """Return how many distinct rows say as much as these rows. Source: Kish, "Survey sampling", 1965."""
+    """Return how many distinct rows say as much as these; gaps don't matter. Source: Kish, "Survey sampling", 1965."""
     sizes = np.bincount(groups)
     return float(len(groups) ** 2 / np.sum(sizes**2))
 

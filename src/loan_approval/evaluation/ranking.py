@@ -49,7 +49,7 @@ def distance_at(y: np.ndarray, p: np.ndarray, score: float, groups: np.ndarray |
     groups = np.arange(len(y)) if groups is None else groups
     rates = []
     for chosen in (y == 1, y == 0):
-        rows = effective_rows(np.unique(groups[chosen], return_inverse=True)[1])
+        rows = effective_rows(groups[chosen])
         rates.append((float(np.mean(p[chosen] >= score)) * rows, rows))
     return rate_difference(*rates)
 

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -25,20 +24,16 @@ from loan_approval.notebooks.by_hand import report_by_hand
 from loan_approval.notebooks.index import write_index
 from loan_approval.notebooks.parameters import parse_parameters
 from loan_approval.notebooks.run import NotebookRun, run_notebook
-from loan_approval.notebooks.summary import time_words, write_summary
+from loan_approval.pipeline.card_page import write_card, write_card_of
 from loan_approval.project import ROOT
 from loan_approval.records.day_files import prediction_log_folder
-from loan_approval.registry import history, tracking
-from loan_approval.registry.card import standing
+from loan_approval.registry import tracking
 from loan_approval.registry.promotion import ALIAS, promote
 from loan_approval.registry.stores import model_and_store
 from loan_approval.registry.tracking_server import free_port, wait_until_ready
 from loan_approval.training.factory import ModelFactory, PreprocessorFactory, find_factory
-from serve.files import write_atomically
 from serve.store.store import Store
 
-MOST_EVENTS = 10  # of the record of promotions, on the front page
-HISTORY = ("at", "event", "version", "by", "reason")
 START_LIMIT = 60  # seconds a server may take until it is ready
 
 
@@ -56,7 +51,7 @@ def run_step(notebook: str, texts: Mapping[str, str], folder: Path, time_limit: 
     _say(f"{notebook} on {name}" + "".join(f", {k} {v}" for k, v in texts.items() if k != "dataset"))
     try:
         run = run_notebook(path, parameters, folder / name, time_limit, parameters.get("report"))
-        _write_card_of(run)
+        write_card_of(run)
     finally:
         index = write_index(folder)
     _log_report(run)
@@ -68,7 +63,7 @@ def log_by_hand(notebook: Path, folder: Path) -> NotebookRun:
     """Report a notebook that was run by hand below `folder` and in MLflow, as `run_step` does; return its result."""
     tracking.connect()  # fails before anything is written
     run = report_by_hand(notebook, folder)
-    _write_card_of(run)
+    write_card_of(run)
     index = write_index(folder)
     _log_report(run)
     _say(f"report: {run.html}, all reports: {index}")
@@ -114,43 +109,11 @@ def _log_report(run: NotebookRun) -> None:
             client.log_artifact(run_id, str(page), "notebooks")
 
 
-def write_card(version: tracking.Version, dataset: str, folder: Path) -> None:
-    """Write a version's model card, if it has one, as `card.html` among the reports, and its summary beside it."""
-    _write_card(version, folder / dataset_folder(dataset).name / "card.html")
-    write_index(folder)
-
-
-def _write_card_of(run: NotebookRun) -> None:
-    """Write the card of the version that a run has judged, beside its report."""
-    if "verdict" in run.result and "version" in run.result:
-        version = tracking.find_version(run.result["name"], run.result["version"])
-        _write_card(version, run.html.with_name("card.html"))
-
-
-def _write_card(version: tracking.Version, page: Path) -> None:
-    text = tracking.load_metadata(version).get("card")
-    if text is not None:
-        write_atomically(page, text.encode())
-        write_summary(_summarize_card(version), page)
-
-
-def _summarize_card(version: tracking.Version) -> dict[str, Any]:
-    events = history.read(version.name)
-    record = standing(version.number, events)
-    words = {"current": "In production", "former": "No longer in production", "never": "Never in production"}
-    sentence = f"{words[record['state']]} by the record"
-    if event := record["event"]:
-        sentence += f": {event['event']} at {event['at']} by {event['by']}"
-    facts = {"version": version.number, "verdict": version.verdict, "time": time_words(datetime.now(UTC))}
-    shown = [{key: event.get(key) or "–" for key in HISTORY} for event in reversed(events[-MOST_EVENTS:])]
-    title = f"Model card of version {version.number}"
-    return {"title": title, "facts": facts, "standing": f"Version {version.number}: {sentence}.", "history": shown}
-
-
 def run_everything(dataset: str, texts: Mapping[str, str], folder: Path, port: int) -> None:
     """Explore, train, validate, promote, serve, send one application, stop the server; print what to do next."""
     began = time.monotonic()
-    check_port(port)
+    if reason := why_taken(port):
+        raise LoanApprovalError(f"port {port} can't be used ({reason}), expected a free one: PORT=…")
     contract = load_contract(dataset_folder(dataset))  # an open question stops here, and not after the exploration
     _say(restore_dataset(dataset))
     check_labels(load_kept_rows(dataset)[0])
@@ -165,7 +128,7 @@ def run_everything(dataset: str, texts: Mapping[str, str], folder: Path, port: i
     version = promote(name, trained["version"], store)
     _say(f"promoted {name} version {version.number}")
     write_card(version, dataset, folder)
-    with served(name, store, port if is_free(port) else free_port()) as address:
+    with served(name, store, free_port() if why_taken(port) else port) as address:
         ask(address, contract.example())
     _say(f"done in {time.monotonic() - began:.0f} s")
     print(*next_steps(dataset, folder, port), sep="\n", flush=True)
@@ -185,8 +148,7 @@ def next_steps(dataset: str, folder: Path, port: int) -> list[str]:
 
 @contextmanager
 def served(name: str, store: Store, port: int, **settings: str) -> Iterator[str]:
-    """Start the server as a process, with more environment variables; yield its address; stop it with SIGTERM."""
-    check_port(port)
+    """Start the server on a free port, with more environment variables; yield its address; stop it with SIGTERM."""
     environment = {"SERVE_MODEL_NAME": name, "SERVE_STORE": str(store.path), "PORT": str(port)}
     environment |= {"SERVE_HOST": "127.0.0.1", "SERVE_MODEL_ALIAS": ALIAS}
     environment |= {"SERVE_PREDICTION_LOG": str(prediction_log_folder(name)), **settings}
@@ -205,18 +167,8 @@ def served(name: str, store: Store, port: int, **settings: str) -> Iterator[str]
         _say("server stopped")
 
 
-def check_port(port: int) -> None:
-    """Raise LoanApprovalError when another process listens on a port: its answers would be taken for our server's."""
-    if reason := _why_taken(port):
-        raise LoanApprovalError(f"port {port} can't be used ({reason}), expected a free one: PORT=…")
-
-
-def is_free(port: int) -> bool:
-    """Return whether a server can listen on a port."""
-    return not _why_taken(port)
-
-
-def _why_taken(port: int) -> str:
+def why_taken(port: int) -> str:
+    """Return why no server can listen on a port, "" if one can: another's answers would be taken for our server's."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

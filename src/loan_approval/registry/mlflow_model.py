@@ -57,9 +57,9 @@ def save_model(path: str, mlflow_model: Model, data: bytes, contract: Contract, 
             model_config={"column": ""},  # may be set when the model is loaded
             signature=describe(contract),
             input_example=pd.DataFrame([{feature.name: feature.example for feature in contract.scored}]),
-            pip_requirements=str(REQUIREMENTS),
+            pip_requirements=[],
         )
-    # MLflow adds itself without a hash, which pip refuses beside hashes; the lock has the small mlflow already.
+    # In MLflow's list it stands itself without a hash, which pip refuses beside hashes; the lock has the small mlflow.
     shutil.copy(REQUIREMENTS, Path(path) / "requirements.txt")
     (Path(path) / "conda.yaml").write_text(_CONDA.format(python=platform.python_version()))
     (Path(path) / MODEL_FILE).write_bytes(data)

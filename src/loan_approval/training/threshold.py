@@ -111,7 +111,7 @@ def fit_curve(y: np.ndarray, p: np.ndarray, costs: Costs, groups: np.ndarray | N
     and Vinciotti, "Local versus global models for classification problems", 2003; Platt, "Probabilistic outputs for
     support vector machines", 1999, on the targets; White, "Maximum likelihood estimation of misspecified models", 1982.
     """
-    share = 1.0 if groups is None else effective_rows(np.unique(groups, return_inverse=True)[1]) / len(y)
+    share = 1.0 if groups is None else effective_rows(groups) / len(y)
     ones, zeros = share * np.sum(y), share * np.sum(1 - y)
     target = np.where(y == 1, (ones + 1) / (ones + 2), 1 / (zeros + 2))
     for_one, for_zero = costs.wrong_denial * target, costs.wrong_approval * (1 - target)

@@ -16,7 +16,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Make every data set's model `m` with a store in a temporary folder, and report no promotion."""
     store = SimpleNamespace(path=tmp_path)
     monkeypatch.setattr("loan_approval.registry.stores.model_and_store", lambda dataset: ("m", store))
-    monkeypatch.setattr("loan_approval.pipeline.pipeline.write_card", lambda *_: None)
+    monkeypatch.setattr("loan_approval.pipeline.card_page.write_card", lambda *_: None)
     return store
 
 

@@ -236,3 +236,7 @@ def test_the_p_value_of_noise_is_uniform_where_some_rows_stand_many_times():
 def test_copies_are_as_many_effective_rows_as_there_are_distinct_ones():
     assert effective_rows(np.repeat(np.arange(50), 4)) == 50
     assert effective_rows(np.arange(50)) == 50
+
+
+def test_effective_rows_are_those_of_the_groups_that_are_there():
+    assert effective_rows(np.array([3, 3, 8, 8])) == 2

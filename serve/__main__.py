@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from socket import socket
 
 from serve.command_line import find_unknown, read_arguments

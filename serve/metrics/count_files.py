@@ -13,8 +13,9 @@ COUNTS, GAUGES = ".counts", ".gauges"
 
 def find_shared() -> Path:
     """Return the folder for such folders: one that can be written where the server's tree can't."""
-    if os.access("/dev/shm", os.W_OK):
-        return Path("/dev/shm")
+    memory = Path("/dev", "shm")
+    if os.access(memory, os.W_OK):
+        return memory
     import tempfile
 
     return Path(tempfile.gettempdir())

@@ -10,11 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from serve.metrics import exposition
+from serve.metrics import names
 from serve.metrics.correlation import NOTHING, Correlation
 from serve.metrics.counters import Tallies
-from serve.metrics.exposition import BUCKETS
-from serve.metrics.processes import PARENT
+from serve.metrics.names import BUCKETS, PARENT
 from serve.metrics.tracing import Tracer
 from serve.store.live import Loaded
 
@@ -34,17 +33,19 @@ class Observer:
         self._answers: dict[tuple[str, str, int], list[float]] = {}
         self._decisions: dict[int, tuple[Loaded, list[float]]] = {}
         for status in REFUSALS:
-            tallies.row((exposition.REJECTED, status))
+            tallies.row((names.REJECTED, status))
         for result in ("taken", "refused"):
-            tallies.row((exposition.SWAPS, result))
-        tallies.set({(exposition.WORKERS,): 1})
+            tallies.row((names.SWAPS, result))
+        tallies.set({(names.WORKERS,): 1})
         self.gauge(0, 0)
 
     def share(self, path: Path) -> None:
         """Publish the tallies from now on; `path` is this worker's own, in the folder of all workers."""
-        self.tallies.add((exposition.STARTS,))
+        import serve.metrics.exposition  # noqa: F401 - who shares will be scraped, and no scrape waits for an import
+
+        self.tallies.add((names.STARTS,))
         pids = {PARENT: os.getppid(), path.name: os.getpid()}
-        self.tallies.set({(exposition.PROCESS, name): pid for name, pid in pids.items()})
+        self.tallies.set({(names.PROCESS, name): pid for name, pid in pids.items()})
         self.tallies.share(path)
 
     def answered(
@@ -69,7 +70,7 @@ class Observer:
     def _answer_row(self, route: str, method: str, status: int) -> list[float]:
         row = self._answers.get((route, method, status))
         if row is None:
-            key = (exposition.SECONDS, route, method, str(status))
+            key = (names.SECONDS, route, method, str(status))
             row = self._answers[route, method, status] = self.tallies.row(key, len(BUCKETS) + 2)
         return row
 
@@ -111,39 +112,41 @@ class Observer:
             known[1][0] += count
 
     def _decision_row(self, loaded: Loaded, code: int) -> list[float]:
-        return self.tallies.row((exposition.DECISIONS, loaded.scorer.contract.label(code), loaded.pointer.version))
+        return self.tallies.row((names.DECISIONS, loaded.scorer.contract.label(code), loaded.pointer.version))
 
     def rejected(self, status: int) -> None:
         """Count a request that reached no route: malformed, too slow, too large, or one too many."""
-        self.tallies.add((exposition.REJECTED, str(status)))
+        self.tallies.add((names.REJECTED, str(status)))
 
     def used_key(self, name: str) -> None:
         """Count a request with the valid key of this name."""
-        self.tallies.add((exposition.KEY_USES, name))
+        self.tallies.add((names.KEY_USES, name))
 
     def recorded(self, result: str, count: int) -> None:
         """Count decisions by the result of logging them: logged, dropped, or refused since they could not be logged."""
-        self.tallies.add((exposition.LOG_RECORDS, result), count)
+        self.tallies.add((names.LOG_RECORDS, result), count)
 
     def swapped(self, old: Loaded | None, new: Loaded | None) -> None:
         """Count a model that was loaded, or, where `new` is None, refused."""
-        self.tallies.add((exposition.SWAPS, "taken" if new else "refused"))
+        self.tallies.add((names.SWAPS, "taken" if new else "refused"))
         if new is None:
             return
         for code in (0, 1):
             self._decision_row(new, code)
-        key = exposition.MODEL_WORKERS
+        key = names.MODEL_WORKERS
         models = {(key, each.pointer.version, each.scorer.sha256): int(each is new) for each in (old, new) if each}
         self.tallies.forget(key)  # older models than these two
-        self.tallies.set(models | {(exposition.LOADED_AT,): time.time()})
+        self.tallies.set(models | {(names.LOADED_AT,): time.time()})
 
     def gauge(self, connections: int, in_flight: int) -> None:
         """Publish the counts, how many connections are open, and how many requests are being answered."""
-        self.tallies.set({(exposition.CONNECTIONS,): connections, (exposition.IN_FLIGHT,): in_flight})
+        self.tallies.set({(names.CONNECTIONS,): connections, (names.IN_FLIGHT,): in_flight})
         self.tallies.publish()
 
     def expose(self, accept: str = "") -> bytes:
         """Return the metrics of all workers in the format that a scraper accepts: see `choose_format`."""
+        from serve.metrics import exposition
+
         encode, _ = exposition.choose_format(accept)
         return exposition.expose(self.tallies.together(), self._revision, encode)
 
@@ -152,6 +155,8 @@ class Observer:
         if environ["PATH_INFO"] != "/metrics" or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             start_response("404 Not Found", [("Content-Type", "application/json")])
             return [b'{"error":"expected GET /metrics"}']
+        from serve.metrics import exposition
+
         accept = environ.get("HTTP_ACCEPT", "")
         start_response("200 OK", [("Content-Type", exposition.choose_format(accept)[1])])
         return [self.expose(accept)]
@@ -164,13 +169,13 @@ def make_registry_reports(path: Path) -> dict[str, Callable[[Any], None]]:
     """
     tallies = Tallies()
     tallies.share(path)
-    tallies.set({(exposition.PROCESS, path.name): os.getpid()})
+    tallies.set({(names.PROCESS, path.name): os.getpid()})
 
     def publish(success: str, failures: str, status: Any) -> None:
         tallies.set({(success,): status.last_success, (failures,): status.failures})
         tallies.publish()
 
     return {
-        "report": partial(publish, exposition.REGISTRY_SUCCESS, exposition.REGISTRY_FAILURES),
-        "report_shadow": partial(publish, exposition.SHADOW_REGISTRY_SUCCESS, exposition.SHADOW_REGISTRY_FAILURES),
+        "report": partial(publish, names.REGISTRY_SUCCESS, names.REGISTRY_FAILURES),
+        "report_shadow": partial(publish, names.SHADOW_REGISTRY_SUCCESS, names.SHADOW_REGISTRY_FAILURES),
     }

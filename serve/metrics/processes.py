@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from prometheus_client import ProcessCollector
 from prometheus_client.metrics_core import Metric as Family
 
-PARENT = "parent"
 # Not the virtual memory: allocators reserve gigabytes that are never used.
 NAMES = ("cpu_seconds", "max_fds", "open_fds", "resident_memory_bytes", "start_time_seconds")
 

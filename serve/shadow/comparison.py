@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from serve.contract.contract import Contract
-from serve.metrics import exposition
+from serve.metrics import names
 from serve.metrics.counters import Tallies
 from serve.records.decided import Decided, show_times
 from serve.records.log_file import encode_lines
@@ -55,42 +55,42 @@ class ShadowCounts:
 
     def __init__(self, tallies: Tallies) -> None:
         self._tallies = tallies
-        keys = [(exposition.SHADOW_DROPPED, reason) for reason in REASONS]
-        keys += [(exposition.SHADOW_SWAPS, result) for result in ("taken", "refused")]
-        for key in (*keys, (exposition.SHADOW_UNLOGGED,)):
+        keys = [(names.SHADOW_DROPPED, reason) for reason in REASONS]
+        keys += [(names.SHADOW_SWAPS, result) for result in ("taken", "refused")]
+        for key in (*keys, (names.SHADOW_UNLOGGED,)):
             tallies.row(key)
 
     def dropped(self, reason: str, rows: int) -> None:
         """Count rows that were answered and not scored."""
-        self._tallies.add((exposition.SHADOW_DROPPED, reason), rows)
+        self._tallies.add((names.SHADOW_DROPPED, reason), rows)
 
     def unlogged(self, rows: int) -> None:
         """Count rows that were scored and are not in the log."""
-        self._tallies.add((exposition.SHADOW_UNLOGGED,), rows)
+        self._tallies.add((names.SHADOW_UNLOGGED,), rows)
 
     def scored(self, challenger: Loaded, champion: Loaded, difference: np.ndarray, flips: np.ndarray) -> None:
         """Count (n,) rows by difference in probability, and by flip: 1 to approved, -1 to denied, 0 for none."""
         pair = (challenger.pointer.version, champion.pointer.version)
-        self._tallies.add((exposition.SHADOW_SCORED, *pair), len(flips))
+        self._tallies.add((names.SHADOW_SCORED, *pair), len(flips))
         for code, flip in ((1, 1), (0, -1)):
             label = challenger.scorer.contract.label(code)
-            self._tallies.add((exposition.SHADOW_FLIPS, *pair, label), int(np.sum(flips == flip)))
+            self._tallies.add((names.SHADOW_FLIPS, *pair, label), int(np.sum(flips == flip)))
         for side, rows in (("above", difference >= 0), ("below", difference < 0)):
             sizes = np.abs(difference[rows])
-            buckets = np.searchsorted(exposition.DIFFERENCES, sizes)
-            counts = np.bincount(buckets, minlength=len(exposition.DIFFERENCES) + 1)
+            buckets = np.searchsorted(names.DIFFERENCES, sizes)
+            counts = np.bincount(buckets, minlength=len(names.DIFFERENCES) + 1)
             added = [*counts.tolist(), float(sizes.sum())]
-            row = self._tallies.row((exposition.SHADOW_DIFFERENCE, *pair, side), len(added))
+            row = self._tallies.row((names.SHADOW_DIFFERENCE, *pair, side), len(added))
             with self._tallies.lock:
                 row[:] = map(sum, zip(row, added, strict=True))
 
     def swapped(self, _old: Loaded | None, new: Loaded | None) -> None:
         """Count a challenger that was taken, or, where `new` is None, refused."""
-        self._tallies.add((exposition.SHADOW_SWAPS, "taken" if new else "refused"))
+        self._tallies.add((names.SHADOW_SWAPS, "taken" if new else "refused"))
         if new:
             self.gone()
-            self._tallies.set({(exposition.SHADOW_WORKERS, new.pointer.version, new.scorer.sha256): 1})
+            self._tallies.set({(names.SHADOW_WORKERS, new.pointer.version, new.scorer.sha256): 1})
 
     def gone(self) -> None:
         """Record that this worker has no challenger."""
-        self._tallies.forget(exposition.SHADOW_WORKERS)
+        self._tallies.forget(names.SHADOW_WORKERS)

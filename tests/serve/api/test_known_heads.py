@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from serve.api.service import Service
 from serve.http.front import KNOWN_HEADS, LONGEST_KNOWN, Front
-from serve.metrics.exposition import DECISIONS, SECONDS
+from serve.metrics.names import DECISIONS, SECONDS
 from serve.settings import Settings
 from serve.store.pointer import Pointer
 from serve.store.store import Store

@@ -8,9 +8,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as text_families
 
 import serve
-from serve.metrics import exposition
+from serve.metrics import names
 from serve.metrics.counters import Key
-from serve.metrics.exposition import BUCKETS, DIFFERENCES, METRICS, choose_format, expose
+from serve.metrics.exposition import METRICS, choose_format, expose
+from serve.metrics.names import BUCKETS, DIFFERENCES
 from tests.exposition import read_series
 
 
@@ -19,22 +20,20 @@ def series(sums: dict[Key, list[float]], name: str, *labels: str) -> dict[tuple[
 
 
 def test_a_counter_has_its_labels_and_a_total():
-    sums = {(exposition.KEY_USES, "lab"): [2], (exposition.KEY_USES, "shop"): [0.0]}
+    sums = {(names.KEY_USES, "lab"): [2], (names.KEY_USES, "shop"): [0.0]}
     assert series(sums, "loan_key_uses_total", "key") == {("lab",): 2, ("shop",): 0}
 
 
 @pytest.mark.parametrize(
     ("name", "together"),
-    [(exposition.WORKERS, 6), (exposition.LOADED_AT, 1), (exposition.REGISTRY_SUCCESS, 3)],
+    [(names.WORKERS, 6), (names.LOADED_AT, 1), (names.REGISTRY_SUCCESS, 3)],
     ids=["sum", "min", "max"],
 )
 def test_the_gauges_of_several_processes_are_one(name, together):
     assert series({(name,): [2, 1, 3]}, name) == {(): together}
 
 
-@pytest.mark.parametrize(
-    ("name", "bounds"), [(exposition.SECONDS, BUCKETS), (exposition.SHADOW_DIFFERENCE, DIFFERENCES)]
-)
+@pytest.mark.parametrize(("name", "bounds"), [(names.SECONDS, BUCKETS), (names.SHADOW_DIFFERENCE, DIFFERENCES)])
 def test_the_buckets_of_a_histogram_are_cumulative(name, bounds):
     labels = next(metric.labels for metric in METRICS if metric.name == name)
     sums = {(name, *labels): [*range(len(bounds) + 1), 0.5]}
@@ -59,7 +58,7 @@ def test_the_build_is_told_by_its_versions():
 
 
 def test_the_processes_are_those_that_were_named():
-    sums = {(exposition.PROCESS, "worker 1"): [os.getpid()], (exposition.PROCESS, "parent"): [os.getppid()] * 2}
+    sums = {(names.PROCESS, "worker 1"): [os.getpid()], (names.PROCESS, "parent"): [os.getppid()] * 2}
     assert series(sums, "process_open_fds", "process").keys() == {("worker 1",), ("parent",)}
     assert series(sums, "process", "process") == {}  # the numbers themselves are nobody's business
 
@@ -83,9 +82,9 @@ def test_a_scraper_gets_the_format_that_it_names(accept, content_type):
 
 def test_openmetrics_has_the_same_numbers_and_says_where_it_ends():
     sums = {
-        (exposition.KEY_USES, "lab"): [2],
-        (exposition.SECONDS, "/", "GET", "200"): [1] * (len(BUCKETS) + 2),
-        (exposition.PROCESS, "worker 1"): [os.getpid()],
+        (names.KEY_USES, "lab"): [2],
+        (names.SECONDS, "/", "GET", "200"): [1] * (len(BUCKETS) + 2),
+        (names.PROCESS, "worker 1"): [os.getpid()],
     }
     plain, text = expose(sums).decode(), expose(sums, encode=choose_format(OPEN)[0]).decode()
     assert text.endswith("# EOF\n")

@@ -1,6 +1,6 @@
 """Describes a data set before any model: tables, hints and findings in words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,16 @@ from loan_approval.data.folders import dataset_folder, has_questions
 from loan_approval.data.refused import Refused
 from loan_approval.data.shape import too_few
 from loan_approval.data.splits import SPLITS
-from loan_approval.data.wording import feature_titles
+from loan_approval.data.wording import feature_titles, write_span
 from loan_approval.evaluation.metrics import fast_auc
 from serve.contract.contract import Contract
+from serve.contract.feature import Feature
+from serve.contract.numbers import write_number
 
 STRONG_AUC = 0.6
+MOST_NAMED = 5  # features in one sentence
 RATE_FOLDS = 5
-QUARTILES = ("lower quartile", "median", "upper quartile")
+SPREAD = ("least", "lower quartile", "median", "upper quartile", "most")
 
 
 def describe_columns(dataset: Dataset) -> pd.DataFrame:
@@ -26,11 +29,8 @@ def describe_columns(dataset: Dataset) -> pd.DataFrame:
     rows = []
     for feature in dataset.contract.features:
         column = dataset.frame[feature.name]
-        write = feature.show if feature.type == "date" else "{:,.10g}".format
-        allowed = ", ".join(feature.values) if feature.is_category else f"{write(feature.min)} to {write(feature.max)}"
-        seen = column.dropna()
-        is_listed = feature.is_category or seen.empty
-        spread = ", ".join(sorted(seen.unique())) if is_listed else f"{write(seen.min())} to {write(seen.max())}"
+        allowed = write_span(feature, feature.values or (feature.min, feature.max))
+        spread = write_span(feature, sorted(column.dropna().unique()))
         missing = round(100 * float(column.isna().mean()), 2)
         unit = feature.unit or (f"days since {feature.since}" if feature.since else "")
         rows.append((feature.name, feature.use, unit, allowed, spread, missing))
@@ -58,13 +58,20 @@ def describe_values(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
         row: dict[str, Any] = {"feature": feature.name, "known": len(known), "distinct": known.nunique()}
         if feature.is_category and len(known):
             counts = known.value_counts()
-            row |= {"most frequent": f"{counts.index[0]} ({counts.iloc[0] / len(known):.1%})"}
+            row |= {"most frequent": f"{feature.show(counts.index[0])} ({counts.iloc[0] / len(known):.1%})"}
         elif len(known):
-            row |= {"mean": float(known.mean()), "least": float(known.min()), "most": float(known.max())}
-            row |= dict(zip(QUARTILES, map(float, known.quantile([0.25, 0.5, 0.75])), strict=True))
+            spread = known.quantile([0, 0.25, 0.5, 0.75, 1])
+            row |= {"mean": known.mean(), **dict(zip(SPREAD, spread, strict=True))}
+            row |= {name: _as_read(feature, float(row[name])) for name in ("mean", *SPREAD)}
         rows.append(row)
-    columns = ["feature", "known", "distinct", "mean", "least", *QUARTILES, "most", "most frequent"]
+    columns = ["feature", "known", "distinct", "mean", *SPREAD, "most frequent"]
     return pd.DataFrame(rows).reindex(columns=columns).dropna(axis="columns", how="all")
+
+
+def _as_read(feature: Feature, number: float) -> float | str:
+    """Return a number, or its text where a reader needs another one than a table writes: a date, a year, a meaning."""
+    text = feature.show(number)
+    return number if text == write_number(number) else text
 
 
 def describe_missing(frame: pd.DataFrame) -> str:
@@ -148,10 +155,15 @@ def findings(dataset: Dataset) -> list[str]:
     return [
         f"{len(dataset.y):,} applications, {approved:.1%} of train and calibrate {dataset.contract.label_text(1)}; "
         f"{counts} rows.",
-        f"Missing: {', '.join(gaps)}." if gaps else "Nothing is missing.",
-        f"Features that rank with AUC {STRONG_AUC} or more by themselves: {', '.join(strong) or 'none'}.",
+        f"Missing: {_name_first(gaps)}." if gaps else "Nothing is missing.",
+        f"Features that rank with AUC {STRONG_AUC} or more by themselves: {_name_first(list(strong)) or 'none'}.",
         *(leakage_hints(dataset) or ["No sign of leakage."]),
     ]
+
+
+def _name_first(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def advise(dataset: Dataset, refused: Refused, folder: str) -> str:

@@ -126,7 +126,7 @@ def group_shares(window: Window) -> dict[str, tuple[Share, Share]]:
             rows = int(reference.sum()), int(made.sum())
             if min(rows) >= FEWEST_ROWS:
                 counts = int(decided[reference].sum()), int(approved[made].sum())
-                subject = f"approvals by version {version}, {titles[attribute]} {name}"
+                subject = f"approvals by version {version}, {titles[attribute]}: {name}"
                 shares[subject] = (counts[0], rows[0]), (counts[1], rows[1])
     return shares
 

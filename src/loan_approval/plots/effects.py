@@ -9,10 +9,11 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from loan_approval.evaluation.effects import Effect, Interaction
 from loan_approval.evaluation.intervals import wilson_interval
-from loan_approval.plots.metrics import BLUE, GREY, ORANGE, Figure, make_axes
+from loan_approval.plots.metrics import BLUE, GREY, ORANGE, Figure, Ticks, make_axes
 from serve.contract.feature import Feature
 
-THIN = 40  # curves of single rows that are drawn
+THIN = 25  # curves of single rows that are drawn: each takes kilobytes of the page
+LONGEST_NAME = 22  # characters of a category at a tick
 
 
 def plot_effects(effects: Sequence[Effect], threshold: float, label: str, most: int = 8, columns: int = 3) -> Figure:
@@ -68,7 +69,7 @@ def plot_reasons(features: Sequence[Feature], values: np.ndarray, base: float, l
     for place, (_, step) in enumerate(steps):
         axes.barh(place, step, left=ends[place], color=BLUE if step >= 0 else ORANGE, height=0.65)
         axes.annotate(
-            f"{step:+.2f}",
+            f"{step:+z.2f}",
             (max(ends[place], ends[place + 1]), place),
             (4, 0),
             textcoords="offset points",
@@ -114,8 +115,8 @@ def describe_effects(effects: Sequence[Effect]) -> str:
     low, high = (strongest.mean.argmin(), strongest.mean.argmax())
     return (
         f"{strongest.feature.title('en')} moves the mean probability most: from {strongest.mean.min():.0%} at "
-        f"{_write(strongest.feature, strongest.values[low])} to {strongest.mean.max():.0%} at "
-        f"{_write(strongest.feature, strongest.values[high])}."
+        f"{strongest.feature.show(strongest.values[low])} to {strongest.mean.max():.0%} at "
+        f"{strongest.feature.show(strongest.values[high])}."
     )
 
 
@@ -130,10 +131,6 @@ def describe_interaction(interaction: Interaction) -> str:
     )
 
 
-def _write(feature: Feature, value: float) -> str:
-    return feature.show(value)
-
-
 def _name(feature: Feature) -> str:
     return feature.title_with_unit("en")
 
@@ -143,15 +140,19 @@ def _name_ticks(axes: Axes, feature: Feature, side: str) -> None:
     if feature.is_whole:
         axis.set_major_locator(MaxNLocator(4, integer=True))
     if not feature.is_category:
-        axis.set_major_formatter(lambda number, _: feature.show(number))
+        axis.set_major_formatter(Ticks(feature.show))
     if feature.is_category:
         set_ticks = axes.set_xticks if side == "x" else axes.set_yticks
         set_ticks(
             range(len(feature.values)),
-            [feature.say(value, "en")[:18] for value in feature.values],
+            [_shorten(feature.show(value)) for value in feature.values],
             fontsize=7,
             rotation=30 if side == "x" else 0,
         )
+
+
+def _shorten(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
 
 
 def _probability(log_odds: float) -> float:

@@ -105,3 +105,15 @@ def test_an_axis_of_whole_numbers_has_no_halves(tmp_path):
     curves = np.tile(np.linspace(0.9, 0.1, 4), (5, 1))
     axes = effects.plot_effects([Effect(late, np.arange(4.0), curves)], 0.5, "repaid").axes[0]
     assert all(place == round(place) for place in axes.get_xticks())
+
+
+def test_a_category_that_is_cut_at_a_tick_is_marked_so(tmp_path):
+    names = ("paid as agreed, always and in full", "paid late")
+    history = Feature("history", "category", values=names)
+    axes = effects.plot_effects([Effect(history, np.arange(2.0), BY_HOME.curves)], 0.5, "repaid").axes[0]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["paid as agreed, alway…", "paid late"]
+
+
+def test_a_contribution_that_rounds_to_nothing_has_no_minus():
+    axes = effects.plot_reasons(HOMES.scored, np.array([-1.5, -0.0001]), 0.2, "repaid").axes[0]
+    assert [note.get_text() for note in axes.texts] == ["-1.50", "+0.00"]

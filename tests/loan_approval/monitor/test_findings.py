@@ -122,7 +122,7 @@ def test_refusals_are_compared_with_those_of_the_days_before(
         write_refusals(loans.log, earlier, NOON - DAY)
     (found,) = refusal_findings(load(loans, "2026-11-23"))
     assert (found.level, found.subject, found.numbers["count"]) == (level, "Age", count)
-    assert f"{count} refused as 'missing'" in found.words
+    assert f"{count} refused, missing: " in found.words
 
 
 def test_a_few_more_refusals_than_the_usual_many_are_chance(loans: Monitored) -> None:

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from loan_approval.evaluation.effects import Effect, Interaction
 from loan_approval.evaluation.intervals import wilson_interval
-from loan_approval.plots.metrics import BLUE, GREY, ORANGE, Figure, Ticks, make_axes
+from loan_approval.plots.metrics import BLUE, GREY, ORANGE, STEPS, Figure, Ticks, make_axes
 from serve.contract.feature import Feature
 
 THIN = 25  # curves of single rows that are drawn: each takes kilobytes of the page
@@ -47,7 +48,15 @@ def plot_interaction(interaction: Interaction, label: str) -> Figure:
     figure, axes = make_axes(f"{first.title('en')} and {second.title('en')}", 6.0, 4.4)
     across = np.arange(len(x)) if first.is_category else x
     upwards = np.arange(len(y)) if second.is_category else y
-    mesh = axes.pcolormesh(across, upwards, interaction.mean.T, cmap="RdYlBu", vmin=0, vmax=1, shading="nearest")
+    mesh = axes.pcolormesh(
+        across,
+        upwards,
+        interaction.mean.T,
+        cmap=colormaps["RdYlBu"].resampled(STEPS),
+        vmin=0,
+        vmax=1,
+        shading="nearest",
+    )
     figure.colorbar(mesh, label=f"mean probability of {label}")
     axes.set(xlabel=_name(first), ylabel=_name(second))
     _name_ticks(axes, first, "x")
@@ -84,7 +93,7 @@ def plot_reasons(features: Sequence[Feature], values: np.ndarray, base: float, l
     axes.use_sticky_edges = False  # bars would end at the edge, and their numbers beyond it
     axes.margins(x=0.12)
     axes.set(xlabel=f"log-odds of {label} (blue: for, orange: against)")
-    axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.08), ncols=2, frameon=False)
+    axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
     axes.set_title(axes.get_title(), pad=28)
     return figure
 

@@ -5,12 +5,13 @@ from textwrap import fill
 
 import numpy as np
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from pandas.api.types import is_numeric_dtype
 
 from loan_approval.data.wording import feature_names, in_words
-from loan_approval.plots.metrics import BLUE, GREY, ORANGE, Figure, Ticks, draw_bars, make_axes, shares
+from loan_approval.plots.metrics import BLUE, GREY, ORANGE, STEPS, Figure, Ticks, draw_bars, make_axes, shares
 from serve.contract.contract import Contract
 from serve.contract.feature import Feature
 
@@ -56,7 +57,7 @@ def plot_associations(matrix: pd.DataFrame) -> Figure:
     """Return the table of `association_matrix` as colours, with the figures where there are few columns."""
     size = 2.2 + 0.38 * len(matrix)
     figure, axes = make_axes("How columns go together (0: not at all, 1: the same)", size + 1, size)
-    picture = axes.imshow(matrix, cmap="Blues", vmin=0, vmax=1)
+    picture = axes.imshow(matrix, cmap=colormaps["Blues"].resampled(STEPS), vmin=0, vmax=1)
     figure.colorbar(picture, shrink=0.7)
     axes.set_xticks(range(len(matrix)), matrix.columns, rotation=60, ha="right", fontsize=7)
     axes.set_yticks(range(len(matrix)), matrix.index, fontsize=7)

@@ -15,6 +15,7 @@ from loan_approval.evaluation.reliability import Reliability
 from serve.contract.numbers import EXACT
 
 LONGEST_LINE = 44  # characters of a name beside the axes
+STEPS = 10  # colours of a scale: a still keeps too few for a smooth one
 BLUE, ORANGE, GREY = "#2b6cb0", "#c05621", "#718096"
 
 

@@ -1,6 +1,6 @@
 """Describes a data set before any model: tables, hints and findings in words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -88,7 +88,9 @@ def describe_alone(association: pd.DataFrame, names: Mapping[str, str]) -> str:
     strong = association[association["auc"] >= STRONG_AUC]
     if strong.empty:
         return f"No feature by itself ranks the train rows with AUC {STRONG_AUC} or more."
-    shown = ", ".join(f"{names.get(row.feature, row.feature)} ({row.auc:.2f})" for row in strong.head(5).itertuples())
+    shown = ", ".join(
+        f"{names.get(row.feature, row.feature)} ({row.auc:.2f})" for row in strong.head(MOST_NAMED).itertuples()
+    )
     return f"By themselves these rank the train rows with AUC {STRONG_AUC} or more: {shown}."
 
 
@@ -147,23 +149,18 @@ def findings(dataset: Dataset) -> list[str]:
     """Return the conclusion of the exploration, in sentences."""
     association, names = target_association(dataset), feature_titles(dataset.contract)
     scored = association[association["use"] == "score"]
-    strong = scored[scored["auc"] >= STRONG_AUC]["feature"].map(names)
     missing = dataset.frame.isna().mean().drop(dataset.contract.target.name)
     gaps = [f"{names[name]} {share:.1%}" for name, share in missing[missing > 0].sort_values(ascending=False).items()]
+    more = f" and {len(gaps) - MOST_NAMED} more" if len(gaps) > MOST_NAMED else ""
     approved = np.mean(dataset.y[dataset.splits != "test"])
     counts = ", ".join(f"{int(np.sum(dataset.splits == split)):,} {split}" for split in SPLITS)
     return [
         f"{len(dataset.y):,} applications, {approved:.1%} of train and calibrate {dataset.contract.label_text(1)}; "
         f"{counts} rows.",
-        f"Missing: {_name_first(gaps)}." if gaps else "Nothing is missing.",
-        f"Features that rank with AUC {STRONG_AUC} or more by themselves: {_name_first(list(strong)) or 'none'}.",
+        f"Missing: {', '.join(gaps[:MOST_NAMED])}{more}." if gaps else "Nothing is missing.",
+        describe_alone(scored, names),
         *(leakage_hints(dataset) or ["No sign of leakage."]),
     ]
-
-
-def _name_first(names: Sequence[str]) -> str:
-    more = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def advise(dataset: Dataset, refused: Refused, folder: str) -> str:

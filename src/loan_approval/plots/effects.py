@@ -48,15 +48,8 @@ def plot_interaction(interaction: Interaction, label: str) -> Figure:
     figure, axes = make_axes(f"{first.title('en')} and {second.title('en')}", 6.0, 4.4)
     across = np.arange(len(x)) if first.is_category else x
     upwards = np.arange(len(y)) if second.is_category else y
-    mesh = axes.pcolormesh(
-        across,
-        upwards,
-        interaction.mean.T,
-        cmap=colormaps["RdYlBu"].resampled(STEPS),
-        vmin=0,
-        vmax=1,
-        shading="nearest",
-    )
+    colours = {"cmap": colormaps["RdYlBu"].resampled(STEPS), "vmin": 0, "vmax": 1}
+    mesh = axes.pcolormesh(across, upwards, interaction.mean.T, shading="nearest", **colours)
     figure.colorbar(mesh, label=f"mean probability of {label}")
     axes.set(xlabel=_name(first), ylabel=_name(second))
     _name_ticks(axes, first, "x")

@@ -9,8 +9,8 @@ from typing import Any
 
 from serve.contract.dates import Dates, is_date
 from serve.contract.fault import Fault
-from serve.contract.numbers import write_number
-from serve.contract.words import LANGUAGES, translate
+from serve.contract.numbers import READABLE, write_number
+from serve.contract.words import LANGUAGES, read_meanings, translate
 
 NAN = float("nan")
 NO_REFERENCE = "no date to count from"  # the fault of a date that was not counted, as its reference is no date
@@ -92,6 +92,16 @@ class Feature:
         """Whether the encoded values are whole numbers between limits: integers and dates."""
         return self.type in ("integer", "date")
 
+    @property
+    def is_year(self) -> bool:
+        """Whether every value is a whole number of four digits, which is read as a year or a code."""
+        return self.is_whole and self.min >= 1000 and self.max <= 9999
+
+    @cached_property
+    def meanings(self) -> dict[float, str]:
+        """What each number means, where the unit is a list of that, such as "0 = no, 1 = yes"; else empty."""
+        return {} if self.is_text else read_meanings(self.say(self.unit, LANGUAGES[0]))
+
     @cached_property
     def reference(self) -> str:
         """The feature from whose date the days of this one are counted, "" where they aren't."""
@@ -123,8 +133,9 @@ class Feature:
         return translate(self.words, text, language)
 
     def title_with_unit(self, language: str) -> str:
-        """Return the title, and in brackets the unit if there is one."""
-        return self.title(language) + (f" ({self.say(self.unit, language)})" if self.unit else "")
+        """Return the title, and in brackets the unit, unless it is a list of meanings, which `show` writes."""
+        unit = "" if self.meanings else self.say(self.unit, language)
+        return self.title(language) + (f" ({unit})" if unit else "")
 
     @cached_property
     def expected(self) -> str:
@@ -200,11 +211,19 @@ class Feature:
             return self._dates.decode(number)
         return int(number) if self.is_whole else float(number)
 
-    def show(self, number: float) -> str:
-        """Return the text that a person reads for an encoded value, or for a mean of some; "nan" for none."""
-        if number == number and (self.is_category or (self.type == "date" and not self.takes_number)):
-            return self.say(str(self.decode(round(number))), LANGUAGES[0])
-        return write_number(number)
+    def show(self, value: float | str, digits: int = READABLE) -> str:
+        """Return the text that a person reads for an encoded value, a mean of some, or a name; "nan" for none.
+
+        digits: as `write_number` takes them.
+        """
+        if isinstance(value, str):
+            return self.say(value, LANGUAGES[0])
+        if value == value and (self.is_category or (self.type == "date" and not self.takes_number)):
+            return self.say(str(self.decode(round(value))), LANGUAGES[0])
+        if value in self.meanings:
+            return self.meanings[value]
+        text = write_number(value, digits)
+        return text.replace(",", "") if self.is_year else text
 
     def parse(self, cell: str) -> object:
         """Return the value of a CSV cell: None if it is empty, else a float if it is a decimal, else text."""

@@ -1,10 +1,13 @@
 """The words that readers see in place of a contract's texts, by language: of labels, units and values."""
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
 LANGUAGES = ("en", "pt")  # the first one is the default
 WORDS = {"words": "a table"}  # the key of a table that has words, and its kind
+_MEANING = r"(-?\d+) = ([^,;=]+)"  # of a number
+_MEANINGS = re.compile(rf"{_MEANING}([,;] {_MEANING})+")  # a unit such as "0 = no, 1 = yes"
 
 
 def translate(words: Mapping[str, Mapping[str, str]], text: str, language: str) -> str:
@@ -13,6 +16,11 @@ def translate(words: Mapping[str, Mapping[str, str]], text: str, language: str) 
     words: of a feature or of the target, by language and text.
     """
     return next((words[each][text] for each in (language, LANGUAGES[0]) if text in words.get(each, ())), text)
+
+
+def read_meanings(unit: str) -> dict[float, str]:
+    """Return what each number means, where the unit is a list of that; else nothing."""
+    return {float(number): words for number, words in re.findall(_MEANING, unit)} if _MEANINGS.fullmatch(unit) else {}
 
 
 def words_problems(table: Mapping[str, Any], texts: Collection[str]) -> list[str]:

@@ -18,7 +18,7 @@ def test_only_missing_cells_are_shown_of_all_rows() -> None:
         "show.figure(gaps, describe_missing(data.frame.rename(columns=titles)), front=True)",
         "patterns = missing_patterns(data.frame.rename(columns=titles))",
         "about = describe_sample(shown.frame, data.frame, 'the best by themselves')",  # counts rows and columns
-        "with_names = in_words(shown.frame[shown.splits != 'test'], contract)",
+        "with_labels_shown = shown.frame[shown.splits != 'test']",
         "matrix = association_matrix(shown.frame.drop(columns=contract.target.name).rename(columns=titles))",
         "gaps = data.frame.isna().mean()",
     ]

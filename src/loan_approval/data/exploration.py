@@ -12,13 +12,16 @@ from loan_approval.data.folders import dataset_folder, has_questions
 from loan_approval.data.refused import Refused
 from loan_approval.data.shape import too_few
 from loan_approval.data.splits import SPLITS
-from loan_approval.data.wording import feature_titles
+from loan_approval.data.wording import feature_titles, write_span
 from loan_approval.evaluation.metrics import fast_auc
 from serve.contract.contract import Contract
+from serve.contract.feature import Feature
+from serve.contract.numbers import write_number
 
 STRONG_AUC = 0.6
+MOST_NAMED = 5  # features in one sentence
 RATE_FOLDS = 5
-QUARTILES = ("lower quartile", "median", "upper quartile")
+SPREAD = ("least", "lower quartile", "median", "upper quartile", "most")
 
 
 def describe_columns(dataset: Dataset) -> pd.DataFrame:
@@ -26,11 +29,8 @@ def describe_columns(dataset: Dataset) -> pd.DataFrame:
     rows = []
     for feature in dataset.contract.features:
         column = dataset.frame[feature.name]
-        write = feature.show if feature.type == "date" else "{:,.10g}".format
-        allowed = ", ".join(feature.values) if feature.is_category else f"{write(feature.min)} to {write(feature.max)}"
-        seen = column.dropna()
-        is_listed = feature.is_category or seen.empty
-        spread = ", ".join(sorted(seen.unique())) if is_listed else f"{write(seen.min())} to {write(seen.max())}"
+        allowed = write_span(feature, feature.values or (feature.min, feature.max))
+        spread = write_span(feature, sorted(column.dropna().unique()))
         missing = round(100 * float(column.isna().mean()), 2)
         unit = feature.unit or (f"days since {feature.since}" if feature.since else "")
         rows.append((feature.name, feature.use, unit, allowed, spread, missing))
@@ -58,13 +58,20 @@ def describe_values(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
         row: dict[str, Any] = {"feature": feature.name, "known": len(known), "distinct": known.nunique()}
         if feature.is_category and len(known):
             counts = known.value_counts()
-            row |= {"most frequent": f"{counts.index[0]} ({counts.iloc[0] / len(known):.1%})"}
+            row |= {"most frequent": f"{feature.show(counts.index[0])} ({counts.iloc[0] / len(known):.1%})"}
         elif len(known):
-            row |= {"mean": float(known.mean()), "least": float(known.min()), "most": float(known.max())}
-            row |= dict(zip(QUARTILES, map(float, known.quantile([0.25, 0.5, 0.75])), strict=True))
+            spread = known.quantile([0, 0.25, 0.5, 0.75, 1])
+            row |= {"mean": known.mean(), **dict(zip(SPREAD, spread, strict=True))}
+            row |= {name: _as_read(feature, float(row[name])) for name in ("mean", *SPREAD)}
         rows.append(row)
-    columns = ["feature", "known", "distinct", "mean", "least", *QUARTILES, "most", "most frequent"]
+    columns = ["feature", "known", "distinct", "mean", *SPREAD, "most frequent"]
     return pd.DataFrame(rows).reindex(columns=columns).dropna(axis="columns", how="all")
+
+
+def _as_read(feature: Feature, number: float) -> float | str:
+    """Return a number, or its text where a reader needs another one than a table writes: a date, a year, a meaning."""
+    text = feature.show(number)
+    return number if text == write_number(number) else text
 
 
 def describe_missing(frame: pd.DataFrame) -> str:
@@ -81,7 +88,9 @@ def describe_alone(association: pd.DataFrame, names: Mapping[str, str]) -> str:
     strong = association[association["auc"] >= STRONG_AUC]
     if strong.empty:
         return f"No feature by itself ranks the train rows with AUC {STRONG_AUC} or more."
-    shown = ", ".join(f"{names.get(row.feature, row.feature)} ({row.auc:.2f})" for row in strong.head(5).itertuples())
+    shown = ", ".join(
+        f"{names.get(row.feature, row.feature)} ({row.auc:.2f})" for row in strong.head(MOST_NAMED).itertuples()
+    )
     return f"By themselves these rank the train rows with AUC {STRONG_AUC} or more: {shown}."
 
 
@@ -140,16 +149,16 @@ def findings(dataset: Dataset) -> list[str]:
     """Return the conclusion of the exploration, in sentences."""
     association, names = target_association(dataset), feature_titles(dataset.contract)
     scored = association[association["use"] == "score"]
-    strong = scored[scored["auc"] >= STRONG_AUC]["feature"].map(names)
     missing = dataset.frame.isna().mean().drop(dataset.contract.target.name)
     gaps = [f"{names[name]} {share:.1%}" for name, share in missing[missing > 0].sort_values(ascending=False).items()]
+    more = f" and {len(gaps) - MOST_NAMED} more" if len(gaps) > MOST_NAMED else ""
     approved = np.mean(dataset.y[dataset.splits != "test"])
     counts = ", ".join(f"{int(np.sum(dataset.splits == split)):,} {split}" for split in SPLITS)
     return [
         f"{len(dataset.y):,} applications, {approved:.1%} of train and calibrate {dataset.contract.label_text(1)}; "
         f"{counts} rows.",
-        f"Missing: {', '.join(gaps)}." if gaps else "Nothing is missing.",
-        f"Features that rank with AUC {STRONG_AUC} or more by themselves: {', '.join(strong) or 'none'}.",
+        f"Missing: {', '.join(gaps[:MOST_NAMED])}{more}." if gaps else "Nothing is missing.",
+        describe_alone(scored, names),
         *(leakage_hints(dataset) or ["No sign of leakage."]),
     ]
 

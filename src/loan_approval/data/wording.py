@@ -1,16 +1,16 @@
 """The contract's words for its features and their values, as reports write them."""
 
-import re
 from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
 from serve.contract.contract import Contract
 from serve.contract.feature import Feature
+from serve.contract.numbers import EXACT
 
 LANGUAGE = "en"  # of reports
-_MEANING = r"(-?\d+) = ([^,;=]+)"  # of a number
-_MEANINGS = re.compile(rf"{_MEANING}([,;] {_MEANING})+")  # a unit such as "0 = no, 1 = yes"
 
 
 def feature_names(contract: Contract | None) -> dict[str, str]:
@@ -35,11 +35,15 @@ def in_words(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
 
 
 def _name_values(feature: Feature, column: pd.Series) -> pd.Series:
-    unit = feature.say(feature.unit, LANGUAGE)
-    if not feature.is_text and _MEANINGS.fullmatch(unit):
-        meanings = {float(number): meaning for number, meaning in re.findall(_MEANING, unit)}
-        return column.map(meanings) if column.dropna().isin(list(meanings)).all() else column
-    return column.map(lambda text: feature.say(text, LANGUAGE), na_action="ignore") if feature.is_category else column
+    named = feature.is_category or column.dropna().isin(list(feature.meanings)).all()
+    return column.map(feature.show, na_action="ignore") if named else column
+
+
+def write_span(feature: Feature, values: Sequence[Any]) -> str:
+    """Return the values of a category, or the least and the most of numbers, in the contract's words; "" of none."""
+    if feature.is_category:
+        return ", ".join(map(feature.show, values))
+    return " to ".join(feature.show(end, EXACT) for end in (min(values), max(values))) if len(values) else ""
 
 
 def tell_apart(words: dict[str, str]) -> dict[str, str]:

@@ -89,11 +89,11 @@ def _describe_change(feature: Feature, reference: Sample, current: Sample) -> st
         names = [*feature.values, "(unknown)"]
         before, now = (np.bincount(sample.astype(int), minlength=len(names)) / len(sample) for sample in samples)
         most = int(np.argmax(np.abs(now - before)))
-        return f"share of {names[most]} from {before[most]:.1%} to {now[most]:.1%}"
+        return f"share with {feature.show(names[most])} from {before[most]:.1%} to {now[most]:.1%}"
     if len(np.unique(reference.known)) <= 2:
         one = np.max(reference.known)
         before, now = (np.mean(sample == one) for sample in samples)
-        return f"share of {feature.show(one)} from {before:.1%} to {now:.1%}"
+        return f"share with {feature.show(one)} from {before:.1%} to {now:.1%}"
     quartiles = (map(feature.show, np.quantile(sample, [0.25, 0.5, 0.75])) for sample in samples)
     before, now = (f"{middle} ({low} to {high})" for low, middle, high in quartiles)
     return f"median (quartiles) from {before} to {now}"

@@ -126,10 +126,12 @@ def compare_with_baseline(
     }
     accuracy, cost = compared["accuracy"], compared["cost"]
     words = (
-        f"Against the best decision that is the same for everybody: accuracy {accuracy['model']:.3f}, not "
+        f"Against the best decision that is the same for everybody: accuracy {accuracy['model']:.3f} against "
         f"{accuracy['baseline']:.3f} ({_describe_gain(compared['accuracy_gained'])}); expected cost an application "
-        f"{cost['model']:.3f}, not {cost['baseline']:.3f} ({_describe_gain(compared['cost_saved'])})."
+        f"{cost['model']:.3f} against {cost['baseline']:.3f} ({_describe_gain(compared['cost_saved'])})."
     )
+    if compared["cost_saved"]["low"] <= 0:
+        words += " That it costs less than deciding everybody alike is not shown."
     return compared | {"words": words}
 
 

@@ -68,12 +68,12 @@ def group_rows(feature: Feature, column: pd.Series) -> dict[str, np.ndarray]:
 
     An age is cut where the contract says that it becomes elderly, another number of many values at its quantiles.
     """
-    order = list(feature.values)
+    order = list(map(feature.show, feature.values))
     if feature.elderly_from is not None:
         order = [f"under {feature.elderly_from:g}", f"{feature.elderly_from:g} and over"]
         names = np.where(column >= feature.elderly_from, order[1], order[0])
         column = pd.Series(np.where(column.isna(), None, names), dtype=object)
-    groups = quantile_bands(column, BANDS, feature.show if feature.type == "date" else None)
+    groups = quantile_bands(column, BANDS, feature)
     known = [name for name in groups if name != MISSING_BAND]
     order = order or sorted(known, key=lambda name: column[groups[name]].min())
     return {name: groups[name] for name in [*order, MISSING_BAND] if name in groups}
@@ -179,7 +179,7 @@ def describe_four_fifths(fairness: Sequence[Mapping[str, Any]]) -> str:
     calls: dict[str, list[str]] = {}
     for each in fairness:
         for group in each["groups"]:
-            name = f"{each['attribute']} {group['group']}"
+            name = f"{each['attribute']}: {group['group']}"
             shown = f"{name} ({group['ratio']['value']:.2f})" if group["ratio"] else name
             calls.setdefault(group["call"] or "", []).append(shown)
     below, unsure = calls.get(BELOW), calls.get(UNSURE)

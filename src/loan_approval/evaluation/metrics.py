@@ -14,7 +14,9 @@ from sklearn import metrics as sklearn_metrics
 from loan_approval.errors import DataError
 from loan_approval.evaluation.auc import auc_interval
 from loan_approval.evaluation.intervals import Interval, RowDraws, bootstrap
-from serve.contract.numbers import EXACT, write_number
+from serve.contract.contract import Contract
+from serve.contract.feature import Feature
+from serve.contract.numbers import EXACT
 
 MISSING_BAND = "(missing)"
 # What a reader calls a measure, by its name in MLflow and in the metadata.
@@ -117,16 +119,17 @@ def log_losses(y: np.ndarray, p: np.ndarray) -> np.ndarray:
 
 
 def slice_errors(
-    frame: pd.DataFrame, y: np.ndarray, p: np.ndarray, decided: np.ndarray, bands: int = 5
+    contract: Contract, frame: pd.DataFrame, y: np.ndarray, p: np.ndarray, decided: np.ndarray, bands: int = 5
 ) -> pd.DataFrame:
-    """Return error rates and log loss by feature band, the highest error rate first.
+    """Return error rates and log loss by feature band, in the contract's words, the highest error rate first.
 
-    frame: (n, k) features.   Numbers are cut at their quantiles into `bands`; missing is a band of its own.
+    frame: (n, k) columns of the contract.   Numbers are cut at their quantiles into `bands`; missing is a band of its
+    own.
     """
     loss = log_losses(y, p)
     rows = [
         {
-            "feature": name,
+            "feature": feature.name,
             "band": band,
             "rows": int(chosen.sum()),
             "error_rate": float((decided != y)[chosen].mean()),
@@ -134,32 +137,27 @@ def slice_errors(
             "false_denials": int(np.sum((decided < y)[chosen])),
             "log_loss": float(loss[chosen].mean()),
         }
-        for name in frame.columns
-        for band, chosen in quantile_bands(frame[name], bands).items()
+        for feature in contract.features
+        for band, chosen in quantile_bands(frame[feature.name], bands, feature).items()
     ]
     order = ["error_rate", "rows"]
     return pd.DataFrame(rows).sort_values(order, ascending=False, kind="stable", ignore_index=True)
 
 
-def quantile_bands(
-    column: pd.Series, bands: int, write: Callable[[float], str] | None = None
-) -> Mapping[str, np.ndarray]:
-    """Return the (n,) bool rows of each band: a value where there are few, else a quantile range; missing is one.
-
-    write: gives the text of a number.
-    """
-    write, missing = write or write_number, column.isna()
+def quantile_bands(column: pd.Series, bands: int, feature: Feature) -> Mapping[str, np.ndarray]:
+    """Return the (n,) bool rows of each band: a value where there are few, else a quantile range; missing is one."""
+    missing = column.isna()
     if not is_numeric_dtype(column):
-        names = column.map(lambda value: write(value) if isinstance(value, float) else str(value))
+        names = column.map(feature.show, na_action="ignore").astype(object)
     else:
         low = high = column
-        if column.nunique() > bands:
+        if column.nunique() > bands and not column.dropna().isin(list(feature.meanings)).all():
             # By the values that are there: a person reads "18 to 25", not "(17.999, 25.25]".
             within = column.groupby(pd.qcut(column, bands, duplicates="drop"), observed=True)
             low, high = within.transform("min"), within.transform("max")
-        names = _name_bands(low, high, write)
+        names = _name_bands(low, high, feature.show)
         if names.nunique() < low.nunique():  # rounded, two bands would be one
-            names = _name_bands(low, high, partial(write_number, digits=EXACT))
+            names = _name_bands(low, high, partial(feature.show, digits=EXACT))
     names = names.mask(missing, MISSING_BAND)
     return {str(name): (names == name).to_numpy() for name in dict.fromkeys(names)}
 

@@ -89,7 +89,7 @@ def refusal_findings(window: Window, level: float = LEVEL) -> list[Finding]:
     corrected = correct_p_values([p_value for p_value, *_ in tested])
     for p_value, (_, name, kind, count, share, usual) in zip(corrected, tested, strict=True):
         limits = max(REFUSALS_WARNING, _WARNING_TIMES * usual), max(REFUSALS_SEVERE, _SEVERE_TIMES * usual)
-        words = f"{count:,} refused as {kind!r}, {share:.1%} of applications"
+        words = f"{count:,} refused, {kind.replace('_', ' ')}: {share:.1%} of applications"
         words += f", {usual:.1%} in the 30 days before" if earlier_rows else ", no earlier log to compare with"
         numbers = {"kind_of_fault": kind, "count": count, "share": share}
         findings.append(
@@ -126,7 +126,7 @@ def group_shares(window: Window) -> dict[str, tuple[Share, Share]]:
             rows = int(reference.sum()), int(made.sum())
             if min(rows) >= FEWEST_ROWS:
                 counts = int(decided[reference].sum()), int(approved[made].sum())
-                subject = f"approvals by version {version}, {titles[attribute]} {name}"
+                subject = f"approvals by version {version}, {titles[attribute]}: {name}"
                 shares[subject] = (counts[0], rows[0]), (counts[1], rows[1])
     return shares
 

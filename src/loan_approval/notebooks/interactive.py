@@ -4,6 +4,7 @@ Bokeh, as its script is a third of plotly's and needs no `eval`, which the pages
 """
 
 import json
+import math
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from matplotlib.text import Annotation
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, PercentFormatter
 
 LABEL_WIDTH, LABEL_HEIGHT = 34, 22  # characters of a line that a phone has room for, along and up an axis
+NAME_WIDTH, MOST_TICKS = 26, 4  # characters of a line of a name, and numbers along an axis, likewise
 MOST_POINTS = 400  # of a line: a page has no more pixels to show them on
 _DASHES = {"-": "solid", "--": "dashed", ":": "dotted", "-.": "dashdot"}
 _NO_POINTS = ("None", None, "", " ", "_", "|")  # the last two end an error bar
@@ -155,16 +157,28 @@ def _label_ticks(axis: Axis, drawn: Any) -> None:
         drawn.formatter = NumeralTickFormatter(format="0%")
     elif _has_names(axis):
         places = [float(place) for place in axis.get_majorticklocs()]
-        names = axis.get_major_formatter().format_ticks(places)
+        names = _names(axis)
         drawn.ticker = FixedTicker(ticks=places)
         drawn.major_label_overrides = dict(zip(places, names, strict=True))
+        turned = max((label.get_rotation() for label in axis.get_majorticklabels()), default=0)
+        drawn.major_label_orientation = math.radians(turned) or "horizontal"
     elif not len(axis.get_majorticklocs()):
         drawn.visible = False
+    if not drawn.major_label_overrides:
+        drawn.ticker.desired_num_ticks = MOST_TICKS
 
 
 def _least_height(axis: Axis) -> int:
     """Return the pixels that a phone needs for the names up an axis, or for its numbers and its label."""
-    return 130 + 14 * len(axis.get_majorticklocs()) if _has_names(axis) else 220
+    if not _has_names(axis):
+        return 220
+    lines = [name.count("\n") + 1 for name in _names(axis)]
+    return 130 + 14 * len(lines) * max(lines, default=1)
+
+
+def _names(axis: Axis) -> list[str]:
+    texts = axis.get_major_formatter().format_ticks(axis.get_majorticklocs())
+    return [textwrap.fill(text, NAME_WIDTH) for text in texts]
 
 
 def _has_names(axis: Axis) -> bool:

@@ -91,6 +91,6 @@ def on_slices(slices: pd.DataFrame, overall: float, compared: int) -> str:
     worse = slices[np.array(lows) > overall] if lows else slices
     if worse.empty:
         return f"No slice is wrong more often than all rows ({overall:.1%}) by more than its 95 % interval."
-    names = "; ".join(f"{each.feature} {each.band} ({each.error_rate:.1%})" for each in worse.head(5).itertuples())
+    names = "; ".join(f"{each.feature}: {each.band} ({each.error_rate:.1%})" for each in worse.head(5).itertuples())
     by_chance = f"Of {compared:,} slices, about {max(1, round(TAIL * compared)):,} would be by chance alone."
     return f"Wrong most often: {names}; of all rows {overall:.1%}, below the slice's 95 % interval. {by_chance}"

@@ -91,7 +91,7 @@ def plot_fairness(fairness: Sequence[Mapping[str, Any]], labels: Sequence[str]) 
         if len(rates_by_name) > 1:
             bar = FOUR_FIFTHS * rates_by_name[measured["reference"]]
             rates.plot([bar, bar], [place - 0.4, place + 0.4], color="k", linewidth=1)
-    names = [f"{measured['attribute']}: {group['group']} ({group['rows']:,})" for found, group in lines]
+    names = [f"{measured['attribute']}: {group['group']} ({group['rows']:,})" for measured, group in lines]
     rates.set_yticks(range(len(lines)), names)
     rates.set_ylim(max(len(lines), 1) - 0.5, -0.5)
     return figure

@@ -4,15 +4,17 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from loan_approval.evaluation.effects import Effect, Interaction
 from loan_approval.evaluation.intervals import wilson_interval
-from loan_approval.plots.metrics import BLUE, GREY, ORANGE, Figure, make_axes
+from loan_approval.plots.metrics import BLUE, GREY, ORANGE, STEPS, Figure, Ticks, make_axes
 from serve.contract.feature import Feature
 
-THIN = 40  # curves of single rows that are drawn
+THIN = 25  # curves of single rows that are drawn: each takes kilobytes of the page
+LONGEST_NAME = 22  # characters of a category at a tick
 
 
 def plot_effects(effects: Sequence[Effect], threshold: float, label: str, most: int = 8, columns: int = 3) -> Figure:
@@ -46,7 +48,8 @@ def plot_interaction(interaction: Interaction, label: str) -> Figure:
     figure, axes = make_axes(f"{first.title('en')} and {second.title('en')}", 6.0, 4.4)
     across = np.arange(len(x)) if first.is_category else x
     upwards = np.arange(len(y)) if second.is_category else y
-    mesh = axes.pcolormesh(across, upwards, interaction.mean.T, cmap="RdYlBu", vmin=0, vmax=1, shading="nearest")
+    colours = {"cmap": colormaps["RdYlBu"].resampled(STEPS), "vmin": 0, "vmax": 1}
+    mesh = axes.pcolormesh(across, upwards, interaction.mean.T, shading="nearest", **colours)
     figure.colorbar(mesh, label=f"mean probability of {label}")
     axes.set(xlabel=_name(first), ylabel=_name(second))
     _name_ticks(axes, first, "x")
@@ -68,7 +71,7 @@ def plot_reasons(features: Sequence[Feature], values: np.ndarray, base: float, l
     for place, (_, step) in enumerate(steps):
         axes.barh(place, step, left=ends[place], color=BLUE if step >= 0 else ORANGE, height=0.65)
         axes.annotate(
-            f"{step:+.2f}",
+            f"{step:+z.2f}",
             (max(ends[place], ends[place + 1]), place),
             (4, 0),
             textcoords="offset points",
@@ -83,7 +86,7 @@ def plot_reasons(features: Sequence[Feature], values: np.ndarray, base: float, l
     axes.use_sticky_edges = False  # bars would end at the edge, and their numbers beyond it
     axes.margins(x=0.12)
     axes.set(xlabel=f"log-odds of {label} (blue: for, orange: against)")
-    axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.08), ncols=2, frameon=False)
+    axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
     axes.set_title(axes.get_title(), pad=28)
     return figure
 
@@ -114,8 +117,8 @@ def describe_effects(effects: Sequence[Effect]) -> str:
     low, high = (strongest.mean.argmin(), strongest.mean.argmax())
     return (
         f"{strongest.feature.title('en')} moves the mean probability most: from {strongest.mean.min():.0%} at "
-        f"{_write(strongest.feature, strongest.values[low])} to {strongest.mean.max():.0%} at "
-        f"{_write(strongest.feature, strongest.values[high])}."
+        f"{strongest.feature.show(strongest.values[low])} to {strongest.mean.max():.0%} at "
+        f"{strongest.feature.show(strongest.values[high])}."
     )
 
 
@@ -130,10 +133,6 @@ def describe_interaction(interaction: Interaction) -> str:
     )
 
 
-def _write(feature: Feature, value: float) -> str:
-    return feature.show(value)
-
-
 def _name(feature: Feature) -> str:
     return feature.title_with_unit("en")
 
@@ -143,15 +142,19 @@ def _name_ticks(axes: Axes, feature: Feature, side: str) -> None:
     if feature.is_whole:
         axis.set_major_locator(MaxNLocator(4, integer=True))
     if not feature.is_category:
-        axis.set_major_formatter(lambda number, _: feature.show(number))
+        axis.set_major_formatter(Ticks(feature.show))
     if feature.is_category:
         set_ticks = axes.set_xticks if side == "x" else axes.set_yticks
         set_ticks(
             range(len(feature.values)),
-            [feature.say(value, "en")[:18] for value in feature.values],
+            [_shorten(feature.show(value)) for value in feature.values],
             fontsize=7,
             rotation=30 if side == "x" else 0,
         )
+
+
+def _shorten(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
 
 
 def _probability(log_odds: float) -> float:

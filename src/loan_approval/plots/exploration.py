@@ -5,17 +5,20 @@ from textwrap import fill
 
 import numpy as np
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from pandas.api.types import is_numeric_dtype
 
-from loan_approval.plots.metrics import BLUE, GREY, ORANGE, Figure, draw_bars, make_axes, shares
-from serve.contract.numbers import write_number
+from loan_approval.data.wording import feature_names, in_words
+from loan_approval.plots.metrics import BLUE, GREY, ORANGE, STEPS, Figure, Ticks, draw_bars, make_axes, shares
+from serve.contract.contract import Contract
+from serve.contract.feature import Feature
 
 MOST_BARS = 30  # columns that one figure shows
 MOST_NAMED = 12  # categories that a small figure names
 FEW = 2  # different numbers, up to which they are named as categories are
-LONGEST_NAME = 16  # characters of a line of a category's name in a small figure; it has two
+LONGEST_NAME = 20  # characters of a line of a category's name in a small figure; it has two
 LONGEST_TITLE = 34  # letters of one line above a small figure, which ends there
 
 
@@ -33,11 +36,11 @@ def plot_missing(frame: pd.DataFrame) -> Figure | None:
 def plot_missing_patterns(patterns: pd.DataFrame) -> Figure | None:
     """Return which columns are missing together, of `missing_patterns`: a line each pattern, a dot each column.
 
-    None where no cell is missing.
+    None where fewer than two columns miss any.
     """
     sets = list(map(set, patterns["missing"]))
     columns = sorted(set().union(*sets))
-    if not columns:
+    if len(columns) < 2:
         return None
     figure, axes = make_axes("Missing together", 4.0 + 0.35 * len(columns), 1.6 + 0.28 * len(sets))
     for place, names in enumerate(sets):
@@ -54,7 +57,7 @@ def plot_associations(matrix: pd.DataFrame) -> Figure:
     """Return the table of `association_matrix` as colours, with the figures where there are few columns."""
     size = 2.2 + 0.38 * len(matrix)
     figure, axes = make_axes("How columns go together (0: not at all, 1: the same)", size + 1, size)
-    picture = axes.imshow(matrix, cmap="Blues", vmin=0, vmax=1)
+    picture = axes.imshow(matrix, cmap=colormaps["Blues"].resampled(STEPS), vmin=0, vmax=1)
     figure.colorbar(picture, shrink=0.7)
     axes.set_xticks(range(len(matrix)), matrix.columns, rotation=60, ha="right", fontsize=7)
     axes.set_yticks(range(len(matrix)), matrix.index, fontsize=7)
@@ -67,13 +70,20 @@ def plot_associations(matrix: pd.DataFrame) -> Figure:
     return figure
 
 
-def plot_distributions(frame: pd.DataFrame, target: str, labels: Sequence[str], columns: int = 3) -> Figure:
-    """Return one histogram a feature, split by the target's code; a category's values are named."""
+def plot_distributions(
+    frame: pd.DataFrame, contract: Contract, target: str, labels: Sequence[str], columns: int = 3
+) -> Figure:
+    """Return one histogram a column, split by the target's code, in the contract's words."""
+    words = feature_names(contract)
+    features = {words[feature.name]: feature for feature in contract.features}
+    frame = in_words(frame, contract)
     names = [name for name in frame.columns if name != target]
     rows = -(-len(names) // columns)
     figure = Figure(figsize=(3.2 * columns, 2.4 * rows), layout="constrained")
     for axes, name in zip(figure.subplots(rows, columns, squeeze=False).flat, names, strict=False):
-        _draw_distribution(axes, frame, name, target, labels)
+        feature = features.get(name) or Feature(name, "number")
+        _draw_distribution(axes, frame[name].dropna(), feature, frame[target], labels)
+        axes.set_title(fill(name, LONGEST_TITLE), fontsize=8)
     for axes in figure.axes[len(names) :]:
         axes.set_visible(False)
     # Beside the small figures, where it covers none of them.
@@ -81,24 +91,24 @@ def plot_distributions(frame: pd.DataFrame, target: str, labels: Sequence[str], 
     return figure
 
 
-def _draw_distribution(axes: Axes, frame: pd.DataFrame, name: str, target: str, labels: Sequence[str]) -> None:
-    column = frame[name].dropna()
-    axes.set_title(fill(name, LONGEST_TITLE), fontsize=8)
+def _draw_distribution(
+    axes: Axes, column: pd.Series, feature: Feature, target: pd.Series, labels: Sequence[str]
+) -> None:
     axes.tick_params(labelsize=7)
     numeric = is_numeric_dtype(column)
     if numeric and 0 < column.nunique() <= FEW:
-        column, numeric = column.map(write_number), False  # a 0 and a 1 have nothing between them
+        column, numeric = column.map(feature.show), False  # a 0 and a 1 have nothing between them
     if not numeric:
-        _draw_categories(axes, column, frame[target], labels)
+        _draw_categories(axes, column, target, labels)
         return
     low, high = (column.quantile([0.005, 0.995])) if column.nunique() > 20 else (column.min(), column.max())
     bins = np.linspace(low, high if high > low else low + 1, 25)
     for code, colour in ((0, ORANGE), (1, BLUE)):
-        shown = column[frame[target] == code]
+        shown = column[target == code]
         axes.hist(shown, bins, weights=shares(shown), alpha=0.55, color=colour, label=labels[code])
     axes.set_yticks([])
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=bool((column % 1 == 0).all())))
-    axes.xaxis.set_major_formatter(lambda number, _: write_number(number))
+    axes.xaxis.set_major_formatter(Ticks(feature.show))
 
 
 def _draw_categories(axes: Axes, column: pd.Series, target: pd.Series, labels: Sequence[str]) -> None:

@@ -2,17 +2,20 @@
 
 import io
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib import figure as matplotlib_figure
 from matplotlib.axes import Axes
+from matplotlib.ticker import Formatter
 from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix, roc_curve
 
 from loan_approval.evaluation.reliability import Reliability
+from serve.contract.numbers import EXACT
 
 LONGEST_LINE = 44  # characters of a name beside the axes
+STEPS = 10  # colours of a scale: a still keeps too few for a smooth one
 BLUE, ORANGE, GREY = "#2b6cb0", "#c05621", "#718096"
 
 
@@ -32,6 +35,22 @@ def make_axes(title: str, width: float = 5.5, height: float = 4.0) -> tuple[Figu
     axes.set_title(title)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+class Ticks(Formatter):
+    """The numbers of an axis as a function of a number and its digits writes them."""
+
+    def __init__(self, show: Callable[..., str]) -> None:
+        self._show = show
+
+    def __call__(self, number: float, pos: int | None = None) -> str:
+        """Return the text of a number."""
+        return self._show(number)
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        """Return the texts of an axis; with all their digits where two would read alike."""
+        texts = [self._show(value) for value in values]
+        return texts if len({*texts}) == len(texts) else [self._show(value, EXACT) for value in values]
 
 
 def shares(values: np.ndarray | pd.Series) -> np.ndarray:

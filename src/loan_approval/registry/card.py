@@ -15,9 +15,10 @@ from typing import Any
 from jinja2 import ChainableUndefined, Environment, PackageLoader, Undefined
 from markupsafe import Markup
 
-from loan_approval.data.wording import LANGUAGE, tell_apart
+from loan_approval.data.wording import LANGUAGE, tell_apart, write_span
 from loan_approval.evaluation.metrics import MEASURES
 from loan_approval.registry.history import SHADOW_EVENTS
+from serve.contract.feature import Feature
 from serve.contract.numbers import write_number
 from serve.contract.words import translate
 from serve.model.scorer import TOLERANCE, Scorer
@@ -98,6 +99,7 @@ def _environment(undefined: type[Undefined]) -> Environment:
     environment = Environment(loader=loader, autoescape=True, undefined=undefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {
         "shown": shown,
+        "allowed": _write_allowed,
         "say": lambda text, table: translate(table.get("words") or {}, text, "en") if text else text,
         "words": lambda key: str(key).replace("_", " "),
         "measure": lambda key: MEASURES.get(key, key.replace("_", " ")),
@@ -109,6 +111,11 @@ def _environment(undefined: type[Undefined]) -> Environment:
         "list": lambda value: isinstance(value, list | tuple),
     }
     return environment
+
+
+def _write_allowed(table: Mapping[str, Any]) -> str:
+    feature = Feature.from_dict(table)
+    return write_span(feature, feature.values or (feature.min, feature.max))
 
 
 def add_card(

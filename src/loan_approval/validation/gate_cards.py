@@ -32,7 +32,7 @@ _ADVICE = {
 
 def make_cards(gates: Sequence[Gate]) -> list[dict[str, Any]]:
     """Return `name`, `passed`, `words` of each gate, with `found` and `limit` where it measured something."""
-    return [{"name": gate.name, "passed": gate.passed, "words": gate.words, **_find(gate)} for gate in gates]
+    return [{"name": _name(gate), "passed": gate.passed, "words": gate.words, **_find(gate)} for gate in gates]
 
 
 def describe_gates(gates: Sequence[Gate]) -> str:
@@ -42,14 +42,18 @@ def describe_gates(gates: Sequence[Gate]) -> str:
 
 def describe_unexamined(gates: Sequence[Gate]) -> str:
     """Return which gates are passed as there was nothing to examine, for the tile's note; "" for none."""
-    idle = [gate.name.replace("_", " ") for gate in gates if gate.passed and not gate.numbers]
+    idle = [_name(gate) for gate in gates if gate.passed and not gate.numbers]
     return f"nothing to examine for {', '.join(idle)}" if idle else ""
 
 
 def advise(gates: Sequence[Gate]) -> list[str]:
     """Return for each failed gate what it found and what to do, in sentences."""
     failed = [gate for gate in gates if not gate.passed]
-    return [f"Gate {gate.name} failed: {gate.words}. {_ADVICE.get(gate.name, '')}".rstrip() for gate in failed]
+    return [f"Gate {_name(gate)} failed: {gate.words}. {_ADVICE.get(gate.name, '')}".rstrip() for gate in failed]
+
+
+def _name(gate: Gate) -> str:
+    return gate.name.replace("_", " ")
 
 
 def _find(gate: Gate) -> dict[str, str]:

@@ -190,7 +190,7 @@ def reasons_gate(checked: dict[str, Any]) -> Gate:
     words = (
         f"reasons miss the file's log-odds by at most {checked['largest_gap']:.1e} (at most {LARGEST_GAP:g} required); "
         f"the approved applicants they compare with have {checked['base']:.3f} on average, "
-        f"{'above' if always_one else 'not above'} the threshold's {checked['threshold']:.3f}: "
+        f"{'above' if always_one else 'not above'} the threshold's {checked['threshold']:z.3f}: "
         f"{'every decline has' if always_one else 'a decline may lack'} a reason"
     )
     numbers = {key: checked[key] for key in ("largest_gap", "base", "threshold")}

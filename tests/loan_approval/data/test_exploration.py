@@ -98,7 +98,7 @@ def test_nothing_missing_and_nothing_strong_is_said_too(noise):
     whole = replace(noise, frame=noise.frame.fillna(1.0))
     _, gaps, strong, _ = findings(whole)
     assert gaps == "Nothing is missing."
-    assert strong.endswith("none.")
+    assert strong.startswith("No feature by itself ranks")
 
 
 def test_a_category_without_effect_does_not_look_strong_however_many_values_it_has(loans):
@@ -164,3 +164,23 @@ def test_too_few_rows_and_open_questions_stand_against_training(homes, tmp_path)
     text = (ROOT / "data/boston/contract.toml").read_text()
     (tmp_path / "contract.toml").write_text(text.replace("[target]", '[target]\nquestion = "Which?"', 1))
     assert advise(homes, nothing, str(tmp_path)).startswith("First answer the questions in contract.toml")
+
+
+def test_the_first_screen_names_a_few_of_many_columns(loans):
+    features = loans.frame.columns.drop(loans.contract.target.name)
+    gaps = loans.frame.assign(**{name: loans.frame[name].mask(loans.frame.index == 0) for name in features})
+    (missing,) = (each for each in findings(replace(loans, frame=gaps)) if each.startswith("Missing: "))
+    assert missing.count("%") == 5
+    assert missing.endswith("and 2 more.")
+
+
+def test_years_flags_and_categories_are_described_as_a_reader_writes_them(homes):
+    year = Feature("children", "integer", min=1990, max=2030, missing=True)
+    named = {"home": replace(homes.contract.features[0], words={"en": {"own": "their own"}}), "children": year}
+    features = tuple(named.get(each.name, each) for each in homes.contract.features)
+    described = replace(homes, contract=replace(homes.contract, features=features))
+    frame = homes.frame.assign(children=2021.0, home="own")
+    values = describe_values(frame, described.contract).set_index("feature")
+    assert values.loc["children", ["mean", "least", "most"]].tolist() == ["2021"] * 3
+    assert values.loc["home", "most frequent"] == "their own (100.0%)"
+    assert describe_columns(described).set_index("feature").loc["children", "allowed"] == "1990 to 2030"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loan_approval.data.wording import feature_names, feature_titles, in_words
+from loan_approval.data.wording import feature_names, feature_titles, in_words, write_span
 from serve.contract.feature import Feature
 
 
@@ -30,7 +30,7 @@ def test_a_figures_table_has_the_words_of_features_and_values_and_keeps_the_targ
     income = Feature("income", "number", reason={"en": "Income"})
     frame = pd.DataFrame({"default": [0.0, 1.0, np.nan], "home": ["own", "one_family", None], "income": [1.5, 2, 3]})
     shown = in_words(frame.assign(repaid=[0, 1, 1]), SimpleNamespace(features=[default, home, income]))
-    assert list(shown) == ["Past default (0 = no, 1 = yes)", "home", "Income", "repaid"]
+    assert list(shown) == ["Past default", "home", "Income", "repaid"]
     assert shown.iloc[:, 0].tolist()[:2] == ["no", "yes"]
     assert shown["home"].tolist()[:2] == ["own", "one family"]
     assert shown.iloc[2, :2].isna().all()
@@ -67,3 +67,17 @@ def test_a_figures_table_of_some_columns_has_no_others() -> None:
     frame = pd.DataFrame({"income": [1.0]})
     features = [Feature("income", "number"), Feature("age", "number")]
     assert list(in_words(frame, SimpleNamespace(features=features))) == ["income"]
+
+
+@pytest.mark.parametrize(
+    ("feature", "values", "text"),
+    [
+        (Feature("n", "number", min=0, max=1), (0.123456, 5000), "0.123456 to 5,000"),
+        (Feature("year", "integer", min=1990, max=2030), [2001, 1999], "1999 to 2001"),
+        (Feature("late", "integer", min=0, max=1, unit="0 = no, 1 = yes"), (0, 1), "no to yes"),
+        (Feature("home", "category", values=("own",), words={"en": {"own": "their own"}}), ("own",), "their own"),
+        (Feature("n", "number", min=0, max=1), [], ""),
+    ],
+)
+def test_what_a_feature_holds_is_written_in_its_words(feature: Feature, values: list, text: str) -> None:
+    assert write_span(feature, values) == text

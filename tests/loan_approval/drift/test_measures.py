@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -80,4 +82,14 @@ def test_a_column_that_was_always_missing_is_compared_without_trouble() -> None:
 def test_of_a_flag_the_share_of_its_higher_value_is_said_and_not_a_mean() -> None:
     flag = Feature("late", "integer", min=0, max=1)
     before, now = (take_sample(flag, pd.Series([0.0, 1.0] * 50 + [value] * 100)) for value in (0.0, 1.0))
-    assert "share of 1 from 25.0% to 75.0%" in measure_feature(flag, before, now)[0].words
+    assert "share with 1 from 25.0% to 75.0%" in measure_feature(flag, before, now)[0].words
+    named = replace(flag, unit="0 = in time, 1 = too late")
+    assert "share with too late from 25.0% to 75.0%" in measure_feature(named, before, now)[0].words
+
+
+def test_of_a_category_the_share_of_the_value_that_moved_most_is_said_in_the_contracts_words() -> None:
+    home = Feature("home", "category", values=("own", "for_free"), words={"en": {"for_free": "free of charge"}})
+    before, now = (take_sample(home, pd.Series(["own"] * own + ["for_free"] * (99 - own))) for own in (90, 9))
+    assert measure_feature(home, before, now)[0].words.endswith("share with own from 90.9% to 9.1%")
+    turned = measure_feature(home, now, before)[0].words
+    assert "for_free" not in turned

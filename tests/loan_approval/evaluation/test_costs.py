@@ -96,12 +96,14 @@ def test_approving_all_gains_nothing_where_most_are_approved():
     assert compared["cost"] == {"model": 0.25, "baseline": 0.25}
     assert compared["accuracy_gained"] == compared["cost_saved"] == {"value": 0.0, "low": 0.0, "high": 0.0}
     assert compared["words"].count("no clear difference") == 2
+    assert compared["words"].endswith("That it costs less than deciding everybody alike is not shown.")
 
 
 def test_a_right_model_gains_all_that_the_constant_baseline_gets_wrong():
     compared = compare_with_baseline(THREE_OF_FOUR, THREE_OF_FOUR, EVEN, seed=0)
     assert (compared["accuracy_gained"]["value"], compared["cost_saved"]["value"]) == (0.25, 0.25)
     assert compared["words"].count("(better)") == 2
+    assert "not shown" not in compared["words"]
 
 
 def test_the_baseline_is_the_cheaper_constant_for_the_cost_and_the_commoner_for_the_accuracy():

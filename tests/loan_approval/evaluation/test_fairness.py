@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -210,9 +211,9 @@ def test_words_say_when_there_is_nothing_to_compare():
 @pytest.mark.parametrize(
     ("rows", "approved_south", "words"),
     [
-        (1000, 0.5, "as the largest group: region south (0.62)."),
+        (1000, 0.5, "as the largest group: region: south (0.62)."),
         (1000, 0.8, "as the largest group: no group."),
-        (100, 0.6, "as the largest group: no group; unsure: region south (0.75)."),
+        (100, 0.6, "as the largest group: no group; unsure: region: south (0.75)."),
     ],
 )
 def test_one_sentence_says_which_groups_lie_below_four_fifths(rows, approved_south, words):
@@ -221,3 +222,10 @@ def test_one_sentence_says_which_groups_lie_below_four_fifths(rows, approved_sou
 
 def test_one_sentence_says_that_no_groups_can_be_compared():
     assert describe_four_fifths([measure(*made(south=3))]).startswith("No two groups")
+
+
+def test_groups_are_named_in_the_contracts_words() -> None:
+    region = replace(REGION, words={"en": {"south": "the south"}})
+    assert list(group_rows(region, pd.Series(["south", "north", "south"]))) == ["north", "the south"]
+    married = Feature("married", "integer", min=0, max=1, unit="0 = no, 1 = yes")
+    assert list(group_rows(married, pd.Series([1.0, 0.0]))) == ["no", "yes"]

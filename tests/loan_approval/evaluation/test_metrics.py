@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +16,11 @@ from loan_approval.evaluation.metrics import (
     slice_errors,
     worst_decisions,
 )
+from serve.contract.feature import Feature
 
+NUMBER = Feature("x", "number")
+DAY = {"name": "day", "type": "date", "range": ["2020-01-01", "2020-12-31"]}
+CONTRACT = SimpleNamespace(features=[Feature(name, "number") for name in ("income", "home", "default")])
 LABELS = np.array([0, 0, 1, 1, 1, 0])
 
 
@@ -61,7 +67,7 @@ def sliced(rows=300):
 @pytest.mark.parametrize("feature", ["income", "home", "default"])
 def test_the_bands_of_a_feature_hold_each_row_once(feature):
     frame, y, p, decided = sliced()
-    bands = slice_errors(frame, y, p, decided).query("feature == @feature")
+    bands = slice_errors(CONTRACT, frame, y, p, decided).query("feature == @feature")
     assert bands["rows"].sum() == len(y)
     assert bands["false_approvals"].sum() == np.sum((decided == 1) & (y == 0))
     assert bands["false_denials"].sum() == np.sum((decided == 0) & (y == 1))
@@ -71,24 +77,25 @@ def test_the_bands_of_a_feature_hold_each_row_once(feature):
 @pytest.mark.parametrize(("feature", "rows"), [("income", 20), ("home", None)])
 def test_missing_is_a_band_of_its_own(feature, rows):
     frame, *rest = sliced()
-    bands = slice_errors(frame, *rest).query("feature == @feature").set_index("band")
+    bands = slice_errors(CONTRACT, frame, *rest).query("feature == @feature").set_index("band")
     assert bands.loc["(missing)", "rows"] == (rows or frame[feature].isna().sum())
 
 
 def test_numbers_are_cut_at_their_quantiles_and_few_values_are_bands():
-    bands = slice_errors(*sliced()).groupby("feature")["band"].apply(set)
+    bands = slice_errors(CONTRACT, *sliced()).groupby("feature")["band"].apply(set)
     assert len(bands["income"]) == 6
     assert bands["home"] == {"own", "rent", "(missing)"}
     assert bands["default"] == {"0", "1"}
 
 
 def test_the_worst_slice_comes_first():
-    assert slice_errors(*sliced())["error_rate"].is_monotonic_decreasing
+    assert slice_errors(CONTRACT, *sliced())["error_rate"].is_monotonic_decreasing
 
 
 def test_a_slices_log_loss_is_of_its_rows():
     frame, y, p = pd.DataFrame({"x": [1.0, 1.0, 2.0]}), np.array([1, 0, 1]), np.array([0.5, 0.25, 0.1])
-    table = slice_errors(frame, y, p, np.array([1, 0, 0])).set_index("band")
+    contract = SimpleNamespace(features=[NUMBER])
+    table = slice_errors(contract, frame, y, p, np.array([1, 0, 0])).set_index("band")
     assert table.loc["1", "log_loss"] == pytest.approx(-(np.log(0.5) + np.log(0.75)) / 2)
     assert table.loc["2", "log_loss"] == pytest.approx(-np.log(0.1))
 
@@ -132,7 +139,7 @@ def test_what_runs_are_compared_by_names_the_rows_and_takes_the_cross_fitted_log
 
 
 def test_a_band_of_numbers_is_named_by_the_values_in_it() -> None:
-    assert list(quantile_bands(pd.Series([18.0, 25.0, 26.5, 70.0, 33.0, 40.0]), 3)) == [
+    assert list(quantile_bands(pd.Series([18.0, 25.0, 26.5, 70.0, 33.0, 40.0]), 3, NUMBER)) == [
         "18 to 25",
         "26.5 to 33",
         "40 to 70",
@@ -152,16 +159,16 @@ def test_a_band_of_numbers_is_named_by_the_values_in_it() -> None:
 def test_a_band_of_one_value_is_that_value_and_large_numbers_keep_their_digits(
     values: list[float], names: list[str]
 ) -> None:
-    assert sorted(quantile_bands(pd.Series(values), 3)) == sorted(names)
+    assert sorted(quantile_bands(pd.Series(values), 3, NUMBER)) == sorted(names)
 
 
 def test_few_large_values_keep_their_digits_too() -> None:
-    assert list(quantile_bands(pd.Series([5e6, 1_234_567.0]), 3)) == ["5,000,000", "1,234,567"]
+    assert list(quantile_bands(pd.Series([5e6, 1_234_567.0]), 3, NUMBER)) == ["5,000,000", "1,234,567"]
 
 
 def test_texts_are_bands_of_their_own():
     texts = pd.Series(["a", "b", None], dtype="str")
-    assert {name: rows.tolist() for name, rows in quantile_bands(texts, 4).items()} == {
+    assert {name: rows.tolist() for name, rows in quantile_bands(texts, 4, NUMBER).items()} == {
         "a": [True, False, False],
         "b": [False, True, False],
         MISSING_BAND: [False, False, True],
@@ -169,11 +176,11 @@ def test_texts_are_bands_of_their_own():
 
 
 def test_bands_are_rounded_for_a_reader():
-    assert list(quantile_bands(pd.Series([0.898936, 0.112345]), 3)) == ["0.8989", "0.1123"]
+    assert list(quantile_bands(pd.Series([0.898936, 0.112345]), 3, NUMBER)) == ["0.8989", "0.1123"]
 
 
 def test_bands_that_would_read_alike_are_written_exactly_and_stay_apart():
-    bands = quantile_bands(pd.Series([10000.25, 10000.5, np.nan]), 3)
+    bands = quantile_bands(pd.Series([10000.25, 10000.5, np.nan]), 3, NUMBER)
     assert {name: rows.tolist() for name, rows in bands.items()} == {
         "10,000.25": [True, False, False],
         "10,000.5": [False, True, False],
@@ -183,3 +190,38 @@ def test_bands_that_would_read_alike_are_written_exactly_and_stay_apart():
 
 def test_measures_are_called_by_words_and_unknown_ones_by_their_names():
     assert name_measures({"roc_auc": 0.8, "log_loss": 0.4}) == {"AUC": 0.8, "log loss": 0.4}
+
+
+@pytest.mark.parametrize(
+    ("feature", "values", "bands"),
+    [
+        (
+            Feature("late", "integer", min=0, max=1, unit="0 = no, 1 = yes"),
+            [0.0, 1.0, np.nan],
+            ["no", "yes", "(missing)"],
+        ),
+        (
+            Feature("home", "category", values=("own", "for_free"), words={"en": {"for_free": "free of charge"}}),
+            ["own", "for_free", None],
+            ["own", "free of charge", "(missing)"],
+        ),
+        (
+            Feature("year", "integer", min=1990, max=2030),
+            [2001.0, 2002.0, 2003.0, 2004.0],
+            ["2001 to 2002", "2003 to 2004"],
+        ),
+        (
+            Feature.from_dict({"name": "day", "type": "date", "range": ["2020-01-01", "2020-12-31"]}),
+            [0.0],
+            ["2020-01-01"],
+        ),
+        (
+            Feature("step", "integer", min=1, max=3, unit="1 = new, 2 = known, 3 = old"),
+            [1.0, 2.0, 3.0],
+            ["new", "known", "old"],
+        ),
+    ],
+)
+def test_bands_are_named_in_the_contracts_words(feature, values, bands):
+    column = pd.Series(values, dtype=object if feature.is_category else float)
+    assert list(quantile_bands(column, 2, feature)) == bands

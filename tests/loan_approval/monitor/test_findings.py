@@ -122,7 +122,7 @@ def test_refusals_are_compared_with_those_of_the_days_before(
         write_refusals(loans.log, earlier, NOON - DAY)
     (found,) = refusal_findings(load(loans, "2026-11-23"))
     assert (found.level, found.subject, found.numbers["count"]) == (level, "Age", count)
-    assert f"{count} refused as 'missing'" in found.words
+    assert f"{count} refused, missing: " in found.words
 
 
 def test_a_few_more_refusals_than_the_usual_many_are_chance(loans: Monitored) -> None:
@@ -149,7 +149,7 @@ def test_a_change_in_one_protected_group_alone_is_found_and_named(loans: Monitor
     loans.decide(month.assign(Credit_Score=month["Credit_Score"].mask(elderly, poorer)), loans.install())
     findings = compare_window(load(loans))
     named = [f for f in findings if f.kind == "share" and f.level != "ok"]
-    assert [f.subject for f in named] == ["approvals by version 1, Age 62 and over"]
+    assert [f.subject for f in named] == ["approvals by version 1, Age: 62 and over"]
 
 
 def test_groups_of_few_people_and_of_those_who_did_not_tell_are_not_compared(mixed: Monitored) -> None:
@@ -158,7 +158,7 @@ def test_groups_of_few_people_and_of_those_who_did_not_tell_are_not_compared(mix
     )
     mixed.decide(month, mixed.install())
     shares = {f.subject for f in compare_window(load(mixed)) if f.kind == "share" and "," in f.subject}
-    assert shares == {"approvals by version 1, region north"}
+    assert shares == {"approvals by version 1, region: north"}
 
 
 def test_a_monitored_attribute_that_was_not_told_before_is_grouped_all_the_same(mixed: Monitored) -> None:

@@ -13,7 +13,7 @@ from matplotlib.patches import Circle
 
 from loan_approval.evaluation.costs import Costs
 from loan_approval.evaluation.reliability import measure_reliability
-from loan_approval.notebooks.interactive import MOST_POINTS, draw, library
+from loan_approval.notebooks.interactive import MOST_POINTS, MOST_TICKS, draw, library
 from loan_approval.plots.decisions import plot_approval_rate, plot_cost_curve, plot_review_band
 from loan_approval.plots.metrics import (
     make_axes,
@@ -107,6 +107,21 @@ def test_names_that_were_set_at_places_stand_there_too() -> None:
     assert "second" in json.dumps(drawn(figure))
 
 
+def test_long_names_are_wrapped_and_their_lines_get_room() -> None:
+    long = [f"Monthly housing costs relative to income: {i}" for i in range(12)]
+    short, wrapped = (drawn(plot_importance(pd.Series(0.1, names), "x")) for names in (list("abcdefghijkl"), long))
+
+    assert "Monthly housing costs\\nrelative to income: 3" in json.dumps(wrapped)
+    heights = [named(each, "Figure")[0]["min_height"] for each in (short, wrapped)]
+    assert heights[1] - heights[0] == 14 * 12
+
+
+def test_an_axis_has_no_more_numbers_than_a_phone_has_room_for() -> None:
+    tickers = named(drawn(plot_roc({"model": (Y, P)}, ["denied", "approved"], "test")), "BasicTicker")
+
+    assert {each["desired_num_ticks"] for each in tickers} == {MOST_TICKS}
+
+
 def test_a_long_line_is_thinned() -> None:
     figure, axes = make_axes("long")
     axes.plot(np.arange(100_000), np.arange(100_000))
@@ -166,3 +181,14 @@ def test_the_page_and_not_the_plot_shows_the_title_and_long_labels_are_wrapped()
 
     assert "A title" not in text
     assert "a label that is much too long for\\nthe width of a phone" in text
+
+
+def test_names_that_are_turned_along_an_axis_stay_turned() -> None:
+    figure, axes = make_axes("Turned")
+    axes.plot([0, 1], [0, 1], "o")
+    axes.set_xticks([0, 1], ["first", "second"], rotation=60)
+    axes.set_yticks([0, 1], ["low", "high"])
+    (across,), (up,) = (named(drawn(figure), "Figure")[0][side] for side in ("below", "left"))
+
+    assert across["attributes"]["major_label_orientation"] == pytest.approx(np.radians(60))
+    assert "major_label_orientation" not in up["attributes"]

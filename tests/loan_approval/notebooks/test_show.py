@@ -130,3 +130,8 @@ def test_a_table_shows_labels_and_values_in_the_contracts_english_words() -> Non
 def test_a_table_of_many_rows_is_scrolled_on_a_screen_and_one_of_few_is_not():
     assert "la-long" in show.table([{"n": n} for n in range(31)]).html
     assert "la-long" not in show.table([{"n": n} for n in range(30)]).html
+
+
+def test_a_long_code_in_a_table_may_break_at_its_underscores_and_stays_escaped() -> None:
+    html = show.table([{"group": "black_or_<african>"}]).html
+    assert "black_<wbr>or_<wbr>&lt;african&gt;</td>" in html

@@ -85,6 +85,12 @@ def test_the_figure_has_a_line_a_group_and_marks_four_fifths(tmp_path):
     assert len(calibration.lines) == 2
 
 
+def test_a_group_is_named_by_its_own_attribute():
+    rates = decisions.plot_fairness([measured(), measured() | {"attribute": "sex"}], LABELS).axes[0]
+    names = [text.get_text() for text in rates.get_yticklabels()]
+    assert [name.split(":")[0] for name in names] == ["region", "region", "sex", "sex"]
+
+
 def test_without_attributes_the_figure_is_empty(tmp_path):
     figure = decisions.plot_fairness([], LABELS)
     figure.savefig(tmp_path / "figure.png")

@@ -1,8 +1,15 @@
+import base64
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import colormaps
+from PIL import Image
 
 from loan_approval.evaluation.effects import Effect, Interaction
+from loan_approval.notebooks import show
+from loan_approval.notebooks.summary import FIGURE_MIME
 from loan_approval.plots import effects
 from serve.contract.contract import Contract
 from serve.contract.feature import Feature
@@ -105,3 +112,33 @@ def test_an_axis_of_whole_numbers_has_no_halves(tmp_path):
     curves = np.tile(np.linspace(0.9, 0.1, 4), (5, 1))
     axes = effects.plot_effects([Effect(late, np.arange(4.0), curves)], 0.5, "repaid").axes[0]
     assert all(place == round(place) for place in axes.get_xticks())
+
+
+def test_a_category_that_is_cut_at_a_tick_is_marked_so(tmp_path):
+    names = ("paid as agreed, always and in full", "paid late")
+    history = Feature("history", "category", values=names)
+    axes = effects.plot_effects([Effect(history, np.arange(2.0), BY_HOME.curves)], 0.5, "repaid").axes[0]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["paid as agreed, alway…", "paid late"]
+
+
+def test_a_contribution_that_rounds_to_nothing_has_no_minus():
+    axes = effects.plot_reasons(HOMES.scored, np.array([-1.5, -0.0001]), 0.2, "repaid").axes[0]
+    assert [note.get_text() for note in axes.texts] == ["-1.50", "+0.00"]
+
+
+@pytest.mark.parametrize("features", [2, 12])
+def test_the_legend_of_a_waterfall_stands_below_its_title(features, tmp_path):
+    columns = [Feature(f"f{i}", "number") for i in range(features)]
+    figure = effects.plot_reasons(columns, np.linspace(1, 2, features), 0.2, "repaid")
+    figure.savefig(tmp_path / "figure.png")  # lays it out
+    axes = figure.axes[0]
+    assert not axes.get_legend().get_window_extent().overlaps(axes.title.get_window_extent())
+
+
+def test_the_colours_beside_a_picture_are_those_that_a_still_keeps():
+    shown = FIGURES["interaction"]()
+    still = base64.b64decode(show.figure(shown, front=True).data[FIGURE_MIME]["picture"])
+    colours = {colour for _, colour in Image.open(io.BytesIO(still)).convert("RGB").getcolors(10**6)}
+    scale = colormaps["RdYlBu"].resampled(effects.STEPS)
+    wanted = [tuple(round(255 * part) for part in scale(step)[:3]) for step in range(effects.STEPS)]
+    assert all(min(max(abs(a - b) for a, b in zip(c, w, strict=True)) for c in colours) <= 8 for w in wanted)

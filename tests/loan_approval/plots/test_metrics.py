@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 
 from loan_approval.evaluation.reliability import measure_reliability
 from loan_approval.plots import metrics, ranking
+from serve.contract.numbers import write_number
 
 RNG = np.random.default_rng(0)
 Y = RNG.integers(0, 2, 200)
@@ -123,3 +124,9 @@ def test_a_figure_of_repaid_loans_speaks_of_their_labels_and_not_of_past_decisio
     words = [f"{axes.get_xlabel()} {axes.get_ylabel()}" for figure in figures for axes in figure.axes]
     assert all("Repaid" in each for each in words)
     assert not any(word in each for each in words for word in ("denied", "approval"))
+
+
+def test_numbers_along_an_axis_that_would_read_alike_have_all_their_digits():
+    ticks = metrics.Ticks(write_number)
+    assert ticks.format_ticks([0.25, 12345.0]) == ["0.25", "12,345"]
+    assert ticks.format_ticks([2015.25, 2015.5, 2015.75]) == ["2,015.25", "2,015.5", "2,015.75"]

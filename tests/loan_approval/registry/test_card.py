@@ -104,6 +104,30 @@ def test_all_that_is_recorded_stands_in_the_card(scorer: Scorer, metadata: dict[
     assert "Every topic of this card has evidence." in text
 
 
+AGE_WARNING = "Age is scored, and the labels are past"
+
+
+def test_age_is_said_to_be_scored_only_where_it_is(scorer: Scorer, metadata: dict[str, Any]) -> None:
+    documents = copy.deepcopy(documents_of(scorer))
+    assert AGE_WARNING in text_of(render_card(documents, metadata, []))
+    for feature in documents["contract"]["feature"]:
+        feature.pop("elderly_from", None)
+    assert AGE_WARNING not in text_of(render_card(documents, metadata, []))
+
+
+def test_what_a_feature_may_be_is_said_in_the_contracts_words(scorer: Scorer, metadata: dict[str, Any]) -> None:
+    documents = copy.deepcopy(documents_of(scorer))
+    documents["contract"]["feature"] += [
+        {"name": "late", "type": "integer", "min": 0, "max": 1, "unit": "0 = no, 1 = yes"},
+        {"name": "year", "type": "integer", "min": 1990, "max": 2030},
+        {"name": "day", "type": "date", "range": ["2020-01-01", "2020-12-31"]},
+        {"name": "home", "type": "category", "values": ["for_free"], "words": {"en": {"for_free": "free of charge"}}},
+    ]
+    text = text_of(render_card(documents, metadata, []))
+    for expected in ("no to yes", "1990 to 2030", "2020-01-01 to 2020-12-31", "free of charge"):
+        assert expected in text, expected
+
+
 def test_the_summary_compares_with_the_same_answer_to_everybody(scorer: Scorer, metadata: dict[str, Any]) -> None:
     summary, _, rest = render_card(documents_of(scorer), metadata, []).partition("</section>")
     assert "Against the constant baseline: so." in summary

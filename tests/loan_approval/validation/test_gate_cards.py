@@ -60,6 +60,14 @@ def test_there_is_advice_on_each_gate() -> None:
     assert _ADVICE.keys() == _FOUND.keys()
 
 
+def test_a_gate_is_called_by_words_and_not_by_its_key() -> None:
+    gate = Gate("not_worse", False, "it may be worse", {})
+    assert (make_cards([gate])[0]["name"], advise([gate])[0].partition(":")[0]) == (
+        "not worse",
+        "Gate not worse failed",
+    )
+
+
 def test_gates_that_had_nothing_to_examine_are_named() -> None:
     gates = [Gate("not_worse", True, "nothing is in production", {}), Gate("signal", True, "", {"auc_low": 0.7})]
     assert describe_unexamined(gates) == "nothing to examine for not worse"

@@ -245,6 +245,12 @@ def test_a_file_whose_approved_applicants_lie_above_the_threshold_has_a_reason_f
     assert gate.words.endswith("every decline has a reason")
 
 
+def test_a_threshold_of_one_half_has_no_minus_before_its_zero(make_model: Callable) -> None:
+    made = make_model("loans", "logistic_regression")
+    checked = check_reasons(Scorer(made.data), made.dataset.rows("test")[0])
+    assert "the threshold's 0.000:" in reasons_gate(checked | {"threshold": -0.0001}).words
+
+
 @pytest.mark.parametrize("model_name", factory_names(ModelFactory))
 def test_a_strict_rule_has_a_reason_for_every_decline_too(make_model: Callable, model_name: str) -> None:
     made = make_model("loans", model_name)

@@ -223,3 +223,26 @@ def test_a_mean_is_shown_as_the_nearest_date_and_none_as_nan():
 def test_a_date_s_table_is_read_as_it_was_written(part):
     feature = Feature.from_dict({**DAY, "as": part})
     assert Feature.from_dict(feature.to_dict()) == feature
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"), [(1990, 2030, "2021"), (1000, 9999, "2021"), (0, 9999, "2,021"), (1990, 20000, "2,021")]
+)
+def test_a_whole_number_that_has_always_four_digits_is_read_as_a_year(low, high, text):
+    assert Feature("issued", "integer", min=low, max=high).show(2021.0) == text
+
+
+def test_the_mean_of_years_is_read_as_a_year_and_an_amount_is_not():
+    assert Feature("issued", "integer", min=1990, max=2030).show(2018.4) == "2018"
+    assert Feature("amount", "number", min=1000, max=9999).show(2021.0) == "2,021"
+
+
+def test_a_number_is_shown_as_what_the_unit_says_it_means():
+    flag = Feature("late", "integer", min=0, max=1, unit="0 = no, 1 = yes", reason={"en": "Paid late"})
+    assert [flag.show(value) for value in (0.0, 1, 0.25)] == ["no", "yes", "0.25"]
+    assert flag.title_with_unit("en") == "Paid late"
+
+
+def test_a_name_is_shown_in_the_contracts_words():
+    home = Feature("home", "category", values=("own", "for_free"), words={"en": {"for_free": "free of charge"}})
+    assert [home.show(value) for value in ("own", "for_free", 1.0)] == ["own", "free of charge", "free of charge"]

@@ -1,6 +1,6 @@
 import pytest
 
-from serve.contract.words import translate, words_problems
+from serve.contract.words import read_meanings, translate, words_problems
 
 WORDS = {"en": {"rent": "rented"}, "pt": {"own": "próprio"}}
 
@@ -30,3 +30,17 @@ def test_words_that_no_reader_could_use_are_named(words, problem):
 @pytest.mark.parametrize("words", [None, {}, WORDS])
 def test_words_may_be_left_out(words):
     assert words_problems({"words": words}, ["own", "rent"]) == []
+
+
+@pytest.mark.parametrize(
+    ("unit", "meanings"),
+    [
+        ("0 = no, 1 = yes", {0: "no", 1: "yes"}),
+        ("-1 = unknown; 0 = no", {-1: "unknown", 0: "no"}),
+        ("months, 0 = never", {}),
+        ("years", {}),
+        ("", {}),
+    ],
+)
+def test_a_unit_that_lists_what_each_number_means_is_read_as_that(unit, meanings):
+    assert read_meanings(unit) == meanings

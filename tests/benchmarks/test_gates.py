@@ -86,3 +86,15 @@ def test_the_table_counts_what_passed_both_gates():
         Outcome("m", "noise", 3, 9, True),
     ]
     assert row_of(outcomes) == "| m, noise | 4 | 377 | 1 [4.6%, 69.9%] | 2 | 1 | 0.633 | 0.8 |"
+
+
+def test_where_both_gates_alone_count_a_set_that_fails_the_confirmation_is_not_cross_validated():
+    whole = [judge_set("logistic_regression", "weak", number) for number in range(2)]
+    spared = [
+        judge_set("logistic_regression", kind, number, both_only=True)
+        for kind in ("weak", "noise")
+        for number in range(2)
+    ]
+    assert [outcome.passed for outcome in spared[:2]] == [outcome.passed for outcome in whole]
+    assert {outcome.confirmed: outcome.signal for outcome in spared} == {True: True, False: None}
+    assert " | – | 0 | – | " in row_of(spared)

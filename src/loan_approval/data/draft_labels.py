@@ -19,12 +19,12 @@ _YES = ("y", "yes", "t", "true", "s", "sim", "j", "ja", "si", "sí", "oui")
 _NO = ("n", "no", "f", "false", "não", "nao", "nein", "non")
 MOST_LABELS, MOST_SHOWN = 20, 5  # different labels that are sorted, as a column with more is no target; and shown
 _GOOD = re.compile(
-    r"y(es)?|t(rue)?|j|approv.*|accept.*|grant.*|(.*\W)?(re)?paid( off)?|paid in full|good|s(im|í|i)?|aprovad.*|bom|"
+    r"y(es)?|t(rue)?|j|approv.*|accept.*|grant.*|(.*\W)?(re)?paid( off)?|paid in full|p\W?i\W?f|good|s(im|í|i)?|aprovad.*|bom|"
     r"pago|quitado|liquidado|adimplente|ja|gut|bewilligt|genehmigt|bueno|aprobado|pagado|oui|performing|non.?default|"
     r"no.?default|ok|positive|completed?|current|1"
 )
 _BAD = re.compile(
-    r"no?|f(alse)?|(not|un|non).*|den(y|ied)|reject.*|declin.*|refus.*|bad|(.*\W)?default(ed)?|(.*\W)?charged?.?off|"
+    r"no?|f(alse)?|(not|un|non).*|den(y|ied)|reject.*|declin.*|refus.*|bad|(.*\W)?default(ed)?|(.*\W)?ch(ar)?ge?d?.?off|c/o|"
     r"late\b.*|past.?due.*|delinquent.*|overdue.*|writ.*off|foreclos.*|repossess.*|bankrupt.*|n[ãa]o.*|negad.*|"
     r"reprovad.*|recusad.*|mau|inadimplente|atrasad.*|nein|schlecht|abgelehnt|ausgefallen|überfällig|malo|rechazado|"
     r"negado|moroso|vencido|non|negative"
@@ -41,7 +41,7 @@ _WITHIN: tuple[tuple[re.Pattern[str], int | None], ...] = (
     (re.compile(r"\b(originated|approved|granted|funded)\b"), 1),
 )
 _LOSS = re.compile(
-    r"default.*|bad|loss|charge.*|chargeoff|delinq.*|risk|fraud.*|bankrupt.*|inadimpl.*|mora|calote|perda|verzug|"
+    r"default.*|bad|loss|charge.*|chg.?off|delinq.*|risk|fraud.*|bankrupt.*|inadimpl.*|mora|calote|perda|verzug|"
     r".*(ausfall|ausgefallen|notleidend|insolven|säumig).*|impaga?do?|incumpl.*|défaut|impayé|fail(ed|ure)|"
     r"dlq.*|seriousdlqin.*|writeoff|npl|late|unpaid|not|non|over(drawn|due)|arrears?|past ?due|"
     r"mahnung|atras.*|moros.*"
@@ -129,7 +129,8 @@ def _read_options(spelled: Mapping[Key, str], wishes: Wishes) -> Codes:
 
 def _sort_two(name: str, spelled: Mapping[Key, str], codes: Codes, is_loss: bool, wishes: Wishes) -> bool:
     """Give each of two labels its code; return whether by a guess."""
-    negative, positive = sorted(spelled, key=lambda key: _goodness(key, is_loss))
+    # Where words say nothing, the more frequent label is the guess: most loans are repaid.
+    negative, positive = sorted(reversed(spelled), key=lambda key: _goodness(key, is_loss))
     if len(codes) == 1:
         ((known, code),) = codes.items()
         codes |= {key: 1 - int(code or 0) for key in spelled if key != known}

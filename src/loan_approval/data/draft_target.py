@@ -15,7 +15,7 @@ Answer = Callable[
 ]  # a question's name, text and choices; the first is the guess
 MEANINGS = ("past_decision", "repaid")
 _REPAID = re.compile(
-    r"(re)?paid.*|repayment|.*default.*|charg.*off|current|late|delinquent|good|bad|(in)?adimplente|pago|performing"
+    r"(re)?paid.*|repayment|.*default.*|ch(ar)?g.*off|c/o|p\W?i\W?f|current|late|delinquent|good|bad|(in)?adimplente|pago|performing"
 )
 _VAGUE = frozenset({"status", "class", "target", "label", "outcome", "y", "response", "result", "flag"})
 _KINDS = {

@@ -34,6 +34,21 @@ def test_one_of_two_labels_says_what_the_other_is():
     assert not sort(two, negative=("A",)).is_guess
 
 
+@pytest.mark.parametrize(
+    ("paid", "lost"), [("P I F", "CHGOFF"), ("PIF", "CHG OFF"), ("p.i.f", "Chgd-off"), ("Paid", "C/O")]
+)
+@pytest.mark.parametrize("rows_paid", [3, 9])
+def test_lenders_short_forms_of_paid_in_full_and_charged_off_are_known(paid, lost, rows_paid):
+    labels = sort({lost: 5, paid: rows_paid}, "status")
+    assert (labels.positive, labels.negative) == ((paid,), (lost,))
+
+
+def test_of_two_labels_that_say_nothing_the_more_frequent_is_the_guess():
+    for often, seldom in (("A", "B"), ("B", "A")):
+        labels = sort({seldom: 2, often: 5}, "status")
+        assert (labels.positive, labels.is_guess) == ((often,), True)
+
+
 def test_rows_that_the_owner_calls_missing_have_no_label():
     labels = sort(UNKNOWN, missing={"loan_status": ["Mystery"]})
     assert (labels.of_cell["Mystery"], labels.negative) == (None, ("Charged Off",))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from loan_approval.data.notation import MARKERS, is_finite_number
-from loan_approval.data.rows import SEPARATORS, Row, decode, find_separator, name_columns, split_rows
+from loan_approval.data.rows import SEPARATORS, Row, decode, drop_notes, find_separator, name_columns, split_rows
 from loan_approval.data.source import BLOCK_ROWS, Source
 from loan_approval.errors import DataError
 
@@ -52,6 +52,9 @@ def read_file(path: Path, form: Form, target: str = "") -> Reading:
         if form.has_header and not form.names and (above := _find_header(rows, target)):
             notes.append(f"rows above the header, left out: {above}")
             rows, source = rows[above:], replace(source, rows_above=above)
+        if below := rows[len(list(drop_notes(rows))) :]:
+            notes.append(f"notes below the rows, left out: {name_rows([row.line for row in below])}")
+            rows, source = rows[: -len(below)], replace(source, notes_below=True)
         return _finish(rows, form, source, notes)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None

@@ -59,6 +59,7 @@ KINDS = {
     "CRLF": as_csv(end="\r\n"),
     "CR": as_csv(end="\r"),
     "sep line": "sep=,\n" + as_csv(),
+    "notes below": as_csv() + "\nAmount funded in all: 2087217200\n(60 rows affected)\n",
     "comments": "# a comment\n" + as_csv() + "\n# the end\n",
     "dollars": as_csv(frame=FRAME.assign(income=[f"${float(cell):,.2f}" for cell in FRAME["income"]])),
     "percent": as_csv(frame=FRAME.assign(income=FRAME["income"] + "%")),

@@ -172,3 +172,10 @@ def test_arff_is_read_as_the_csv_of_its_attributes_and_data(tmp_path):
     assert reading.header == ["checking status", "debt", "class"]
     assert reading.rows == [["<0, or none", "1.5", "good"], ["none", "?", "bad"]]
     assert [row.line for row in reading.rows] == [9, 10]
+
+
+def test_notes_below_the_rows_are_left_out_with_a_word(tmp_path):
+    reading = read(tmp_path, 'id,amount,paid\n1,10,yes\n2,20,no\n\n"Total amount: 30"\n(2 rows affected)\n')
+    assert reading.rows == [["1", "10", "yes"], ["2", "20", "no"]]
+    assert reading.source.notes_below
+    assert "notes below the rows, left out: rows 5, 6" in reading.notes

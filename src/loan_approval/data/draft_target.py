@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from loan_approval.data.draft_feature import WAS_KNOWN
 from loan_approval.data.draft_labels import Labels, label_key
 from loan_approval.data.notation import TEXT_MARKERS
 from loan_approval.data.protected import split_words
@@ -25,10 +26,7 @@ _KINDS = {
 TEXTS = {"past_decision": ("Approved", "Denied"), "repaid": ("Repaid", "Defaulted")}
 _PORTUGUESE = {"past_decision": ("Aprovado", "Recusado"), "repaid": ("Pago", "Inadimplente")}
 
-IS_LATE = (
-    "It is filled in where {0} is known and empty where it is not: is it written when the outcome is? Was it known "
-    "before the decision: use = 'score'. If not: leave it at 'monitor', or init again with --answer '{1}=leave_out'."
-)
+IS_LATE = f"It is filled in where {{1}} is known and empty where it is not: {WAS_KNOWN}"
 FEWEST_UNLABELLED = 10  # rows by which a column is called late
 LATE = 0.9  # more of the rows with a label than of those without have a value
 _EMPTY = TEXT_MARKERS | {""}

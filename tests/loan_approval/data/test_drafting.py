@@ -389,3 +389,34 @@ def test_numbers_that_stand_once_each_are_no_leak(tmp_path):
     rows = "".join(f"{row * 7 % 31}.{row},{row % 3},{row % 2}\n" for row in range(30))
     drafted = draft_text(tmp_path, f"income,late,approved\n{rows}", "approved")
     assert len(drafted.questions) == 1
+
+
+LEAKY = {
+    "income": lambda row: row * 13 % 97,
+    "recovered": lambda row: row % 2,
+    "loss": lambda row: -(row % 2),
+    "issued": lambda row: f"2020-01-{1 + row % 9:02}",
+    "last_payment": lambda row: f"2021-{1 + row % 7:02}-15",
+}
+
+
+@pytest.mark.parametrize(
+    ("answers", "uses"),
+    [
+        ({"leaks": "leave_out"}, {}),
+        ({"leaks": "monitor"}, {"recovered": "monitor", "loss": "monitor", "last_payment": "monitor"}),
+        ({"leaks": "leave_out", "last_payment": "score", "loss": "monitor"}, {"last_payment": None, "loss": "monitor"}),
+    ],
+)
+def test_one_answer_is_for_all_columns_that_may_not_have_been_known(draft, answers, uses):
+    drafted = draft(wishes=Wishes(answers=answers), **LEAKY)
+    found = features(drafted)
+    assert {name: feature.get("use") for name, feature in found.items() if name not in ("income", "issued")} == uses
+    assert [question for question in drafted.questions if not question.startswith("Approved")] == []
+    left_out = documents(drafted)["source"].get("left_out", {})
+    assert left_out.keys() == {"recovered", "loss", "last_payment"} - uses.keys()
+
+
+def test_each_column_that_may_not_have_been_known_says_how_to_answer_for_all(draft):
+    asked = [question for question in draft(**LEAKY).questions if "leaks=leave_out" in question]
+    assert [question.partition(":")[0] for question in asked] == ["recovered", "loss", "last_payment"]

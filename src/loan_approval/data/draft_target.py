@@ -70,14 +70,16 @@ def _describe_guess(name: str, labels: Labels, meaning: str) -> str:
     every = (*labels.positive, *labels.negative)
     is_flag = set(map(label_key, every)) == {0.0, 1.0}
     kind, told = _KINDS[meaning]
+    about = f"the labels tell {told} (meaning: past_decision or repaid). Right? Then delete this line; if not,"
+    if not labels.is_guess:
+        return f"A guess: {about} correct the lines above."
     others, remedy = "", "correct the lines above"
     if len(every) > 2 or labels.left_out:
         others = f", {' or '.join(labels.negative)} is not"
         others += f", rows of {' or '.join(labels.left_out)} are left out" if labels.left_out else ""
         remedy = "init again with --replace, --positive, --negative and --missing"
     return (
-        f"A guess: {name} = {' or '.join(labels.positive)} is {kind}{others}, and the labels tell {told} (meaning: "
-        f"past_decision or repaid). Right? Then delete this line; if not, {remedy}."
+        f"A guess: {name} = {' or '.join(labels.positive)} is {kind}{others}, and {about} {remedy}."
         + f" In some data sets such a {name} is 1 for a default."
         * (is_flag and not _VAGUE.isdisjoint(map(str.casefold, split_words(name))))
     )

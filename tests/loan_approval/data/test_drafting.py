@@ -420,3 +420,8 @@ def test_one_answer_is_for_all_columns_that_may_not_have_been_known(draft, answe
 def test_each_column_that_may_not_have_been_known_says_how_to_answer_for_all(draft):
     asked = [question for question in draft(**LEAKY).questions if "leaks=leave_out" in question]
     assert [question.partition(":")[0] for question in asked] == ["recovered", "loss", "last_payment"]
+
+
+def test_labels_that_their_owner_named_are_no_guess_of_the_question(draft):
+    (question,) = draft(wishes=Wishes(positive=("yes",))).questions
+    assert question.startswith("Approved: A guess: the labels tell past decisions (meaning: past_decision or repaid)")

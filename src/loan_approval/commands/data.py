@@ -54,7 +54,7 @@ def _init(options: argparse.Namespace) -> None:
     from loan_approval.data.datasets import load_dataset
     from loan_approval.data.drafting import draft_data_set
     from loan_approval.data.reading import Form
-    from loan_approval.data.shape import describe_shape
+    from loan_approval.data.shape import describe_shape, too_few
     from loan_approval.data.wishes import Wishes
 
     names = tuple(name.strip() for name in options.names.split(",")) if options.names else ()
@@ -66,8 +66,8 @@ def _init(options: argparse.Namespace) -> None:
     said = {"positive": tuple(options.positive), "negative": tuple(options.negative), "ask": ask}
     wishes = Wishes(form, dict(options.answer), missing, replace=options.replace, **said)
     draft = draft_data_set(options.folder, options.file, options.target, wishes)
-    shape = describe_shape(load_dataset(str(options.folder.resolve()), draft=True))
-    print(f"{draft.dataset}: {draft.rows:,} rows", *draft.notes, *shape, sep="\n- ")
+    data = load_dataset(str(options.folder.resolve()), draft=True)
+    print(f"{draft.dataset}: {draft.rows:,} rows", *draft.notes, *describe_shape(data), sep="\n- ")
     if draft.questions:
         words = "drafted; answer each question in it, then delete its line:"
         print(f"{draft.contract}: {words}", *draft.questions, sep="\n- ")
@@ -76,6 +76,8 @@ def _init(options: argparse.Namespace) -> None:
     dataset = shlex.quote(str(draft.dataset))
     print(f"Keep this version of the data: dvc add {dataset}, and commit {dataset}.dvc")
     folder = options.folder.name if options.folder.parent == Path("data") else options.folder
+    if refusal := too_few(data):
+        print(f"First mend what training refuses: {refusal}")
     print(f"Then: make run DATASET={shlex.quote(str(folder))}")
 
 

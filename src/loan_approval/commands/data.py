@@ -29,7 +29,7 @@ def add_commands(add: Adder) -> None:
 def _add_init(add: Adder) -> None:
     init = add("init", _init, "draft a contract for your own CSV, Excel or Parquet file", dataset=False)
     init.add_argument("folder", type=Path, help="the new data set's folder, such as data/mine")
-    init.add_argument("file", type=Path, help="CSV in any form, .xlsx or .parquet")
+    init.add_argument("file", type=Path, help="CSV in any form, .xlsx, .xls or .parquet")
     init.add_argument("--target", required=True, help="the column that holds the decision")
     labels = "a label of {}; may be given several times"
     for option, kind in (("--positive", "an approval, or a repaid loan"), ("--negative", "a denial, or a default")):

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import openpyxl
 import pandas as pd
 import pytest
@@ -131,6 +133,17 @@ def test_excel_and_parquet_are_read_as_the_same_csv_would_be(tmp_path, suffix):
     reading = read_file(path, Form())
     assert reading.header == ["n", "k", "t", "b"]
     assert reading.rows == [["1", "1", "a", "True"], ["", "2", "", "False"], ["2.5", "3", "NA", "True"]]
+
+
+def test_an_old_excel_file_is_read_with_its_dates_numbers_and_empty_cells():
+    # Written with xlwt, which nobody maintains: no library of this project writes the format.
+    reading = read_file(Path(__file__).parents[1] / "loans.xls", Form())
+    assert reading.header == ["id", "income", "born", "country", "owns", "granted"]
+    assert reading.rows[:2] == [
+        ["0", "", "1950-01-01", "ZA", "False", "yes"],
+        ["1", "1007.25", "1950-04-08", "ZA", "False", "no"],
+    ]
+    assert reading.notes[0].startswith("read as Excel, sheet 'loans'")
 
 
 def test_a_broken_parquet_file_is_refused(tmp_path):

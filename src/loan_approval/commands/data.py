@@ -35,7 +35,8 @@ def _add_init(add: Adder) -> None:
     for option, kind in (("--positive", "an approval, or a repaid loan"), ("--negative", "a denial, or a default")):
         init.add_argument(option, action="append", default=[], metavar="LABEL", help=labels.format(kind))
     uses = "score, monitor, refuse or leave_out"
-    answer = f"answer to a question: positive, labels, meaning, codes, dates, since, split or leaks; or a column's use: {uses}"
+    names = "positive, labels, meaning, codes, dates, since, split or leaks"
+    answer = f"answer to a question: {names}; or a column's use: {uses}"
     init.add_argument("--answer", action="append", default=[], metavar="NAME=VALUE", type=name_value, help=answer)
     missing = "a cell that means a missing value in this column"
     init.add_argument("--missing", action="append", default=[], metavar="COLUMN=CELL", type=name_value, help=missing)

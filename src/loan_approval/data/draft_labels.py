@@ -19,9 +19,9 @@ _YES = ("y", "yes", "t", "true", "s", "sim", "j", "ja", "si", "sí", "oui")
 _NO = ("n", "no", "f", "false", "não", "nao", "nein", "non")
 MOST_LABELS, MOST_SHOWN = 20, 5  # different labels that are sorted, as a column with more is no target; and shown
 _GOOD = re.compile(
-    r"y(es)?|t(rue)?|j|approv.*|accept.*|grant.*|(.*\W)?(re)?paid( off)?|paid in full|p\W?i\W?f|good|s(im|í|i)?|aprovad.*|bom|"
-    r"pago|quitado|liquidado|adimplente|ja|gut|bewilligt|genehmigt|bueno|aprobado|pagado|oui|performing|non.?default|"
-    r"no.?default|ok|positive|completed?|current|1"
+    r"y(es)?|t(rue)?|j|approv.*|accept.*|grant.*|(.*\W)?(re)?paid( off)?|paid in full|p\W?i\W?f|good|s(im|í|i)?|"
+    r"aprovad.*|bom|pago|quitado|liquidado|adimplente|ja|gut|bewilligt|genehmigt|bueno|aprobado|pagado|oui|performing|"
+    r"non?.?default|ok|positive|completed?|current|1"
 )
 _BAD = re.compile(
     r"no?|f(alse)?|(not|un|non).*|den(y|ied)|reject.*|declin.*|refus.*|bad|(.*\W)?default(ed)?|(.*\W)?ch(ar)?ge?d?.?off|c/o|"
@@ -130,7 +130,7 @@ def _read_options(spelled: Mapping[Key, str], wishes: Wishes) -> Codes:
 def _sort_two(name: str, spelled: Mapping[Key, str], codes: Codes, is_loss: bool, wishes: Wishes) -> bool:
     """Give each of two labels its code; return whether by a guess."""
     # Where words say nothing, the more frequent label is the guess: most loans are repaid.
-    negative, positive = sorted(reversed(spelled), key=lambda key: _goodness(key, is_loss))
+    positive, negative = sorted(spelled, key=lambda key: _goodness(key, is_loss), reverse=True)
     if len(codes) == 1:
         ((known, code),) = codes.items()
         codes |= {key: 1 - int(code or 0) for key in spelled if key != known}

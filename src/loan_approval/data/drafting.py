@@ -172,7 +172,9 @@ def _draft_features(
 
 def _ask_uses(features: list[dict[str, Any]], left_out: dict[str, str], wishes: Wishes) -> list[dict[str, Any]]:
     """Return the features, those with a question as their owner uses them; adds to `left_out`."""
-    applied = {each["name"]: _apply_use(each["name"], each, wishes) if "question" in each else each for each in features}
+    applied = {
+        each["name"]: _apply_use(each["name"], each, wishes) if "question" in each else each for each in features
+    }
     left_out.update({name: why for name, why in applied.items() if isinstance(why, str)})
     return [each for each in applied.values() if not isinstance(each, str)]
 

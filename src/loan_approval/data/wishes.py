@@ -16,8 +16,8 @@ USES = ("score", "monitor", "refuse", "leave_out")
 class Wishes:
     """What the owner says beside the data. form: of the file.   missing: cells that mean a missing value, by column.
 
-    positive, negative: labels of an approval, and of its opposite.   answers: to questions, by name: of `QUESTIONS`, or a
-    column and one of `USES`.   ask: asks a person.
+    positive, negative: labels of an approval, and of its opposite.   answers: to questions, by name of
+    `QUESTIONS`, or a column's, then one of `USES`.   ask: asks a person.
     """
 
     form: Form = field(default_factory=Form)

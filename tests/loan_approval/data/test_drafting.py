@@ -250,7 +250,7 @@ def test_an_answer_to_no_question_is_refused(draft, answers, message):
 def test_codes_for_unknown_are_asked_about_once_and_emptied(draft):
     columns = {name: lambda row, n=n: -9 if row % 10 == n else row * 7 % 50 for n, name in enumerate("abc")}
     drafted = draft(**columns)
-    assert "a = -9 (8 rows); b = -9 (8 rows); c = -9 (8 rows)" in documents(drafted)["source"]["question"]
+    assert "-9 in a (8 rows), b (8 rows), c (8 rows)?" in documents(drafted)["source"]["question"]
     assert len(drafted.questions) == 2
     assert features(drafted)["a"]["min"] >= 0
     kept = draft(wishes=Wishes(answers={"codes": "value"}, replace=True), **columns)

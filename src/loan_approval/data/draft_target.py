@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from loan_approval.data.draft_feature import WAS_KNOWN
-from loan_approval.data.draft_labels import Labels, label_key
+from loan_approval.data.draft_labels import Labels, is_vague, label_key
 from loan_approval.data.notation import TEXT_MARKERS
 from loan_approval.data.protected import split_words
 
@@ -18,7 +18,6 @@ MEANINGS = ("past_decision", "repaid")
 _REPAID = re.compile(
     r"(re)?paid.*|repayment|.*default.*|ch(ar)?g.*off|c/o|p\W?i\W?f|current|late|delinquent|good|bad|(in)?adimplente|pago|performing"
 )
-_VAGUE = frozenset({"status", "class", "target", "label", "outcome", "y", "response", "result", "flag"})
 _KINDS = {
     "past_decision": ("an approval", "past decisions"),
     "repaid": ("a repaid loan", "whether loans were repaid"),
@@ -80,8 +79,8 @@ def _describe_guess(name: str, labels: Labels, meaning: str) -> str:
         remedy = "init again with --replace, --positive, --negative and --missing"
     return (
         f"A guess: {name} = {' or '.join(labels.positive)} is {kind}{others}, and {about} {remedy}."
-        + f" In some data sets such a {name} is 1 for a default."
-        * (is_flag and not _VAGUE.isdisjoint(map(str.casefold, split_words(name))))
+        + f" In some data sets such a {name} is 1 for {'an approval' if labels.is_loss else 'a default'}."
+        * (is_flag and is_vague(name))
     )
 
 

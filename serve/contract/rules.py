@@ -16,7 +16,8 @@ _TOP |= {"target": "a table", "feature": "a list"}
 _SOURCE = {
     **{"encoding": "text", "separator": "text", "names": "a list", "decimal_comma": "a list"},
     "rows_above": "a whole number",
-    **{"missing": "a table", "left_out": "a table", "dates": "a table", "drop_unlabelled": "true or false"},
+    **{"missing": "a table", "left_out": "a table", "dates": "a table"},
+    **dict.fromkeys(("notes_below", "drop_unlabelled"), "true or false"),
 }
 _SPLIT = {"by": "text"}
 _TARGET = {"name": "text", "meaning": "text", "positive": "text or a whole number", "labels": "a table"}

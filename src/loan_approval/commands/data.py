@@ -29,13 +29,14 @@ def add_commands(add: Adder) -> None:
 def _add_init(add: Adder) -> None:
     init = add("init", _init, "draft a contract for your own CSV, Excel or Parquet file", dataset=False)
     init.add_argument("folder", type=Path, help="the new data set's folder, such as data/mine")
-    init.add_argument("file", type=Path, help="CSV in any form, .xlsx or .parquet")
+    init.add_argument("file", type=Path, help="CSV in any form, .xlsx, .xls or .parquet")
     init.add_argument("--target", required=True, help="the column that holds the decision")
     labels = "a label of {}; may be given several times"
     for option, kind in (("--positive", "an approval, or a repaid loan"), ("--negative", "a denial, or a default")):
         init.add_argument(option, action="append", default=[], metavar="LABEL", help=labels.format(kind))
     uses = "score, monitor, refuse or leave_out"
-    answer = f"answer to a question: positive, labels, meaning, codes, dates, since or split; or a column's use: {uses}"
+    names = "positive, labels, meaning, codes, dates, since, split or leaks"
+    answer = f"answer to a question: {names}; or a column's use: {uses}"
     init.add_argument("--answer", action="append", default=[], metavar="NAME=VALUE", type=name_value, help=answer)
     missing = "a cell that means a missing value in this column"
     init.add_argument("--missing", action="append", default=[], metavar="COLUMN=CELL", type=name_value, help=missing)
@@ -54,7 +55,7 @@ def _init(options: argparse.Namespace) -> None:
     from loan_approval.data.datasets import load_dataset
     from loan_approval.data.drafting import draft_data_set
     from loan_approval.data.reading import Form
-    from loan_approval.data.shape import describe_shape
+    from loan_approval.data.shape import describe_shape, too_few
     from loan_approval.data.wishes import Wishes
 
     names = tuple(name.strip() for name in options.names.split(",")) if options.names else ()
@@ -66,8 +67,8 @@ def _init(options: argparse.Namespace) -> None:
     said = {"positive": tuple(options.positive), "negative": tuple(options.negative), "ask": ask}
     wishes = Wishes(form, dict(options.answer), missing, replace=options.replace, **said)
     draft = draft_data_set(options.folder, options.file, options.target, wishes)
-    shape = describe_shape(load_dataset(str(options.folder.resolve()), draft=True))
-    print(f"{draft.dataset}: {draft.rows:,} rows", *draft.notes, *shape, sep="\n- ")
+    data = load_dataset(str(options.folder.resolve()), draft=True)
+    print(f"{draft.dataset}: {draft.rows:,} rows", *draft.notes, *describe_shape(data), sep="\n- ")
     if draft.questions:
         words = "drafted; answer each question in it, then delete its line:"
         print(f"{draft.contract}: {words}", *draft.questions, sep="\n- ")
@@ -76,6 +77,8 @@ def _init(options: argparse.Namespace) -> None:
     dataset = shlex.quote(str(draft.dataset))
     print(f"Keep this version of the data: dvc add {dataset}, and commit {dataset}.dvc")
     folder = options.folder.name if options.folder.parent == Path("data") else options.folder
+    if refusal := too_few(data):
+        print(f"First mend what training refuses: {refusal}")
     print(f"Then: make run DATASET={shlex.quote(str(folder))}")
 
 

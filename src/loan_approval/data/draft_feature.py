@@ -32,10 +32,11 @@ _IDS = frozenset(
 AGE = {"direction": 1, "elderly_from": 62}
 IS_PROTECTED = "By its name: {}, so it is watched and not scored. If its name misleads, delete the next two lines"
 IS_AGE = "Only an age may be both: protected = true, use = 'score', direction = 1, elderly_from = 62; a gate proves it"
-IS_LEAK = (
-    "This column alone tells the labels apart (AUC {:.2f}): was it known before the decision? If so: use = 'score'. "
-    "If not: leave it at 'monitor', or init again with --answer '{}=leave_out'."
+WAS_KNOWN = (
+    "was it known before the decision? If so: use = 'score'. If not: leave it at 'monitor', or init again with "
+    "--replace --answer '{0}=leave_out'. For all such columns at once: --answer leaks=leave_out or leaks=monitor."
 )
+IS_LEAK = f"This column alone tells the labels apart (AUC {{1:.2f}}): {WAS_KNOWN}"
 IS_GROUPED = (
     f"{{}} values: the {{}} most frequent, and '{OTHER}' for any other, one never seen as well. Without `other`, an "
     "unknown value is refused"
@@ -71,7 +72,7 @@ def draft_feature(name: str, cells: list[str], y: np.ndarray) -> dict[str, Any] 
     middle = _middle(present, numbers or (sorted(present) if is_date else ()))
     feature |= {"example": middle, "reason": {"en": _title(name)}}
     if (auc := largest_auc(cells, ranks, y)) >= LEAK_AUC:
-        feature |= {"use": "monitor", "question": IS_LEAK.format(auc, name)}
+        feature |= {"use": "monitor", "question": IS_LEAK.format(name, auc)}
     return feature | ({"comment": ". ".join(comments) + "."} if comments else {})
 
 

@@ -19,15 +19,16 @@ _YES = ("y", "yes", "t", "true", "s", "sim", "j", "ja", "si", "sí", "oui")
 _NO = ("n", "no", "f", "false", "não", "nao", "nein", "non")
 MOST_LABELS, MOST_SHOWN = 20, 5  # different labels that are sorted, as a column with more is no target; and shown
 _GOOD = re.compile(
-    r"y(es)?|t(rue)?|j|approv.*|accept.*|grant.*|(.*\W)?(re)?paid( off)?|paid in full|good|s(im|í|i)?|aprovad.*|bom|"
-    r"pago|quitado|liquidado|adimplente|ja|gut|bewilligt|genehmigt|bueno|aprobado|pagado|oui|performing|non.?default|"
-    r"no.?default|ok|positive|completed?|current|1"
+    r"y(es)?|t(rue)?|j|approv.*|accept.*|grant.*|(.*\W)?(re)?paid( off)?|paid in full|p\W?i\W?f|good|s(im|í|i|ì)?|"
+    r"apro[vb]ad.*|bom|boa|pag[oa]|(quit|liquid|pag)ad[oa]s?|adimplentes?|deferid[oa]s?|conce(did|ss)[oa]s?|ja|gut|"
+    r"bewilligt|genehmigt|buen[oa]s?|oui|approuvé.*|accordé.*|approvat[oa]|goedgekeurd|performing|non?.?default|ok|"
+    r"positive|completed?|current|1"
 )
 _BAD = re.compile(
-    r"no?|f(alse)?|(not|un|non).*|den(y|ied)|reject.*|declin.*|refus.*|bad|(.*\W)?default(ed)?|(.*\W)?charged?.?off|"
+    r"no?|f(alse)?|(not|un|non).*|den(y|ied)|reject.*|declin.*|refus.*|bad|(.*\W)?default(ed)?|(.*\W)?ch(ar)?ge?d?.?off|c/o|"
     r"late\b.*|past.?due.*|delinquent.*|overdue.*|writ.*off|foreclos.*|repossess.*|bankrupt.*|n[ãa]o.*|negad.*|"
-    r"reprovad.*|recusad.*|mau|inadimplente|atrasad.*|nein|schlecht|abgelehnt|ausgefallen|überfällig|malo|rechazado|"
-    r"negado|moroso|vencido|non|negative"
+    r"reprovad.*|re(cus|chaz)ad.*|mau|má|inadimplentes?|indeferid.*|atrasad.*|nein|schlecht|abgelehnt|ausgefallen|"
+    r"überfällig|mal[oa]s?|denegad[oa]s?|moros[oa]s?|vencid[oa]s?|rejeté.*|rifiutat[oa]|respint[oa]|afgewezen|negative"
 )
 _OPEN = re.compile(
     r"current|issued|active|ativ[oa]|open|ongoing|pending.*|in (process|progress|review|funding|grace period)|"
@@ -40,8 +41,9 @@ _WITHIN: tuple[tuple[re.Pattern[str], int | None], ...] = (
     (re.compile(r"\b(withdrawn|incomplete(ness)?|cancell?ed|pending)\b"), None),
     (re.compile(r"\b(originated|approved|granted|funded)\b"), 1),
 )
+_VAGUE = frozenset({"status", "class", "target", "label", "outcome", "y", "response", "result", "flag", "column"})
 _LOSS = re.compile(
-    r"default.*|bad|loss|charge.*|chargeoff|delinq.*|risk|fraud.*|bankrupt.*|inadimpl.*|mora|calote|perda|verzug|"
+    r"default.*|bad|loss|charge.*|chg.?off|delinq.*|risk|fraud.*|bankrupt.*|inadimpl.*|mora|calote|perda|verzug|"
     r".*(ausfall|ausgefallen|notleidend|insolven|säumig).*|impaga?do?|incumpl.*|défaut|impayé|fail(ed|ure)|"
     r"dlq.*|seriousdlqin.*|writeoff|npl|late|unpaid|not|non|over(drawn|due)|arrears?|past ?due|"
     r"mahnung|atras.*|moros.*"
@@ -83,6 +85,8 @@ def sort_labels(where: str, name: str, cells: Sequence[str], wishes: Wishes) -> 
     words = [word.casefold() for word in (name, " ".join(parts), *parts)]
     is_denial = any(map(_DENIAL.fullmatch, words))
     is_loss = is_denial or any(map(_LOSS.fullmatch, words))
+    # A rare 1 of a name such as TARGET is a default more often than an approval.
+    is_loss |= is_vague(name) and sizes.keys() == {0.0, 1.0} and 3 * sizes[1.0] < sizes.total()
     codes, is_guess = _read_options(spelled, wishes), False
     if len(spelled) == 2:
         is_guess = _sort_two(name, spelled, codes, is_loss, wishes)
@@ -95,6 +99,11 @@ def sort_labels(where: str, name: str, cells: Sequence[str], wishes: Wishes) -> 
     kept = {cell: spelled[label_key(cell)] for cell in counts.keys() - without if codes[label_key(cell)] is not None}
     of_cell = {cell: kept.get(cell) for cell in counts}
     return Labels(of_cell, positive, negative, left_out, is_guess, is_loss, is_denial)
+
+
+def is_vague(name: str) -> bool:
+    """Return whether the name of a target leaves open what its 1 stands for."""
+    return not _VAGUE.isdisjoint(map(str.casefold, split_words(name)))
 
 
 def label_key(cell: str) -> Key:
@@ -129,7 +138,8 @@ def _read_options(spelled: Mapping[Key, str], wishes: Wishes) -> Codes:
 
 def _sort_two(name: str, spelled: Mapping[Key, str], codes: Codes, is_loss: bool, wishes: Wishes) -> bool:
     """Give each of two labels its code; return whether by a guess."""
-    negative, positive = sorted(spelled, key=lambda key: _goodness(key, is_loss))
+    # Where words say nothing, the more frequent label is the guess: most loans are repaid.
+    positive, negative = sorted(spelled, key=lambda key: _goodness(key, is_loss), reverse=True)
     if len(codes) == 1:
         ((known, code),) = codes.items()
         codes |= {key: 1 - int(code or 0) for key in spelled if key != known}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from loan_approval.data.draft_dates import IS_DATE
-from loan_approval.data.draft_feature import IS_LEAK, LEAK_AUC, largest_auc, widen
+from loan_approval.data.draft_feature import IS_LEAK, LEAK_AUC, WAS_KNOWN, largest_auc, widen
 from loan_approval.data.protected import split_words
 from loan_approval.data.wishes import Wishes
 
@@ -25,6 +25,7 @@ _IS_COUNTED = (
     "A guess: the days from {} to it, as it lies on one side of that day in every row. To count from a fixed day, init "
     f"again with --replace --answer since={FIXED}"
 )
+_IS_AFTER = f"It lies on or after {{1}} in every row: {WAS_KNOWN}"
 _IS_ORIGIN = (
     "Other dates are counted from it, so a row that has one needs it too. It is watched and not scored, as the days of "
     "applications only grow: later ones lie beyond all that training saw. If it is to be scored: use = 'score'"
@@ -100,8 +101,10 @@ def _count(
         made |= {"min": low, "max": high} if key == "range" else {key: value}
     about = feature.get("comment", "").removesuffix(f"{IS_DATE}.") + f" {_IS_COUNTED.format(origin)}."
     made |= {"since": origin, "example": statistics.median_low(present), "comment": about.strip()}
-    if (auc := largest_auc(list(cells), present, y)) >= LEAK_AUC and "question" not in made:
-        made |= {"use": "monitor", "question": IS_LEAK.format(auc, feature["name"])}
+    is_leak = (auc := largest_auc(list(cells), present, y)) >= LEAK_AUC
+    if "question" not in made and (is_leak or max(present) > 0):
+        question = IS_LEAK.format(feature["name"], auc) if is_leak else _IS_AFTER.format(feature["name"], origin)
+        made |= {"use": "monitor", "question": question}
     return made
 
 

@@ -42,15 +42,24 @@ _KEY = re.compile(
     rf"(\w+_)?{_WHO}?{_ID}(_\w+)?|(\w+_)?{_WHO}_?{_NUMBER}|(code|codigo|código|key)_((of|do|da|de)_)?{_WHO}|"
     "customer|client|cliente|kunde|borrower|applicant"
 )
+# A name such as DAYS_ID_PUBLISH or id_issue_year tells when a document was issued, not whose it is.
+_IS_TIME = re.compile(
+    r"(days?|months?|years?|dates?|age|since|dt|dias?|mes|mês|meses|anos?|años?|data|fecha|tage?|monate?|jahre?|datum)"
+)
 
 
 def find_keys(columns: Mapping[str, list[str]]) -> list[str]:
     """Return the columns that look like identifiers of someone with several rows, the coarsest first."""
-    named = {name: cells for name, cells in columns.items() if _KEY.fullmatch("_".join(split_words(name)).casefold())}
+    named = {name: cells for name, cells in columns.items() if _is_named_as_key(name)}
     present = {name: [cell for cell in cells if cell.casefold() not in MARKERS | {""}] for name, cells in named.items()}
     values = {name: set(cells) for name, cells in present.items()}
     found = [name for name, cells in present.items() if _is_key(values[name], len(cells))]
     return sorted(found, key=lambda name: len(values[name]))
+
+
+def _is_named_as_key(name: str) -> bool:
+    words = [word.casefold() for word in split_words(name)]
+    return bool(_KEY.fullmatch("_".join(words))) and not any(map(_IS_TIME.fullmatch, words))
 
 
 def _is_key(values: set[str], rows: int) -> bool:

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from loan_approval.data.draft_labels import Labels, label_key
+from loan_approval.data.draft_feature import WAS_KNOWN
+from loan_approval.data.draft_labels import Labels, is_vague, label_key
 from loan_approval.data.notation import TEXT_MARKERS
 from loan_approval.data.protected import split_words
 
@@ -15,9 +16,8 @@ Answer = Callable[
 ]  # a question's name, text and choices; the first is the guess
 MEANINGS = ("past_decision", "repaid")
 _REPAID = re.compile(
-    r"(re)?paid.*|repayment|.*default.*|charg.*off|current|late|delinquent|good|bad|(in)?adimplente|pago|performing"
+    r"(re)?paid.*|repayment|.*default.*|ch(ar)?g.*off|c/o|p\W?i\W?f|current|late|delinquent|good|bad|(in)?adimplente|pago|performing"
 )
-_VAGUE = frozenset({"status", "class", "target", "label", "outcome", "y", "response", "result", "flag"})
 _KINDS = {
     "past_decision": ("an approval", "past decisions"),
     "repaid": ("a repaid loan", "whether loans were repaid"),
@@ -25,10 +25,7 @@ _KINDS = {
 TEXTS = {"past_decision": ("Approved", "Denied"), "repaid": ("Repaid", "Defaulted")}
 _PORTUGUESE = {"past_decision": ("Aprovado", "Recusado"), "repaid": ("Pago", "Inadimplente")}
 
-IS_LATE = (
-    "It is filled in where {0} is known and empty where it is not: is it written when the outcome is? Was it known "
-    "before the decision: use = 'score'. If not: leave it at 'monitor', or init again with --answer '{1}=leave_out'."
-)
+IS_LATE = f"It is filled in where {{1}} is known and empty where it is not: {WAS_KNOWN}"
 FEWEST_UNLABELLED = 10  # rows by which a column is called late
 LATE = 0.9  # more of the rows with a label than of those without have a value
 _EMPTY = TEXT_MARKERS | {""}
@@ -72,16 +69,18 @@ def _describe_guess(name: str, labels: Labels, meaning: str) -> str:
     every = (*labels.positive, *labels.negative)
     is_flag = set(map(label_key, every)) == {0.0, 1.0}
     kind, told = _KINDS[meaning]
+    about = f"the labels tell {told} (meaning: past_decision or repaid). Right? Then delete this line; if not,"
+    if not labels.is_guess:
+        return f"A guess: {about} correct the lines above."
     others, remedy = "", "correct the lines above"
     if len(every) > 2 or labels.left_out:
         others = f", {' or '.join(labels.negative)} is not"
         others += f", rows of {' or '.join(labels.left_out)} are left out" if labels.left_out else ""
         remedy = "init again with --replace, --positive, --negative and --missing"
     return (
-        f"A guess: {name} = {' or '.join(labels.positive)} is {kind}{others}, and the labels tell {told} (meaning: "
-        f"past_decision or repaid). Right? Then delete this line; if not, {remedy}."
-        + f" In some data sets such a {name} is 1 for a default."
-        * (is_flag and not _VAGUE.isdisjoint(map(str.casefold, split_words(name))))
+        f"A guess: {name} = {' or '.join(labels.positive)} is {kind}{others}, and {about} {remedy}."
+        + f" In some data sets such a {name} is 1 for {'an approval' if labels.is_loss else 'a default'}."
+        * (is_flag and is_vague(name))
     )
 
 

@@ -20,7 +20,7 @@ from loan_approval.data.reading import Reading, name_rows, read_file
 from loan_approval.data.rows import Row
 from loan_approval.data.source import Source, clean_rows
 from loan_approval.data.survey import survey
-from loan_approval.data.wishes import USES, Wishes
+from loan_approval.data.wishes import LEAKS, QUESTIONS, USES, Wishes
 from loan_approval.errors import DataError
 from serve.contract.feature import Feature
 from serve.files import write_atomically
@@ -67,6 +67,7 @@ def draft_data_set(folder: Path, path: Path, target: str, wishes: Wishes | None 
     no_features = dict.fromkeys(keys, IDENTIFIER) | {split.get("by", ""): GROUPS}
     features, left_out = _draft_features(columns, target, no_features, late, y, wishes)
     features = count_from_application(features, columns, y, wishes, notes)
+    features = _ask_uses(features, left_out, wishes)  # of dates that are questioned now that they are counted
     _check_use(path, target, features, left_out, wishes)
     left_out.pop(split.get("by", ""), None)
     if left_out:
@@ -125,7 +126,7 @@ def _check_use(
     names = {feature["name"] for feature in features}
     for name in set(wishes.answers) - wishes.used - names:
         why = f"can't be used ({left_out[name]})" if name in left_out else "no such question"
-        expected = ", ".join(sorted({"positive", "labels", "meaning", "codes", "dates", "since", "split"} | names))
+        expected = ", ".join(sorted({*QUESTIONS, *names}))
         raise DataError(f"--answer {name}={wishes.answers[name]}: {why}, expected one to {expected}")
     if not any(feature.get("use", "score") == "score" for feature in features):
         raise DataError(f"{path}: no column beside {target} that a model could use: {_in_words(left_out)}")
@@ -152,7 +153,7 @@ def _draft_features(
             continue
         draft = draft_feature(name, cells, y)
         if isinstance(draft, dict) and name in late and "question" not in draft:
-            draft |= {"use": "monitor", "question": IS_LATE.format(target, name)}
+            draft |= {"use": "monitor", "question": IS_LATE.format(name, target)}
         if isinstance(draft, dict) and ("question" in draft or name in wishes.answers):
             draft = _apply_use(name, draft, wishes)
         if isinstance(draft, str):
@@ -169,11 +170,19 @@ def _draft_features(
     return features, left_out
 
 
+def _ask_uses(features: list[dict[str, Any]], left_out: dict[str, str], wishes: Wishes) -> list[dict[str, Any]]:
+    """Return the features, those with a question as their owner uses them; adds to `left_out`."""
+    applied = {
+        each["name"]: _apply_use(each["name"], each, wishes) if "question" in each else each for each in features
+    }
+    left_out.update({name: why for name, why in applied.items() if isinstance(why, str)})
+    return [each for each in applied.values() if not isinstance(each, str)]
+
+
 def _apply_use(name: str, draft: dict[str, Any], wishes: Wishes) -> dict[str, Any] | str:
-    text = draft.get("question", f"How is {name} used?")
-    use = wishes.answer(
-        name, text, (draft.get("use", "score"), *(use for use in USES if use != draft.get("use", "score")))
-    )
+    text, guess = draft.get("question", f"How is {name} used?"), draft.get("use", "score")
+    asked = LEAKS if LEAKS in wishes.answers and name not in wishes.answers else name
+    use = wishes.answer(asked, text, (guess, *(use for use in USES if use != guess)))
     if use is None:
         return draft
     if use == "leave_out":

@@ -10,24 +10,8 @@ import numpy as np
 # Cells that mean a missing value in a column of numbers. In a column of text most are left as they are: NA is Namibia's
 # code, and None may be one of the answers.
 MARKERS = frozenset(
-    {
-        "na",
-        "n/a",
-        "#n/a",
-        "#na",
-        "<na>",
-        "n.a.",
-        "nan",
-        "nat",
-        "null",
-        "nil",
-        "none",
-        "nd",
-        "n/d",
-        "n.d.",
-        "s/d",
-        "k.a.",
-    }
+    {"na", "n/a", "#n/a", "#na", "<na>", "n.a.", "nan", "nat", "null", "nil", "none"}
+    | {"nd", "n/d", "n.d.", "s/d", "k.a."}
     | {"?", "??", "-", "--", "---", "–", "—", ".", "..", "*", "inf", "-inf", "+inf", "infinity", "-infinity", "missing"}
     | {"#null!", "#div/0!", "#value!", "#ref!", "#num!", "#name?", "unknown", "unk", "undefined", "(blank)", "blank"}
     | {"not available", "not applicable", "sem informação", "não informado", "desconhecido", "ignorado"}
@@ -37,10 +21,8 @@ TEXT_MARKERS = frozenset(
     {"?", "??", "nan", "<na>", "nat", "null", "#n/a", "#na", "#null!", "-", "--", "---", ".", ".."}
 )
 # Numbers that stand for "unknown" in many data sets, where they lie apart from all others.
-_CODES = {-1.0, *(sign * float(digit * n) for sign in (1, -1) for digit in "789" for n in range(1, 9))} | {
-    -9998.0,
-    -99998.0,
-}
+_CODES = {-1.0, -9998.0, -99998.0}
+_CODES |= {sign * float(digit * n) for sign in (1, -1) for digit in "789" for n in range(1, 9)}
 FEWEST_CODES = 2  # rows
 FEWEST_FAR, MOST_FAR = 5, 3  # rows of a code that is known by its distance alone, and such codes of a column
 _MONEY = r"(?:(?:[A-Za-z]{1,3}\s?)?[$€£¥₹₽₩₪₫₴₦₱]|USD|EUR|GBP|BRL|CHF|INR|JPY|CAD|AUD|MXN|PLN|SEK|NOK|DKK|kr|zł|Rs\.?)"

@@ -1,14 +1,13 @@
-"""Reads an owner's file, whatever its form, and says how it was read: a CSV, an Excel sheet or a Parquet file."""
+"""Reads an owner's file, whatever its form, and says how it was read: a CSV, a spreadsheet or a Parquet file."""
 
 import io
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from loan_approval.data.notation import MARKERS, is_finite_number
-from loan_approval.data.rows import SEPARATORS, Row, decode, find_separator, name_columns, split_rows
+from loan_approval.data.rows import SEPARATORS, Row, decode, drop_notes, find_separator, name_columns, split_rows
 from loan_approval.data.source import BLOCK_ROWS, Source
 from loan_approval.errors import DataError
 
@@ -52,6 +51,9 @@ def read_file(path: Path, form: Form, target: str = "") -> Reading:
         if form.has_header and not form.names and (above := _find_header(rows, target)):
             notes.append(f"rows above the header, left out: {above}")
             rows, source = rows[above:], replace(source, rows_above=above)
+        if below := rows[len(list(drop_notes(rows))) :]:
+            notes.append(f"notes below the rows, left out: {name_rows([row.line for row in below])}")
+            rows, source = rows[: -len(below)], replace(source, notes_below=True)
         return _finish(rows, form, source, notes)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
@@ -67,9 +69,7 @@ def _read_rows(path: Path, form: Form) -> tuple[list[Row], Source, list[str]]:
     data = path.read_bytes()
     if is_excel(data):
         rows, sheet = read_excel(data)
-        return rows, Source(), [f"read as Excel, sheet {sheet!r}"]
-    if path.suffix.casefold() == ".xls":
-        raise DataError("the old Excel format; save it as .xlsx or CSV")
+        return rows, Source(), [f"read as Excel, sheet {sheet!r}; cells with an error, such as #N/A, are empty"]
     text, encoding = decode(data, form.encoding)
     mark = {value: key for key, value in SEPARATORS.items()}.get(form.separator, form.separator)
     if mark and mark not in SEPARATORS:
@@ -142,22 +142,23 @@ def _is_number_or_marker(cell: str) -> bool:
 
 
 def is_excel(data: bytes) -> bool:
-    """Return whether a file that begins so is an Excel workbook, a zip archive."""
-    return data.startswith(b"PK\x03\x04")
+    """Return whether a file that begins so is a workbook: a zip archive, or an old .xls, a compound file."""
+    return data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0"))
 
 
 def read_excel(data: bytes) -> tuple[list[Row], str]:
     """Return the rows of the first sheet that has some, and the sheet's name. Raises DataError."""
-    import openpyxl
+    import python_calamine
 
     try:
-        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-        for sheet in book.worksheets:
-            rows = [Row(map(_text, values), n) for n, values in enumerate(sheet.iter_rows(values_only=True), 1)]
+        book = python_calamine.load_workbook(io.BytesIO(data))
+        for name in book.sheet_names:
+            table = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
+            rows = [Row(map(_text, values), n) for n, values in enumerate(table, 1)]
             if rows := [row for row in rows if any(row)]:
                 width = max(i + 1 for row in rows for i, cell in enumerate(row) if cell)
-                return [Row((row + [""] * width)[:width], row.line) for row in rows], sheet.title
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as err:
+                return [Row(row[:width], row.line) for row in rows], name
+    except python_calamine.CalamineError as err:
         raise DataError(f"not an Excel file that can be read: {err}") from err
     raise DataError("no sheet has a row")
 

@@ -128,6 +128,21 @@ def _split(stream: Iterable[str], mark: str) -> Iterator[Row]:
         yield row
 
 
+def drop_notes(rows: Iterable[Row]) -> Iterator[Row]:
+    """Yield rows without those at the end that hold some words in the first cell alone, such as "(60 rows affected)".
+
+    A single word stays, as it may be the beginning of a row that was cut off.
+    """
+    held: list[Row] = []
+    for row in rows:
+        if " " in "".join(row[:1]) and not any(row[1:]):
+            held.append(row)
+        else:
+            yield from held
+            held.clear()
+            yield row
+
+
 def number_rows(reader: Any) -> Iterator[Row]:
     """Yield the rows of a `csv.reader`, each with its line. Raises DataError."""
     line = 1

@@ -12,7 +12,7 @@ from typing import Any
 
 from loan_approval.data.dates import is_notation, read_column
 from loan_approval.data.notation import is_finite_number, read_number
-from loan_approval.data.rows import SAMPLE, Row, decode, name_columns, split_rows
+from loan_approval.data.rows import SAMPLE, Row, decode, drop_notes, name_columns, split_rows
 from loan_approval.errors import DataError
 from serve.contract.contract import Contract
 from serve.contract.csv_cells import read_decimals
@@ -26,15 +26,16 @@ class Source:
 
     separator: a key of `SEPARATORS`; space stands for any run of blanks.   names: of a file without a header.
     decimal_comma: columns whose numbers have one.   dates: the notation of each column of dates, as in `dates`.
-    rows_above: how many stand above the header, such as a title.   missing: the cells of each column that mean a
-    missing value.   left_out: the reason for each column that is no part of the data set.   drop_unlabelled: rows
-    without a target too.
+    rows_above: how many stand above the header, such as a title.   notes_below: whether notes stand below the rows,
+    as `drop_notes` knows them.   missing: the cells of each column that mean a missing value.   left_out: the reason
+    for each column that is no part of the data set.   drop_unlabelled: rows without a target too.
     """
 
     encoding: str = "utf-8"
     separator: str = "comma"
     names: tuple[str, ...] = ()
     rows_above: int = 0
+    notes_below: bool = False
     decimal_comma: tuple[str, ...] = ()
     dates: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, Collection[str]] = field(default_factory=dict)
@@ -61,6 +62,7 @@ def clean_rows(lines: Iterator[Row], source: Source, numbers: Collection[str], t
 
     A row with another number of cells than the header is yielded as it is.
     """
+    lines = drop_notes(lines) if source.notes_below else lines
     header = list(source.names) or name_columns(next(islice(lines, source.rows_above, None), Row((), 1)))
     kept = [i for i, name in enumerate(header) if name not in source.left_out]
     markers = [frozenset(source.missing.get(name, ())) for name in header]

@@ -20,6 +20,7 @@ LEFT = (
     "--replace --answer codes=value"
 )
 _FEWEST_NUMBERS = 0.95  # share of a column's cells, for its few other texts to be markers
+MOST_NAMED = 5  # columns in a question
 _MOST_STRANGE = 3  # such texts
 _MANY = 30  # different cells: a column with fewer may be a category whose names are mostly numbers
 
@@ -119,9 +120,17 @@ def _note_kept(name: str, column: list[str], markers: set[str], notes: list[str]
 
 
 def _note_missing(columns: Mapping[str, list[str]], missing: Mapping[str, set[str]], notes: list[str]) -> None:
+    """Note how many cells were made empty, columns with the same ones together."""
+    emptied: dict[tuple[str, ...], list[str]] = {}
     for name, cells in missing.items():
         if counts := Counter(cell for cell in columns[name] if cell in cells):
-            notes.append(f"{name}: {counts.total():,} cells made empty ({', '.join(sorted(counts))})")
+            emptied.setdefault(tuple(sorted(counts)), []).append(f"{name}: {counts.total():,}")
+    notes += [f"{', '.join(named)} cells made empty ({', '.join(cells)})" for cells, named in emptied.items()]
+
+
+def _shorten(named: list[str]) -> str:
+    more = len(named) - MOST_NAMED
+    return ", ".join(named[:MOST_NAMED]) + f" and {more} more" * (more > 0)
 
 
 def _ask_codes(
@@ -134,8 +143,11 @@ def _ask_codes(
     """Take codes for missing values unless the owner says otherwise; return the question while it is open, else ""."""
     if not codes:
         return ""
-    counts = {name: sum(cell in cells for cell in columns[name]) for name, cells in codes.items()}
-    shown = "; ".join(f"{name} = {', '.join(sorted(cells))} ({counts[name]:,} rows)" for name, cells in codes.items())
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for name, cells in codes.items():
+        rows = sum(cell in cells for cell in columns[name])
+        alike.setdefault(tuple(sorted(cells)), []).append(f"{name} ({rows:,} rows)")
+    shown = "; ".join(f"{', '.join(cells)} in {_shorten(named)}" for cells, named in alike.items())
     answer = wishes.answer("codes", IS_CODES.format(shown), ("missing", "value"))
     if answer == "value":
         notes.append(f"kept as numbers: {shown}")

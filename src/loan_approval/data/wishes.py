@@ -7,6 +7,8 @@ from loan_approval.data.reading import Form
 from loan_approval.errors import DataError
 
 Ask = Callable[[str, tuple[str, ...]], str]  # shows a text and choices, the first of which is the guess
+LEAKS = "leaks"  # answers for every column that may not have been known before the decision
+QUESTIONS = ("positive", "labels", "meaning", "codes", "dates", "since", "split", LEAKS)
 USES = ("score", "monitor", "refuse", "leave_out")
 
 
@@ -14,8 +16,8 @@ USES = ("score", "monitor", "refuse", "leave_out")
 class Wishes:
     """What the owner says beside the data. form: of the file.   missing: cells that mean a missing value, by column.
 
-    positive, negative: labels of an approval, and of its opposite.   answers: to questions, by name: positive, meaning,
-    codes, or a column and one of `USES`.   ask: asks a person.
+    positive, negative: labels of an approval, and of its opposite.   answers: to questions, by name of
+    `QUESTIONS`, or a column's, then one of `USES`.   ask: asks a person.
     """
 
     form: Form = field(default_factory=Form)

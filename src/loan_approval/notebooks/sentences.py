@@ -3,10 +3,15 @@
 import numpy as np
 import pandas as pd
 
+from loan_approval.data.draft_feature import LEAK_AUC
 from loan_approval.evaluation.costs import Costs, CostWords
 from loan_approval.evaluation.intervals import Interval, wilson_interval
 from loan_approval.evaluation.reliability import Reliability
 
+IS_LEAK = (
+    " Applications hardly tell so much: some features together may give the outcome away. Was each feature that the "
+    "model relies on known before the decision? What was not: use = 'monitor' in contract.toml."
+)
 NEAR = 0.05  # of the threshold, in probability
 TAIL = 0.025  # chance that an interval of 95 % lies above the share that it is of
 
@@ -21,10 +26,10 @@ def on_confusion(y: np.ndarray, decided: np.ndarray, words: CostWords) -> str:
 
 
 def on_roc(auc: Interval, approved: str) -> str:
-    """Say what the AUC means. approved: the label of code 1."""
+    """Say what the AUC means, and ask for leaks where it is too good. approved: the label of code 1."""
     return (
         f"AUC {auc}: of two rows with different labels, the one labelled {approved} scores higher in {auc.value:.0%} "
-        "of the cases; chance would be 50%."
+        "of the cases; chance would be 50%." + IS_LEAK * (auc.low >= LEAK_AUC)
     )
 
 

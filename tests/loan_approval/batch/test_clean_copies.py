@@ -59,6 +59,7 @@ KINDS = {
     "CRLF": as_csv(end="\r\n"),
     "CR": as_csv(end="\r"),
     "sep line": "sep=,\n" + as_csv(),
+    "notes below": as_csv() + "\nAmount funded in all: 2087217200\n(60 rows affected)\n",
     "comments": "# a comment\n" + as_csv() + "\n# the end\n",
     "dollars": as_csv(frame=FRAME.assign(income=[f"${float(cell):,.2f}" for cell in FRAME["income"]])),
     "percent": as_csv(frame=FRAME.assign(income=FRAME["income"] + "%")),
@@ -122,11 +123,14 @@ def test_a_column_that_the_data_set_leaves_out_can_be_kept(kind):
     assert [str(value) for value in rows.kept[0].to_pylist()] == [str(row) for row in range(ROWS)]
 
 
-@pytest.mark.parametrize("suffix", [".xlsx", ".parquet"])
+@pytest.mark.parametrize("suffix", [".xlsx", ".xls", ".parquet"])
 def test_excel_and_parquet_sources_are_read_on_every_path(tmp_path, suffix):
     frame = FRAME.drop(columns="grade").assign(income=FRAME["income"].astype(float), owns=FRAME["owns"] == "True")
     path = tmp_path / f"source{suffix}"
-    frame.to_excel(path, index=False) if suffix == ".xlsx" else frame.to_parquet(path)
+    if suffix == ".xls":
+        path.write_bytes((Path(__file__).parents[1] / "loans.xls").read_bytes())
+    else:
+        frame.to_excel(path, index=False) if suffix == ".xlsx" else frame.to_parquet(path)
     answers = {"positive": "yes", "meaning": "repaid"}
     draft = draft_data_set(tmp_path / "mine", path, "granted", Wishes(answers=answers))
     contract = Contract.load(draft.contract)

@@ -55,7 +55,7 @@ def test_a_file_that_is_named_itself_is_an_input_whatever_its_name_ends_in(tmp_p
     assert (file.name, file.is_csv) == (name, True)
 
 
-@pytest.mark.parametrize("name", ["a.dat", "a.arff", "a.CSV", "A.XLSX", "a.PARQUET", "a.pq"])
+@pytest.mark.parametrize("name", ["a.dat", "a.arff", "a.CSV", "A.XLSX", "a.xls", "a.PARQUET", "a.pq"])
 def test_a_folder_may_hold_what_init_reads(tmp_path, name):
     (tmp_path / name).touch()
     (file,) = list_inputs(str(tmp_path))

@@ -124,3 +124,15 @@ def test_init_writes_over_a_draft_only_when_told_to(tmp_path: Path, source: Path
     with pytest.raises(SystemExit, match="exists already"):
         cli.main(arguments)
     cli.main([*arguments, "--replace"])
+
+
+@pytest.mark.parametrize(("rows", "ends"), [(60, "First mend what training refuses: "), (600, "Keep this version")])
+def test_init_says_last_what_stands_before_a_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], rows: int, ends: str
+) -> None:
+    path = tmp_path / "my.csv"
+    path.write_text("\n".join(["income,granted", *(f"{1000 + row * 37},{row * 13 % 10 // 7}" for row in range(rows))]))
+    cli.main(["init", str(tmp_path / "mine"), str(path), "--target", "granted"])
+    *_, before, run = capsys.readouterr().out.splitlines()
+    assert before.startswith(ends)
+    assert run == f"Then: make run DATASET={tmp_path}/mine"

@@ -34,6 +34,40 @@ def test_one_of_two_labels_says_what_the_other_is():
     assert not sort(two, negative=("A",)).is_guess
 
 
+@pytest.mark.parametrize(
+    ("paid", "lost"), [("P I F", "CHGOFF"), ("PIF", "CHG OFF"), ("p.i.f", "Chgd-off"), ("Paid", "C/O")]
+)
+@pytest.mark.parametrize("rows_paid", [3, 9])
+def test_lenders_short_forms_of_paid_in_full_and_charged_off_are_known(paid, lost, rows_paid):
+    labels = sort({lost: 5, paid: rows_paid}, "status")
+    assert (labels.positive, labels.negative) == ((paid,), (lost,))
+
+
+@pytest.mark.parametrize(
+    ("approved", "denied"),
+    [
+        *(("Aprobada", "Rechazada"), ("aprobado", "denegado"), ("Aprovadas", "Recusadas"), ("Deferido", "Indeferido")),
+        *(("Approuvée", "Rejetée"), ("approvato", "respinto"), ("Goedgekeurd", "Afgewezen"), ("boa", "má")),
+    ],
+)
+@pytest.mark.parametrize("rows", [3, 9])
+def test_labels_are_known_in_either_gender_and_several_languages(approved, denied, rows):
+    assert sort({denied: 5, approved: rows}, "estatus").positive == (approved,)
+
+
+@pytest.mark.parametrize("name", ["TARGET", "loan_status", "column_14", "Class"])
+def test_a_rare_1_of_a_vague_name_is_taken_for_a_default(name):
+    assert sort({"0": 9, "1": 2}, name).positive == ("0",)
+    assert sort({"0": 9, "1": 8}, name).positive == sort({"0": 9, "1": 2}, "approved").positive == ("1",)
+    assert sort({"1": 9, "2": 2}, name).positive == ("1",)
+
+
+def test_of_two_labels_that_say_nothing_the_more_frequent_is_the_guess():
+    for often, seldom in (("A", "B"), ("B", "A")):
+        labels = sort({seldom: 2, often: 5}, "status")
+        assert (labels.positive, labels.is_guess) == ((often,), True)
+
+
 def test_rows_that_the_owner_calls_missing_have_no_label():
     labels = sort(UNKNOWN, missing={"loan_status": ["Mystery"]})
     assert (labels.of_cell["Mystery"], labels.negative) == (None, ("Charged Off",))

@@ -51,6 +51,14 @@ def test_the_name_says_which_day_is_the_application_s(name):
     assert (drafted["closed"]["min"], drafted["closed"]["max"]) == (390, 450)
 
 
+def test_a_date_after_the_application_is_watched_until_its_owner_says_that_it_was_known():
+    later = [day + timedelta(row % 3) for row, day in enumerate(ASKED)]
+    drafted, _ = draft(born=BORN, closed=later, application_date=ASKED)
+    assert drafted["closed"]["use"] == "monitor"
+    assert drafted["closed"]["question"].startswith("It lies on or after application_date in every row: was it known")
+    assert not {"use", "question"} & drafted["born"].keys()
+
+
 def test_without_such_a_name_the_last_date_is_taken():
     assert draft(last=ASKED, first=BORN)[0]["first"]["since"] == "last"
     assert draft(first=BORN, last=ASKED)[0]["first"]["since"] == "last"

@@ -32,6 +32,7 @@ def test_an_identifier_with_several_rows_is_found_by_its_name(name):
     "name",
     [
         *("Number_of_Open_Accounts", "income_per_person", "account balance", "paid", "zip code", "valid", "kids"),
+        *("DAYS_ID_PUBLISH", "id_issue_year", "MonthsSinceIDIssued", "client_id_date", "data_id_emissao"),
         *("number_of_dependents", "client_age", "savings_account", "applicant_income", "residence", "period"),
     ],
 )

@@ -250,7 +250,7 @@ def test_an_answer_to_no_question_is_refused(draft, answers, message):
 def test_codes_for_unknown_are_asked_about_once_and_emptied(draft):
     columns = {name: lambda row, n=n: -9 if row % 10 == n else row * 7 % 50 for n, name in enumerate("abc")}
     drafted = draft(**columns)
-    assert "a = -9 (8 rows); b = -9 (8 rows); c = -9 (8 rows)" in documents(drafted)["source"]["question"]
+    assert "-9 in a (8 rows), b (8 rows), c (8 rows)?" in documents(drafted)["source"]["question"]
     assert len(drafted.questions) == 2
     assert features(drafted)["a"]["min"] >= 0
     kept = draft(wishes=Wishes(answers={"codes": "value"}, replace=True), **columns)
@@ -389,3 +389,39 @@ def test_numbers_that_stand_once_each_are_no_leak(tmp_path):
     rows = "".join(f"{row * 7 % 31}.{row},{row % 3},{row % 2}\n" for row in range(30))
     drafted = draft_text(tmp_path, f"income,late,approved\n{rows}", "approved")
     assert len(drafted.questions) == 1
+
+
+LEAKY = {
+    "income": lambda row: row * 13 % 97,
+    "recovered": lambda row: row % 2,
+    "loss": lambda row: -(row % 2),
+    "issued": lambda row: f"2020-01-{1 + row % 9:02}",
+    "last_payment": lambda row: f"2021-{1 + row % 7:02}-15",
+}
+
+
+@pytest.mark.parametrize(
+    ("answers", "uses"),
+    [
+        ({"leaks": "leave_out"}, {}),
+        ({"leaks": "monitor"}, {"recovered": "monitor", "loss": "monitor", "last_payment": "monitor"}),
+        ({"leaks": "leave_out", "last_payment": "score", "loss": "monitor"}, {"last_payment": None, "loss": "monitor"}),
+    ],
+)
+def test_one_answer_is_for_all_columns_that_may_not_have_been_known(draft, answers, uses):
+    drafted = draft(wishes=Wishes(answers=answers), **LEAKY)
+    found = features(drafted)
+    assert {name: feature.get("use") for name, feature in found.items() if name not in ("income", "issued")} == uses
+    assert [question for question in drafted.questions if not question.startswith("Approved")] == []
+    left_out = documents(drafted)["source"].get("left_out", {})
+    assert left_out.keys() == {"recovered", "loss", "last_payment"} - uses.keys()
+
+
+def test_each_column_that_may_not_have_been_known_says_how_to_answer_for_all(draft):
+    asked = [question for question in draft(**LEAKY).questions if "leaks=leave_out" in question]
+    assert [question.partition(":")[0] for question in asked] == ["recovered", "loss", "last_payment"]
+
+
+def test_labels_that_their_owner_named_are_no_guess_of_the_question(draft):
+    (question,) = draft(wishes=Wishes(positive=("yes",))).questions
+    assert question.startswith("Approved: A guess: the labels tell past decisions (meaning: past_decision or repaid)")

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import openpyxl
 import pandas as pd
 import pytest
@@ -133,6 +135,17 @@ def test_excel_and_parquet_are_read_as_the_same_csv_would_be(tmp_path, suffix):
     assert reading.rows == [["1", "1", "a", "True"], ["", "2", "", "False"], ["2.5", "3", "NA", "True"]]
 
 
+def test_an_old_excel_file_is_read_with_its_dates_numbers_and_empty_cells():
+    # Written with xlwt, which nobody maintains: no library of this project writes the format.
+    reading = read_file(Path(__file__).parents[1] / "loans.xls", Form())
+    assert reading.header == ["id", "income", "born", "country", "owns", "granted"]
+    assert reading.rows[:2] == [
+        ["0", "", "1950-01-01", "ZA", "False", "yes"],
+        ["1", "1007.25", "1950-04-08", "ZA", "False", "no"],
+    ]
+    assert reading.notes[0].startswith("read as Excel, sheet 'loans'")
+
+
 def test_a_broken_parquet_file_is_refused(tmp_path):
     with pytest.raises(DataError, match="not a Parquet file"):
         read(tmp_path, b"PAR1", name="my.parquet")
@@ -172,3 +185,10 @@ def test_arff_is_read_as_the_csv_of_its_attributes_and_data(tmp_path):
     assert reading.header == ["checking status", "debt", "class"]
     assert reading.rows == [["<0, or none", "1.5", "good"], ["none", "?", "bad"]]
     assert [row.line for row in reading.rows] == [9, 10]
+
+
+def test_notes_below_the_rows_are_left_out_with_a_word(tmp_path):
+    reading = read(tmp_path, 'id,amount,paid\n1,10,yes\n2,20,no\n\n"Total amount: 30"\n(2 rows affected)\n')
+    assert reading.rows == [["1", "10", "yes"], ["2", "20", "no"]]
+    assert reading.source.notes_below
+    assert "notes below the rows, left out: rows 5, 6" in reading.notes

@@ -2,7 +2,7 @@ import io
 
 import pytest
 
-from loan_approval.data.rows import decode, find_separator, name_columns, split_rows
+from loan_approval.data.rows import Row, decode, drop_notes, find_separator, name_columns, split_rows
 from loan_approval.errors import DataError
 
 
@@ -40,3 +40,11 @@ def test_each_row_knows_the_line_it_begins_on(end):
 def test_a_text_that_is_no_csv_is_refused_at_its_line(separator):
     with pytest.raises(DataError, match="line 4: not a CSV"):
         list(split_rows(io.StringIO('# x\n\na,b c\n"1"x,2 3\n4,5 6\n'), separator))
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_notes_below_the_last_row_are_dropped_but_no_word_that_may_begin_a_row(width):
+    note, cut = (Row([text, "", ""][:width], 9) for text in ("Total of 2", "LP01"))
+    row = Row(["two words", "1", "2"], 9)
+    assert list(drop_notes([note, row, note, row, note, note])) == [note, row, note, row]
+    assert list(drop_notes([row, cut])) == [row, cut]

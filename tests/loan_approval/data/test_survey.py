@@ -64,7 +64,17 @@ def test_codes_for_unknown_are_missing_until_the_owner_says_otherwise():
     cells = ["1", "2", "3", "50", "999", "999"]
     source, _, _, question = look(x=cells)
     assert source.missing == {"x": ["999"]}
-    assert "x = 999 (2 rows)" in question["question"]
+    assert "999 in x (2 rows)" in question["question"]
     source, _, notes, question = look(Wishes(answers={"codes": "value"}), x=cells)
     assert (source.missing, question) == ({}, {})
-    assert notes == ["kept as numbers: x = 999 (2 rows)"]
+    assert notes == ["kept as numbers: 999 in x (2 rows)"]
+
+
+def test_columns_with_the_same_codes_stand_in_one_note_and_one_part_of_the_question():
+    columns = {f"x{n}": [*MANY, "-9", "-9", "-8", "-8"] for n in range(7)}
+    _, _, notes, question = look(**columns, y=[*MANY, "-9", "-9", "1", "1"])
+    assert notes[0].startswith("x0: 4, x1: 4, ")
+    assert notes[0].endswith(", x6: 4 cells made empty (-8, -9)")
+    assert notes[1:] == ["y: 2 cells made empty (-9)"]
+    assert "-8, -9 in x0 (4 rows), x1 (4 rows)" in question["question"]
+    assert "x4 (4 rows) and 2 more; -9 in y (2 rows)?" in question["question"]

@@ -29,6 +29,13 @@ def test_an_auc_is_said_as_the_chance_that_it_is() -> None:
     )
 
 
+@pytest.mark.parametrize(("low", "is_asked"), [(0.996, True), (0.94, False)])
+def test_a_model_that_ranks_like_the_outcome_is_asked_what_its_features_knew(low: float, is_asked: bool) -> None:
+    said = sentences.on_roc(Interval(0.999, low, 1.0), "Repaid")
+
+    assert ("some features together may give the outcome away" in said) == is_asked
+
+
 @pytest.mark.parametrize(("low", "words"), [(0.0, "chance alone explains it"), (0.01, "more than chance explains")])
 def test_calibration_is_judged_against_chance(low: float, words: str) -> None:
     assert words in sentences.on_calibration(Reliability([], Interval(0.02, low, 0.04), 0.014))

@@ -7,6 +7,7 @@ Nominal: 95 %.
 import argparse
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 
 import numpy as np
 from scipy.special import expit, ndtri
@@ -20,7 +21,7 @@ from loan_approval.evaluation.intervals import bootstrap_mean, wilson_interval
 from loan_approval.evaluation.ranking import distance_at
 from loan_approval.evaluation.rates import FOUR_FIFTHS, judge_four_fifths, rate_difference, rate_ratio
 from loan_approval.evaluation.reliability import measure_reliability
-from tests.benchmarks import thresholds
+from tests.benchmarks import metrics, thresholds
 
 SIMULATED_AUCS = [
     *((60, 0.5, 0.75), (60, 0.5, 0.95), (60, 0.1, 0.9), (200, 0.05, 0.8), (200, 0.05, 0.95)),
@@ -172,7 +173,7 @@ def simulate(simulations: int) -> Iterator[str]:
     for rows, of_month, moved in MONTHS:
         name = f"PSI and CSI of {of_month:,} rows against the reference's, mean moved by {moved:g} sd"
         covers.append((name, rows, "", moved, simulations, partial(cover_stability, rows, of_month, moved)))
-    for rows, approval in ((60, 1.0), (60, 10.0), (1000, 10.0)):
+    for rows, approval in ((60, 1.0), (60, 10.0), (200, 10.0), (1000, 10.0)):
         name = f"expected cost, wrong approvals at {approval:g}"
         cell = (name, rows, 0.5, (approval + 1) / 8, simulations // SLOW)
         covers.append((*cell, partial(cover_cost, rows, approval)))
@@ -198,7 +199,7 @@ def main() -> None:
     parser.add_argument("--simulations", type=int, default=1000, help="of each row")
     options = parser.parse_args()
     print(f"| {' | '.join(HEAD)} |\n|{' --- |' * len(HEAD)}", flush=True)
-    for line in simulate(options.simulations):
+    for line in chain(simulate(options.simulations), metrics.simulate(options.simulations)):
         print(line, flush=True)
     print()
     for line in thresholds.simulate(options.simulations // SLOW):

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from loan_approval.evaluation import metrics
 from loan_approval.evaluation.metrics import (
     MISSING_BAND,
     comparable,
@@ -17,6 +18,7 @@ from loan_approval.evaluation.metrics import (
     worst_decisions,
 )
 from serve.contract.feature import Feature
+from tests.benchmarks.metrics import METRICS, cover_metrics
 
 NUMBER = Feature("x", "number")
 DAY = {"name": "day", "type": "date", "range": ["2020-01-01", "2020-12-31"]}
@@ -118,6 +120,37 @@ def test_every_metric_has_an_interval_about_its_value() -> None:
     assert {name: each["value"] for name, each in found.items()} == evaluate(y, p, decided)
     assert all(each["low"] < each["value"] < each["high"] for each in found.values())
     assert found == metric_intervals(y, p, decided, seed=2)
+
+
+@pytest.mark.parametrize("digits", [1, 9])
+def test_the_metrics_of_a_draw_are_scikit_learns_of_its_rows(digits):
+    y, p = drawn(300)
+    p = np.round(p, digits)  # ties among the scores
+    decided = (p >= 0.6).astype(int)
+    rows = np.random.default_rng(3).integers(0, 300, 300)
+    (found,) = metrics._evaluate_drawn(y, p, decided, [np.bincount(rows, minlength=300)])
+    expected = evaluate(y[rows], p[rows], decided[rows])
+    assert found == pytest.approx({name: expected[name] for name in expected if name != "roc_auc"}, abs=1e-12)
+
+
+def test_a_probability_of_0_for_what_happened_costs_a_finite_log_loss():
+    assert evaluate(np.array([0, 1]), np.array([0.0, 0.0]), np.array([0, 0]))["log_loss"] == pytest.approx(
+        17.27, abs=0.01
+    )
+
+
+def test_the_intervals_of_60_rows_cover_the_metrics_of_the_population():
+    covered = [cover_metrics(60, 0.0, number) for number in range(60)]
+    assert all(
+        sum(each[name] for each in covered) >= 52 for name in METRICS
+    )  # quantiles of the draws: 49 and 50 of two
+
+
+def test_an_interval_of_decisions_that_are_all_right_is_no_point():
+    y = np.arange(40) % 2
+    found = metric_intervals(y, 0.2 + 0.6 * y, y, seed=1)["accuracy"]
+    assert found == {"value": 1.0, "low": pytest.approx(0.9, abs=0.1), "high": 1.0}
+    assert found["low"] < 1
 
 
 def test_intervals_narrow_with_more_rows() -> None:

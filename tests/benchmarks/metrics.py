@@ -1,0 +1,47 @@
+"""How often the intervals of 03_validate's metrics cover: those that are bootstraps of the rows. See `intervals`."""
+
+from collections.abc import Iterator
+from functools import cache
+
+import numpy as np
+from scipy.special import expit
+
+from loan_approval.evaluation.intervals import wilson_interval
+from loan_approval.evaluation.metrics import evaluate, metric_intervals, name_measures
+
+SETS = [(60, 0.0), (200, 0.0), (200, -3.0), (1000, 0.0), (1000, -3.0), (4000, 0.0)]  # rows, middle of the log-odds
+MANY = 1_000_000  # rows that stand for the population
+METRICS = ("accuracy", "f1", "pr_auc", "log_loss", "brier")  # the AUC has an interval of its own, a share too
+
+
+def draw(rows: int, middle: float, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return labels, right probabilities, and codes decided at the median."""
+    rng = np.random.default_rng([number, rows])
+    p = expit(rng.normal(middle, 1.6, rows))
+    return (rng.random(rows) < p).astype(int), p, (p >= expit(middle)).astype(int)
+
+
+@cache
+def population(middle: float) -> dict[str, float]:
+    """Return the metrics of all rows."""
+    return evaluate(*draw(MANY, middle, 0))
+
+
+def cover_metrics(rows: int, middle: float, number: int) -> dict[str, bool]:
+    """Return of each metric whether its interval covers the population's."""
+    found = metric_intervals(*draw(rows, middle, number + 1), seed=number)
+    truth = population(middle)
+    return {name: found[name]["low"] <= truth[name] <= found[name]["high"] for name in METRICS}
+
+
+def simulate(simulations: int) -> Iterator[str]:
+    """Yield the lines of the table."""
+    for rows, middle in SETS:
+        share = draw(MANY, middle, 0)[0].mean()
+        covered = [cover_metrics(rows, middle, number) for number in range(simulations)]
+        for name in METRICS:
+            count = sum(each[name] for each in covered)
+            low, high = wilson_interval(count, simulations)
+            (title,) = name_measures({name: None})
+            found = f"{count / simulations:.1%} [{low:.1%}, {high:.1%}]"
+            yield f"| {title} | {rows:,} | {share:.2g} | {population(middle)[name]:.3g} | {simulations:,} | {found} |"

@@ -12,6 +12,11 @@ IS_LEAK = (
     " Applications hardly tell so much: some features together may give the outcome away. Was each feature that the "
     "model relies on known before the decision? What was not: use = 'monitor' in contract.toml."
 )
+FEW_OF_A_LABEL, FEW_FOR_COSTS, FEW_FOR_THRESHOLD = (
+    30,
+    200,
+    300,
+)  # rows: below, intervals of 95 % were simulated to differ
 NEAR = 0.05  # of the threshold, in probability
 TAIL = 0.025  # chance that an interval of 95 % lies above the share that it is of
 
@@ -31,6 +36,22 @@ def on_roc(auc: Interval, approved: str) -> str:
         f"AUC {auc}: of two rows with different labels, the one labelled {approved} scores higher in {auc.value:.0%} "
         "of the cases; chance would be 50%." + IS_LEAK * (auc.low >= LEAK_AUC)
     )
+
+
+def on_coverage(y: np.ndarray) -> str:
+    """Say how often intervals of so many rows hold the truth. Source: simulated, docs/explanation/intervals.md."""
+    rarer = int(min(np.sum(y), np.sum(1 - y)))
+    few = [f"that of the AUC in 92 to 99 %, as {rarer} rows have the rarer label"] if rarer <= FEW_OF_A_LABEL else []
+    few += [f"that of the expected cost in 91 to 95 %, with {len(y)} rows"] if len(y) < FEW_FOR_COSTS else []
+    known = "In simulations, intervals of 95 % held the truth in 93 to 97 % of the samples"
+    return f"{known}; {' and '.join(few)}." if few else f"{known} of this size."
+
+
+def on_threshold(calibrate: int) -> str:
+    """Say how often the interval of a threshold holds the best one, by the rows that chose it. Source: as above."""
+    if calibrate >= FEW_FOR_THRESHOLD:
+        return ""
+    return f"With {calibrate} rows to choose it on, this interval held the best threshold in 77 to 99 % of simulations."
 
 
 def on_calibration(reliability: Reliability) -> str:

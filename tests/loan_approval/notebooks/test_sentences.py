@@ -36,6 +36,24 @@ def test_a_model_that_ranks_like_the_outcome_is_asked_what_its_features_knew(low
     assert ("some features together may give the outcome away" in said) == is_asked
 
 
+@pytest.mark.parametrize(
+    ("ones", "zeros", "words"),
+    [
+        (300, 300, "93 to 97 % of the samples of this size."),
+        (6, 300, "; that of the AUC in 92 to 99 %, as 6 rows have the rarer label."),
+        (90, 50, "; that of the expected cost in 91 to 95 %, with 140 rows."),
+        (90, 9, "as 9 rows have the rarer label and that of the expected cost in 91 to 95 %, with 99 rows."),
+    ],
+)
+def test_intervals_that_few_rows_make_too_narrow_or_too_wide_are_named(ones: int, zeros: int, words: str) -> None:
+    assert sentences.on_coverage(np.repeat([1, 0], [ones, zeros])).endswith(words)
+
+
+@pytest.mark.parametrize(("rows", "is_said"), [(299, True), (300, False)])
+def test_a_threshold_that_few_rows_chose_has_an_interval_that_is_too_narrow(rows: int, is_said: bool) -> None:
+    assert ("held the best threshold in 77 to 99 %" in sentences.on_threshold(rows)) == is_said
+
+
 @pytest.mark.parametrize(("low", "words"), [(0.0, "chance alone explains it"), (0.01, "more than chance explains")])
 def test_calibration_is_judged_against_chance(low: float, words: str) -> None:
     assert words in sentences.on_calibration(Reliability([], Interval(0.02, low, 0.04), 0.014))

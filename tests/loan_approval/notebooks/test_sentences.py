@@ -41,7 +41,7 @@ def test_a_model_that_ranks_like_the_outcome_is_asked_what_its_features_knew(low
     [
         (300, 300, "93 to 97 % of the samples of this size."),
         (6, 300, "; that of the AUC in 92 to 99 %, as 6 rows have the rarer label."),
-        (90, 50, "; that of the expected cost in 91 to 95 %, with 140 rows."),
+        (190, 109, "; that of the expected cost in 91 to 95 %, with 299 rows."),
         (90, 9, "as 9 rows have the rarer label and that of the expected cost in 91 to 95 %, with 99 rows."),
     ],
 )

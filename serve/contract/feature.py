@@ -94,13 +94,20 @@ class Feature:
 
     @property
     def is_year(self) -> bool:
-        """Whether every value is a whole number of four digits, which is read as a year or a code."""
-        return self.is_whole and self.min >= 1000 and self.max <= 9999
+        """Whether every value is a whole number of four digits and no amount: read as a year or a code."""
+        is_bare = self.as_number == "year" if self.type == "date" else self.unit in ("", "year")
+        return self.is_whole and is_bare and self.min >= 1000 and self.max <= 9999
 
     @cached_property
     def meanings(self) -> dict[float, str]:
-        """What each number means, where the unit is a list of that, such as "0 = no, 1 = yes"; else empty."""
-        return {} if self.is_text else read_meanings(self.say(self.unit, LANGUAGES[0]))
+        """What each number means, where the unit is a list of that for all, such as "0 = no, 1 = yes"; else empty."""
+        found = {} if self.is_text else read_meanings(self.say(self.unit, LANGUAGES[0]))
+        if len(set(found.values())) < len(found):
+            return {}
+        if found and self.min is not None and self.max is not None:
+            allowed = sum(self.min <= number <= self.max for number in found)
+            return found if allowed >= (self.max - self.min + 1 if self.type == "integer" else 2) else {}
+        return found
 
     @cached_property
     def reference(self) -> str:

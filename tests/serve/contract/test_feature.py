@@ -235,12 +235,23 @@ def test_a_whole_number_that_has_always_four_digits_is_read_as_a_year(low, high,
 def test_the_mean_of_years_is_read_as_a_year_and_an_amount_is_not():
     assert Feature("issued", "integer", min=1990, max=2030).show(2018.4) == "2018"
     assert Feature("amount", "number", min=1000, max=9999).show(2021.0) == "2,021"
+    assert Feature("amount", "integer", min=1000, max=9999, unit="EUR").show(2021.0) == "2,021"
 
 
 def test_a_number_is_shown_as_what_the_unit_says_it_means():
     flag = Feature("late", "integer", min=0, max=1, unit="0 = no, 1 = yes", reason={"en": "Paid late"})
     assert [flag.show(value) for value in (0.0, 1, 0.25)] == ["no", "yes", "0.25"]
     assert flag.title_with_unit("en") == "Paid late"
+
+
+@pytest.mark.parametrize(
+    ("high", "unit"),
+    [(2, "0 = no, 1 = yes"), (59, "0 = none, 1 = one"), (2, "0 = no, 1 = no, 2 = yes")],
+    ids=["one has none", "few have one", "two have the same"],
+)
+def test_meanings_that_do_not_tell_every_number_from_the_others_stay_in_the_unit(high, unit):
+    late = Feature("late", "integer", min=0, max=high, unit=unit, reason={"en": "Paid late"})
+    assert (late.show(1), late.title_with_unit("en")) == ("1", f"Paid late ({unit})")
 
 
 def test_a_name_is_shown_in_the_contracts_words():

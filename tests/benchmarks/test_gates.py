@@ -1,4 +1,4 @@
-"""How often noise and weak signal pass the gates of signal, 20 sets each; slow factories and pairs: tests/hard."""
+"""How often noise and weak signal pass the gates of signal, 20 sets each; slow factories: tests/hard."""
 
 from dataclasses import replace
 
@@ -21,6 +21,12 @@ def test_noise_with_copies_or_groups_passes_no_more_often(kind):
     outcomes = judge_sets("logistic_regression", kind, SETS)
     assert sum(outcome.passed for outcome in outcomes) <= MOST_NOISE
     assert sum(outcome.signal for outcome in outcomes) <= MOST_SIGNAL_ALONE
+    assert sum(outcome.refused for outcome in outcomes) < SETS / 4
+
+
+def test_noise_of_pairs_passes_both_gates_no_more_often():
+    outcomes = judge_sets("logistic_regression", "repeated 2", SETS, both_only=True)
+    assert sum(outcome.passed for outcome in outcomes) <= MOST_NOISE
     assert sum(outcome.refused for outcome in outcomes) < SETS / 4
 
 

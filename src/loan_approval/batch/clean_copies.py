@@ -15,9 +15,10 @@ from pyarrow import types
 from loan_approval.batch.columns import is_text, suits
 from loan_approval.batch.files import InputFile, attempt, open_file
 from loan_approval.batch.shards import open_parquet
-from loan_approval.data.reading import is_excel, read_excel, read_parquet
+from loan_approval.data.reading import read_parquet
 from loan_approval.data.rows import SAMPLE, number_rows, split_rows
 from loan_approval.data.source import Source, clean_like_source, is_like_source
+from loan_approval.data.workbooks import is_excel, read_excel
 from loan_approval.errors import BatchError, DataError
 from serve.contract.contract import Contract
 

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from loan_approval.data.folders import summary
-from loan_approval.data.reading import is_excel, read_excel, read_parquet
+from loan_approval.data.reading import read_parquet
 from loan_approval.data.rows import Row, decode, number_rows, split_rows
 from loan_approval.data.source import Source, clean_like_source, is_like_source
+from loan_approval.data.workbooks import is_excel, read_excel
 from loan_approval.errors import DataError
 from serve.contract.columns import encode_cells
 from serve.contract.contract import Contract

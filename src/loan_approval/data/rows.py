@@ -148,10 +148,15 @@ def number_rows(reader: Any) -> Iterator[Row]:
     line = 1
     try:
         for cells in reader:
-            yield Row(cells, line)
+            yield Row(map(unify_line_ends, cells) if "\r" in "".join(cells) else cells, line)
             line = reader.line_num + 1
     except csv.Error as err:
         raise DataError(f"line {reader.line_num}: not a CSV: {err}") from err
+
+
+def unify_line_ends(cell: str) -> str:
+    r"""Return a cell with \n between its lines: csv.writer leaves a cell with \r alone unquoted, which breaks its row."""
+    return cell.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def name_columns(header: Iterable[str]) -> list[str]:

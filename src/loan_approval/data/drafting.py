@@ -16,8 +16,8 @@ from loan_approval.data.draft_labels import sort_labels
 from loan_approval.data.draft_since import count_from_application
 from loan_approval.data.draft_split import GROUPS, IDENTIFIER, choose_key, draft_split, find_keys
 from loan_approval.data.draft_target import IS_LATE, draft_target, find_late_columns
-from loan_approval.data.reading import Reading, name_rows, read_file
-from loan_approval.data.rows import Row
+from loan_approval.data.reading import Reading, read_file
+from loan_approval.data.rows import Row, name_rows
 from loan_approval.data.source import Source, clean_rows
 from loan_approval.data.survey import survey
 from loan_approval.data.wishes import LEAKS, QUESTIONS, USES, Wishes
@@ -61,7 +61,9 @@ def draft_data_set(folder: Path, path: Path, target: str, wishes: Wishes | None 
     keys = find_keys(columns)
     split = choose_key(columns, keys, wishes)
     source, numbers, question = _survey(reading.source, columns, split.get("by", ""), wishes, notes)
-    header, *cleaned = clean_rows(iter(rows), replace(source, names=tuple(reading.header)), numbers, target)
+    header, *cleaned = clean_rows(
+        iter(rows), replace(source, names=tuple(reading.header), notes_below=False), numbers, target, notes
+    )
     columns = dict(zip(header, map(list, zip(*cleaned, strict=True)), strict=True))
     columns[target] = target_cells
     no_features = dict.fromkeys(keys, IDENTIFIER) | {split.get("by", ""): GROUPS}

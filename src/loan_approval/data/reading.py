@@ -7,12 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from loan_approval.data.notation import MARKERS, is_finite_number
-from loan_approval.data.rows import SEPARATORS, Row, decode, drop_notes, find_separator, name_columns, split_rows
+from loan_approval.data.rows import (
+    ROWS_NAMED,
+    SEPARATORS,
+    Row,
+    decode,
+    drop_notes,
+    find_separator,
+    name_columns,
+    split_rows,
+)
 from loan_approval.data.source import BLOCK_ROWS, Source
-from loan_approval.data.workbooks import cell_text, is_excel, read_excel
+from loan_approval.data.workbooks import cell_text, count_empty, is_excel, read_excel
 from loan_approval.errors import DataError
 
-ROWS_NAMED = 10
 MOST_ABOVE = 20  # rows above the header
 JUDGED_ROWS = 50  # by which a header is told from a row
 NO_HEADER = (
@@ -52,9 +60,8 @@ def read_file(path: Path, form: Form, target: str = "") -> Reading:
         if form.has_header and not form.names and (above := _find_header(rows, target)):
             notes.append(f"rows above the header, left out: {above}")
             rows, source = rows[above:], replace(source, rows_above=above)
-        if below := rows[len(list(drop_notes(rows))) :]:
-            notes.append(f"notes below the rows, left out: {name_rows([row.line for row in below])}")
-            rows, source = rows[: -len(below)], replace(source, notes_below=True)
+        kept = list(drop_notes(rows, len(rows[0]) if rows else 0, notes))
+        rows, source = kept, replace(source, notes_below=len(kept) < len(rows))
         return _finish(rows, form, source, notes)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
@@ -71,9 +78,7 @@ def _read_rows(path: Path, form: Form) -> tuple[list[Row], Source, list[str]]:
     if is_excel(data):
         rows, sheet = read_excel(data)
         notes = [f"read as Excel, sheet {sheet!r}; cells with an error, such as #N/A, are empty"]
-        passed = rows[-1].line - rows[0].line + 1 - len(rows)
-        notes += [f"rows passed over, as every cell is empty or has an error: {passed}"] if passed else []
-        return rows, Source(), notes
+        return rows, Source(), notes + count_empty(rows)
     text, encoding = decode(data, form.encoding)
     mark = {value: key for key, value in SEPARATORS.items()}.get(form.separator, form.separator)
     if mark and mark not in SEPARATORS:
@@ -161,9 +166,3 @@ def read_parquet(source: Any) -> Iterator[Row]:
                 yield Row(cells, number)
     except pa.ArrowException as err:
         raise DataError(f"not a Parquet file that can be read: {str(err).splitlines()[0]}") from err
-
-
-def name_rows(rows: Sequence[int]) -> str:
-    """Return the first row numbers in words."""
-    more = f" and {len(rows) - ROWS_NAMED:,} more" if len(rows) > ROWS_NAMED else ""
-    return f"row{'' if len(rows) == 1 else 's'} {', '.join(map(str, rows[:ROWS_NAMED]))}{more}"

@@ -4,9 +4,11 @@ import io
 import re
 import zipfile
 import zlib
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
-from loan_approval.data.rows import Row, unify_line_ends
+from loan_approval.data.rows import Row, is_note, unify_line_ends
 from loan_approval.errors import DataError
 
 MOST_CELLS = 50_000_000  # between the first and the last cell of a sheet, at some 32 bytes each
@@ -30,7 +32,7 @@ def read_excel(data: bytes) -> tuple[list[Row], str]:
             rows = [Row(map(cell_text, values), n) for n, values in enumerate(table, 1)]
             if rows := [row for row in rows if any(row)]:
                 width = max(i + 1 for row in rows for i, cell in enumerate(row) if cell)
-                return [Row(row[:width], row.line) for row in rows], name
+                return _cut_notes([Row(row[:width], row.line) for row in rows]), name
     except BaseException as err:
         # The reader is written in Rust: a damaged file makes it panic, which is no Exception in Python.
         if not isinstance(err, python_calamine.CalamineError) and type(err).__name__ != "PanicException":
@@ -39,8 +41,27 @@ def read_excel(data: bytes) -> tuple[list[Row], str]:
     raise DataError("no sheet has a row")
 
 
+def count_empty(rows: Sequence[Row]) -> list[str]:
+    """Return a remark on the rows that `read_excel` passed over between the first and the last, none without any."""
+    passed = rows[-1].line - rows[0].line + 1 - len(rows)
+    return [f"rows passed over, as every cell is empty or has an error: {passed}"] if passed else []
+
+
+def _cut_notes(rows: list[Row]) -> list[Row]:
+    """Return the rows, each note at the end as wide as a text file has it: one cell.
+
+    What stands in the first column of another row too is a value, not a note.
+    """
+    firsts = Counter(row[0] for row in rows)
+    for i in reversed(range(1, len(rows))):
+        if not is_note(rows[i]) or firsts[rows[i][0]] > 1:
+            break
+        rows[i] = Row(rows[i][:1], rows[i].line)
+    return rows
+
+
 def cell_text(value: Any) -> str:
-    """Return a cell as a CSV has it: nothing for a missing value, whole numbers without a point, \\n between lines."""
+    """Return a cell as a CSV has it: nothing for a missing value, whole numbers without a point, one kind of line end."""
     if value is None or value != value:
         return ""
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:

@@ -36,7 +36,7 @@ def test_a_damaged_old_workbook_is_refused(cut):
 def test_a_sheet_with_a_cell_far_away_is_refused_with_what_to_delete(far, monkeypatch):
     # The reader would end the whole process.
     monkeypatch.setattr("python_calamine.load_workbook", lambda file: pytest.fail("the reader was asked"))
-    with pytest.raises(DataError, match="reaches to XFD1048576.*delete the stray cells in row 1048576 and column XFD"):
+    with pytest.raises(DataError, match=r"reaches to XFD1048576.*delete the stray cells in row 1048576 and column XFD"):
         read_excel(workbook(["a", "b"], [1, 2], **far))
 
 
@@ -49,3 +49,9 @@ def test_rows_without_a_value_are_counted(tmp_path):
     reading = read_file(tmp_path / "my.xlsx", Form())
     assert reading.rows == [["1", "2"], ["3", "4"]]
     assert "rows passed over, as every cell is empty or has an error: 1" in reading.notes
+
+
+def test_a_note_below_the_rows_of_a_sheet_is_one_cell_but_a_value_of_its_column_is_none():
+    rows = [["purpose", "amount"], ["home loan", 1], ["car loan", 2], ["home loan"], ["3 000"], ["(4 rows affected)"]]
+    assert [len(row) for row in read_excel(workbook(*rows))[0]] == [2, 2, 2, 2, 2, 1]
+    assert [len(row) for row in read_excel(workbook(*rows[:4]))[0]] == [2, 2, 2, 2]

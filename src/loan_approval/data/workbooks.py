@@ -61,7 +61,7 @@ def _cut_notes(rows: list[Row]) -> list[Row]:
 
 
 def cell_text(value: Any) -> str:
-    """Return a cell as a CSV has it: nothing for a missing value, whole numbers without a point, one kind of line end."""
+    """Return a cell as a CSV has it: nothing for a missing value, whole numbers without a point, plain line ends."""
     if value is None or value != value:
         return ""
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:

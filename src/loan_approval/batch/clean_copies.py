@@ -4,7 +4,7 @@ import csv
 import io
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,24 +15,33 @@ from pyarrow import types
 from loan_approval.batch.columns import is_text, suits
 from loan_approval.batch.files import InputFile, attempt, open_file
 from loan_approval.batch.shards import open_parquet
-from loan_approval.data.reading import is_excel, read_excel, read_parquet
+from loan_approval.data.reading import read_parquet
 from loan_approval.data.rows import SAMPLE, number_rows, split_rows
 from loan_approval.data.source import Source, clean_like_source, is_like_source
+from loan_approval.data.workbooks import count_empty, is_excel, read_excel
 from loan_approval.errors import BatchError, DataError
 from serve.contract.contract import Contract
 
 
 @contextmanager
-def clean_copies(files: Sequence[InputFile], contract: Contract, keep: Sequence[str]) -> Iterator[list[InputFile]]:
+def clean_copies(
+    files: Sequence[InputFile],
+    contract: Contract,
+    keep: Sequence[str],
+    report: Callable[[str], None] = lambda text: None,
+) -> Iterator[list[InputFile]]:
     """Yield the files, those that need it with a clean copy, which is there as long as the context.
 
-    keep: columns that stay although the data set leaves them out.   Raises DataError, BatchError.
+    keep: columns that stay although the data set leaves them out.   report: is told of rows that are left out.
+    Raises DataError, BatchError.
     """
     with tempfile.TemporaryDirectory() as folder:
-        yield [_with_copy(file, Path(folder, f"{n}.csv"), contract, keep) for n, file in enumerate(files)]
+        yield [_with_copy(file, Path(folder, f"{n}.csv"), contract, keep, report) for n, file in enumerate(files)]
 
 
-def _with_copy(file: InputFile, path: Path, contract: Contract, keep: Sequence[str]) -> InputFile:
+def _with_copy(
+    file: InputFile, path: Path, contract: Contract, keep: Sequence[str], report: Callable[[str], None]
+) -> InputFile:
     with open_file(file.address) as opened:
         sample = attempt(file.address, opened.read, SAMPLE)
         like_source = is_like_source(sample, contract) if file.is_csv else _has_texts_of_source(file, contract)
@@ -47,11 +56,15 @@ def _with_copy(file: InputFile, path: Path, contract: Contract, keep: Sequence[s
         # Every row is to be decided, labelled or not.
         source = replace(source, left_out=left_out, drop_unlabelled=False)
         opened.seek(0)
+        remarks: list[str] = []
         try:
             with path.open("w", encoding="utf-8", newline="") as copy:
-                csv.writer(copy, lineterminator="\n").writerows(_clean(opened, file, source, contract, like_source))
+                rows = _clean(opened, file, source, contract, like_source, remarks)
+                csv.writer(copy, lineterminator="\n").writerows(rows)
         except (UnicodeError, DataError) as err:
             raise DataError(f"{file.address}: can't be read as the contract's [source] says: {err}") from err
+    for remark in remarks:
+        report(f"{file.address}: {remark}")
     return replace(file, copy=str(path))
 
 
@@ -73,16 +86,23 @@ def _is_read_as_text(kind: pa.DataType) -> bool:
 
 
 def _clean(
-    opened: io.BufferedIOBase, file: InputFile, source: Source, contract: Contract, like_source: bool
+    opened: io.BufferedIOBase,
+    file: InputFile,
+    source: Source,
+    contract: Contract,
+    like_source: bool,
+    remarks: list[str],
 ) -> Iterator[list[str]]:
     if not file.is_csv:
-        return clean_like_source(read_parquet(opened), contract, source)
+        return clean_like_source(read_parquet(opened), contract, source, remarks)
     if is_excel(attempt(file.address, opened.read, 4)):
         opened.seek(0)
-        return clean_like_source(iter(read_excel(opened.read())[0]), contract, source)
+        rows, _ = read_excel(opened.read())
+        remarks += count_empty(rows)
+        return clean_like_source(iter(rows), contract, source, remarks)
     opened.seek(0)
     encoding = "utf-8-sig" if source.encoding == "utf-8" else source.encoding
     text = io.TextIOWrapper(opened, encoding, newline="")
     if like_source:
-        return clean_like_source(split_rows(text, source.separator), contract, source)
+        return clean_like_source(split_rows(text, source.separator), contract, source, remarks)
     return number_rows(csv.reader(text, strict=True))

@@ -56,7 +56,7 @@ def score_batch(batch: Batch, data: bytes, report: Callable[[str], None] = lambd
     check_keep(batch.keep, scorer.contract)
     files = list_inputs(source)
     job = _describe(batch, source, files, scorer)
-    with clean_copies(files, scorer.contract, batch.keep) as readable:
+    with clean_copies(files, scorer.contract, batch.keep, report) as readable:
         return _score(batch, data, scorer, job, output, readable, report)
 
 

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from loan_approval.data.folders import summary
-from loan_approval.data.reading import is_excel, read_excel, read_parquet
+from loan_approval.data.reading import read_parquet
 from loan_approval.data.rows import Row, decode, number_rows, split_rows
 from loan_approval.data.source import Source, clean_like_source, is_like_source
+from loan_approval.data.workbooks import count_empty, is_excel, read_excel
 from loan_approval.errors import DataError
 from serve.contract.columns import encode_cells
 from serve.contract.contract import Contract
@@ -21,15 +22,16 @@ from serve.contract.feature import Feature
 from serve.contract.tables import count_cells
 
 
-def read_cells(path: Path, contract: Contract | None = None) -> tuple[Row, list[Row]]:
+def read_cells(path: Path, contract: Contract | None = None, remarks: list[str] | None = None) -> tuple[Row, list[Row]]:
     """Return the header and the rows of a CSV, as text, each with its line.
 
+    remarks: gets one on rows that are left out.
     Raises DataError when the file can't be read as a CSV, and under a contract when it is empty.
     """
     try:
         data = path.read_bytes()
         if contract and is_like_source(data, contract):
-            return _fill_absent(*_read_like_source(path, data, contract), contract)
+            return _fill_absent(*_read_like_source(path, data, contract, [] if remarks is None else remarks), contract)
         text = data.decode("utf-8-sig")
         header, *rows = list(number_rows(csv.reader(io.StringIO(text, newline=""), strict=True))) or [Row((), 1)]
     except FileNotFoundError:
@@ -51,16 +53,18 @@ def read_cells(path: Path, contract: Contract | None = None) -> tuple[Row, list[
     return _fill_absent(header, rows, contract) if contract else (header, rows)
 
 
-def _read_like_source(path: Path, data: bytes, contract: Contract) -> tuple[Row, list[Row]]:
+def _read_like_source(path: Path, data: bytes, contract: Contract, remarks: list[str]) -> tuple[Row, list[Row]]:
     try:
         source = Source.of(contract) or Source()
         if is_excel(data):
-            lines = iter(read_excel(data)[0])
+            rows, _ = read_excel(data)
+            remarks += count_empty(rows)
+            lines = iter(rows)
         elif path.suffix == ".parquet":
             lines = read_parquet(path)
         else:
             lines = split_rows(io.StringIO(decode(data, source.encoding)[0], newline=""), source.separator)
-        header, *rows = clean_like_source(lines, contract, source)
+        header, *rows = clean_like_source(lines, contract, source, remarks)
     except DataError as err:
         raise DataError(f"can't be read as the contract's [source] says: {err}") from err
     return header, rows

@@ -15,21 +15,24 @@ from loan_approval.errors import DataError
 Key = float | str  # what the spellings of a label share
 Codes = dict[Key, int | None]  # 1 for an approval, 0 for its opposite, None where the rows are left out
 KINDS: dict[str, int | None] = {"positive": 1, "negative": 0, "missing": None}
-_YES = ("y", "yes", "t", "true", "s", "sim", "j", "ja", "si", "sí", "oui")
+_YES = ("y", "yes", "t", "true", "s", "sim", "j", "ja", "si", "sí", "sì", "oui")
 _NO = ("n", "no", "f", "false", "não", "nao", "nein", "non")
 MOST_LABELS, MOST_SHOWN = 20, 5  # different labels that are sorted, as a column with more is no target; and shown
 _GOOD = re.compile(
-    r"y(es)?|t(rue)?|j|approv.*|accept.*|grant.*|(.*\W)?(re)?paid( off)?|paid in full|p\W?i\W?f|good|s(im|í|i|ì)?|"
-    r"apro[vb]ad.*|bom|boa|pag[oa]|(quit|liquid|pag)ad[oa]s?|adimplentes?|deferid[oa]s?|conce(did|ss)[oa]s?|ja|gut|"
-    r"bewilligt|genehmigt|buen[oa]s?|oui|approuvé.*|accordé.*|approvat[oa]|goedgekeurd|performing|non?.?default|ok|"
-    r"positive|completed?|current|1"
+    "|".join(_YES) + r"|approv.*|accept.*|grant.*|(.*\W)?(re)?paid( off)?|paid in full|p\W?i\W?f|good|"
+    r"apro[vb]ad.*|bom|boa|pag[oa]|(quit|liquid|pag)ad[oa]s?|adimplentes?|deferid[oa]s?|conce(did|ss)[oa]s?|gut|"
+    r"bewilligt|genehmigt|buen[oa]s?|approuvé.*|accordé.*|approvat[oa]|goedgekeurd|performing|ok|repay(ment)?|"
+    r"originated|funded|positive|completed?|current"
 )
 _BAD = re.compile(
-    r"no?|f(alse)?|(not|un|non).*|den(y|ied)|reject.*|declin.*|refus.*|bad|(.*\W)?default(ed)?|(.*\W)?ch(ar)?ge?d?.?off|c/o|"
+    "|".join(_NO)
+    + r"|(not|un|non).*|den(y|ied)|reject.*|declin.*|refus.*|bad|(.*\W)?default(ed)?|(.*\W)?ch(ar)?ge?d?.?off|c/o|"
     r"late\b.*|past.?due.*|delinquent.*|overdue.*|writ.*off|foreclos.*|repossess.*|bankrupt.*|n[ãa]o.*|negad.*|"
-    r"reprovad.*|re(cus|chaz)ad.*|mau|má|inadimplentes?|indeferid.*|atrasad.*|nein|schlecht|abgelehnt|ausgefallen|"
+    r"reprovad.*|re(cus|chaz)ad.*|mau|má|inadimplentes?|indeferid.*|atrasad.*|schlecht|abgelehnt|ausgefallen|"
     r"überfällig|mal[oa]s?|denegad[oa]s?|moros[oa]s?|vencid[oa]s?|rejeté.*|rifiutat[oa]|respint[oa]|afgewezen|negative"
 )
+# A word, or a syllable, that turns what follows round: not paid, unpaid, never late.
+_NOT = re.compile(r"(?:(?:not|no|non|never|n[ãa]o|nunca|nicht|niet)\W+|un|non?(?=default))(.+)")
 _OPEN = re.compile(
     r"current|issued|active|ativ[oa]|open|ongoing|pending.*|in (process|progress|review|funding|grace period)|"
     r"final ?payment ?in ?progress|withdrawn|cancel.*|expired|incomplete|em (aberto|dia|análise|andamento)|pendente|"
@@ -43,7 +46,7 @@ _WITHIN: tuple[tuple[re.Pattern[str], int | None], ...] = (
 )
 _VAGUE = frozenset({"status", "class", "target", "label", "outcome", "y", "response", "result", "flag", "column"})
 _LOSS = re.compile(
-    r"default.*|bad|loss|charge.*|chg.?off|delinq.*|risk|fraud.*|bankrupt.*|inadimpl.*|mora|calote|perda|verzug|"
+    r"default.*|bad|loss|charge.*|chg.?off|delinq.*|risk|fraud.*|bankrupt.*|inad[ie]mp.*|mora|calote|perda|verzug|"
     r".*(ausfall|ausgefallen|notleidend|insolven|säumig).*|impaga?do?|incumpl.*|défaut|impayé|fail(ed|ure)|"
     r"dlq.*|seriousdlqin.*|writeoff|npl|late|unpaid|not|non|over(drawn|due)|arrears?|past ?due|"
     r"mahnung|atras.*|moros.*"
@@ -85,11 +88,12 @@ def sort_labels(where: str, name: str, cells: Sequence[str], wishes: Wishes) -> 
     words = [word.casefold() for word in (name, " ".join(parts), *parts)]
     is_denial = any(map(_DENIAL.fullmatch, words))
     is_loss = is_denial or any(map(_LOSS.fullmatch, words))
-    # A rare 1 of a name such as TARGET is a default more often than an approval.
-    is_loss |= is_vague(name) and sizes.keys() == {0.0, 1.0} and 3 * sizes[1.0] < sizes.total()
     codes, is_guess = _read_options(spelled, wishes), False
     if len(spelled) == 2:
-        is_guess = _sort_two(name, spelled, codes, is_loss, wishes)
+        # A rare 1 of a name such as TARGET is a default more often than an approval.
+        is_rare = not codes and is_vague(name) and sizes.keys() == {0.0, 1.0} and 3 * sizes[1.0] < sizes.total()
+        is_guess = _sort_two(name, spelled, codes, is_loss or is_rare, wishes)
+        is_loss |= is_rare and codes[1.0] == 0
     elif 2 < len(spelled) <= MOST_LABELS:
         is_guess = _sort_many(name, spelled, codes, wishes)
     if len(codes) < len(spelled) or not {0, 1} <= {*codes.values()}:
@@ -103,7 +107,9 @@ def sort_labels(where: str, name: str, cells: Sequence[str], wishes: Wishes) -> 
 
 def is_vague(name: str) -> bool:
     """Return whether the name of a target leaves open what its 1 stands for."""
-    return not _VAGUE.isdisjoint(map(str.casefold, split_words(name)))
+    words = {word.casefold() for word in split_words(name)}
+    # A single letter is no answer in a name: y is what a model predicts.
+    return not _VAGUE.isdisjoint(words) and not any(len(word) > 1 and _speak_well(word) > 0 for word in words)
 
 
 def label_key(cell: str) -> Key:
@@ -182,8 +188,17 @@ def _guess_code(key: Key) -> list[int | None]:
     """Return the code that a label's words suggest, as the one item of a list; no item where they suggest none."""
     if not isinstance(key, str):
         return []
-    codes = [code for code, words in {None: _OPEN, 1: _GOOD, 0: _BAD}.items() if words.fullmatch(key)]
-    return (codes or [code for words, code in _WITHIN if words.search(key)])[:1]
+    if _OPEN.fullmatch(key):
+        return [None]
+    good = _speak_well(key)
+    return [int(good > 0)] if good else [code for words, code in _WITHIN if words.search(key)][:1]
+
+
+def _speak_well(text: str) -> int:
+    """Return 1 for words of an approval or repaid loan, -1 for words of the opposite, 0 for neither or both."""
+    if (turned := _NOT.fullmatch(text)) and (good := _speak_well(turned[1])):
+        return -good
+    return bool(_GOOD.fullmatch(text)) - bool(_BAD.fullmatch(text))
 
 
 def _describe_problem(name: str, spelled: Mapping[Key, str], sizes: Counter[Key], codes: Codes) -> str:
@@ -213,7 +228,7 @@ def _goodness(key: Key, is_loss: bool) -> tuple[float, float]:
     """Return a number that is higher for the label that looks like an approval."""
     if isinstance(key, str):
         flag = key in _YES + _NO
-        good = bool(_GOOD.fullmatch(key)) - bool(_BAD.fullmatch(key))
+        good = _speak_well(key)
         return (-good if flag and is_loss else good), 0
     # Of 1 and 2 the first is usually the good one, as in the German credit data; of 0 and 1 the second is.
     return (-key if is_loss and key in (0.0, 1.0) else float(key == 1.0)), -key

@@ -58,7 +58,7 @@ def count_from_application(
     marked = "" if "since" in wishes.answers or wishes.ask else f" (a guess; if wrong: --answer since={FIXED})"
     notes.append(f"{', '.join(counted)}: counted in days from {origin}{marked}")
     drafted = [
-        _count(feature, counted[feature["name"]], origin, columns[feature["name"]], y)
+        _count(feature, counted[feature["name"]], origin, columns[feature["name"]], y, feature["name"] in wishes.used)
         if feature["name"] in counted
         else feature
         for feature in features
@@ -91,9 +91,12 @@ def _are_counted(days: np.ndarray, origin: np.ndarray) -> bool:
 
 
 def _count(
-    feature: dict[str, Any], days: np.ndarray, origin: str, cells: Sequence[str], y: np.ndarray
+    feature: dict[str, Any], days: np.ndarray, origin: str, cells: Sequence[str], y: np.ndarray, is_asked: bool
 ) -> dict[str, Any]:
-    """Return the table of a date that is counted from `origin`. days: (n,) from it, NaN where missing."""
+    """Return the table of a date that is counted from `origin`.
+
+    days: (n,) from it, NaN where missing.   is_asked: whether its owner was asked how it is used, and is not again.
+    """
     present = days[~np.isnan(days)].tolist()
     low, high = widen(min(present), max(present), is_whole=True)
     made: dict[str, Any] = {}
@@ -102,7 +105,7 @@ def _count(
     about = feature.get("comment", "").removesuffix(f"{IS_DATE}.") + f" {_IS_COUNTED.format(origin)}."
     made |= {"since": origin, "example": statistics.median_low(present), "comment": about.strip()}
     is_leak = (auc := largest_auc(list(cells), present, y)) >= LEAK_AUC
-    if "question" not in made and (is_leak or max(present) > 0):
+    if not is_asked and (is_leak or max(present) > 0):
         question = IS_LEAK.format(feature["name"], auc) if is_leak else _IS_AFTER.format(feature["name"], origin)
         made |= {"use": "monitor", "question": question}
     return made

@@ -42,7 +42,8 @@ _KEY = re.compile(
     rf"(\w+_)?{_WHO}?{_ID}(_\w+)?|(\w+_)?{_WHO}_?{_NUMBER}|(code|codigo|código|key)_((of|do|da|de)_)?{_WHO}|"
     "customer|client|cliente|kunde|borrower|applicant"
 )
-# A name such as DAYS_ID_PUBLISH or id_issue_year tells when a document was issued, not whose it is.
+# A name such as DAYS_ID_PUBLISH or id_issue_year tells when a document was issued, not whose it is;
+# beside a word for someone, as in client_data_id, it is taken for a key: a lost one costs more.
 _IS_TIME = re.compile(
     r"(days?|months?|years?|dates?|age|since|dt|dias?|mes|mês|meses|anos?|años?|data|fecha|tage?|monate?|jahre?|datum)"
 )
@@ -59,7 +60,8 @@ def find_keys(columns: Mapping[str, list[str]]) -> list[str]:
 
 def _is_named_as_key(name: str) -> bool:
     words = [word.casefold() for word in split_words(name)]
-    return bool(_KEY.fullmatch("_".join(words))) and not any(map(_IS_TIME.fullmatch, words))
+    is_time = any(map(_IS_TIME.fullmatch, words)) and not any(re.fullmatch(f"{_WHO}{_ID}?", word) for word in words)
+    return bool(_KEY.fullmatch("_".join(words))) and not is_time
 
 
 def _is_key(values: set[str], rows: int) -> bool:

@@ -16,11 +16,11 @@ from loan_approval.data.draft_labels import sort_labels
 from loan_approval.data.draft_since import count_from_application
 from loan_approval.data.draft_split import GROUPS, IDENTIFIER, choose_key, draft_split, find_keys
 from loan_approval.data.draft_target import IS_LATE, draft_target, find_late_columns
-from loan_approval.data.reading import Reading, name_rows, read_file
-from loan_approval.data.rows import Row
+from loan_approval.data.reading import Reading, read_file
+from loan_approval.data.rows import Row, name_rows
 from loan_approval.data.source import Source, clean_rows
 from loan_approval.data.survey import survey
-from loan_approval.data.wishes import LEAKS, QUESTIONS, USES, Wishes
+from loan_approval.data.wishes import LEAK_USES, LEAKS, QUESTIONS, USES, Wishes
 from loan_approval.errors import DataError
 from serve.contract.feature import Feature
 from serve.files import write_atomically
@@ -46,6 +46,8 @@ def draft_data_set(folder: Path, path: Path, target: str, wishes: Wishes | None 
     contract, dataset = folder / "contract.toml", folder / "dataset.csv"
     if contract.exists() and not wishes.replace:
         raise DataError(f"{contract}: exists already and stays as it is; expected a folder without one, or --replace")
+    if LEAKS in wishes.answers:  # for each column alike, so none may be scored by it; a file may have no such column
+        wishes.answer(LEAKS, "", LEAK_USES)
     reading = read_file(path, wishes.form, target := target.strip())
     for name in (target, *wishes.missing):
         if name not in reading.header:
@@ -61,7 +63,9 @@ def draft_data_set(folder: Path, path: Path, target: str, wishes: Wishes | None 
     keys = find_keys(columns)
     split = choose_key(columns, keys, wishes)
     source, numbers, question = _survey(reading.source, columns, split.get("by", ""), wishes, notes)
-    header, *cleaned = clean_rows(iter(rows), replace(source, names=tuple(reading.header)), numbers, target)
+    header, *cleaned = clean_rows(
+        iter(rows), replace(source, names=tuple(reading.header), notes_below=False), numbers, target, notes
+    )
     columns = dict(zip(header, map(list, zip(*cleaned, strict=True)), strict=True))
     columns[target] = target_cells
     no_features = dict.fromkeys(keys, IDENTIFIER) | {split.get("by", ""): GROUPS}
@@ -125,6 +129,8 @@ def _check_use(
     """Raise DataError for an answer to no question, and when no feature is scored."""
     names = {feature["name"] for feature in features}
     for name in set(wishes.answers) - wishes.used - names:
+        if name in QUESTIONS:
+            raise DataError(f"--answer {name}={wishes.answers[name]}: this file raises no such question, expected none")
         why = f"can't be used ({left_out[name]})" if name in left_out else "no such question"
         expected = ", ".join(sorted({*QUESTIONS, *names}))
         raise DataError(f"--answer {name}={wishes.answers[name]}: {why}, expected one to {expected}")

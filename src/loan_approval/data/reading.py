@@ -7,11 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from loan_approval.data.notation import MARKERS, is_finite_number
-from loan_approval.data.rows import SEPARATORS, Row, decode, drop_notes, find_separator, name_columns, split_rows
+from loan_approval.data.rows import (
+    ROWS_NAMED,
+    SEPARATORS,
+    Row,
+    decode,
+    drop_notes,
+    find_separator,
+    name_columns,
+    split_rows,
+)
 from loan_approval.data.source import BLOCK_ROWS, Source
+from loan_approval.data.workbooks import cell_text, count_empty, is_excel, read_excel
 from loan_approval.errors import DataError
 
-ROWS_NAMED = 10
 MOST_ABOVE = 20  # rows above the header
 JUDGED_ROWS = 50  # by which a header is told from a row
 NO_HEADER = (
@@ -51,9 +60,8 @@ def read_file(path: Path, form: Form, target: str = "") -> Reading:
         if form.has_header and not form.names and (above := _find_header(rows, target)):
             notes.append(f"rows above the header, left out: {above}")
             rows, source = rows[above:], replace(source, rows_above=above)
-        if below := rows[len(list(drop_notes(rows))) :]:
-            notes.append(f"notes below the rows, left out: {name_rows([row.line for row in below])}")
-            rows, source = rows[: -len(below)], replace(source, notes_below=True)
+        kept = list(drop_notes(rows, len(rows[0]) if rows else 0, notes))
+        rows, source = kept, replace(source, notes_below=len(kept) < len(rows))
         return _finish(rows, form, source, notes)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
@@ -69,7 +77,8 @@ def _read_rows(path: Path, form: Form) -> tuple[list[Row], Source, list[str]]:
     data = path.read_bytes()
     if is_excel(data):
         rows, sheet = read_excel(data)
-        return rows, Source(), [f"read as Excel, sheet {sheet!r}; cells with an error, such as #N/A, are empty"]
+        notes = [f"read as Excel, sheet {sheet!r}; cells with an error, such as #N/A, are empty"]
+        return rows, Source(), notes + count_empty(rows)
     text, encoding = decode(data, form.encoding)
     mark = {value: key for key, value in SEPARATORS.items()}.get(form.separator, form.separator)
     if mark and mark not in SEPARATORS:
@@ -141,28 +150,6 @@ def _is_number_or_marker(cell: str) -> bool:
     return is_finite_number(cell.replace(",", ".")) or cell.casefold() in MARKERS
 
 
-def is_excel(data: bytes) -> bool:
-    """Return whether a file that begins so is a workbook: a zip archive, or an old .xls, a compound file."""
-    return data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0"))
-
-
-def read_excel(data: bytes) -> tuple[list[Row], str]:
-    """Return the rows of the first sheet that has some, and the sheet's name. Raises DataError."""
-    import python_calamine
-
-    try:
-        book = python_calamine.load_workbook(io.BytesIO(data))
-        for name in book.sheet_names:
-            table = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
-            rows = [Row(map(_text, values), n) for n, values in enumerate(table, 1)]
-            if rows := [row for row in rows if any(row)]:
-                width = max(i + 1 for row in rows for i, cell in enumerate(row) if cell)
-                return [Row(row[:width], row.line) for row in rows], name
-    except python_calamine.CalamineError as err:
-        raise DataError(f"not an Excel file that can be read: {err}") from err
-    raise DataError("no sheet has a row")
-
-
 def read_parquet(source: Any) -> Iterator[Row]:
     """Yield the column names and the rows of a Parquet file, a path or an open file. Raises DataError."""
     import pyarrow as pa
@@ -174,23 +161,8 @@ def read_parquet(source: Any) -> Iterator[Row]:
         kept = [i for i, name in enumerate(file.schema_arrow.names) if not name.startswith("__index_level_")]
         yield Row((file.schema_arrow.names[i] for i in kept), number)
         for batch in file.iter_batches(BLOCK_ROWS):
-            for cells in zip(*(map(_text, batch.column(i).to_pylist()) for i in kept), strict=True):
+            for cells in zip(*(map(cell_text, batch.column(i).to_pylist()) for i in kept), strict=True):
                 number += 1
                 yield Row(cells, number)
     except pa.ArrowException as err:
         raise DataError(f"not a Parquet file that can be read: {str(err).splitlines()[0]}") from err
-
-
-def _text(value: Any) -> str:
-    """Return a cell as a CSV has it: nothing for a missing value, whole numbers without a point."""
-    if value is None or value != value:
-        return ""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return str(int(value))
-    return value.isoformat() if hasattr(value, "isoformat") else str(value).strip()
-
-
-def name_rows(rows: Sequence[int]) -> str:
-    """Return the first row numbers in words."""
-    more = f" and {len(rows) - ROWS_NAMED:,} more" if len(rows) > ROWS_NAMED else ""
-    return f"row{'' if len(rows) == 1 else 's'} {', '.join(map(str, rows[:ROWS_NAMED]))}{more}"

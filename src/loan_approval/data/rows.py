@@ -4,14 +4,15 @@ import csv
 import io
 import re
 import statistics
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from loan_approval.data.notation import is_finite_number
+from loan_approval.data.notation import is_date, is_finite_number, read_number
 from loan_approval.errors import DataError
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "space": " "}
 SAMPLE = 65_536  # characters, or bytes, by which the form of a file is judged
+ROWS_NAMED = 10
 _ATTRIBUTE = re.compile(r"@attribute\s+('[^']*'|\"[^\"]*\"|\S+)", re.IGNORECASE)
 _CUT = re.compile(r"[\x00-\x1f]+")
 
@@ -128,19 +129,28 @@ def _split(stream: Iterable[str], mark: str) -> Iterator[Row]:
         yield row
 
 
-def drop_notes(rows: Iterable[Row]) -> Iterator[Row]:
-    """Yield rows without those at the end that hold some words in the first cell alone, such as "(60 rows affected)".
+def drop_notes(rows: Iterable[Row], width: int, remarks: list[str]) -> Iterator[Row]:
+    """Yield rows without the notes at the end, such as "(60 rows affected)", and then add a remark on what they were.
 
-    A single word stays, as it may be the beginning of a row that was cut off.
+    width: of the table. A row that is as wide is none, whatever its cells hold.
     """
     held: list[Row] = []
     for row in rows:
-        if " " in "".join(row[:1]) and not any(row[1:]):
+        if len(row) < width and is_note(row):
             held.append(row)
         else:
             yield from held
             held.clear()
             yield row
+    if held:
+        remarks.append(f"notes below the rows, left out: {name_rows([row.line for row in held])}")
+
+
+def is_note(row: Row) -> bool:
+    """Return whether a row holds words in its first cell alone; a single one may begin a row that was cut off."""
+    first = "".join(row[:1])
+    is_value = any(read_number(first, comma) for comma in (False, True)) or is_date(first)
+    return " " in first and not any(row[1:]) and not is_value
 
 
 def number_rows(reader: Any) -> Iterator[Row]:
@@ -148,10 +158,15 @@ def number_rows(reader: Any) -> Iterator[Row]:
     line = 1
     try:
         for cells in reader:
-            yield Row(cells, line)
+            yield Row(map(unify_line_ends, cells) if "\r" in "".join(cells) else cells, line)
             line = reader.line_num + 1
     except csv.Error as err:
         raise DataError(f"line {reader.line_num}: not a CSV: {err}") from err
+
+
+def unify_line_ends(cell: str) -> str:
+    r"""Return a cell with \n between its lines: csv.writer leaves \r alone unquoted, which breaks the row."""
+    return cell.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def name_columns(header: Iterable[str]) -> list[str]:
@@ -162,3 +177,9 @@ def name_columns(header: Iterable[str]) -> list[str]:
         repeated = (f"{name}_{n}" for n in range(2, len(names) + 3))
         names.append(name if name not in names else next(each for each in repeated if each not in names))
     return names
+
+
+def name_rows(rows: Sequence[int]) -> str:
+    """Return the first row numbers in words."""
+    more = f" and {len(rows) - ROWS_NAMED:,} more" if len(rows) > ROWS_NAMED else ""
+    return f"row{'' if len(rows) == 1 else 's'} {', '.join(map(str, rows[:ROWS_NAMED]))}{more}"

@@ -57,13 +57,16 @@ class Source:
         return {key: list(value) if isinstance(value, tuple) else value for key, value in texts.items()}
 
 
-def clean_rows(lines: Iterator[Row], source: Source, numbers: Collection[str], target: str) -> Iterator[Row]:
+def clean_rows(
+    lines: Iterator[Row], source: Source, numbers: Collection[str], target: str, remarks: list[str]
+) -> Iterator[Row]:
     """Yield the header and each row as the data set has them. numbers: the columns that hold some.
 
+    remarks: gets one on rows that are left out, when the last row is read.
     A row with another number of cells than the header is yielded as it is.
     """
-    lines = drop_notes(lines) if source.notes_below else lines
     header = list(source.names) or name_columns(next(islice(lines, source.rows_above, None), Row((), 1)))
+    lines = drop_notes(lines, len(header), remarks) if source.notes_below else lines
     kept = [i for i, name in enumerate(header) if name not in source.left_out]
     markers = [frozenset(source.missing.get(name, ())) for name in header]
     commas = [name in source.decimal_comma for name in header]
@@ -101,10 +104,13 @@ def _plain(cell: str, comma: bool) -> str:
     return cell if number is None else number
 
 
-def clean_like_source(lines: Iterator[Row], contract: Contract, source: Source) -> Iterator[Row]:
-    """Yield the clean rows of a file that is written as a contract's source. lines: all its rows."""
+def clean_like_source(lines: Iterator[Row], contract: Contract, source: Source, remarks: list[str]) -> Iterator[Row]:
+    """Yield the clean rows of a file that is written as a contract's source. lines: all its rows.
+
+    remarks: as `clean_rows` takes them.
+    """
     numbers = {feature.name for feature in contract.features if not feature.is_text}
-    return clean_rows(lines, source, numbers, contract.target.name)
+    return clean_rows(lines, source, numbers, contract.target.name, remarks)
 
 
 def is_like_source(sample: bytes, contract: Contract) -> bool:

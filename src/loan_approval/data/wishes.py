@@ -8,6 +8,7 @@ from loan_approval.errors import DataError
 
 Ask = Callable[[str, tuple[str, ...]], str]  # shows a text and choices, the first of which is the guess
 LEAKS = "leaks"  # answers for every column that may not have been known before the decision
+LEAK_USES = ("leave_out", "monitor")
 QUESTIONS = ("positive", "labels", "meaning", "codes", "dates", "since", "split", LEAKS)
 USES = ("score", "monitor", "refuse", "leave_out")
 

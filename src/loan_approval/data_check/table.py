@@ -8,8 +8,8 @@ import pandas as pd
 
 from loan_approval.data.csv_files import contract_columns, decode_column, encode_target, header_problems, read_cells
 from loan_approval.data.datasets import dataset_folder, find_csv, load_contract
-from loan_approval.data.reading import name_rows
 from loan_approval.data.refused import Broken, Refused, break_columns, break_rules, break_widths
+from loan_approval.data.rows import name_rows
 from loan_approval.drift.drift import Finding
 from loan_approval.errors import DataError
 from loan_approval.project import ROOT, sha256_of
@@ -27,12 +27,13 @@ class Table:
 
     frame: (n, k) the rows and columns that satisfy the contract, in its order: numbers, category names, the target as
     code 1 or 0; NaN or None where missing. A column is left out when more than `MOST_FAULTY` of its cells break the
-    contract, else the rows of these cells are.
+    contract, else the rows of these cells are.   remarks: on rows of the file that are no part of it.
     """
 
     frame: pd.DataFrame
     refused: Refused
     sha256: str
+    remarks: Sequence[str] = ()
 
     @property
     def broken(self) -> list[Finding]:
@@ -71,6 +72,7 @@ def read_tables(
     if reference.frame.empty:
         raise DataError(f"{ROOT / reference_csv}: as a reference it has no row or column that keeps the contract")
     notes = [Finding("reference", *note) for note in reference_notes]
+    notes += [Finding("contract", "file", "ok", remark) for remark in current.remarks]
     if current.sha256 == reference.sha256:
         notes.append(Finding("reference", "file", "ok", "the new data are the reference itself"))
     return Tables(folder.name, contract, current, reference, notes)
@@ -81,7 +83,8 @@ def read_table(path: Path, contract: Contract) -> Table:
 
     Raises DataError when the file is no table, or has none of the contract's columns.
     """
-    header, rows = read_cells(path, contract)
+    remarks: list[str] = []
+    header, rows = read_cells(path, contract, remarks)
     if any("\0" in cell for row in (header, *rows) for cell in row):
         raise DataError(f"{path}: it holds zero bytes, expected a CSV in UTF-8")
     # A first line with none of the names is no header: its cells may be an applicant's, so no report may show them.
@@ -101,7 +104,7 @@ def read_table(path: Path, contract: Contract) -> Table:
                 frame[name] = column
                 faulty.update(faults)
     kept = frame.drop(index=sorted(faulty)).reset_index(drop=True)
-    return Table(kept, Refused(len(rows), broken), sha256_of(path))
+    return Table(kept, Refused(len(rows), broken), sha256_of(path), remarks)
 
 
 def _read_column(name: str, cells: Sequence[str], contract: Contract) -> tuple[object, dict[int, Fault]]:

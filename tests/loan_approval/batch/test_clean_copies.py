@@ -202,3 +202,23 @@ def test_on_a_cluster_a_file_must_be_clean(tmp_path, homes_contract, monkeypatch
     files = list_inputs(str(tmp_path / "batch.csv"))
     with pytest.raises(BatchError, match="on a cluster expected CSV as init writes it"):
         clean_copies(files, homes_contract, ()).__enter__()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_rows_below_are_left_out_with_a_word_and_no_applicant_is(tmp_path, homes_contract, suffix):
+    contract, path, said = replace(homes_contract, source={"notes_below": True}), tmp_path / f"batch{suffix}", []
+    table = [
+        ["home", "amount"],
+        ["own", "10"],
+        ["a b", ""],
+        ["a b", ""],
+        ["(3 rows affected)", None][: 1 + (suffix == ".xlsx")],
+    ]
+    if suffix == ".csv":
+        path.write_text("\n".join(map(",".join, table)))
+    else:
+        pd.DataFrame(table).to_excel(path, index=False, header=False)
+    with clean_copies(list_inputs(str(path)), contract, (), said.append) as (file,):
+        assert len(Path(file.copy).read_text().splitlines()) == 4
+    assert said == [f"{path}: notes below the rows, left out: row 5"]
+    assert read_table(path, contract).remarks == [said[0].removeprefix(f"{path}: ")]

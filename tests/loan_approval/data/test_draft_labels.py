@@ -1,6 +1,8 @@
+from itertools import cycle
+
 import pytest
 
-from loan_approval.data.draft_labels import sort_labels
+from loan_approval.data.draft_labels import _NO, _YES, sort_labels
 from loan_approval.data.wishes import Wishes
 from loan_approval.errors import DataError
 
@@ -60,6 +62,37 @@ def test_a_rare_1_of_a_vague_name_is_taken_for_a_default(name):
     assert sort({"0": 9, "1": 2}, name).positive == ("0",)
     assert sort({"0": 9, "1": 8}, name).positive == sort({"0": 9, "1": 2}, "approved").positive == ("1",)
     assert sort({"1": 9, "2": 2}, name).positive == ("1",)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "approval_status",
+        "approved_flag",
+        "Paid_Status",
+        "repaid_flag",
+        "is_good_class",
+        "granted_outcome",
+        "funded_flag",
+    ],
+)
+def test_a_rare_1_of_a_name_that_says_what_it_is_is_no_default(name):
+    labels = sort({"0": 9, "1": 2}, name)
+    assert (labels.positive, labels.is_loss) == (("1",), False)
+
+
+@pytest.mark.parametrize(
+    "said", [{"positive": ("1",)}, {"answers": {"positive": "1"}}, {"ask": lambda text, choices: "1"}]
+)
+def test_a_rare_1_that_the_owner_calls_positive_speaks_of_no_loss(said):
+    labels = sort({"0": 9, "1": 2}, "status", **said)
+    assert (labels.positive, labels.is_loss) == (("1",), False)
+
+
+@pytest.mark.parametrize(("yes", "no"), [*zip(_YES, cycle(["no"])), *zip(cycle(["yes"]), _NO)])
+def test_each_yes_of_a_loss_is_the_loss(yes, no):
+    assert sort({yes: 9, no: 2}, "default").positive == (no,)
+    assert sort({yes: 2, no: 9}, "approved").positive == (yes,)
 
 
 def test_of_two_labels_that_say_nothing_the_more_frequent_is_the_guess():
@@ -150,6 +183,8 @@ def test_empty_cells_and_markers_beside_two_others_are_missing():
         *[(label, 0) for label in ("Chargedoff", "Past Due (1-15 days)", "Written off", "Atrasado", "Überfällig")],
         *[(label, 1) for label in ("Loan originated", "Application approved but not accepted")],
         *[(label, 0) for label in ("Application denied by financial institution", "Request not approved yet")],
+        *[(label, 0) for label in ("Not paid", "never paid", "No paid", "Unpaid", "no aprobado", "nicht genehmigt")],
+        *[(label, 1) for label in ("Not charged off", "Never late", "Non-default", "no default", "NonDefault")],
         *[(label, None) for label in ("Application withdrawn by applicant", "File closed for incompleteness")],
         *[(label, None) for label in ("In Grace Period", "Cancelled", "FinalPaymentInProgress", "Em aberto", "Offen")],
     ],

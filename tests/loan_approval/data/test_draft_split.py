@@ -21,6 +21,7 @@ def ids(rows_each: int, prefix: str = "") -> list[str]:
     [
         *("customer_id", "CustomerID", "SK_ID_CURR", "custid", "client no", "Kundennummer", "código_cliente", "CPF"),
         *("member number", "customer", "id", "borrowerKey", "account_no", "household id", "id_cliente"),
+        *("client_data_id", "customer_id_by_date", "borrower_id_dt", "custid_date", "data_id_cliente"),
     ],
 )
 def test_an_identifier_with_several_rows_is_found_by_its_name(name):
@@ -32,7 +33,7 @@ def test_an_identifier_with_several_rows_is_found_by_its_name(name):
     "name",
     [
         *("Number_of_Open_Accounts", "income_per_person", "account balance", "paid", "zip code", "valid", "kids"),
-        *("DAYS_ID_PUBLISH", "id_issue_year", "MonthsSinceIDIssued", "client_id_date", "data_id_emissao"),
+        *("DAYS_ID_PUBLISH", "id_issue_year", "MonthsSinceIDIssued", "data_id_emissao"),
         *("number_of_dependents", "client_age", "savings_account", "applicant_income", "residence", "period"),
     ],
 )

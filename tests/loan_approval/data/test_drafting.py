@@ -225,6 +225,25 @@ def test_a_person_is_asked_each_question_once_with_the_guess_first(draft):
     assert drafted.questions == ()
 
 
+@pytest.mark.parametrize("use", ["monitor", "score", "refuse", "leave_out"])
+def test_a_person_is_asked_once_about_a_date_that_is_counted_from_another(draft, use):
+    asked = []
+
+    def ask(text, choices):
+        asked.append(text)
+        return use if "known before" in text else choices[0]
+
+    columns = {"income": LEAKY["income"], "application_date": LEAKY["issued"]}
+    drafted = draft(wishes=Wishes(ask=ask), **columns, closed=lambda row: f"202{1 + row % 2}-01-{1 + row % 7:02}")
+    assert len([text for text in asked if "known before" in text]) == 1
+    assert features(drafted).get("closed", {"use": "leave_out"}).get("use", "score") == use
+    assert drafted.questions == ()
+
+
+def test_an_answer_for_leaks_fits_a_file_without_one(draft):
+    assert "income" in features(draft(wishes=Wishes(answers={"leaks": "leave_out"})))
+
+
 def test_an_age_that_is_scored_gets_all_that_a_gate_asks_for(draft):
     drafted = draft(wishes=Wishes(answers={"Age": "score"}), Age=lambda row: 20 + row // 2)
     age = features(drafted)["Age"]
@@ -237,6 +256,8 @@ def test_an_age_that_is_scored_gets_all_that_a_gate_asks_for(draft):
     [
         ({"positive": "maybe"}, "--answer positive=maybe: expected no or yes"),
         ({"incme": "score"}, "--answer incme=score: no such question"),
+        ({"dates": "DD/MM/YYYY"}, "--answer dates=DD/MM/YYYY: this file raises no such question"),
+        ({"leaks": "score"}, "--answer leaks=score: expected leave_out or monitor"),
         ({"income": "ignore"}, "--answer income=ignore: expected score or monitor or refuse or leave_out"),
         ({"key": "score"}, r"--answer key=score: can't be used \(a running number\)"),
         ({"income": "leave_out"}, "no column beside Approved that a model could use"),

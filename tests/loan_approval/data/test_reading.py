@@ -4,7 +4,7 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from loan_approval.data.reading import Form, name_rows, read_file
+from loan_approval.data.reading import Form, read_file
 from loan_approval.errors import DataError
 
 TABLE = [["renda média", "score", "y"], ["10,5", "562", "sim"], ["20,25", "600", "não"], ["7,0", "700", "sim"]]
@@ -149,11 +149,6 @@ def test_an_old_excel_file_is_read_with_its_dates_numbers_and_empty_cells():
 def test_a_broken_parquet_file_is_refused(tmp_path):
     with pytest.raises(DataError, match="not a Parquet file"):
         read(tmp_path, b"PAR1", name="my.parquet")
-
-
-def test_ten_rows_are_named_and_the_others_counted():
-    assert name_rows([4]) == "row 4"
-    assert name_rows(list(range(2, 15))).endswith("11 and 3 more")
 
 
 @pytest.mark.parametrize("above", ["Loan book 2016\n", ",X1,Y\n", "exported by risk, 2016\n\nLoans of, the north\n"])

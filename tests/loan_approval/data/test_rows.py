@@ -2,7 +2,7 @@ import io
 
 import pytest
 
-from loan_approval.data.rows import Row, decode, drop_notes, find_separator, name_columns, split_rows
+from loan_approval.data.rows import Row, decode, drop_notes, find_separator, name_columns, name_rows, split_rows
 from loan_approval.errors import DataError
 
 
@@ -33,7 +33,7 @@ def test_each_row_knows_the_line_it_begins_on(end):
     text = end.join(["# x", "a,b", "", "1,2", f'"3{end}3",4', "# y", "5,6", ""])
     rows = list(split_rows(io.StringIO(text, newline=""), "comma"))
     assert [row.line for row in rows] == [2, 4, 5, 8]
-    assert rows[2] == [f"3{end}3", "4"]
+    assert rows[2] == ["3\n3", "4"]
 
 
 @pytest.mark.parametrize("separator", ["comma", "space"])
@@ -42,9 +42,21 @@ def test_a_text_that_is_no_csv_is_refused_at_its_line(separator):
         list(split_rows(io.StringIO('# x\n\na,b c\n"1"x,2 3\n4,5 6\n'), separator))
 
 
-@pytest.mark.parametrize("width", [1, 3])
-def test_notes_below_the_last_row_are_dropped_but_no_word_that_may_begin_a_row(width):
-    note, cut = (Row([text, "", ""][:width], 9) for text in ("Total of 2", "LP01"))
-    row = Row(["two words", "1", "2"], 9)
-    assert list(drop_notes([note, row, note, row, note, note])) == [note, row, note, row]
-    assert list(drop_notes([row, cut])) == [row, cut]
+def test_notes_below_the_last_row_are_dropped_with_a_remark():
+    note, row, remarks = Row(["Total of 2", ""], 9), Row(["two words", "1", "2"], 8), []
+    assert list(drop_notes([note, row, note, row, note, note], 3, remarks)) == [note, row, note, row]
+    assert remarks == ["notes below the rows, left out: rows 9, 9"]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [["home loan", "", ""], ["LP01"], ["3 000"], ["€ 3.000"], ["2020-01-01 10:00"], ["3 Jan 2020"], ["a b", "1"]],
+)
+def test_a_row_that_may_be_an_applicant_s_is_no_note(cells):
+    row, remarks = Row(cells, 9), []
+    assert (list(drop_notes([row], 3, remarks)), remarks) == ([row], [])
+
+
+def test_ten_rows_are_named_and_the_others_counted():
+    assert name_rows([4]) == "row 4"
+    assert name_rows(list(range(2, 15))).endswith("11 and 3 more")

@@ -49,18 +49,20 @@ def test_a_contract_without_a_source_has_none(homes_contract):
 
 def test_a_file_like_the_source_is_cleaned_by_its_rules(contract):
     lines = split_rows(io.StringIO(TEXT, newline=""), GERMAN.separator)
-    assert list(clean_like_source(lines, contract(GERMAN), GERMAN)) == CLEAN
+    assert list(clean_like_source(lines, contract(GERMAN), GERMAN, [])) == CLEAN
 
 
 def test_rows_keep_their_lines_where_others_are_left_out(contract):
     text = "# a comment\n\n" + TEXT.replace("k.A.;", '"k.A.\n";') + "4;8;own\n"
-    cleaned = list(clean_like_source(split_rows(io.StringIO(text, newline=""), "semicolon"), contract(GERMAN), GERMAN))
+    cleaned = list(
+        clean_like_source(split_rows(io.StringIO(text, newline=""), "semicolon"), contract(GERMAN), GERMAN, [])
+    )
     assert [row.line for row in cleaned[1:]] == [4, 5, 8]
 
 
 def test_clean_cells_stay_as_they_are():
     rows = [["a", "b"], ["1.5", "1e3"], ["", "x"], ["1"]]
-    assert list(clean_rows(numbered(rows), Source(), {"a", "b"}, "b")) == rows
+    assert list(clean_rows(numbered(rows), Source(), {"a", "b"}, "b", [])) == rows
 
 
 @pytest.mark.parametrize(
@@ -94,13 +96,13 @@ def test_a_sample_that_cuts_a_row_or_a_letter_off_is_judged_by_its_whole_rows(co
 
 def test_rows_of_another_width_are_left_to_whoever_judges_them():
     source = Source(left_out={"a": "why"})
-    assert list(clean_rows(numbered([["a", "b"], ["1", "2"], ["1"]]), source, (), "b")) == [["b"], ["2"], ["1"]]
+    assert list(clean_rows(numbered([["a", "b"], ["1", "2"], ["1"]]), source, (), "b", [])) == [["b"], ["2"], ["1"]]
 
 
 def test_dates_are_written_as_the_clean_data_set_has_them_and_clean_ones_stay():
     source = Source(dates={"asked": "DD/MM/YYYY"}, missing={"asked": ["n/a"]})
     rows = [["asked", "x"], ["29/02/2020", "29/02/2020"], ["2020-02-29", "1"], ["31/02/2020", "2"], ["n/a", ""]]
-    cleaned = list(clean_rows(numbered(rows), source, (), "y"))
+    cleaned = list(clean_rows(numbered(rows), source, (), "y", []))
     assert [row[0] for row in cleaned[1:]] == ["2020-02-29", "2020-02-29", "31/02/2020", ""]
     assert cleaned[1][1] == "29/02/2020"
 

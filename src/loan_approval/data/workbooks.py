@@ -1,0 +1,90 @@
+"""Reads Excel workbooks, new and old: the rows of a sheet as text."""
+
+import io
+import re
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from loan_approval.data.rows import Row, is_note, unify_line_ends
+from loan_approval.errors import DataError
+
+MOST_CELLS = 50_000_000  # between the first and the last cell of a sheet, at some 32 bytes each
+_PLACE = re.compile(rb'<(?:\w+:)?c [^>]*?\br="([A-Z]{1,3})([0-9]{1,7})"')
+
+
+def is_excel(data: bytes) -> bool:
+    """Return whether a file that begins so is a workbook: a zip archive, or an old .xls, a compound file."""
+    return data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0"))
+
+
+def read_excel(data: bytes) -> tuple[list[Row], str]:
+    """Return the rows of the first sheet that has some, and the sheet's name. Raises DataError."""
+    import python_calamine
+
+    _check_extent(data)
+    try:
+        book = python_calamine.load_workbook(io.BytesIO(data))
+        for name in book.sheet_names:
+            table = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
+            rows = [Row(map(cell_text, values), n) for n, values in enumerate(table, 1)]
+            if rows := [row for row in rows if any(row)]:
+                width = max(i + 1 for row in rows for i, cell in enumerate(row) if cell)
+                return _cut_notes([Row(row[:width], row.line) for row in rows]), name
+    except BaseException as err:
+        # The reader is written in Rust: a damaged file makes it panic, which is no Exception in Python.
+        if not isinstance(err, python_calamine.CalamineError) and type(err).__name__ != "PanicException":
+            raise
+        raise DataError(f"not an Excel file that can be read, it may be damaged: {err}") from err
+    raise DataError("no sheet has a row")
+
+
+def count_empty(rows: Sequence[Row]) -> list[str]:
+    """Return a remark on the rows that `read_excel` passed over between the first and the last, none without any."""
+    passed = rows[-1].line - rows[0].line + 1 - len(rows)
+    return [f"rows passed over, as every cell is empty or has an error: {passed}"] if passed else []
+
+
+def _cut_notes(rows: list[Row]) -> list[Row]:
+    """Return the rows, each note at the end as wide as a text file has it: one cell.
+
+    What stands in the first column of another row too is a value, not a note.
+    """
+    firsts = Counter(row[0] for row in rows)
+    for i in reversed(range(1, len(rows))):
+        if not is_note(rows[i]) or firsts[rows[i][0]] > 1:
+            break
+        rows[i] = Row(rows[i][:1], rows[i].line)
+    return rows
+
+
+def cell_text(value: Any) -> str:
+    """Return a cell as a CSV has it: nothing for a missing value, whole numbers without a point, plain line ends."""
+    if value is None or value != value:
+        return ""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
+    return value.isoformat() if hasattr(value, "isoformat") else unify_line_ends(str(value).strip())
+
+
+def _check_extent(data: bytes) -> None:
+    """Raise DataError for a sheet that is too large: the reader asks for memory for each cell, there or not."""
+    try:
+        book = zipfile.ZipFile(io.BytesIO(data))
+        sheets = [(name, book.read(name)) for name in book.namelist() if re.match(r"xl/worksheets/[^/]+\.xml", name)]
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error):
+        return  # an old workbook, whose sheets are small, or a damaged one, which the reader refuses
+    for name, sheet in sheets:
+        places = {(column.rjust(3), int(row)) for column, row in _PLACE.findall(sheet)}
+        if not places:
+            continue
+        column, row = (max(part) for part in zip(*places, strict=True))
+        cells = row * sum((letter - 64) * 26**i for i, letter in enumerate(reversed(column.strip())))
+        if cells > MOST_CELLS:
+            last = f"{column.decode().strip()}{row}"
+            raise DataError(
+                f"{name} reaches to {last}, {cells:,} cells, expected at most {MOST_CELLS:,}: "
+                f"delete the stray cells in row {row} and column {column.decode().strip()}, far from the table"
+            )

@@ -12,11 +12,8 @@ IS_LEAK = (
     " Applications hardly tell so much: some features together may give the outcome away. Was each feature that the "
     "model relies on known before the decision? What was not: use = 'monitor' in contract.toml."
 )
-FEW_OF_A_LABEL, FEW_FOR_COSTS, FEW_FOR_THRESHOLD = (
-    30,
-    200,
-    300,
-)  # rows: below, intervals of 95 % were simulated to differ
+# Rows: with fewer, intervals of 95 % were simulated to hold the truth less often, or more.
+FEW_OF_A_LABEL, FEW_FOR_COSTS, FEW_FOR_THRESHOLD = 30, 300, 300
 NEAR = 0.05  # of the threshold, in probability
 TAIL = 0.025  # chance that an interval of 95 % lies above the share that it is of
 

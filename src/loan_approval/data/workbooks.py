@@ -77,10 +77,9 @@ def _check_extent(data: bytes) -> None:
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error):
         return  # an old workbook, whose sheets are small, or a damaged one, which the reader refuses
     for name, sheet in sheets:
-        places = {(column.rjust(3), int(row)) for column, row in _PLACE.findall(sheet)}
-        if not places:
-            continue
-        column, row = (max(part) for part in zip(*places, strict=True))
+        # One place at a time: a list of those of a million rows would take gigabytes itself.
+        column = max((place[1].rjust(3) for place in _PLACE.finditer(sheet)), default=b"")
+        row = max((int(place[2]) for place in _PLACE.finditer(sheet)), default=0)
         cells = row * sum((letter - 64) * 26**i for i, letter in enumerate(reversed(column.strip())))
         if cells > MOST_CELLS:
             last = f"{column.decode().strip()}{row}"

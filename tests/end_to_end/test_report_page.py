@@ -13,6 +13,7 @@ from loan_approval.notebooks.index import write_index
 from loan_approval.notebooks.reports import write_html
 from loan_approval.plots.metrics import Figure, plot_roc
 from tests.browser import running_browser, watched_page
+from tests.shown import bundle_of
 
 A4 = 688  # CSS pixels of its width within the margins
 LARGEST = 2_000_000  # bytes of a page
@@ -28,18 +29,22 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write a report from a notebook file that holds what the functions of `show` return."""
+    """Write a report from a notebook file that holds what the functions of `show` display."""
     rng = np.random.default_rng(7)
     p = rng.random(500)
     y = (rng.random(500) < p).astype(int)
     parts = [
-        show.table([{"band": "low", "rows": 1200}, {"band": "middle", "rows": 90}, {"band": "high", "rows": 1000}]),
-        show.figure(plot_roc({"model": (y, p)}, ["denied", "approved"], "test"), "AUC 0.860.", front=True),
-        show.header("loans", [("AUC", "0.860")], ["It may be promoted."], GATES, version="3", verdict="passed"),
+        bundle_of(
+            show.table, [{"band": band, "rows": n} for band, n in (("low", 1200), ("middle", 90), ("high", 1000))]
+        ),
+        bundle_of(show.figure, plot_roc({"model": (y, p)}, ["denied", "approved"], "test"), "AUC 0.860.", front=True),
+        bundle_of(
+            show.header, "loans", [("AUC", "0.860")], ["It may be promoted."], GATES, version="3", verdict="passed"
+        ),
     ]
     cells = [nbformat.v4.new_markdown_cell("# May it?"), nbformat.v4.new_markdown_cell("## Rows\n\n## Ranking")]
     for part in parts:
-        output = nbformat.v4.new_output("display_data", data=part._repr_mimebundle_())
+        output = nbformat.v4.new_output("display_data", data=part)
         cells.append(nbformat.v4.new_code_cell("secret_of_the_cell = 1", outputs=[output]))
     folder = tmp_path_factory.mktemp("reports") / "loans"
     folder.mkdir()
@@ -105,7 +110,7 @@ def test_a_table_of_a_dozen_columns_fits_the_paper(browser: Browser, tmp_path: P
         "ratio": {"value": 1.2, "low": 1.1, "high": 1.3},
         **rates,
     }
-    output = nbformat.v4.new_output("display_data", data=show.table([row | {"call": "above"}])._repr_mimebundle_())
+    output = nbformat.v4.new_output("display_data", data=bundle_of(show.table, [row | {"call": "above"}]))
     cell = nbformat.v4.new_code_cell("", outputs=[output])
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "x.ipynb")
     write_html(tmp_path / "x.ipynb", tmp_path / "x.html")
@@ -155,7 +160,7 @@ def test_the_front_page_leads_to_the_report(browser: Browser, report: Path, widt
 def test_on_a_phone_small_figures_side_by_side_are_scrolled_and_not_shrunk(browser: Browser, tmp_path: Path) -> None:
     still = Figure(figsize=(11, 4))
     still.subplots(1, 2)
-    output = nbformat.v4.new_output("display_data", data=show.figure(still, "Two.")._repr_mimebundle_())
+    output = nbformat.v4.new_output("display_data", data=bundle_of(show.figure, still, "Two."))
     cell = nbformat.v4.new_code_cell("", outputs=[output])
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "x.ipynb")
     write_html(tmp_path / "x.ipynb", tmp_path / "x.html")

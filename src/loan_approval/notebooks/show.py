@@ -1,13 +1,14 @@
-"""What a notebook shows: a header, tables, sentences and figures, alike in JupyterLab and in the report.
+"""Shows a header, tables, sentences and figures, alike in JupyterLab and in the report.
 
-Each function returns a `Shown`, which JupyterLab displays by itself. A report shows the header above everything else.
+Each function displays what it makes: HTML for both, plain text for a terminal, and data that the report finds by their
+type. A report shows the header above everything else.
 """
 
 import base64
 import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -15,6 +16,7 @@ from itertools import chain
 from typing import Any
 
 import pandas as pd
+from IPython.display import display
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -30,26 +32,14 @@ _COLOURS = 64  # of a still: lines on white need no more, and take a third of th
 _DOTS = 144  # an inch, for screens with more than one dot a pixel
 
 
-@dataclass(frozen=True)
-class Shown:
-    """HTML for JupyterLab and the report, plain text for a terminal, and data that the report finds by their type."""
-
-    html: str
-    text: str
-    data: Mapping[str, Any] = field(default_factory=dict)
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        return {"text/html": f"<style data-shown>{_style()}</style>{self.html}", "text/plain": self.text, **self.data}
-
-
 def header(
     dataset: str,
     tiles: Sequence[tuple[str, ...]],
     findings: Sequence[str],
     gates: Sequence[Mapping[str, Any]] = (),
     **facts: str,
-) -> Shown:
-    """Return what a report begins with; commit and time are added.
+) -> None:
+    """Show what a report begins with; commit and time are added.
 
     tiles: (name, value) or (name, value, note) of what matters most.   findings: sentences.   gates: `name`, `passed`,
     `words`, and where there is one `found` and `limit`.   facts: such as `model`, `version`, `verdict`.
@@ -64,7 +54,7 @@ def header(
     document = {"facts": facts, "tiles": tiles, "findings": list(findings), "gates": [dict(gate) for gate in gates]}
     text = [f"{name}: {value}" for name, value in facts.items()]
     text += [f"{tile['name']}: {tile['value']}" for tile in tiles]
-    return Shown(_render("header", header=document), "\n".join(text), {HEADER_MIME: document})
+    _display(_render("header", header=document), "\n".join(text), {HEADER_MIME: document})
 
 
 def table(
@@ -73,8 +63,8 @@ def table(
     contract: Contract | None = None,
     formats: Mapping[str, str] | None = None,
     caption: str = "",
-) -> Shown:
-    """Return a table with rounded numbers, intervals in one cell, and the contract's labels in place of its columns.
+) -> None:
+    """Show a table with rounded numbers, intervals in one cell, and the contract's labels in place of its columns.
 
     rows: a mapping becomes two columns, name and value.   columns: those to show with their headings; None: all.
     formats: of a column's numbers, such as "{:.1%}".
@@ -86,27 +76,28 @@ def table(
     left_out = max(0, len(records) - MOST_ROWS)
     text = pd.DataFrame([[cell["text"] for cell in row] for row in cells], columns=list(columns.values()))
     html = _render("table", columns=list(columns.values()), rows=cells, caption=caption, left_out=left_out)
-    return Shown(html, text.to_string(index=False) if len(text) else "no rows")
+    _display(html, text.to_string(index=False) if len(text) else "no rows")
 
 
-def say(*sentences: str) -> Shown:
-    """Return computed sentences, a paragraph each."""
-    return Shown(_render("sentences", sentences=sentences), "\n".join(sentences))
+def say(*sentences: str) -> None:
+    """Show computed sentences, a paragraph each."""
+    _display(_render("sentences", sentences=sentences), "\n".join(sentences))
 
 
-def figure(still: Figure | None, *sentences: str, front: bool = False) -> Shown:
-    """Return a figure above computed sentences that say what it says here; the report can zoom into it.
+def figure(still: Figure | None, *sentences: str, front: bool = False) -> None:
+    """Show a figure above computed sentences that say what it says here; the report can zoom into it.
 
     still: None where there is nothing to draw.   front: whether the front page shows it.
     """
     if still is None:
-        return say(*sentences)
+        say(*sentences)
+        return
     picture = base64.b64encode(_picture(still)).decode()
     alt = "; ".join(filter(None, [axes.get_title() for axes in still.axes])) or "figure"
     width = round(still.get_figwidth() * 96)
     html = _render("figure", picture=picture, alt=alt, width=width, sentences=sentences)
     data = {"alt": alt, "plot": draw(still)} | ({"picture": picture} if front else {})
-    return Shown(html, "\n".join([alt, *sentences]), {FIGURE_MIME: data})
+    _display(html, "\n".join([alt, *sentences]), {FIGURE_MIME: data})
 
 
 def _words(contract: Contract | None) -> dict[str, str]:
@@ -165,6 +156,10 @@ def _picture(still: Figure) -> bytes:
     with Image.open(full) as picture:
         picture.convert("RGB").quantize(_COLOURS).save(small, format="png", optimize=True)
     return small.getvalue()
+
+
+def _display(html: str, text: str, data: Mapping[str, Any] | None = None) -> None:
+    display({"text/html": f"<style data-shown>{_style()}</style>{html}", "text/plain": text, **(data or {})}, raw=True)
 
 
 @cache

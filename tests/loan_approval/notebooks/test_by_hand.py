@@ -15,7 +15,7 @@ from tests.notebook_runs import write_notebook
 ANSWER = """\
 from loan_approval.notebooks import show
 from loan_approval.notebooks.run import publish
-display(show.header("loans", [("AUC", "0.8")], ["All is well."], version="3"))
+show.header("loans", [("AUC", "0.8")], ["All is well."], version="3")
 publish(run_id="r", seed=seed)
 """
 

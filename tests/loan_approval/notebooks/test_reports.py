@@ -14,6 +14,7 @@ from loan_approval.notebooks.index import write_index
 from loan_approval.notebooks.interactive import library
 from loan_approval.notebooks.reports import write_html
 from loan_approval.plots.metrics import plot_roc
+from tests.shown import bundle_of
 
 EXTERNAL = re.compile(r"""(?:(?:@import\s+|url\()\s*["']?)(?:https?:)?//""", re.IGNORECASE)
 HOSTILE = """
@@ -152,7 +153,7 @@ def test_a_run_that_stopped_says_where_and_names_the_last_good_report(tmp_path: 
 
 def test_the_library_stands_once_in_a_page_with_figures_and_not_in_others(tmp_path: Path) -> None:
     y, p = np.array([0, 1]), np.array([0.1, 0.9])
-    data = show.figure(plot_roc({"model": (y, p)}, ["denied", "approved"], "test"))._repr_mimebundle_()
+    data = bundle_of(show.figure, plot_roc({"model": (y, p)}, ["denied", "approved"], "test"))
     figures = [nbformat.v4.new_output("display_data", data=data) for _ in range(2)]
 
     with_figures = write(tmp_path, nbformat.v4.new_code_cell("", outputs=figures))
@@ -164,7 +165,7 @@ def test_the_library_stands_once_in_a_page_with_figures_and_not_in_others(tmp_pa
 
 
 def test_a_header_stands_once_and_above_what_the_cells_show(tmp_path: Path) -> None:
-    header = show.header("loans", [("AUC", "0.86")], ["It may be promoted."])._repr_mimebundle_()
+    header = bundle_of(show.header, "loans", [("AUC", "0.86")], ["It may be promoted."])
     outputs = [nbformat.v4.new_output("stream", name="stdout", text="from a cell\n")]
     outputs.append(nbformat.v4.new_output("display_data", data=header))
 
@@ -183,7 +184,7 @@ def write(folder: Path, *cells: nbformat.NotebookNode) -> str:
 
 def test_a_still_page_stands_alone_with_pictures_and_no_script_of_figures(tmp_path: Path) -> None:
     figure = plot_roc({"m": (np.array([0, 1]), np.array([0.2, 0.8]))}, ["denied", "approved"], "test")
-    output = nbformat.v4.new_output("display_data", show.figure(figure, "well")._repr_mimebundle_())
+    output = nbformat.v4.new_output("display_data", bundle_of(show.figure, figure, "well"))
     nbformat.write(
         nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", outputs=[output])]), tmp_path / "x.ipynb"
     )

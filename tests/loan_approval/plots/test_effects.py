@@ -13,6 +13,7 @@ from loan_approval.notebooks.summary import FIGURE_MIME
 from loan_approval.plots import effects
 from serve.contract.contract import Contract
 from serve.contract.feature import Feature
+from tests.shown import bundle_of
 
 HOMES = Contract.from_dict(
     {
@@ -137,7 +138,7 @@ def test_the_legend_of_a_waterfall_stands_below_its_title(features, tmp_path):
 
 def test_the_colours_beside_a_picture_are_those_that_a_still_keeps():
     shown = FIGURES["interaction"]()
-    still = base64.b64decode(show.figure(shown, front=True).data[FIGURE_MIME]["picture"])
+    still = base64.b64decode(bundle_of(show.figure, shown, front=True)[FIGURE_MIME]["picture"])
     colours = {colour for _, colour in Image.open(io.BytesIO(still)).convert("RGB").getcolors(10**6)}
     scale = colormaps["RdYlBu"].resampled(effects.STEPS)
     wanted = [tuple(round(255 * part) for part in scale(step)[:3]) for step in range(effects.STEPS)]

@@ -15,6 +15,8 @@ import pandas as pd
 from loan_approval.data.datasets import Dataset
 from serve.files import write_atomically
 
+_DRAWN = ("mini", "detail-0")  # a number's histograms on a sweetviz page: small, and large with as many bins as fit
+
 
 def write_sweetviz(dataset: Dataset, folder: Path) -> list[Path]:
     """Write the target analysis of train and calibrate rows, and train against test features; return the paths."""
@@ -64,8 +66,12 @@ def _quiet_sweetviz() -> Iterator[ModuleType]:
         patch.object(np, "NaN", np.nan, create=True),
     ):
         import sweetviz
+        from sweetviz import series_analyzer_numeric as numeric
 
-        yield sweetviz
+        draw = numeric.GraphNumeric
+        # Of each number it draws four histograms that differ in their bins: most of a page's time and bytes.
+        with patch.object(numeric, "GraphNumeric", lambda which, *of: draw(which, *of) if which in _DRAWN else None):
+            yield sweetviz
 
 
 def _write_page(page: object, path: Path) -> Path:

@@ -14,6 +14,7 @@ def test_sweetviz_pages_show_no_label_of_a_test_row(homes, tmp_path, monkeypatch
         FeatureConfig=lambda **_: None,
         analyze=lambda source, *_, **__: analysed.append(source[0]),
         compare=lambda *sources, **__: compared.extend(source[0] for source in sources[:2]),
+        series_analyzer_numeric=SimpleNamespace(GraphNumeric=None),
     )
     monkeypatch.setitem(sys.modules, "sweetviz", sweetviz)
     monkeypatch.setattr("loan_approval.data.sweetviz_pages._write_page", lambda page, path: path)
@@ -40,6 +41,10 @@ def test_a_sweetviz_page_needs_no_other_file(pages, number):
     )
     assert "amount" in text
     assert [address[:60] for address in loaded if not address.startswith(("data:", "#"))] == []
+
+
+def test_a_number_has_one_large_histogram(pages):
+    assert {*re.findall(r'data-new_class="detail_graph-f\d+-([\w-]+)"', pages[1].read_text(encoding="utf-8"))} == {"0"}
 
 
 def test_a_column_of_zeros_and_a_target_of_one_class_are_compared_too(homes, tmp_path):

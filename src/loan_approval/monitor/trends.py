@@ -3,18 +3,17 @@
 import pandas as pd
 
 from loan_approval.drift.measures import Measure, measure_feature, measure_score, take_sample
-from loan_approval.evaluation.intervals import wilson_interval
 from loan_approval.monitor.window import Window, window_scores
 
 SCORE = "score"
+COUNTED = ["month", "decisions", "approved"]  # columns before those of the stability indices
 
 
 def monthly(window: Window) -> pd.DataFrame:
     """Return one row a calendar month (UTC) with decisions.
 
-    Columns: `month`; `decisions`; `approved`, `low`, `high`, the share approved with its 95 % interval (Wilson);
-    `probability`, the mean; then one for each feature and `SCORE`: its population stability index against the
-    reference, less what chance adds to it, NaN where too few values are known to compare.
+    Columns: `month`, `decisions`, `approved` (a share), then one for each feature and `SCORE`: its population stability
+    index against the reference, less what chance adds to it, NaN where too few values are known to compare.
     The score is that of the newest version in the window.
     """
     times = window.decisions["time"].dt.tz_localize(None).dt.to_period("M")
@@ -31,7 +30,7 @@ def describe_months(table: pd.DataFrame) -> str:
         f"From {first['month']} to {last['month']} the share approved went from {first['approved']:.1%} to "
         f"{last['approved']:.1%}, decisions a month from {first['decisions']:,} to {last['decisions']:,}"
     )
-    moved = table.drop(columns=["month", "decisions", "approved", "low", "high", "probability"]).iloc[-1].dropna()
+    moved = table.drop(columns=COUNTED).iloc[-1].dropna()
     if moved.empty:
         return f"{words}; there are too few decisions to compare distributions."
     return f"{words}; furthest from the reference in {last['month']} is {moved.idxmax()} (PSI {moved.max():.3f})."
@@ -39,8 +38,6 @@ def describe_months(table: pd.DataFrame) -> str:
 
 def _month(window: Window, month: pd.Period, index: pd.Index) -> dict[str, object]:
     made, current = window.decisions.loc[index], window.current.loc[index]
-    approved = int((made["code"] == 1).sum())
-    low, high = wilson_interval(approved, len(made))
     contract = window.reference.contract
     features = [feature for feature in contract.features if feature.name in current]
     sides = [(f, take_sample(f, window.reference.frame[f.name]), take_sample(f, current[f.name])) for f in features]
@@ -48,8 +45,7 @@ def _month(window: Window, month: pd.Period, index: pd.Index) -> dict[str, objec
     *_, (before, _) = window_scores(window).values()
     newest = made.loc[made["model_version"] == list(window.scorers)[-1], "probability"].to_numpy()
     distances[SCORE] = measure_score(SCORE, before, newest)
-    row = {"month": str(month), "decisions": len(made), "approved": approved / len(made), "low": low, "high": high}
-    row["probability"] = float(made["probability"].mean())
+    row = {"month": str(month), "decisions": len(made), "approved": float((made["code"] == 1).mean())}
     return row | {name: _excess(measure) for name, measure in distances.items()}
 
 

@@ -8,10 +8,10 @@ from matplotlib.ticker import PercentFormatter
 
 from loan_approval.drift.drift import Finding
 from loan_approval.drift.measures import PSI_SEVERE, PSI_WARNING
+from loan_approval.monitor.trends import COUNTED
 from loan_approval.plots.metrics import BLUE, GREY, ORANGE, Figure, make_axes, shares
 
 _COLOURS = {"ok": BLUE, "warning": ORANGE, "severe": "#c53030"}  # by a finding's level
-_NOT_DRAWN = ["month", "decisions", "approved", "low", "high", "probability"]
 
 
 def plot_approvals(table: pd.DataFrame) -> Figure:
@@ -67,7 +67,7 @@ def plot_score_drift(scores: dict[str, tuple[np.ndarray, np.ndarray]], label: st
 def plot_months(table: pd.DataFrame, most: int = 5) -> Figure:
     """Return the stability indices by month, of `trends.monthly`: of the columns that moved most."""
     figure, axes = make_axes("Stability index against the reference, by month", 7.0)
-    x, indices = range(len(table)), table.drop(columns=_NOT_DRAWN)
+    x, indices = range(len(table)), table.drop(columns=COUNTED)
     for name in indices.max().nlargest(most).index:
         axes.plot(x, indices[name], marker="o", label=name)
     for bound in (PSI_WARNING, PSI_SEVERE):

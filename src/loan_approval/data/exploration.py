@@ -16,7 +16,7 @@ from loan_approval.data.wording import feature_titles, write_span
 from loan_approval.evaluation.metrics import fast_auc
 from serve.contract.contract import Contract
 from serve.contract.feature import Feature
-from serve.contract.numbers import write_number
+from serve.contract.numbers import READABLE, write_number
 
 STRONG_AUC = 0.6
 MOST_NAMED = 5  # features in one sentence
@@ -30,11 +30,10 @@ def describe_columns(dataset: Dataset) -> pd.DataFrame:
     for feature in dataset.contract.features:
         column = dataset.frame[feature.name]
         allowed = write_span(feature, feature.values or (feature.min, feature.max))
-        spread = write_span(feature, sorted(column.dropna().unique()))
+        spread = write_span(feature, sorted(column.dropna().unique()), READABLE)
         missing = round(100 * float(column.isna().mean()), 2)
-        unit = feature.unit or (f"days since {feature.since}" if feature.since else "")
-        rows.append((feature.name, feature.use, unit, allowed, spread, missing))
-    return pd.DataFrame(rows, columns=["feature", "use", "unit", "allowed", "in the data", "missing %"])
+        rows.append((feature.name, feature.use, allowed, spread, missing))
+    return pd.DataFrame(rows, columns=["feature", "use", "allowed", "in the data", "missing %"])
 
 
 def columns_left_out(contract: Contract) -> list[dict[str, str]]:

@@ -39,11 +39,11 @@ def _name_values(feature: Feature, column: pd.Series) -> pd.Series:
     return column.map(feature.show, na_action="ignore") if named else column
 
 
-def write_span(feature: Feature, values: Sequence[Any]) -> str:
+def write_span(feature: Feature, values: Sequence[Any], digits: int = EXACT) -> str:
     """Return the values of a category, or the least and the most of numbers, in the contract's words; "" of none."""
     if feature.is_category:
         return ", ".join(map(feature.show, values))
-    return " to ".join(feature.show(end, EXACT) for end in (min(values), max(values))) if len(values) else ""
+    return " to ".join(feature.show(end, digits) for end in (min(values), max(values))) if len(values) else ""
 
 
 def tell_apart(words: dict[str, str]) -> dict[str, str]:

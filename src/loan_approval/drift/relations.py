@@ -49,7 +49,7 @@ def measure_relations(
             one, other = np.unravel_index(np.nanargmin(own), own.shape)
             old, new = float(before.rho[one, other]), float(now.rho[one, other])
             pair = " and ".join(_name(features, *names[place]) for place in (one, other))
-            words = f"rank correlation of {pair} from {old:.2f} to {new:.2f}"
+            words = f"rank correlation of {pair} from {old:z.2f} to {new:z.2f}"
             numbers = {"with": "=".join(filter(None, names[other])), "before": old, "now": new}
             level = grade(abs(new - old), RELATION_WARNING, RELATION_SEVERE)
             p_value = min(1.0, float(own[one, other] * pairs))

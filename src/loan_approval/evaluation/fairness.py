@@ -189,6 +189,9 @@ def describe_four_fifths(fairness: Sequence[Mapping[str, Any]]) -> str:
     return f"{words}; unsure: {', '.join(unsure)}." if unsure else f"{words}."
 
 
+_OF_LABEL = {"true_positive_rate": "with the favourable label", "false_positive_rate": "with the other label"}
+
+
 def describe_fairness(measured: Mapping[str, Any]) -> str:
     """Return a sentence on an attribute's approval rates, their ratio, and the gaps in its error rates."""
     compared = [group for group in measured["groups"] if group["ratio"]]
@@ -201,7 +204,7 @@ def describe_fairness(measured: Mapping[str, Any]) -> str:
         for group in compared
     ]
     gaps = [
-        f"largest difference in {rate.replace('_', ' ')} {Interval(**gap) if gap else 'not known (too few rows)'}"
+        f"largest difference among rows {_OF_LABEL[rate]} {Interval(**gap) if gap else 'not known (too few rows)'}"
         for rate, gap in measured["gaps"].items()
     ]
     return (

@@ -15,7 +15,7 @@ from loan_approval.drift.drift import LEVEL, LEVELS, Finding, compare
 from loan_approval.drift.measures import FEWEST_ROWS, Share, grade
 from loan_approval.drift.statistics import correct_p_values
 from loan_approval.evaluation.fairness import group_rows
-from loan_approval.evaluation.intervals import wilson_interval
+from loan_approval.evaluation.intervals import Interval, wilson_interval
 from loan_approval.evaluation.metrics import MISSING_BAND
 from loan_approval.monitor.window import EARLIER, Window, window_scores
 from loan_approval.records.day_files import DECISIONS
@@ -26,7 +26,7 @@ VOLUME_TIMES = 2  # as many decisions a day, or as few, are a warning
 FEWEST_DECISIONS = 100  # logged before or expected now, to judge the volume
 _DAY, _WEEK = pd.Timedelta(days=1), 7
 _SEVERE_TIMES, _WARNING_TIMES = 3, 2  # times the earlier share of refusals
-_COLUMNS = ["attribute", "group", "decisions", "share", "share of the reference", "approved", "low", "high"]
+_COLUMNS = ["attribute", "group", "decisions", "share", "share of the reference", "approved"]
 
 
 def compare_window(window: Window, level: float = LEVEL) -> list[Finding]:
@@ -139,9 +139,8 @@ def group_approvals(window: Window) -> pd.DataFrame:
         if len(made):
             approved = int((made["code"] == 1).sum())
             shares = len(made) / len(chosen), float(reference.mean()) if len(reference) else None
-            rows.append(
-                (attribute, name, len(made), *shares, approved / len(made), *wilson_interval(approved, len(made)))
-            )
+            rate = Interval(approved / len(made), *wilson_interval(approved, len(made)))
+            rows.append((attribute, name, len(made), *shares, rate))
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
@@ -149,11 +148,9 @@ def describe_groups(groups: pd.DataFrame) -> list[str]:
     """Return a sentence an attribute: the lowest and the highest approval rate among its known groups."""
     sentences = []
     for attribute, rows in groups[groups["group"] != MISSING_BAND].groupby("attribute", sort=False):
-        lowest, highest = (rows.loc[order] for order in (rows["approved"].idxmin(), rows["approved"].idxmax()))
-        sentences.append(
-            f"{attribute}: approval rate from {lowest['approved']:.1%} ({lowest['group']}, {lowest['decisions']:,}) to "
-            f"{highest['approved']:.1%} ({highest['group']}, {highest['decisions']:,})."
-        )
+        ranked = sorted(rows.itertuples(), key=lambda row: row.approved.value)
+        ends = [f"{row.approved.value:.1%} ({row.group}, {row.decisions:,})" for row in (ranked[0], ranked[-1])]
+        sentences.append(f"{attribute}: approval rate from {' to '.join(ends)}.")
     return sentences or ["No protected or monitored attribute was given."]
 
 

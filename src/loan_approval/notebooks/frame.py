@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from importlib.resources import files
 
@@ -17,6 +18,8 @@ def render_page(template: str, scripts: Sequence[str] = (), **values: object) ->
 
     loader = PackageLoader("loan_approval.notebooks", "")
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    # "95 %" stays on one line.
+    environment.filters["bind_percent"] = lambda html: Markup(re.sub(r"(?<=\d) (?=%)", "\u00a0", html))  # noqa: S704
     scripts = [*scripts, _read("page.js")]
     style = _read("page.css") + _read("parts.css")
     page = environment.get_template(template).render(

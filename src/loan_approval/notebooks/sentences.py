@@ -77,14 +77,14 @@ def on_approvals(y: np.ndarray, p: np.ndarray, threshold: float, band: tuple[flo
     approved, positive = np.mean(p >= threshold), np.mean(y)
     referred = np.mean((p >= band[0]) & (p < band[1]))
     people = f"{referred:.1%} are referred to a person" if band[0] < band[1] else "nobody is referred to a person"
-    return f"At {threshold:.3f}, {approved:.1%} are approved ({positive:.1%} have that label in the data); {people}."
+    return f"{approved:.1%} are approved at threshold {threshold:.3f} (in the data, {positive:.1%}); {people}."
 
 
 def on_importance(importance: pd.Series) -> str:
     """Say which features weigh most, and which weigh next to nothing."""
     sizes = importance.abs().sort_values(ascending=False)
     idle = sizes.index[sizes < 0.01 * sizes.max()]
-    first = ", ".join(f"{name} ({importance[name]:.3g})" for name in sizes.index[:3])
+    first = ", ".join(f"{name} ({importance[name]:.2g})" for name in sizes.index[:3])
     return f"Most weight have {first}." + (f" Next to none: {', '.join(map(str, idle[:5]))}." if len(idle) else "")
 
 
@@ -114,6 +114,7 @@ def on_slices(slices: pd.DataFrame, overall: float, compared: int) -> str:
     worse = slices[np.array(lows) > overall] if lows else slices
     if worse.empty:
         return f"No slice is wrong more often than all rows ({overall:.1%}) by more than its 95 % interval."
-    names = "; ".join(f"{each.feature}: {each.band} ({each.error_rate:.1%})" for each in worse.head(5).itertuples())
-    by_chance = f"Of {compared:,} slices, about {max(1, round(TAIL * compared)):,} would be by chance alone."
-    return f"Wrong most often: {names}; of all rows {overall:.1%}, below the slice's 95 % interval. {by_chance}"
+    worst = worse.head(5).itertuples()
+    names = "; ".join(f"{each.feature} {each.band.strip('()')} {each.error_rate:.1%}" for each in worst)
+    by_chance = f"by chance alone, about {max(1, round(TAIL * compared)):,} of {compared:,} slices would be."
+    return f"Wrong most often: {names}. Each is above the {overall:.1%} of all rows by its 95 % interval; {by_chance}"

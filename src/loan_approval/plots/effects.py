@@ -126,9 +126,9 @@ def describe_interaction(interaction: Interaction) -> str:
     """Return in one sentence whether two features act together."""
     names = " and ".join(feature.title("en") for feature in interaction.features)
     if interaction.strength < 0.1:
-        return f"{names} add up: their joint effect is the sum of the two (H {interaction.strength:.2f})."
+        return f"{names} add up: their joint effect is the sum of their own (H {interaction.strength:.2f})."
     return (
-        f"{names} act together: {interaction.strength**2:.0%} of their joint variance is more than the sum of the two "
+        f"{names} act together: {interaction.strength**2:.0%} of the variance of their joint effect is in none alone "
         f"(H {interaction.strength:.2f})."
     )
 
@@ -139,11 +139,10 @@ def _name(feature: Feature) -> str:
 
 def _name_ticks(axes: Axes, feature: Feature, side: str) -> None:
     axis = axes.xaxis if side == "x" else axes.yaxis
-    if feature.is_whole:
-        axis.set_major_locator(MaxNLocator(4, integer=True))
     if not feature.is_category:
+        axis.set_major_locator(MaxNLocator(4, integer=feature.is_whole))
         axis.set_major_formatter(Ticks(feature.show))
-    if feature.is_category:
+    else:
         set_ticks = axes.set_xticks if side == "x" else axes.set_yticks
         set_ticks(
             range(len(feature.values)),

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from loan_approval.drift.drift import Finding
@@ -21,7 +22,7 @@ def plot_approvals(table: pd.DataFrame) -> Figure:
     axes.errorbar(table["begin"], table["approved"], yerr=ends, marker="o", color=BLUE, capsize=2)
     axes.set(ylabel="share approved", ylim=(0, 1))
     axes.yaxis.set_major_formatter(PercentFormatter(1))
-    axes.tick_params(axis="x", rotation=30)
+    _name_periods(axes, table["begin"])
     return figure
 
 
@@ -31,7 +32,7 @@ def plot_volume(table: pd.DataFrame) -> Figure:
     width = (table["begin"].diff().min() if len(table) > 1 else pd.Timedelta(1, "min")) * 0.9
     axes.bar(table["begin"], table["decisions"], width=width, color=GREY)
     axes.set(ylabel="decisions")
-    axes.tick_params(axis="x", rotation=30)
+    _name_periods(axes, table["begin"])
     return figure
 
 
@@ -77,3 +78,10 @@ def plot_months(table: pd.DataFrame, most: int = 5) -> Figure:
         axes.legend(fontsize=7)
     axes.set_xticks(x, table["month"], rotation=30)
     return figure
+
+
+def _name_periods(axes: Axes, begins: pd.Series) -> None:
+    axes.tick_params(axis="x", rotation=30)
+    if len(begins) == 1:  # the axis of a single moment would span years
+        axes.set_xticks(begins, begins.dt.strftime("%Y-%m-%d %H:%M"))
+        axes.set_xlim(begins.iloc[0] - pd.Timedelta(1, "h"), begins.iloc[0] + pd.Timedelta(1, "h"))

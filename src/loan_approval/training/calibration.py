@@ -31,7 +31,7 @@ class CalibrationComparison:
         helps = "helps" if self.chosen == "sigmoid" else "does not help"
         return (
             f"a sigmoid {helps}: log loss {self.raw_log_loss:.4f} without it, {self.sigmoid_log_loss:.4f} with it, on "
-            f"{self.rows:,} rows; gain {self.gain:.4f}, more than its standard error {self.standard_error:.4f} required"
+            f"{self.rows:,} rows; to gain more than the standard error, {self.standard_error:.4f}, is required"
         )
 
 

@@ -16,7 +16,7 @@ _FOUND = {
         "{violations:,.0f} of {rows:,.0f} rows, {elderly_named:,.0f} of {elderly_explained:,.0f} reasons",
         "none may",
     ),
-    "reasons": ("off by {largest_gap:.1e}", f"at most {LARGEST_GAP:g}"),
+    "reasons": ("off by {largest_gap:.1g}", f"at most {LARGEST_GAP:g}"),
 }
 # What to do where a gate fails.
 _ADVICE = {

@@ -146,7 +146,7 @@ def parity_gate(report: ParityReport) -> Gate:
     passed = report.differing == 0 and report.rows > 0
     words = (
         f"{report.differing} of {report.rows:,} decisions or review bands differ from the fitted pipeline's, none may; "
-        f"{report.near:,} rows lie within 1e-6 of a bound; largest difference of probability {report.largest:.1e}"
+        f"{report.near:,} rows lie within 1e-6 of a bound; largest difference of probability {report.largest:.1g}"
     )
     return Gate("parity", passed, words, {key: float(value) for key, value in asdict(report).items()})
 
@@ -188,8 +188,8 @@ def reasons_gate(checked: dict[str, Any]) -> Gate:
     least = checked["threshold"] + checked["features"] * NOTHING  # the server leaves out reasons up to NOTHING
     adds_up, always_one = checked["largest_gap"] <= LARGEST_GAP, checked["base"] > least
     words = (
-        f"reasons miss the file's log-odds by at most {checked['largest_gap']:.1e} (at most {LARGEST_GAP:g} required); "
-        f"the approved applicants they compare with have {checked['base']:.3f} on average, "
+        f"reasons miss the file's log-odds by at most {checked['largest_gap']:.1g} (at most {LARGEST_GAP:g} required); "
+        f"the approved applicants they compare with have log-odds of {checked['base']:.3f} on average, "
         f"{'above' if always_one else 'not above'} the threshold's {checked['threshold']:z.3f}: "
         f"{'every decline has' if always_one else 'a decline may lack'} a reason"
     )

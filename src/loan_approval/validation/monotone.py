@@ -95,7 +95,7 @@ def monotone_gate(sweeps: Sequence[Sweep], names: Mapping[str, str] = _NO_NAMES)
     tried = f"{steps:,} steps over every tree threshold and the whole range, in at least {rows:,} real rows a feature"
     wrong = [
         f"{names.get(sweep.feature, sweep.feature)} moves the score against its direction {sweep.direction:+d} in "
-        f"{sweep.violations:,} of {sweep.steps:,} steps (by up to {sweep.largest:.1e})"
+        f"{sweep.violations:,} of {sweep.steps:,} steps (by up to {sweep.largest:.1g})"
         for sweep in sweeps
         if sweep.violations
     ]
@@ -103,8 +103,9 @@ def monotone_gate(sweeps: Sequence[Sweep], names: Mapping[str, str] = _NO_NAMES)
         return Gate("monotone", False, f"{'; '.join(wrong)}; none may", numbers)
     if not rows:
         return Gate("monotone", False, "nothing is proved: there are no rows", numbers)
-    kept = ", ".join(f"{names.get(sweep.feature, sweep.feature)} {sweep.direction:+d}" for sweep in sweeps)
-    return Gate("monotone", True, f"the file keeps {kept}: {tried}", numbers)
+    kept = [", ".join(names.get(s.feature, s.feature) for s in sweeps if s.direction == way) for way in (1, -1)]
+    words = " and ".join(f"{way} with {which}" for way, which in zip(("rises", "falls"), kept, strict=True) if which)
+    return Gate("monotone", True, f"the score {words}: {tried}", numbers)
 
 
 def prove_age(data: bytes, X: np.ndarray, rows: int = ROWS, seed: int = 0) -> AgeProof | None:
@@ -147,7 +148,7 @@ def age_gate(proof: AgeProof | None, names: Mapping[str, str] = _NO_NAMES) -> Ga
     words = (
         f"in {proof.violations:,} of {proof.rows:,} real rows some {age} from {proof.boundary:g} on scores "
         f"lower than a younger one, all else equal, none may; {proof.values:,} ages tried in each, smallest margin "
-        f"{proof.smallest_margin:.1e}; {age} is a principal reason against {proof.elderly.named:,} of "
+        f"{proof.smallest_margin:.1g}; {age} is a principal reason against {proof.elderly.named:,} of "
         f"{proof.elderly.explained:,} low-scoring applicants from {proof.boundary:g} on, none may, and against "
         f"{proof.younger.named:,} of {proof.younger.explained:,} younger ones"
     )

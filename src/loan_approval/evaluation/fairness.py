@@ -31,6 +31,8 @@ FEWEST_ROWS = 30  # of a group, for its approval rate to count in the ratio
 BANDS = 4  # quantile bands of a number that has many values
 _NO_RATIO = {"ratio": None, "call": None}
 _ERROR_RATES = {"true_positive_rate": 1, "false_positive_rate": 0}  # and the label of the rows they are rates of
+# The rows that an error rate is of, in words.
+OF_LABEL = {"true_positive_rate": "with the favourable label", "false_positive_rate": "with the other label"}
 
 
 def measure_fairness(
@@ -189,9 +191,6 @@ def describe_four_fifths(fairness: Sequence[Mapping[str, Any]]) -> str:
     return f"{words}; unsure: {', '.join(unsure)}." if unsure else f"{words}."
 
 
-_OF_LABEL = {"true_positive_rate": "with the favourable label", "false_positive_rate": "with the other label"}
-
-
 def describe_fairness(measured: Mapping[str, Any]) -> str:
     """Return a sentence on an attribute's approval rates, their ratio, and the gaps in its error rates."""
     compared = [group for group in measured["groups"] if group["ratio"]]
@@ -204,7 +203,7 @@ def describe_fairness(measured: Mapping[str, Any]) -> str:
         for group in compared
     ]
     gaps = [
-        f"largest difference among rows {_OF_LABEL[rate]} {Interval(**gap) if gap else 'not known (too few rows)'}"
+        f"largest difference among rows {OF_LABEL[rate]} {Interval(**gap) if gap else 'not known (too few rows)'}"
         for rate, gap in measured["gaps"].items()
     ]
     return (

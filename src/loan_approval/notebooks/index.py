@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from loan_approval.notebooks.frame import render_page
 from loan_approval.notebooks.summary import FAILED, read_summary, time_words
+from loan_approval.pages.frame import read_part, render_page
 from serve.files import write_atomically
 
 # In the order of the work; what is none of these comes after them.
@@ -48,7 +48,9 @@ def write_index(reports: Path) -> Path:
         _describe_folder(folder.as_posix(), [_describe_page(reports, path) for path in members])
         for folder, members in groupby(paths, lambda path: path.parent)
     ]
-    write_atomically(index, render_page("index.html.j2", title="Reports", folders=folders).encode())
+    styles, scripts = [read_part("notebooks/parts.css")], [read_part("notebooks/page.js")]
+    page = render_page("notebooks/index.html.j2", styles, scripts, title="Reports", folders=folders)
+    write_atomically(index, page.encode())
     return index
 
 

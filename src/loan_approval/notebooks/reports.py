@@ -7,7 +7,6 @@ from typing import Any
 
 from markupsafe import Markup
 
-from loan_approval.notebooks.frame import render_page
 from loan_approval.notebooks.summary import (
     FAILED,
     FIGURE_MIME,
@@ -17,6 +16,7 @@ from loan_approval.notebooks.summary import (
     summarize,
     write_summary,
 )
+from loan_approval.pages.frame import read_part, render_page
 from serve.files import write_atomically
 
 # No JavaScript, widget or mermaid output: all need a script from elsewhere, and each has a plain form beside it.
@@ -45,14 +45,16 @@ def write_html(notebook: Path, path: Path, unfinished: str = "", still: bool = F
     code = digest_code(document)
     interactive = _prepare(document, still)
     body, contents = _clean(_export(document, notebook.parent))
-    scripts = []
+    scripts = [read_part("notebooks/page.js")]
     if interactive:
         from loan_approval.notebooks.interactive import library
 
-        scripts = [library()]
+        scripts = [library(), *scripts]
     page = render_page(
-        "report.html.j2",
+        "notebooks/report.html.j2",
+        [read_part("notebooks/parts.css")],
         scripts,
+        inline_styles=True,
         title=summary["title"],
         header=summary,
         body=Markup(body),  # noqa: S704 (a notebook's cells, cleaned)

@@ -115,6 +115,6 @@ def on_slices(slices: pd.DataFrame, overall: float, compared: int) -> str:
     if worse.empty:
         return f"No slice is wrong more often than all rows ({overall:.1%}) by more than its 95 % interval."
     worst = worse.head(5).itertuples()
-    names = "; ".join(f"{each.feature} {each.band.strip('()')} {each.error_rate:.1%}" for each in worst)
+    names = "; ".join(f"{each.feature} {each.band.strip('()')}: {each.error_rate:.1%}" for each in worst)
     by_chance = f"by chance alone, about {max(1, round(TAIL * compared)):,} of {compared:,} slices would be."
     return f"Wrong most often: {names}. Each is above the {overall:.1%} of all rows by its 95 % interval; {by_chance}"

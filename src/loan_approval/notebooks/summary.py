@@ -24,13 +24,13 @@ _REMEMBERED = ("time", "model", "version", "verdict", "commit")
 def summarize(document: Any, name: str, unfinished: str = "") -> dict[str, Any]:
     """Return title, `facts`, `tiles`, `findings`, `gates` and `pictures` of an executed notebook (nbformat's).
 
-    A notebook that shows no header gets one from its parameters and its result.   name: the title without a heading.
-    unfinished: where the run stopped, "" when it finished.
+    A notebook that shows no header, or did not finish, gets one with its data set, time and commit.   name: the title
+    without a heading.   unfinished: where the run stopped, "" when it finished.
     """
     outputs = list(_outputs(document))
     headers = [data[HEADER_MIME] for data in outputs if HEADER_MIME in data]
     figures = [data[FIGURE_MIME] for data in outputs if FIGURE_MIME in data]
-    header = headers[-1] if headers and not unfinished else _make_header(document, outputs)
+    header = headers[-1] if headers and not unfinished else _make_header(document)
     pictures = [{key: figure[key] for key in ("alt", "picture")} for figure in figures if "picture" in figure]
     return {"title": _heading(document.cells) or name, **header, "pictures": pictures, "unfinished": unfinished}
 
@@ -95,25 +95,14 @@ def _outputs(document: Any) -> Iterator[Mapping[str, Any]]:
             yield output.get("data", {})
 
 
-def _make_header(document: Any, outputs: list[Mapping[str, Any]]) -> dict[str, Any]:
+def _make_header(document: Any) -> dict[str, Any]:
     recorded = document.metadata.get("papermill", {})
-    results = [data[RESULT_MIME] for data in outputs if RESULT_MIME in data]
-    result = results[-1] if results else {}
     parameters = recorded.get("default_parameters", {}) | recorded.get("parameters", {})
-    known = {key: str(result[key]) for key in ("version", "verdict") if result.get(key)}
     dataset = {"dataset": Path(parameters["dataset"]).name} if parameters.get("dataset") else {}
     ended = recorded.get("end_time")
     time = time_words(datetime.fromisoformat(ended) if ended else datetime.now(UTC))
-    facts = {**dataset, **known, "time": time, "commit": project.git_state()["commit"][:12]}
-    return {"facts": facts, "tiles": [], "gates": [], "findings": list(_sentences(result))}
-
-
-def _sentences(result: Mapping[str, Any]) -> Iterator[str]:
-    for finding in result.get("words") or result.get("findings") or []:
-        if isinstance(finding, str):
-            yield finding
-        elif finding.get("level") != "ok":
-            yield f"{finding.get('level')}: {finding.get('subject')}: {finding.get('words')}"
+    facts = {**dataset, "time": time, "commit": project.git_state()["commit"][:12]}
+    return {"facts": facts, "tiles": [], "gates": [], "findings": []}
 
 
 def _heading(cells: list) -> str | None:

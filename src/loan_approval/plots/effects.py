@@ -1,6 +1,7 @@
 """Figures of what moves a decision: effect curves, two features together, one applicant's reasons, slices."""
 
 from collections.abc import Sequence
+from textwrap import shorten
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,7 @@ def plot_effects(effects: Sequence[Effect], threshold: float, label: str, most: 
         axes.plot(x, effect.curves[:THIN].T, color=GREY, alpha=0.25, linewidth=0.7)
         axes.plot(x, effect.mean, color=BLUE, linewidth=2)
         axes.axhline(threshold, color=ORANGE, linestyle=":")
-        axes.set_title(_name(effect.feature), fontsize=9)
+        axes.set_title(effect.feature.title_with_unit("en"), fontsize=9)
         axes.tick_params(labelsize=7)
         axes.set_ylim(0, 1)
         _name_ticks(axes, effect.feature, "x")
@@ -51,7 +52,7 @@ def plot_interaction(interaction: Interaction, label: str) -> Figure:
     colours = {"cmap": colormaps["RdYlBu"].resampled(STEPS), "vmin": 0, "vmax": 1}
     mesh = axes.pcolormesh(across, upwards, interaction.mean.T, shading="nearest", **colours)
     figure.colorbar(mesh, label=f"mean probability of {label}")
-    axes.set(xlabel=_name(first), ylabel=_name(second))
+    axes.set(xlabel=first.title_with_unit("en"), ylabel=second.title_with_unit("en"))
     _name_ticks(axes, first, "x")
     _name_ticks(axes, second, "y")
     return figure
@@ -133,10 +134,6 @@ def describe_interaction(interaction: Interaction) -> str:
     )
 
 
-def _name(feature: Feature) -> str:
-    return feature.title_with_unit("en")
-
-
 def _name_ticks(axes: Axes, feature: Feature, side: str) -> None:
     axis = axes.xaxis if side == "x" else axes.yaxis
     if not feature.is_category:
@@ -146,14 +143,10 @@ def _name_ticks(axes: Axes, feature: Feature, side: str) -> None:
         set_ticks = axes.set_xticks if side == "x" else axes.set_yticks
         set_ticks(
             range(len(feature.values)),
-            [_shorten(feature.show(value)) for value in feature.values],
+            [shorten(feature.show(value), LONGEST_NAME, placeholder="…") for value in feature.values],
             fontsize=7,
             rotation=30 if side == "x" else 0,
         )
-
-
-def _shorten(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
 
 
 def _probability(log_odds: float) -> float:

@@ -3,20 +3,15 @@
 Its headings follow the guidance that its last section names. It lists the topics that were not examined.
 """
 
-import base64
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from importlib.resources import files
 from itertools import chain
 from typing import Any
 
-from jinja2 import ChainableUndefined, Environment, PackageLoader, Undefined
-from markupsafe import Markup
-
 from loan_approval.data.wording import LANGUAGE, tell_apart, write_span
+from loan_approval.evaluation.fairness import OF_LABEL
 from loan_approval.evaluation.metrics import MEASURES
+from loan_approval.pages.frame import read_part, render_page
 from loan_approval.registry.history import SHADOW_EVENTS
 from serve.contract.feature import Feature
 from serve.contract.numbers import write_number
@@ -55,9 +50,8 @@ def render_card(documents: Mapping[str, Any], metadata: Mapping[str, Any], histo
     `name`, `version`, `run` of the version.   history: the events of the registered model, oldest first.
     """
     evidence, features = metadata.get("evidence") or {}, documents["contract"]["feature"]
-    return render_page(
+    return render_in_style(
         "registry/card.html.j2",
-        ChainableUndefined,  # metadata recorded by earlier code may lack anything
         **documents,
         metadata=metadata,
         evidence=evidence,
@@ -73,44 +67,14 @@ def render_card(documents: Mapping[str, Any], metadata: Mapping[str, Any], histo
         points=reliability_points(evidence.get("calibration")),
         curve=cost_curve_points(evidence.get("costs")),
         most_rows=TABLE_ROWS,
+        of_label=OF_LABEL,
         tolerance=TOLERANCE,
     )
 
 
-def render_page(template: str, undefined: type[Undefined], **values: object) -> str:
-    """Return the page of a template of this package, with the card's style and a policy that admits nothing else."""
-    style = files("loan_approval.registry").joinpath("card.css").read_text(encoding="utf-8")
-    page = (
-        _environment(undefined)
-        .get_template(template)
-        .render(
-            **values,
-            style=Markup(style),  # noqa: S704 (our own file; whole, as the policy holds its hash)
-            style_hash=Markup(style_hash(style)),  # noqa: S704 (base64 between the quotes that a policy wants)
-        )
-    )
-    return page.strip() + "\n"
-
-
-@lru_cache
-def _environment(undefined: type[Undefined]) -> Environment:
-    """Return what templates are rendered with; it holds those that were compiled, which takes longer than to render."""
-    loader = PackageLoader("loan_approval", "")
-    environment = Environment(loader=loader, autoescape=True, undefined=undefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {
-        "shown": shown,
-        "allowed": _write_allowed,
-        "say": lambda text, table: translate(table.get("words") or {}, text, "en") if text else text,
-        "words": lambda key: str(key).replace("_", " "),
-        "measure": lambda key: MEASURES.get(key, key.replace("_", " ")),
-        "names": lambda features: ", ".join(feature["name"] for feature in features),
-        "union_of_keys": lambda rows: list(dict.fromkeys(chain.from_iterable(rows))),  # in order of first appearance
-    }
-    environment.tests |= {
-        "interval": lambda value: isinstance(value, Mapping) and {"low", "high"} <= value.keys(),
-        "list": lambda value: isinstance(value, list | tuple),
-    }
-    return environment
+def render_in_style(template: str, **values: object) -> str:
+    """Return the page of a template of this side in the card's style."""
+    return render_page(template, [read_part("registry/card.css")], filters=FILTERS, tests=TESTS, **values)
 
 
 def _write_allowed(table: Mapping[str, Any]) -> str:
@@ -172,6 +136,16 @@ def shown(value: object) -> str:
     return write_number(value) if isinstance(value, int | float) else str(value)
 
 
-def style_hash(style: str) -> str:
-    """Return the source expression by which a Content-Security-Policy admits one inline style."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}'"
+FILTERS = {
+    "shown": shown,
+    "allowed": _write_allowed,
+    "say": lambda text, table: translate(table.get("words") or {}, text, "en") if text else text,
+    "words": lambda key: str(key).replace("_", " "),
+    "measure": lambda key: MEASURES.get(key, key.replace("_", " ")),
+    "names": lambda features: ", ".join(feature["name"] for feature in features),
+    "union_of_keys": lambda rows: list(dict.fromkeys(chain.from_iterable(rows))),  # in order of first appearance
+}
+TESTS = {
+    "interval": lambda value: isinstance(value, Mapping) and {"low", "high"} <= value.keys(),
+    "list": lambda value: isinstance(value, list | tuple),
+}

@@ -10,10 +10,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from jinja2 import StrictUndefined
-
 from loan_approval.evaluation.intervals import Interval
-from loan_approval.registry.card import render_page
+from loan_approval.registry.card import render_in_style
 from loan_approval.sweep.plan import SEED, Trial, describe_parameters, train_command
 from loan_approval.sweep.trial import SECONDS, Finished
 from serve.files import write_atomically
@@ -123,7 +121,7 @@ def write_board(board: Board, folder: Path) -> list[Path]:
     page, document = folder / "sweep.html", folder / "sweep.json"
     write_atomically(document, (json.dumps(asdict(board), indent=1, ensure_ascii=False) + "\n").encode())
     lead = describe_lead(board.standings)
-    text = render_page("sweep/sweep.html.j2", StrictUndefined, board=board, lead=lead)
+    text = render_in_style("sweep/sweep.html.j2", board=board, lead=lead)
     write_atomically(page, text.encode())
     return [page, document]
 

@@ -123,7 +123,7 @@ def test_the_gaps_are_the_largest_differences_in_error_rates():
         gap = found["gaps"][kind]
         assert gap["value"] == pytest.approx(south[kind] - north[kind])
         assert gap["low"] < gap["value"] < gap["high"]
-    assert "largest difference in true positive rate -0.300 [" in describe_fairness(found)
+    assert "largest difference among rows with the favourable label -0.300 [" in describe_fairness(found)
 
 
 @pytest.mark.parametrize("denied", [FEWEST_ROWS - 1, FEWEST_ROWS])

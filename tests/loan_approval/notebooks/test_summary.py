@@ -43,25 +43,14 @@ def test_the_last_header_and_the_pictures_for_the_front_page_are_taken() -> None
     }
 
 
-def test_without_a_header_parameters_and_result_make_one() -> None:
-    result = {"verdict": "drift", "words": ["Age drifted."], "findings": [{"level": "severe"}]}
+def test_without_a_header_the_parameters_make_one() -> None:
     parameters = {"default_parameters": {"dataset": "loans"}, "parameters": {"dataset": "/data/other"}}
-    document = executed({RESULT_MIME: result}, **parameters, end_time="2026-11-01T10:00:00.123456+00:00")
+    document = executed({}, **parameters, end_time="2026-11-01T10:00:00.123456+00:00")
 
     summary = summarize(document, "04_monitor")
 
-    facts = {"dataset": "other", "verdict": "drift", "time": "2026-11-01 10:00 UTC"}
+    facts = {"dataset": "other", "time": "2026-11-01 10:00 UTC"}
     assert {key: summary["facts"][key] for key in facts} == facts
-    assert summary["findings"] == ["Age drifted."]
-
-
-def test_findings_that_are_no_sentences_are_said_unless_all_is_well() -> None:
-    found = [
-        {"level": "ok", "subject": "rows", "words": "as many"},
-        {"level": "severe", "subject": "Age", "words": "gone"},
-    ]
-
-    assert summarize(executed({RESULT_MIME: {"findings": found}}), "05")["findings"] == ["severe: Age: gone"]
 
 
 def test_a_run_that_stopped_does_not_claim_what_its_header_said() -> None:

@@ -87,7 +87,7 @@ def test_the_strongest_effect_is_said_in_words():
     )
 
 
-@pytest.mark.parametrize(("strength", "words"), [(0.02, "add up"), (0.3, "9% of their joint variance")])
+@pytest.mark.parametrize(("strength", "words"), [(0.02, "add up"), (0.3, "9% of the variance of their joint effect")])
 def test_an_interaction_is_said_in_words(strength, words):
     found = Interaction(BOTH.features, BOTH.values, BOTH.mean, strength)
     assert words in effects.describe_interaction(found)

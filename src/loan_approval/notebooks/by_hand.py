@@ -35,7 +35,7 @@ def report_by_hand(notebook: Path, reports: Path) -> NotebookRun:
     write_atomically(html.with_suffix(".ipynb"), notebook.read_bytes())
     write_html(html.with_suffix(".ipynb"), html)
     remove_page(failed_page(html))
-    return NotebookRun(result, html, html.with_suffix(".ipynb"), seconds=0.0)
+    return NotebookRun(result, html, seconds=0.0)
 
 
 def check_order(document: Any, where: Path) -> None:

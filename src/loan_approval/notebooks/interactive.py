@@ -6,7 +6,6 @@ Bokeh, as its script is a third of plotly's and needs no `eval`, which the pages
 import json
 import math
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -107,13 +106,13 @@ def _draw_patches(plot: Any, axes: Axes) -> None:
     from bokeh.models import BoxAnnotation
 
     across = axes.get_xaxis_transform(which="grid")
-    bands = [patch for patch in axes.patches if patch.get_data_transform() == across]
-    for band in bands:
+    for band in [patch for patch in axes.patches if patch.get_data_transform() == across]:
         box = band.get_bbox()
         style = {"fill_color": to_hex(band.get_facecolor()), "fill_alpha": band.get_alpha() or 1}
         plot.add_layout(BoxAnnotation(left=box.x0, right=box.x1, line_color=None, **style))
         _name_in_legend(plot, band)
-    for group in _groups_of_bars(axes, bands):
+    groups = [list(container.patches) for container in axes.containers if isinstance(container, BarContainer)]
+    for group in filter(None, groups):  # what one call of `bar`, `barh` or `hist` drew
         boxes = np.array([patch.get_bbox().extents for patch in group])
         # A bar on a logarithmic axis begins at zero, which has no place there.
         boxes[:, :2] = np.maximum(boxes[:, :2], [_lowest(axes.xaxis), _lowest(axes.yaxis)])
@@ -122,13 +121,6 @@ def _draw_patches(plot: Any, axes: Axes) -> None:
         x, y = (boxes[:, [0, 2]].mean(axis=1), boxes[:, 3]) if upright else (_lengths(boxes), boxes[:, [1, 3]].mean(1))
         source |= {"x": x, "y": y, "colour": [to_hex(patch.get_facecolor()) for patch in group]}
         plot.quad(source=source, color="colour", alpha=group[0].get_alpha() or 1, **_named(group[0].get_label()))
-
-
-def _groups_of_bars(axes: Axes, bands: list[Patch]) -> Iterator[list[Patch]]:
-    """Yield what one call of `bar`, `barh` or `hist` drew, then what is left."""
-    grouped = [list(container.patches) for container in axes.containers if isinstance(container, BarContainer)]
-    seen = {id(patch) for group in grouped for patch in group} | {id(band) for band in bands}
-    yield from filter(None, [*grouped, [patch for patch in axes.patches if id(patch) not in seen]])
 
 
 def _lowest(axis: Axis) -> float:

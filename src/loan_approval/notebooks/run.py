@@ -107,7 +107,6 @@ class NotebookRun:
 
     result: dict[str, object]
     html: Path
-    ipynb: Path
     seconds: float
 
 
@@ -165,7 +164,7 @@ def run_notebook(
         finally:
             _keep(executed, html if finished else broken, "" if finished else _stopped_at(executed)[0])
     remove_page(broken)
-    return NotebookRun(result, html, html.with_suffix(".ipynb"), time.monotonic() - began)
+    return NotebookRun(result, html, time.monotonic() - began)
 
 
 def _keep(executed: Path, html: Path, unfinished: str) -> None:

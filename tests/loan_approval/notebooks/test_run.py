@@ -65,7 +65,7 @@ def test_both_files_are_kept_under_the_notebooks_name(run: NotebookRun, root: Pa
 
 
 def test_the_executed_notebook_names_no_folder_of_this_machine(run: NotebookRun) -> None:
-    recorded = nbformat.read(run.ipynb, as_version=4).metadata.papermill
+    recorded = nbformat.read(run.html.with_suffix(".ipynb"), as_version=4).metadata.papermill
 
     assert (recorded.input_path, recorded.output_path) == ("01_tiny.ipynb", "executed/01_tiny.ipynb")
 

@@ -28,6 +28,6 @@ def test_the_card_of_a_promoted_version_stands_among_the_reports_with_its_record
 
 
 def test_a_report_that_judged_no_version_gets_no_card(tmp_path: Path) -> None:
-    run = NotebookRun({"version": "1"}, tmp_path / "02_train.html", tmp_path / "02_train.ipynb", 1.0)
+    run = NotebookRun({"version": "1"}, tmp_path / "02_train.html", 1.0)
     write_card_of(run)
     assert not list(tmp_path.iterdir())

@@ -48,7 +48,7 @@ def client(mlflow_folder: Path) -> MlflowClient:
 
 def run_of(client: MlflowClient, experiment: str, page: Path, key: str, status: str = "FINISHED") -> str:
     run = client.create_run(experiment).info.run_id
-    record_trial(client, NotebookRun({"run_id": run}, page, page, 2.0), family_tags("the first parent", "first"), key)
+    record_trial(client, NotebookRun({"run_id": run}, page, 2.0), family_tags("the first parent", "first"), key)
     client.set_terminated(run, status)
     return run
 

@@ -1,7 +1,6 @@
 """Figures of what moves a decision: effect curves, two features together, one applicant's reasons, slices."""
 
 from collections.abc import Sequence
-from textwrap import shorten
 
 import numpy as np
 import pandas as pd
@@ -143,10 +142,14 @@ def _name_ticks(axes: Axes, feature: Feature, side: str) -> None:
         set_ticks = axes.set_xticks if side == "x" else axes.set_yticks
         set_ticks(
             range(len(feature.values)),
-            [shorten(feature.show(value), LONGEST_NAME, placeholder="…") for value in feature.values],
+            [_shorten(feature.show(value)) for value in feature.values],
             fontsize=7,
             rotation=30 if side == "x" else 0,
         )
+
+
+def _shorten(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
 
 
 def _probability(log_odds: float) -> float:

@@ -138,7 +138,7 @@ def age_gate(proof: AgeProof | None, names: Mapping[str, str] = _NO_NAMES) -> Ga
     names: as in `monotone_gate`.
     """
     if proof is None:
-        return Gate("age", True, "the contract marks no scored feature with elderly_from: nothing to prove", {})
+        return Gate("age", True, "the contract marks no scored feature as an age: nothing to prove", {})
     parts = asdict(proof)
     counts = {f"{name}_{key}": value for name in ("elderly", "younger") for key, value in parts.pop(name).items()}
     numbers = {key: float(value) for key, value in (parts | counts).items() if key != "attribute"}

@@ -200,7 +200,7 @@ def test_the_evidence_is_json_and_the_table_has_a_row_a_group():
 def test_words_say_rates_rows_and_what_is_known_of_four_fifths(rows, approved_south, call):
     words = describe_fairness(measure(*made(rows, rows, approved_south)))
     assert words.startswith(f"region: approval rate 80.0% in the largest group (north, {rows:,} rows); south")
-    assert f"], {call}; largest difference in true" in words
+    assert f"], {call}; largest difference among rows" in words
 
 
 def test_words_say_when_there_is_nothing_to_compare():

@@ -17,7 +17,7 @@ MEASURED = [
         age_gate(AgeProof("Age", 62, 300, 83, 0, 0.0, AgeReasons(150, 3), AgeReasons(150, 9))),
         "0 of 300 rows, 3 of 150 reasons",
     ),
-    (reasons_gate({"threshold": 0.1, "features": 2, "largest_gap": 1e-15, "base": 1.0}), "off by 1.0e-15"),
+    (reasons_gate({"threshold": 0.1, "features": 2, "largest_gap": 1e-15, "base": 1.0}), "off by 1e-15"),
     (Gate("signal", True, "", {"auc_low": 0.6, "p_value": 0.001}), "AUC at least 0.600"),
     (Gate("confirmation", True, "", {"auc": 0.6, "p_value": 0.001}), "p-value 0.0010"),
 ]

@@ -272,7 +272,7 @@ def test_the_stated_average_of_the_approved_is_that_of_the_people_behind_the_cen
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [({"threshold": 5.0}, "a decline may lack a reason"), ({"largest_gap": 2e-6}, "by at most 2.0e-06")],
+    [({"threshold": 5.0}, "a decline may lack a reason"), ({"largest_gap": 2e-6}, "by at most 2e-06")],
 )
 def test_a_file_that_could_decline_without_a_reason_or_misses_its_own_answer_fails(change: dict, words: str) -> None:
     found = {"largest_gap": 1e-12, "base": 1.0, "threshold": 0.0, "features": 7}

@@ -131,7 +131,7 @@ def test_without_a_scored_age_that_is_marked_there_is_nothing_to_prove(rows, eld
     scaling = {key: values[kept] for key, values in LOANS_SCALING.items()}
     gate = age_gate(prove_age(make_file(contract, scaling), rows[:, kept], FEW))
     assert gate.passed
-    assert gate.words == "the contract marks no scored feature with elderly_from: nothing to prove"
+    assert gate.words == "the contract marks no scored feature as an age: nothing to prove"
 
 
 def test_values_hold_split_values_ends_and_both_sides_of_the_boundary():

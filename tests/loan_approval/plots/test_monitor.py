@@ -88,3 +88,11 @@ def test_a_single_month_without_distributions_is_shown(tmp_path):
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_report_can_zoom_into_every_plot(name):
     assert draw(FIGURES[name]()) is not None
+
+
+@pytest.mark.parametrize("plot", [plot_approvals, plot_volume])
+def test_the_axis_of_a_single_period_spans_hours_and_no_years(plot):
+    axes = plot(TABLE.head(1)).axes[0]
+    low, high = axes.get_xlim()  # days
+    assert 0 < high - low < 1
+    assert [text.get_text() for text in axes.get_xticklabels()] == [f"{TABLE['begin'][0]:%Y-%m-%d %H:%M}"]

@@ -17,11 +17,11 @@ from loan_approval.drift.statistics import measure_distance, quantile_edges
 from loan_approval.evaluation.auc import auc_interval
 from loan_approval.evaluation.comparison import ERROR, cost_saved
 from loan_approval.evaluation.costs import Costs
-from loan_approval.evaluation.intervals import bootstrap_mean, wilson_interval
+from loan_approval.evaluation.intervals import wilson_interval
 from loan_approval.evaluation.ranking import distance_at
 from loan_approval.evaluation.rates import FOUR_FIFTHS, judge_four_fifths, rate_difference, rate_ratio
 from loan_approval.evaluation.reliability import measure_reliability
-from tests.benchmarks import metrics, thresholds
+from tests.benchmarks import gains, metrics, thresholds
 
 SIMULATED_AUCS = [
     *((60, 0.5, 0.75), (60, 0.5, 0.95), (60, 0.1, 0.9), (200, 0.05, 0.8), (200, 0.05, 0.95)),
@@ -114,15 +114,6 @@ def cover_stability(rows: int, of_month: int, moved: float, number: int) -> bool
     return low <= np.sum((now - before) * np.log(now / before)) <= high
 
 
-def cover_cost(rows: int, approval: float, number: int) -> bool:
-    """Return whether the interval covers the expected cost of deciding right probabilities at 0.5."""
-    rng = np.random.default_rng([number, rows])
-    p = rng.random(rows)
-    y, decided = (rng.random(rows) < p).astype(int), (p >= 0.5).astype(int)
-    found = bootstrap_mean(Costs(approval, 1.0).of_decisions(y, decided), number)
-    return found.low <= (approval + 1) / 8 <= found.high
-
-
 def calls_right_probabilities_wrong(rows: int, middle: float, number: int) -> bool:
     """Return whether probabilities that are right are said to be further off than chance explains."""
     rng = np.random.default_rng([number, rows])
@@ -148,9 +139,9 @@ def cover_share(rows: int, share: float, number: int) -> bool:
     return low <= share <= high
 
 
-def simulate(simulations: int) -> Iterator[str]:
-    """Yield the lines of the table."""
-    covers: list[tuple[object, ...]] = []
+def list_rows(simulations: int) -> list[gains.Row]:
+    """Return the rows of the table, each with what simulates it."""
+    covers: list[gains.Row] = []
     for cell in SIMULATED_AUCS:
         covers.append(("AUC", *cell, simulations, partial(cover_auc, *cell)))
         wide = partial(cover_auc, *cell, spread=2.0)
@@ -173,10 +164,6 @@ def simulate(simulations: int) -> Iterator[str]:
     for rows, of_month, moved in MONTHS:
         name = f"PSI and CSI of {of_month:,} rows against the reference's, mean moved by {moved:g} sd"
         covers.append((name, rows, "", moved, simulations, partial(cover_stability, rows, of_month, moved)))
-    for rows, approval in ((60, 1.0), (60, 10.0), (200, 10.0), (1000, 10.0)):
-        name = f"expected cost, wrong approvals at {approval:g}"
-        cell = (name, rows, 0.5, (approval + 1) / 8, simulations // SLOW)
-        covers.append((*cell, partial(cover_cost, rows, approval)))
     for rows, middle in ((60, 0.0), (380, 1.5), (2000, -3.0)):
         name = "right probabilities: called further off than chance explains (5 % at most)"
         covers.append((name, rows, "", 0, simulations // SLOW, partial(calls_right_probabilities_wrong, rows, middle)))
@@ -186,7 +173,12 @@ def simulate(simulations: int) -> Iterator[str]:
     for challengers in (1, 5, 20):
         name = f"{challengers} challengers judged on the same rows, all worse: any called not worse (2.5 % at most)"
         covers.append((name, 4000, "", 0.02, simulations, partial(any_passes, challengers, 4000)))
-    for name, rows, share, truth, times, cover in covers:
+    return [*covers, *gains.list_rows(simulations, simulations // SLOW)]
+
+
+def simulate(simulations: int) -> Iterator[str]:
+    """Yield the lines of the table."""
+    for name, rows, share, truth, times, cover in list_rows(simulations):
         covered = sum(cover(number) for number in range(times))
         low, high = wilson_interval(covered, times)
         found = f"{covered / times:.1%} [{low:.1%}, {high:.1%}]"

@@ -1,7 +1,6 @@
 """The intervals of an AUC and of the difference of two, for few rows and for rows that are copies of each other."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
@@ -30,13 +29,12 @@ def auc_interval(y: np.ndarray, p: np.ndarray, groups: np.ndarray | None = None)
     """
     _check_labels(y)
     above = _placements(y == 1, p)
-    value, spread = float(above[y == 1].mean()), _spread(y == 1, above, groups)
+    value, (variance, freedom, units, rows) = float(above[y == 1].mean()), _spread(y == 1, above, groups)
     if value in (0.0, 1.0):
-        reach = 1 - ERROR ** (1 / min(spread.units))
+        reach = 1 - ERROR ** (1 / min(units))
         return Interval(value, max(0.0, value - reach), min(1.0, value + reach))
-    model = _newcombe(*spread.rows)
-    ratio = spread.variance / model(value) if min(spread.units) > 1 and sum(spread.of_labels) > 0 else 1.0
-    q = spread.quantile(ERROR)
+    model, q = _newcombe(*rows), t.ppf(1 - ERROR, freedom)
+    ratio = variance / model(value) if min(units) > 1 and variance > 0 else 1.0
     scale = q * sqrt(max(ratio, LEAST_RATIO))
 
     def beyond(x: float, side: int) -> float:
@@ -57,8 +55,8 @@ def auc_gain(
     """
     _check_labels(y)
     gained = _placements(y == 1, p_new) - _placements(y == 1, p_old)
-    value, spread = float(gained[y == 1].mean()), _spread(y == 1, gained, groups)
-    reach = spread.quantile(error) * sqrt(spread.variance)
+    value, (variance, freedom, *_) = float(gained[y == 1].mean()), _spread(y == 1, gained, groups)
+    reach = float(t.ppf(1 - error, freedom)) * sqrt(variance)
     return Interval(value, value - reach, value + reach)
 
 
@@ -75,41 +73,26 @@ def _placements(is_one: np.ndarray, p: np.ndarray) -> np.ndarray:
     return np.where(is_one, placements, 1 - placements)
 
 
-@dataclass(frozen=True)
-class _Spread:
-    """How much a mean of placements varies, in (ones, zeros): by each label, and by both together.
+def _spread(
+    is_one: np.ndarray, placements: np.ndarray, groups: np.ndarray | None
+) -> tuple[float, float, list[int], list[float]]:
+    """Return the variance of the mean placement, its degrees of freedom, and of either label the groups and rows.
 
-    units: groups that have rows of the label.   rows: effective ones, Kish's.
+    The degrees of freedom are Welch's, the rows effective ones.
     """
-
-    of_labels: list[float]
-    variance: float
-    units: list[int]
-    rows: list[float]
-
-    def quantile(self, error: float) -> float:
-        """Return the quantile of t, with Welch's degrees of freedom."""
-        freedom = float(max(1, min(self.units) - 1))
-        if min(self.units) > 1 and sum(self.of_labels) > 0:
-            parts = zip(self.of_labels, self.units, strict=True)
-            freedom = sum(self.of_labels) ** 2 / sum(v**2 / (n - 1) for v, n in parts)
-        return float(t.ppf(1 - error, freedom))
-
-
-def _spread(is_one: np.ndarray, placements: np.ndarray, groups: np.ndarray | None) -> _Spread:
     of_row = np.arange(len(placements)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    every = int(of_row.max()) + 1
-    off, of_labels, units, rows = [], [], [], []
+    every, off, units, rows = int(of_row.max()) + 1, [], [], []
     for side in (is_one, ~is_one):
-        sizes = np.bincount(of_row[side], minlength=every)
-        off.append(np.bincount(of_row[side], placements[side] - placements[side].mean(), every) / sizes.sum())
-        units.append(int(np.sum(sizes > 0)))
-        of_labels.append(float(off[-1] @ off[-1]) * units[-1] / max(units[-1] - 1, 1))
+        mean = placements[side].mean()
+        off.append(np.bincount(of_row[side], placements[side] - mean, every) / np.sum(side))
+        units.append(len(np.unique(of_row[side])))
         rows.append(effective_rows(of_row[side]))
+    ones, zeros = (float(each @ each) * n / max(n - 1, 1) for each, n in zip(off, units, strict=True))
     cross = 2 * float(off[0] @ off[1]) * every / max(every - 1, 1)
-    return _Spread(
-        (of_labels[0], of_labels[1]), max(0.0, sum(of_labels) + cross), (units[0], units[1]), (rows[0], rows[1])
-    )
+    freedom = float(max(1, min(units) - 1))
+    if min(units) > 1 and ones + zeros > 0:
+        freedom = (ones + zeros) ** 2 / (ones**2 / (units[0] - 1) + zeros**2 / (units[1] - 1))
+    return max(0.0, ones + zeros + cross), freedom, units, rows
 
 
 def _newcombe(ones: float, zeros: float) -> Callable[[float], float]:

@@ -17,6 +17,7 @@ from loan_approval.drift.statistics import measure_distance, quantile_edges
 from loan_approval.evaluation.auc import auc_interval
 from loan_approval.evaluation.comparison import ERROR, cost_saved
 from loan_approval.evaluation.costs import Costs
+from loan_approval.evaluation.fairness import rate_gap
 from loan_approval.evaluation.intervals import wilson_interval
 from loan_approval.evaluation.ranking import distance_at
 from loan_approval.evaluation.rates import FOUR_FIFTHS, judge_four_fifths, rate_difference, rate_ratio
@@ -104,6 +105,14 @@ def calls_at_the_bound(groups: int, rows: int, rate: float, number: int) -> bool
     return any(judge_four_fifths(group, reference, groups - 1) != "unsure" for group in others)
 
 
+def cover_gap(groups: int, rows: int, rate: float, number: int) -> bool:
+    """Return whether the interval of the largest difference from the first of several equal groups holds none."""
+    approved = np.random.default_rng([number, rows]).random(groups * rows) < rate
+    codes = np.repeat(np.arange(groups), rows)
+    gap = rate_gap(codes, approved.astype(int), range(groups), np.arange(groups * rows))
+    return gap is not None and gap.low <= 0 <= gap.high
+
+
 def cover_stability(rows: int, of_month: int, moved: float, number: int) -> bool:
     """Return whether the interval covers the stability index of a column moved by so many standard deviations."""
     rng = np.random.default_rng([number, rows, of_month])
@@ -161,6 +170,9 @@ def list_rows(simulations: int) -> list[gains.Row]:
     for groups, rows, rate in ((2, 60, 0.6), (4, 95, 0.6), (4, 1000, 0.6), (8, 1000, 0.1), (8, 10_000, 0.6)):
         name = f"{groups} groups at exactly four fifths: any called either way (5 % at most)"
         covers.append((name, rows, rate, 0.8, simulations, partial(calls_at_the_bound, groups, rows, rate)))
+    for groups, rows, rate in ((4, 95, 0.6), (4, 1000, 0.1)):
+        name = f"largest gap in a rate of {groups} equal groups, all at once"
+        covers.append((name, rows, rate, 0, simulations, partial(cover_gap, groups, rows, rate)))
     for rows, of_month, moved in MONTHS:
         name = f"PSI and CSI of {of_month:,} rows against the reference's, mean moved by {moved:g} sd"
         covers.append((name, rows, "", moved, simulations, partial(cover_stability, rows, of_month, moved)))

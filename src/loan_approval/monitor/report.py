@@ -22,7 +22,7 @@ from loan_approval.monitor.window import Window
 from loan_approval.records.reading import read_shadow
 
 MOST_PERIODS = 60
-FEW_FLIPS = 20  # with fewer, the interval of their cost is unreliable
+FEW_FLIPS = 10  # with fewer, the interval of their cost is unreliable
 _NEEDED = ["probability", "code", "champion_probability", "champion_code"]
 _PERIODS = ("1min", "1h", "1D", "7D", "30D")
 _OUTCOMES = ["decision_id", "outcome"]

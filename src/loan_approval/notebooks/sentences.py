@@ -14,7 +14,7 @@ IS_LEAK = (
 )
 # Rows: with fewer, intervals of 95 % were simulated to hold the truth less often, or more.
 FEW_OF_A_LABEL, FEW_WRONG, FEW_FOR_THRESHOLD = 30, 5, 300
-ON_CROSS_VALIDATION = "In simulations this interval held the mean AUC of such models in 91 to 98 % of the samples."
+ON_CROSS_VALIDATION = "In simulations this interval held the mean AUC of such models in 90 to 97 % of the samples."
 NEAR = 0.05  # of the threshold, in probability
 TAIL = 0.025  # chance that an interval of 95 % lies above the share that it is of
 

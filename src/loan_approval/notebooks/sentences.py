@@ -13,7 +13,7 @@ IS_LEAK = (
     "model relies on known before the decision? What was not: use = 'monitor' in contract.toml."
 )
 # Rows: with fewer, intervals of 95 % were simulated to hold the truth less often, or more.
-FEW_OF_A_LABEL, FEW_WRONG, FEW_FOR_THRESHOLD = 30, 5, 300
+FEW_OF_A_LABEL, FEW_WRONG, FEW_FOR_THRESHOLD, FEW_FOR_CALIBRATION = 30, 5, 300, 100
 ON_CROSS_VALIDATION = "In simulations this interval held the mean AUC of such models in 90 to 97 % of the samples."
 NEAR = 0.05  # of the threshold, in probability
 TAIL = 0.025  # chance that an interval of 95 % lies above the share that it is of
@@ -44,6 +44,8 @@ def on_coverage(y: np.ndarray, decided: np.ndarray) -> str:
         few.append(f"that of the AUC and of its gain in 89 to 99 %, as {rarer} rows have the rarer label")
     if wrong < FEW_WRONG:
         few.append(f"those of costs in 90 to 99 %, as {wrong} of the rows are decided wrongly in one of the two ways")
+    if len(y) < FEW_FOR_CALIBRATION:
+        few.append(f"that of the calibration error in 90 to 97 %, with {len(y)} rows")
     known = "In simulations, intervals of 95 % held the truth in 93 to 97 % of the samples"
     return f"{known}; {' and '.join(few)}." if few else f"{known} of this size."
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
+from types import SimpleNamespace
+from typing import cast
 
 import joblib
 import numpy as np
@@ -21,6 +23,8 @@ from loan_approval.data.datasets import Dataset, load_dataset
 from loan_approval.data.simulate import simulate
 from loan_approval.drift.drift import compare, verdict
 from loan_approval.evaluation.intervals import wilson_interval
+from loan_approval.monitor.findings import refusal_findings
+from loan_approval.monitor.window import Window
 from serve.contract.feature import Feature
 
 SHIFT = 0.3  # standard deviations
@@ -28,6 +32,7 @@ SPREAD = 1.5  # times the standard deviation
 SHARE = 0.15  # of rows that take another value
 MISSING = 0.10  # of cells that become unknown
 UNIT = 1000
+USUAL_FAULTS = 0.015  # share of applications refused for one fault
 OTHERS, TIMES = 0.05, 4  # share of rows from another product, and how many times as large their number is
 HEAD = ("data set", "month", "rows", "months", "drift found", "on the changed feature", "severe")
 
@@ -152,6 +157,19 @@ def judge_month(dataset: str, kind: str, rows: int, number: int) -> Month:
     return Month(verdict(findings), any(f.level != "ok" and f.subject == changed for f in findings))
 
 
+def judge_refusals(rows: int, now: float, number: int) -> bool:
+    """Return whether refusals are a finding: five fields with 1.5 % of faults each, of which one has another share."""
+    rng, shares = np.random.default_rng([number, rows]), np.r_[now, [USUAL_FAULTS] * 4]
+
+    def count(applications: int, of_fields: np.ndarray) -> pd.DataFrame:
+        counts = rng.binomial(applications, of_fields)
+        return pd.DataFrame({"field": list("abcde"), "kind": "out_of_range", "count": counts})
+
+    earlier = (4 * rows, count(4 * rows, np.full(5, USUAL_FAULTS)))
+    window = SimpleNamespace(decisions=range(rows), refusals=count(rows, shares), earlier=earlier)
+    return any(finding.level != "ok" for finding in refusal_findings(cast(Window, window)))
+
+
 def judge_months(dataset: str, kind: str, rows: int, months: int, quiet: bool = False) -> list[Month]:
     """Return what the report said of months 0 to `months` - 1, on every core."""
     population(dataset)  # made before the processes look for it
@@ -178,6 +196,11 @@ def main() -> None:
     parser.add_argument("--datasets", nargs="+", default=["loans", "boston"])
     options = parser.parse_args()
     print(f"| {' | '.join(HEAD)} |\n|{' --- |' * len(HEAD)}", flush=True)
+    for now in (USUAL_FAULTS, 0.03, 0.06):
+        found = [
+            Month("drift" if judge_refusals(options.rows, now, k) else "stable", True) for k in range(options.months)
+        ]
+        print(row_of("any", f"refused for one fault: {now:.1%}, before {USUAL_FAULTS:.1%}", options.rows, found))
     for dataset in options.datasets:
         for rows in (100, options.rows, 10_000):
             print(row_of(dataset, STABLE, rows, judge_months(dataset, STABLE, rows, options.months)), flush=True)

@@ -17,11 +17,12 @@ from loan_approval.drift.statistics import measure_distance, quantile_edges
 from loan_approval.evaluation.auc import auc_interval
 from loan_approval.evaluation.comparison import ERROR, cost_saved
 from loan_approval.evaluation.costs import Costs
-from loan_approval.evaluation.intervals import bootstrap_mean, wilson_interval
+from loan_approval.evaluation.fairness import rate_gap
+from loan_approval.evaluation.intervals import wilson_interval
 from loan_approval.evaluation.ranking import distance_at
 from loan_approval.evaluation.rates import FOUR_FIFTHS, judge_four_fifths, rate_difference, rate_ratio
 from loan_approval.evaluation.reliability import measure_reliability
-from tests.benchmarks import metrics, thresholds
+from tests.benchmarks import gains, metrics, thresholds
 
 SIMULATED_AUCS = [
     *((60, 0.5, 0.75), (60, 0.5, 0.95), (60, 0.1, 0.9), (200, 0.05, 0.8), (200, 0.05, 0.95)),
@@ -104,6 +105,14 @@ def calls_at_the_bound(groups: int, rows: int, rate: float, number: int) -> bool
     return any(judge_four_fifths(group, reference, groups - 1) != "unsure" for group in others)
 
 
+def cover_gap(groups: int, rows: int, rate: float, number: int) -> bool:
+    """Return whether the interval of the largest difference from the first of several equal groups holds none."""
+    approved = np.random.default_rng([number, rows]).random(groups * rows) < rate
+    codes = np.repeat(np.arange(groups), rows)
+    gap = rate_gap(codes, approved.astype(int), range(groups), np.arange(groups * rows))
+    return gap is not None and gap.low <= 0 <= gap.high
+
+
 def cover_stability(rows: int, of_month: int, moved: float, number: int) -> bool:
     """Return whether the interval covers the stability index of a column moved by so many standard deviations."""
     rng = np.random.default_rng([number, rows, of_month])
@@ -112,15 +121,6 @@ def cover_stability(rows: int, of_month: int, moved: float, number: int) -> bool
     before, now = np.diff(norm.cdf(ends)), np.diff(norm.cdf(ends - moved))
     low, high = measure_distance(reference, month).psi_interval
     return low <= np.sum((now - before) * np.log(now / before)) <= high
-
-
-def cover_cost(rows: int, approval: float, number: int) -> bool:
-    """Return whether the interval covers the expected cost of deciding right probabilities at 0.5."""
-    rng = np.random.default_rng([number, rows])
-    p = rng.random(rows)
-    y, decided = (rng.random(rows) < p).astype(int), (p >= 0.5).astype(int)
-    found = bootstrap_mean(Costs(approval, 1.0).of_decisions(y, decided), number)
-    return found.low <= (approval + 1) / 8 <= found.high
 
 
 def calls_right_probabilities_wrong(rows: int, middle: float, number: int) -> bool:
@@ -148,9 +148,9 @@ def cover_share(rows: int, share: float, number: int) -> bool:
     return low <= share <= high
 
 
-def simulate(simulations: int) -> Iterator[str]:
-    """Yield the lines of the table."""
-    covers: list[tuple[object, ...]] = []
+def list_rows(simulations: int) -> list[gains.Row]:
+    """Return the rows of the table, each with what simulates it."""
+    covers: list[gains.Row] = []
     for cell in SIMULATED_AUCS:
         covers.append(("AUC", *cell, simulations, partial(cover_auc, *cell)))
         wide = partial(cover_auc, *cell, spread=2.0)
@@ -170,13 +170,12 @@ def simulate(simulations: int) -> Iterator[str]:
     for groups, rows, rate in ((2, 60, 0.6), (4, 95, 0.6), (4, 1000, 0.6), (8, 1000, 0.1), (8, 10_000, 0.6)):
         name = f"{groups} groups at exactly four fifths: any called either way (5 % at most)"
         covers.append((name, rows, rate, 0.8, simulations, partial(calls_at_the_bound, groups, rows, rate)))
+    for groups, rows, rate in ((4, 95, 0.6), (4, 1000, 0.1)):
+        name = f"largest gap in a rate of {groups} equal groups, all at once"
+        covers.append((name, rows, rate, 0, simulations, partial(cover_gap, groups, rows, rate)))
     for rows, of_month, moved in MONTHS:
         name = f"PSI and CSI of {of_month:,} rows against the reference's, mean moved by {moved:g} sd"
         covers.append((name, rows, "", moved, simulations, partial(cover_stability, rows, of_month, moved)))
-    for rows, approval in ((60, 1.0), (60, 10.0), (200, 10.0), (1000, 10.0)):
-        name = f"expected cost, wrong approvals at {approval:g}"
-        cell = (name, rows, 0.5, (approval + 1) / 8, simulations // SLOW)
-        covers.append((*cell, partial(cover_cost, rows, approval)))
     for rows, middle in ((60, 0.0), (380, 1.5), (2000, -3.0)):
         name = "right probabilities: called further off than chance explains (5 % at most)"
         covers.append((name, rows, "", 0, simulations // SLOW, partial(calls_right_probabilities_wrong, rows, middle)))
@@ -186,7 +185,12 @@ def simulate(simulations: int) -> Iterator[str]:
     for challengers in (1, 5, 20):
         name = f"{challengers} challengers judged on the same rows, all worse: any called not worse (2.5 % at most)"
         covers.append((name, 4000, "", 0.02, simulations, partial(any_passes, challengers, 4000)))
-    for name, rows, share, truth, times, cover in covers:
+    return [*covers, *gains.list_rows(simulations, simulations // SLOW)]
+
+
+def simulate(simulations: int) -> Iterator[str]:
+    """Yield the lines of the table."""
+    for name, rows, share, truth, times, cover in list_rows(simulations):
         covered = sum(cover(number) for number in range(times))
         low, high = wilson_interval(covered, times)
         found = f"{covered / times:.1%} [{low:.1%}, {high:.1%}]"

@@ -59,7 +59,7 @@ class Dataset:
     def units(self, split: str) -> np.ndarray:
         """Return, for the rows with this split, what `number_units` returns.
 
-        Folds, permutations and bootstraps keep the rows of a unit together: what depends on each other is no further
+        Folds, permutations and intervals keep the rows of a unit together: what depends on each other is no further
         evidence.
         """
         return number_units(self._units[self.splits == split])

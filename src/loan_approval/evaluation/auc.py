@@ -1,4 +1,4 @@
-"""The interval of an AUC, for few rows and for rows that are copies of each other."""
+"""The intervals of an AUC and of the difference of two, for few rows and for rows that are copies of each other."""
 
 from collections.abc import Callable
 from math import sqrt
@@ -9,7 +9,7 @@ from scipy.special import expit, logit
 from scipy.stats import rankdata, t
 
 from loan_approval.errors import DataError
-from loan_approval.evaluation.intervals import Interval
+from loan_approval.evaluation.intervals import Interval, effective_rows
 
 ERROR = 0.025  # on either side
 LEAST_RATIO = 0.6  # of the observed variance to the model's: few rows can look more alike than they are
@@ -27,20 +27,14 @@ def auc_interval(y: np.ndarray, p: np.ndarray, groups: np.ndarray | None = None)
     2006, method 5; DeLong et al., "Comparing the areas under two or more correlated ROC curves", 1988; Obuchowski,
     "Nonparametric analysis of clustered ROC curve data", 1997; Welch, "The generalization of Student's problem", 1947.
     """
-    if not 0 < np.sum(y) < len(y):
-        raise DataError(f"{len(y):,} rows without both labels have no AUC, expected rows of each")
-    of_row = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    value, variances, cross, sizes = _components(y == 1, p, of_row)
-    rows = [float(size.sum() ** 2 / np.sum(size**2)) for size in sizes]  # Kish's effective numbers
-    counts = [int(np.sum(size > 0)) for size in sizes]
+    _check_labels(y)
+    above = _placements(y == 1, p)
+    value, (variance, freedom, units, rows) = float(above[y == 1].mean()), _spread(y == 1, above, groups)
     if value in (0.0, 1.0):
-        reach = 1 - ERROR ** (1 / min(counts))
+        reach = 1 - ERROR ** (1 / min(units))
         return Interval(value, max(0.0, value - reach), min(1.0, value + reach))
-    model, q = _newcombe(*rows), t.ppf(1 - ERROR, max(1, min(counts) - 1))
-    ratio = 1.0
-    if min(counts) > 1 and sum(variances) > 0:
-        freedom = sum(variances) ** 2 / sum(v**2 / (n - 1) for v, n in zip(variances, counts, strict=True))
-        ratio, q = (sum(variances) + cross) / model(value), t.ppf(1 - ERROR, freedom)
+    model, q = _newcombe(*rows), t.ppf(1 - ERROR, freedom)
+    ratio = variance / model(value) if min(units) > 1 and variance > 0 else 1.0
     scale = q * sqrt(max(ratio, LEAST_RATIO))
 
     def beyond(x: float, side: int) -> float:
@@ -52,24 +46,53 @@ def auc_interval(y: np.ndarray, p: np.ndarray, groups: np.ndarray | None = None)
     return Interval(value, float(low), float(high))
 
 
-def _components(
-    is_one: np.ndarray, p: np.ndarray, of_row: np.ndarray
-) -> tuple[float, list[float], float, list[np.ndarray]]:
-    """Return the AUC, its variance by the ones and by the zeros, twice their covariance, and their rows by group."""
-    ranks, groups = rankdata(p), int(of_row.max()) + 1
-    sides = is_one, ~is_one
-    within = [(ranks[side] - rankdata(p[side])) / np.sum(~side) for side in sides]  # share of the others that lie below
-    placements = [within[0], 1 - within[1]]
-    value = float(placements[0].mean())
-    sizes = [np.bincount(of_row[side], minlength=groups) for side in sides]
-    sums = [np.bincount(of_row[side], v, groups) for side, v in zip(sides, placements, strict=True)]
-    off = [total - size * value for total, size in zip(sums, sizes, strict=True)]
-    variances = []
-    for each, size in zip(off, sizes, strict=True):
-        count = int(np.sum(size > 0))
-        variances.append(float(np.sum(each**2)) * count / max(count - 1, 1) / size.sum() ** 2)
-    cross = 2 * float(off[0] @ off[1]) * groups / max(groups - 1, 1) / (sizes[0].sum() * sizes[1].sum())
-    return value, variances, cross, sizes
+def auc_gain(
+    y: np.ndarray, p_new: np.ndarray, p_old: np.ndarray, groups: np.ndarray | None = None, error: float = ERROR
+) -> Interval:
+    """Return the AUC of p_new less that of p_old on the same rows with its paired interval. error: on either side.
+
+    What makes a row hard for both cancels out. Sources as of `auc_interval`. Raises DataError for a single label.
+    """
+    _check_labels(y)
+    gained = _placements(y == 1, p_new) - _placements(y == 1, p_old)
+    value, (variance, freedom, *_) = float(gained[y == 1].mean()), _spread(y == 1, gained, groups)
+    reach = float(t.ppf(1 - error, freedom)) * sqrt(variance)
+    return Interval(value, value - reach, value + reach)
+
+
+def _check_labels(y: np.ndarray) -> None:
+    if not 0 < np.sum(y) < len(y):
+        raise DataError(f"{len(y):,} rows without both labels have no AUC, expected rows of each")
+
+
+def _placements(is_one: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Return (n,) shares: of a one, the zeros that lie below it; of a zero, the ones above. Either mean is the AUC."""
+    ranks, placements = rankdata(p), np.empty(len(p))
+    for side in (is_one, ~is_one):
+        placements[side] = (ranks[side] - rankdata(p[side])) / np.sum(~side)
+    return np.where(is_one, placements, 1 - placements)
+
+
+def _spread(
+    is_one: np.ndarray, placements: np.ndarray, groups: np.ndarray | None
+) -> tuple[float, float, list[int], list[float]]:
+    """Return the variance of the mean placement, its degrees of freedom, and of either label the groups and rows.
+
+    The degrees of freedom are Welch's, the rows effective ones.
+    """
+    of_row = np.arange(len(placements)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    every, off, units, rows = int(of_row.max()) + 1, [], [], []
+    for side in (is_one, ~is_one):
+        mean = placements[side].mean()
+        off.append(np.bincount(of_row[side], placements[side] - mean, every) / np.sum(side))
+        units.append(len(np.unique(of_row[side])))
+        rows.append(effective_rows(of_row[side]))
+    ones, zeros = (float(each @ each) * n / max(n - 1, 1) for each, n in zip(off, units, strict=True))
+    cross = 2 * float(off[0] @ off[1]) * every / max(every - 1, 1)
+    freedom = float(max(1, min(units) - 1))
+    if min(units) > 1 and ones + zeros > 0:
+        freedom = (ones + zeros) ** 2 / (ones**2 / (units[0] - 1) + zeros**2 / (units[1] - 1))
+    return max(0.0, ones + zeros + cross), freedom, units, rows
 
 
 def _newcombe(ones: float, zeros: float) -> Callable[[float], float]:

@@ -6,17 +6,16 @@ bootstrap has no spread; the exact interval of a share has.
 """
 
 from dataclasses import dataclass
-from math import sqrt
+from functools import partial
 
 import numpy as np
-from scipy.stats import beta, norm
+from scipy.stats import beta
 
+from loan_approval.evaluation.auc import ERROR, auc_gain
 from loan_approval.evaluation.costs import Costs
-from loan_approval.evaluation.intervals import Interval, effective_rows
-from loan_approval.evaluation.metrics import auc_gain
+from loan_approval.evaluation.intervals import Interval, mean_interval
 
 Answers = tuple[np.ndarray, np.ndarray]  # (n,) probabilities and decided codes
-ERROR = 0.025  # on either side
 
 
 def exact_interval(count: float, rows: float, error: float = ERROR) -> tuple[float, float]:
@@ -34,21 +33,11 @@ def cost_saved(
 ) -> Interval:
     """Return the cost an application that the (n,) new codes save against the old ones, with its interval.
 
-    error: on either side.   The exact intervals of the four shares are combined (MOVER); `groups` as in `intervals`:
-    equal rows say as much as their effective number. Below zero the new codes cost more.
-    Source: Zou and Donner, "Construction of confidence limits about effect measures", 2008.
+    error: on either side.   By the exact intervals of the shares of rows that save and that lose; `groups` as in
+    `intervals`. Below zero the new codes cost more.
     """
-    rows = float(len(y)) if groups is None else effective_rows(groups)
-    value = below = above = 0.0
-    for approved, label in ((1, 1), (1, 0), (0, 1), (0, 0)):
-        cost = costs.wrong_denial if label else costs.wrong_approval
-        saved = cost if approved == label else -cost
-        share = float(np.mean((new == approved) & (old != approved) & (y == label)))
-        low, high = exact_interval(share * rows, rows, error)
-        value += saved * share
-        down, up = (share - low, high - share) if saved > 0 else (high - share, share - low)
-        below, above = below + (saved * down) ** 2, above + (saved * up) ** 2
-    return Interval(value, value - sqrt(below), value + sqrt(above))
+    saved = costs.of_decisions(y, old) - costs.of_decisions(y, new)
+    return mean_interval(saved, costs.differences, groups, partial(exact_interval, error=error))
 
 
 @dataclass(frozen=True)
@@ -82,21 +71,19 @@ def compare(
     challenger: Answers,
     champion: Answers,
     costs: tuple[Costs, Costs],
-    seed: int,
     groups: np.ndarray | None = None,
     looks: int = 1,
 ) -> Comparison:
     """Compare two models on (n,) labels of rows that neither was trained on.
 
     costs: of the challenger's rule, and of the champion's: by the challenger's alone, a model could choose the unit
-    it is judged in.   Each draw for the AUC takes the same rows for both, so that what makes a row hard for both
-    cancels out, and `groups` of equal rows together. With several looks at the rows, some challenger would pass by
+    it is judged in.   groups: as in `intervals`.   With several looks at the rows, some challenger would pass by
     chance: the error is divided among them. Raises DataError when y holds a single label.
     Source: Dunn, "Multiple comparisons among means", JASA 1961.
     """
     (p_new, new), (p_old, old) = challenger, champion
     error = ERROR / looks
-    auc = auc_gain(y, p_new, p_old, seed, groups).widen(float(norm.ppf(error) / norm.ppf(ERROR)))
+    auc = auc_gain(y, p_new, p_old, groups, error)
     is_same = np.array_equal(p_new, p_old) and np.array_equal(new, old)  # one function: nothing is left to chance
 
     def gain(by: Costs) -> CostGain:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from loan_approval.evaluation.intervals import bootstrap_mean
+from loan_approval.evaluation.intervals import mean_interval
 from loan_approval.evaluation.thresholds import review_bands, total_costs
 
 CURVE = np.linspace(0.05, 0.95, 19)  # thresholds of the curve that the evidence keeps
@@ -38,6 +38,11 @@ class Costs:
     wrong_approval: float
     wrong_denial: float
     review: float | None = None
+
+    @property
+    def differences(self) -> set[float]:
+        """What one decision can save or lose against another."""
+        return {sign * cost for sign in (1, -1) for cost in (self.wrong_approval, self.wrong_denial)}
 
     @classmethod
     def of_rule(cls, rule: Mapping[str, Any]) -> "Costs":
@@ -79,7 +84,6 @@ def describe_costs(
     meaning: str,
     y: np.ndarray,
     p: np.ndarray,
-    seed: int,
     groups: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Return a decision rule and its costs on (n,) rows as a JSON document, for the model card.
@@ -90,6 +94,7 @@ def describe_costs(
     costs, threshold = Costs.of_rule(rule), float(rule["threshold"])
     decided = costs.of_rows(y, p, threshold, (threshold, threshold))
     referred = costs.of_rows(y, p, threshold, band)
+    errors = {costs.wrong_approval, costs.wrong_denial}
     curve, approved = cost_curve(y, p, CURVE, costs)
     steps = zip(CURVE.tolist(), curve.tolist(), approved.tolist(), strict=True)
     return {
@@ -98,8 +103,8 @@ def describe_costs(
         "review_width": rule.get("review_width"),
         "costs": asdict(costs),
         "words": {name: text for name, text in asdict(name_errors(meaning)).items() if name != "right"},
-        "cost": asdict(bootstrap_mean(decided, seed, groups)),
-        "cost_with_review": asdict(bootstrap_mean(referred, seed, groups)),
+        "cost": asdict(mean_interval(decided, errors, groups)),
+        "cost_with_review": asdict(mean_interval(referred, errors | {costs.review or 0.0}, groups)),
         "approval_rate": float(np.mean(p >= threshold)),
         "share_referred": float(np.mean(review_bands(p, *band) == 1)),
         "curve": [{"threshold": round(t, 2), "cost": c, "approval_rate": a} for t, c, a in steps],
@@ -107,7 +112,7 @@ def describe_costs(
 
 
 def compare_with_baseline(
-    y: np.ndarray, decided: np.ndarray, costs: Costs, seed: int, groups: np.ndarray | None = None
+    y: np.ndarray, decided: np.ndarray, costs: Costs, groups: np.ndarray | None = None
 ) -> dict[str, Any]:
     """Return how (n,) decided codes fare against the constant baseline, as a JSON document.
 
@@ -116,13 +121,15 @@ def compare_with_baseline(
     worse. For each figure the baseline takes the better decision on these very rows, which favours it.
     """
     common = int(np.mean(y) >= 0.5)
-    constant = min((costs.of_decisions(y, code) for code in (1, 0)), key=np.mean)
-    model = costs.of_decisions(y, decided)
+    code = min((1, 0), key=lambda code: np.mean(costs.of_decisions(y, code)))
+    constant, model = costs.of_decisions(y, code), costs.of_decisions(y, decided)
+    saved = {costs.wrong_approval, -costs.wrong_denial} if code else {-costs.wrong_approval, costs.wrong_denial}
+    right = (decided == y).astype(float)
     compared = {
-        "accuracy": {"model": float(np.mean(decided == y)), "baseline": float(np.mean(y == common))},
-        "accuracy_gained": asdict(bootstrap_mean((decided == y).astype(float) - (y == common), seed, groups)),
+        "accuracy": {"model": float(np.mean(right)), "baseline": float(np.mean(y == common))},
+        "accuracy_gained": asdict(mean_interval(right - (y == common), (1, -1), groups)),
         "cost": {"model": float(np.mean(model)), "baseline": float(np.mean(constant))},
-        "cost_saved": asdict(bootstrap_mean(constant - model, seed, groups)),
+        "cost_saved": asdict(mean_interval(constant - model, saved, groups)),
     }
     accuracy, cost = compared["accuracy"], compared["cost"]
     words = (

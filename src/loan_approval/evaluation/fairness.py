@@ -167,7 +167,7 @@ def _largest(codes: np.ndarray, compared: Sequence[int]) -> int:
 
 def _effective(decided: np.ndarray, equal: np.ndarray) -> Rate:
     """Return the approvals and the rows of a group, as many as say the same without copies."""
-    rows = effective_rows(equal)
+    rows = effective_rows(equal, decided)
     return float(np.mean(decided)) * rows, rows
 
 

@@ -47,10 +47,11 @@ def distance_at(y: np.ndarray, p: np.ndarray, score: float, groups: np.ndarray |
     if not 0 < np.sum(y) < len(y):
         raise DataError(f"{len(y):,} rows without both labels have no KS distance, expected rows of each")
     groups = np.arange(len(y)) if groups is None else groups
+    passes = p >= score
     rates = []
     for chosen in (y == 1, y == 0):
-        rows = effective_rows(groups[chosen])
-        rates.append((float(np.mean(p[chosen] >= score)) * rows, rows))
+        rows = effective_rows(groups[chosen], passes[chosen])
+        rates.append((float(np.mean(passes[chosen])) * rows, rows))
     return rate_difference(*rates)
 
 

@@ -3,11 +3,12 @@
 counts and rows may be effective numbers (Kish), where rows are copies of each other.
 """
 
+from functools import partial
 from math import exp, inf, log, sqrt
 
 from scipy.stats import norm
 
-from loan_approval.evaluation.intervals import Interval, wilson_interval
+from loan_approval.evaluation.intervals import Interval, combine_shares, wilson_interval
 
 FOUR_FIFTHS = 0.8
 BELOW, AT_OR_ABOVE, UNSURE = "below four fifths", "at or above four fifths", "unsure"  # calls on four fifths
@@ -32,15 +33,9 @@ def rate_ratio(group: Rate, reference: Rate, level: float = LEVEL) -> Interval |
 
 
 def rate_difference(group: Rate, reference: Rate, level: float = LEVEL) -> Interval:
-    """Return the group's rate less the reference's with its interval, from Wilson's of each.
-
-    Source: Newcombe, "Interval estimation for the difference between independent proportions", 1998, method 10.
-    """
-    (p, low, high), (q, q_low, q_high) = (
-        (count / rows, *wilson_interval(count, rows, norm.ppf(1 - level / 2))) for count, rows in (group, reference)
-    )
-    below, above = sqrt((p - low) ** 2 + (q_high - q) ** 2), sqrt((high - p) ** 2 + (q - q_low) ** 2)
-    return Interval(p - q, p - q - below, p - q + above)
+    """Return the group's rate less the reference's with its interval, from Wilson's of each: Newcombe's method 10."""
+    wilson = partial(wilson_interval, z=norm.ppf(1 - level / 2))
+    return combine_shares([(1, *group), (-1, *reference)], wilson)
 
 
 def judge_four_fifths(group: Rate, reference: Rate, comparisons: int) -> str:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from loan_approval.errors import DataError
-from loan_approval.evaluation.intervals import BOOTSTRAP_DRAWS, Interval, RowDraws, effective_rows, wilson_interval
+from loan_approval.evaluation.intervals import Interval, effective_rows, wilson_interval
 
 BINS = 10
+BOOTSTRAP_DRAWS = 1000
 
 
 @dataclass(frozen=True)
@@ -49,27 +50,25 @@ def measure_reliability(
     """
     if not len(y):
         raise DataError("no rows, expected at least one to measure the calibration on")
-    groups = np.arange(len(y)) if groups is None else groups
-    rng, row_draws = np.random.default_rng(seed), RowDraws(len(y), groups)
+    of_row = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    rng, sizes = np.random.default_rng(seed), np.bincount(of_row)
     edges = np.unique(np.quantile(p, np.arange(1, bins) / bins))
-    of_bin, residuals = np.searchsorted(edges, p, side="left"), y - p  # bins stay as they are in all draws
-    ece = _ece(of_bin, residuals)
-    draws = (row_draws.draw(rng) for _ in range(BOOTSTRAP_DRAWS))
-    drawn = np.array([_ece(of_bin[rows], residuals[rows]) for rows in draws])
-    chances = (rng.random(groups.max() + 1)[groups] for _ in range(BOOTSTRAP_DRAWS))
-    by_chance = np.array([_ece(of_bin, (u < p) - p) for u in chances])
+    of_bin = np.searchsorted(edges, p, side="left")  # bins stay as they are in all draws
+    # Sums by group and bin: a draw is how many times it has each group.
+    sums = np.bincount(of_row * bins + of_bin, y - p, len(sizes) * bins).reshape(-1, bins)
+    ece = float(np.abs(sums.sum(axis=0)).sum() / len(y))
+    draws = (np.bincount(rng.integers(0, len(sizes), len(sizes)), minlength=len(sizes)) for _ in range(BOOTSTRAP_DRAWS))
+    drawn = np.array([np.abs(times @ sums).sum() / (times @ sizes) for times in draws])
+    chances = (rng.random(len(sizes))[of_row] for _ in range(BOOTSTRAP_DRAWS))
+    by_chance = np.array([np.abs(np.bincount(of_bin, (u < p) - p)).sum() for u in chances]) / len(y)
     most = float(np.quantile(drawn, 0.975))
     low = 0.0 if ece <= np.quantile(by_chance, 0.975) else max(0.0, 2 * ece - most)
     interval = Interval(ece, low, ece + most - float(np.mean(drawn)))
-    shown = [_describe(y[of_bin == k], p[of_bin == k], groups[of_bin == k]) for k in np.unique(of_bin)]
+    shown = [_describe(y[of_bin == k], p[of_bin == k], of_row[of_bin == k]) for k in np.unique(of_bin)]
     return Reliability(shown, interval, float(np.mean(by_chance)))
 
 
-def _ece(of_bin: np.ndarray, residuals: np.ndarray) -> float:
-    return float(np.sum(np.abs(np.bincount(of_bin, residuals))) / len(residuals))
-
-
 def _describe(y: np.ndarray, p: np.ndarray, groups: np.ndarray) -> Bin:
-    observed, rows = float(np.mean(y)), effective_rows(groups)
+    observed, rows = float(np.mean(y)), effective_rows(groups, y)
     low, high = wilson_interval(observed * rows, rows)
     return Bin(float(np.mean(p)), observed, len(y), min(low, observed), max(high, observed))

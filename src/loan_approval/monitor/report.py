@@ -16,7 +16,8 @@ from loan_approval.drift.drift import LEVELS, Finding, verdict
 from loan_approval.errors import DataError
 from loan_approval.evaluation.auc import auc_interval
 from loan_approval.evaluation.costs import Costs, name_errors
-from loan_approval.evaluation.intervals import Interval, Z, bootstrap_mean, wilson_interval
+from loan_approval.evaluation.intervals import Interval, Z, wilson_interval
+from loan_approval.evaluation.metrics import brier_interval
 from loan_approval.monitor.window import Window
 from loan_approval.records.reading import read_shadow
 
@@ -111,7 +112,7 @@ def _describe_pair(version: str, _: str, champion: str, rows: pd.DataFrame, cost
         f"the difference [{difference.low:.4f}, {difference.high:.4f}]",
     ]
     for whose, believed in (("the champion", old_p), (name, p)):
-        old, new, saving = _expect(believed, code, old_code, costs)
+        old, new, saving = expect_costs(believed, code, old_code, costs)
         expected = f"{old:.4f} as decided, {new:.4f} as {name} decides, saving {saving}"
         words.append(f"{cost}, by the probabilities of {whose}: {expected}")
     words.append(
@@ -122,7 +123,7 @@ def _describe_pair(version: str, _: str, champion: str, rows: pd.DataFrame, cost
     return words
 
 
-def _expect(p: np.ndarray, code: np.ndarray, old_code: np.ndarray, costs: Costs) -> tuple[float, float, Interval]:
+def expect_costs(p: np.ndarray, code: np.ndarray, old_code: np.ndarray, costs: Costs) -> tuple[float, float, Interval]:
     """Return the mean expected cost of the champion's and the challenger's (n,) codes, and what the latter saves.
 
     p: (n,) the probability that approving is right.
@@ -173,7 +174,7 @@ def read_outcomes(path: Path, window: Window) -> pd.DataFrame:
     return approved.merge(table, on="decision_id")
 
 
-def performance_over_time(outcomes: pd.DataFrame, seed: int) -> pd.DataFrame:
+def performance_over_time(outcomes: pd.DataFrame) -> pd.DataFrame:
     """Return one row a month: AUC, Brier score, mean probability and share repaid, each as text with its interval.
 
     The AUC among approved applications is lower than among all.
@@ -186,12 +187,12 @@ def performance_over_time(outcomes: pd.DataFrame, seed: int) -> pd.DataFrame:
             low, high = wilson_interval(int(y.sum()), len(y))
             row["repaid"] = f"{y.mean():.3f} [{low:.3f}, {high:.3f}]"
             row["AUC"] = str(auc_interval(y, p)) if 0 < y.sum() < len(y) else "a single outcome"
-            row["Brier"] = str(bootstrap_mean((p - y) ** 2, seed))
+            row["Brier"] = str(brier_interval(y, p))
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def describe_outcomes(path: str, window: Window, seed: int) -> tuple[list[str], pd.DataFrame]:
+def describe_outcomes(path: str, window: Window) -> tuple[list[str], pd.DataFrame]:
     """Return sentences and the table of performance over time; without a file, that none was given."""
     if not path:
         return ["No outcomes were given: how right the decisions were is not known."], pd.DataFrame()
@@ -201,4 +202,4 @@ def describe_outcomes(path: str, window: Window, seed: int) -> tuple[list[str], 
         f"Outcomes of {len(outcomes):,} of {approved:,} approved applications. Selected: who was declined has none, "
         "so neither wrong denials nor the ranking of all who apply can be judged by them."
     )
-    return [words], performance_over_time(outcomes, seed)
+    return [words], performance_over_time(outcomes)

@@ -88,7 +88,7 @@ def _check_before_kernel(notebook: str, dataset: str, parameters: Mapping[str, A
         folder = log_folder(data, str(parameters.get("log", "")))
         window = load_window(data, folder, model_and_store(dataset)[1], *texts)
         compare_with(window, str(parameters.get("against", "")))
-        describe_outcomes(str(parameters.get("outcomes", "")), window, seed=0)
+        describe_outcomes(str(parameters.get("outcomes", "")), window)
     for kind, name in ((ModelFactory, "model_name"), (PreprocessorFactory, "preprocessor_name")):
         if name in parameters:
             find_factory(kind, parameters[name])

@@ -52,8 +52,8 @@ class CrossValidation:
     def auc(self) -> Interval:
         """Return the mean AUC of the held-out folds with its 95 % interval.
 
-        Folds share rows they learn from, so the variance over folds grows by the ratio of held-out to learning rows. A
-        bootstrap of the rows would ignore that models vary too, and be too narrow.
+        Folds share rows they learn from, so the variance over folds grows by the ratio of held-out to learning rows. An
+        interval of the rows alone would ignore that models vary too, and be too narrow.
         Sources: Nadeau and Bengio, "Inference for the Generalization Error", 2003; over repeats: Bouckaert and Frank,
         "Evaluating the Replicability of Significance Tests for Comparing Learning Algorithms", 2004.
         """
@@ -113,20 +113,13 @@ def learning_curve(
         if share * min(count_units(y[learn], groups[learn])) >= FEWEST_PER_LABEL:
             units = np.unique(groups[learn])
             kept, _ = train_test_split(units, train_size=share, random_state=recipe.seed, stratify=labels[units])
-            parts.append((_rows_of(kept, groups), held_out))
+            parts.append((np.flatnonzero(np.isin(groups, kept)), held_out))
             share_of_part.append(share)
     scored = zip(parts, _scores(recipe, dataset, parts, "learning curve"), strict=True)
     aucs = np.array([fast_auc(y[held_out], scores) for (_, held_out), scores in scored])
     rows, of_part = np.array([len(chosen) for chosen, _ in parts]), np.array(share_of_part)
     points = [_point(rows[of_part == share], aucs[of_part == share]) for share in dict.fromkeys(share_of_part)]
     return [*points, _point(np.array(len(y) * (1 - 1 / fold_aucs.shape[1])), fold_aucs)]
-
-
-def _rows_of(chosen: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Return the row numbers of the chosen groups, in their order."""
-    order = np.argsort(groups, kind="stable")
-    first, last = (np.searchsorted(groups[order], chosen, side) for side in ("left", "right"))
-    return np.concatenate([order[begin:end] for begin, end in zip(first, last, strict=True)])
 
 
 def _point(rows: np.ndarray, aucs: np.ndarray) -> CurvePoint:

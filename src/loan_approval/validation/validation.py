@@ -87,17 +87,17 @@ def judge(
     return [
         gates.signal_gate(validation, seed),
         gates.confirmation_gate(y_test, candidate.scorer.score(X_test), seed, dataset.units("test")),
-        compare_with_champion(candidate, champion, dataset, margins, seed),
+        compare_with_champion(candidate, champion, dataset, margins),
         gates.parity_gate(prove_parity(candidate.data, pipeline, dataset.X, seed)),
     ]
 
 
 def compare_with_champion(
-    candidate: Candidate, champion: Candidate | None, dataset: Dataset, margins: gates.Margins, seed: int
+    candidate: Candidate, champion: Candidate | None, dataset: Dataset, margins: gates.Margins
 ) -> Gate:
     """Return the gate against production on the test rows, which neither model was trained on; it names production."""
     current = tracking.version_of_alias(candidate.version.name, ALIAS)
-    comparison = compare_on_test_rows(candidate, champion, dataset, seed)
+    comparison = compare_on_test_rows(candidate, champion, dataset)
     if current and current.number == candidate.version.number:
         gate = Gate("not_worse", True, "it is the version in production", {})
     elif current and champion is None:
@@ -113,9 +113,7 @@ def compare_with_champion(
     return replace(gate, against=identify(champion.version if champion else current))
 
 
-def compare_on_test_rows(
-    candidate: Candidate, champion: Candidate | None, dataset: Dataset, seed: int
-) -> Comparison | None:
+def compare_on_test_rows(candidate: Candidate, champion: Candidate | None, dataset: Dataset) -> Comparison | None:
     """Return how candidate and champion differ on the test rows, each at its own threshold, by the costs of both.
 
     None where the splits differ, as the champion may have been trained on these test rows. The intervals are as wide
@@ -128,7 +126,7 @@ def compare_on_test_rows(
     costs = Costs.of_rule(candidate.scorer.decision_rule), Costs.of_rule(champion.scorer.decision_rule)
     judged = tracking.judged_on_test_rows(candidate.version.name, dataset.digest("test"))
     looks = len(judged - {champion.version.number} | {candidate.version.number})
-    return compare(y, new, old, costs, seed, dataset.units("test"), looks)
+    return compare(y, new, old, costs, dataset.units("test"), looks)
 
 
 def why_splits_differ(production: Scorer, dataset: Dataset) -> str:

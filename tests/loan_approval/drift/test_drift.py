@@ -6,7 +6,7 @@ import pytest
 
 from loan_approval.drift.drift import Finding, compare, verdict, worst_level
 from loan_approval.errors import DataError
-from tests.benchmarks.drift import CHANGES, STABLE, judge_month, judge_months
+from tests.benchmarks.drift import CHANGES, STABLE, USUAL_FAULTS, judge_month, judge_months, judge_refusals
 from tests.loan_approval.drift.tables import CONTRACT, REFERENCE, find, make_table
 
 
@@ -122,3 +122,8 @@ def test_the_error_rates_over_many_months(dataset: str) -> None:
     print(f"{dataset}: false alarms {np.mean(alarms):.1%}, shifts found {np.mean(found):.1%}")
     assert np.mean(alarms) <= 0.05
     assert np.mean(found) >= 0.95
+
+
+def test_refusals_as_before_are_hardly_ever_a_finding_and_four_times_as_many_are():
+    assert sum(judge_refusals(1000, USUAL_FAULTS, number) for number in range(20)) <= 2
+    assert sum(judge_refusals(1000, 4 * USUAL_FAULTS, number) for number in range(20)) >= 18

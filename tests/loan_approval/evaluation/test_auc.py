@@ -1,3 +1,5 @@
+from math import sqrt
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from loan_approval.errors import DataError
-from loan_approval.evaluation.auc import auc_interval
+from loan_approval.evaluation.auc import auc_gain, auc_interval
 from loan_approval.evaluation.metrics import metric_intervals
 from tests.benchmarks.intervals import SIMULATED_AUCS, cover_auc
 
@@ -49,7 +51,7 @@ def test_the_table_of_all_metrics_has_the_same_interval() -> None:
     p = rng.random(80)
     y = (rng.random(80) < p).astype(int)
     found = auc_interval(y, p)
-    assert metric_intervals(y, p, p > 0.5, seed=1)["roc_auc"] == {
+    assert metric_intervals(y, p, (p > 0.5).astype(int))["roc_auc"] == {
         "value": found.value,
         "low": found.low,
         "high": found.high,
@@ -59,3 +61,23 @@ def test_the_table_of_all_metrics_has_the_same_interval() -> None:
 def test_a_single_label_has_no_auc() -> None:
     with pytest.raises(DataError, match="3 rows without both labels"):
         auc_interval(np.zeros(3), np.arange(3.0))
+
+
+def test_the_gain_is_the_difference_of_both_aucs_and_delongs_error_of_it() -> None:
+    rng = np.random.default_rng(4)
+    first, second = rng.random((2, 200))
+    y = (rng.random(200) < first).astype(int)
+    found = auc_gain(y, first, second)
+    assert found.value == pytest.approx(roc_auc_score(y, first) - roc_auc_score(y, second))
+    beats = [np.greater.outer(p[y == 1], p[y == 0]).astype(float) for p in (first, second)]
+    gained = beats[0] - beats[1]
+    error = sqrt(sum(np.var(gained.mean(axis=axis), ddof=1) / gained.shape[1 - axis] for axis in (0, 1)))
+    assert (found.high - found.low) / 2 == pytest.approx(1.97 * error, rel=0.01)
+
+
+def test_copies_of_rows_narrow_no_interval_of_a_gain() -> None:
+    rng = np.random.default_rng(4)
+    first, second = rng.random((2, 100))
+    y, again = (rng.random(100) < first).astype(int), np.repeat(np.arange(100), 3)
+    once, copied = auc_gain(y, first, second), auc_gain(y[again], first[again], second[again], again)
+    assert [copied.value, copied.low, copied.high] == pytest.approx([once.value, once.low, once.high])

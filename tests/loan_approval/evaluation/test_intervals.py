@@ -10,14 +10,11 @@ from loan_approval.evaluation.auc import auc_interval
 from loan_approval.evaluation.comparison import compare
 from loan_approval.evaluation.intervals import (
     Interval,
-    RowDraws,
-    bootstrap,
-    bootstrap_mean,
     effective_rows,
+    mean_interval,
     rank_p_value,
     wilson_interval,
 )
-from loan_approval.evaluation.metrics import fast_auc
 
 
 def drawn(rows=200, signal=1.0, seed=0):
@@ -44,25 +41,31 @@ def test_the_p_value_follows_from_the_seed():
     assert auc_p_value(*drawn(30, 0.1), seed=1) == auc_p_value(*drawn(30, 0.1), seed=1)
 
 
-def test_the_interval_holds_the_estimate_and_nineteen_of_twenty_draws():
-    y, p = drawn()
-    statistics = []
-
-    def auc(rows):
-        statistics.append(fast_auc(y[rows], p[rows]))
-        return statistics[-1]
-
-    interval = bootstrap(auc, len(y), 1)
-    assert interval.low < interval.value < interval.high
-    assert interval.value == statistics.pop(0) == fast_auc(y, p)
-    assert np.mean([interval.low <= each <= interval.high for each in statistics]) == pytest.approx(0.95, abs=0.005)
+def test_the_interval_of_a_mean_of_one_kind_is_that_of_a_share() -> None:
+    values = np.repeat([0.0, 3.0], [30, 10])
+    found = mean_interval(values, {3.0})
+    assert (found.value, found.low, found.high) == pytest.approx((0.75, *(3 * end for end in wilson_interval(10, 40))))
 
 
-def test_the_interval_of_a_mean_is_that_of_a_sample_mean():
-    values = np.random.default_rng(0).normal(3, 2, 400)
-    interval = bootstrap_mean(values, seed=1)
-    assert interval.value == np.mean(values)
-    assert (interval.high - interval.low) / 2 == pytest.approx(1.96 * values.std() / 20, rel=0.1)
+def test_the_interval_of_a_mean_of_many_rows_is_that_of_a_sample_mean():
+    values = np.random.default_rng(0).choice([-2.0, 0.0, 1.0, 5.0], 4000, p=[0.1, 0.5, 0.3, 0.1])
+    found = mean_interval(values, {-2.0, 1.0, 5.0})
+    assert found.value == pytest.approx(np.mean(values))
+    assert (found.high - found.low) / 2 == pytest.approx(1.96 * values.std() / np.sqrt(4000), rel=0.12)
+
+
+def test_a_kind_that_no_row_has_may_still_occur():
+    seen = np.repeat([0.0, 1.0], [150, 50])
+    assert mean_interval(seen, {1.0, 10.0}).high > mean_interval(seen, {1.0}).high + 0.1
+
+
+def test_rows_of_a_group_say_as_much_as_they_differ():
+    groups = np.repeat(np.arange(100), 5)
+    rng = np.random.default_rng(1)
+    assert effective_rows(groups, rng.normal(size=100)[groups]) == pytest.approx(100, rel=0.01)
+    assert effective_rows(groups, rng.normal(size=500)) > 400
+    assert effective_rows(groups, np.zeros(500)) == effective_rows(groups) == 100
+    assert effective_rows(np.zeros(5, dtype=int), rng.random(5)) == 1
 
 
 @pytest.mark.parametrize(
@@ -122,7 +125,6 @@ def judged_rows(draw):
 
 
 def few_draws(monkeypatch):
-    monkeypatch.setattr("loan_approval.evaluation.intervals.BOOTSTRAP_DRAWS", FEW_DRAWS)
     monkeypatch.setattr("loan_approval.evaluation.reliability.BOOTSTRAP_DRAWS", FEW_DRAWS)
 
 
@@ -135,28 +137,27 @@ def test_every_interval_of_judged_rows_holds_its_estimate(rows, seed):
         measured = reliability.measure_reliability(y, p, seed, groups)
         assert held(measured.ece)
         assert all(each.low <= each.observed <= each.high for each in measured.bins)
-        assert held(bootstrap_mean(y.astype(float), seed, groups))
-        baseline = costs.compare_with_baseline(y, decided, costs.Costs(2.0, 1.0), seed, groups)
+        assert held(mean_interval(y.astype(float), {1.0}, groups))
+        baseline = costs.compare_with_baseline(y, decided, costs.Costs(2.0, 1.0), groups)
         assert held(baseline["accuracy_gained"])
         assert held(baseline["cost_saved"])
         if 0 < y.sum() < len(y):
             both = compare(
-                y, (p, decided), (1 - p, 1 - decided), (costs.Costs(1.0, 1.0), costs.Costs(2.0, 1.0)), seed, groups
+                y, (p, decided), (1 - p, 1 - decided), (costs.Costs(1.0, 1.0), costs.Costs(2.0, 1.0)), groups
             )
             assert held(both.auc)
             assert held(both.cost.saved)
             assert held(both.cost_before.saved)
             assert held(auc_interval(y, p, groups))
-            found = metrics.metric_intervals(y, p, decided, seed, groups, draws=FEW_DRAWS)
+            found = metrics.metric_intervals(y, p, decided, groups)
             assert all(map(held, found.values()))
 
 
 @settings(deadline=None)
-@given(judged_rows(), st.integers(0, 9))
-def test_every_interval_of_fairness_holds_its_estimate(rows, seed):
+@given(judged_rows())
+def test_every_interval_of_fairness_holds_its_estimate(rows):
     _, _, decided, groups = rows
     with pytest.MonkeyPatch.context() as monkeypatch:
-        few_draws(monkeypatch)
         monkeypatch.setattr(fairness, "FEWEST_ROWS", 1)
         codes = groups % 3
         compared = sorted(set(codes.tolist()))
@@ -175,27 +176,9 @@ def test_rows_without_both_labels_have_no_auc_and_say_so(y):
 def test_no_rows_have_no_mean_and_no_calibration():
     none = np.array([])
     with pytest.raises(DataError, match="no rows"):
-        bootstrap_mean(none, seed=1)
+        mean_interval(none, {1.0})
     with pytest.raises(DataError, match="no rows"):
         reliability.measure_reliability(none, none, seed=1)
-
-
-def test_a_statistic_that_no_draw_has_is_unknown():
-    assert bootstrap(lambda rows: 1.0 if len(set(rows.tolist())) == len(rows) else float("nan"), 50, 1) is None
-
-
-def test_rows_are_drawn_one_by_one_where_all_are_distinct():
-    expected = np.random.default_rng(3).integers(0, 40, 40)
-    np.testing.assert_array_equal(RowDraws(40).draw(np.random.default_rng(3)), expected)
-    np.testing.assert_array_equal(RowDraws(40, np.arange(40)).draw(np.random.default_rng(3)), expected)
-
-
-def test_copies_of_a_row_are_drawn_together():
-    groups = np.array([0, 1, 0, 2, 1, 1])
-    drawn_rows = RowDraws(6, groups).draw(np.random.default_rng(0))
-    times = np.bincount(drawn_rows, minlength=6)
-    assert all(len(set(times[groups == group])) == 1 for group in range(3))
-    assert sum(times[[0, 1, 3]]) == 3
 
 
 @pytest.mark.parametrize("copies", [2, 4])

@@ -189,10 +189,10 @@ def test_outcomes_count_for_approved_applications_only(mixed: Monitored, tmp_pat
     approved = window.decisions["code"] == 1
     assert len(outcomes) == approved.sum()
     assert outcomes["outcome"].sum() == np.sum(repaid[approved] == "yes")
-    table = performance_over_time(outcomes, seed=7)
+    table = performance_over_time(outcomes)
     assert table["month"].tolist() == ["2026-11"]
     assert {"AUC", "Brier", "repaid"} < set(table.columns)
-    words, _ = describe_outcomes(str(path), window, seed=7)
+    words, _ = describe_outcomes(str(path), window)
     assert "Selected: " in words[0]
 
 
@@ -219,7 +219,7 @@ def test_outcomes_are_read_by_all_labels_of_the_contract_and_open_ones_left_out(
 
 def test_without_outcomes_nothing_is_said_of_performance(mixed: Monitored) -> None:
     mixed.decide(mixed_applications(3, 3), mixed.install())
-    words, table = describe_outcomes("", load(mixed), seed=7)
+    words, table = describe_outcomes("", load(mixed))
     assert words[0].startswith("No outcomes were given")
     assert table.empty
 

@@ -37,16 +37,25 @@ def test_a_model_that_ranks_like_the_outcome_is_asked_what_its_features_knew(low
 
 
 @pytest.mark.parametrize(
-    ("ones", "zeros", "words"),
+    ("ones", "zeros", "wrong", "words"),
     [
-        (300, 300, "93 to 97 % of the samples of this size."),
-        (6, 300, "; that of the AUC in 92 to 99 %, as 6 rows have the rarer label."),
-        (190, 109, "; that of the expected cost in 91 to 95 %, with 299 rows."),
-        (90, 9, "as 9 rows have the rarer label and that of the expected cost in 91 to 95 %, with 99 rows."),
+        (300, 300, 5, "93 to 97 % of the samples of this size."),
+        (6, 300, 5, "; that of the AUC and of its gain in 89 to 99 %, as 6 rows have the rarer label."),
+        (190, 109, 4, "; those of costs in 90 to 99 %, as 4 of the rows are decided wrongly in one of the two ways."),
+        (
+            90,
+            9,
+            1,
+            "9 rows have the rarer label and those of costs in 90 to 99 %, as 1 of the rows are decided wrongly in one",
+        ),
     ],
 )
-def test_intervals_that_few_rows_make_too_narrow_or_too_wide_are_named(ones: int, zeros: int, words: str) -> None:
-    assert sentences.on_coverage(np.repeat([1, 0], [ones, zeros])).endswith(words)
+def test_intervals_that_few_rows_make_too_narrow_or_too_wide_are_named(
+    ones: int, zeros: int, wrong: int, words: str
+) -> None:
+    y = np.repeat([1, 0], [ones, zeros])
+    decided = np.concatenate([np.zeros(wrong), y[wrong:-wrong], np.ones(wrong)])
+    assert words in sentences.on_coverage(y, decided)
 
 
 @pytest.mark.parametrize(("rows", "is_said"), [(299, True), (300, False)])

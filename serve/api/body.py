@@ -56,17 +56,19 @@ def read_batch(contract: Contract, marks: str = JSON_MARKS) -> bytes:
 
 
 def read_json_batch(
-    contract: Contract, nan_is_null: bool = False, to_json: Callable[[bytes], bytes] | None = None
+    contract: Contract,
+    nan_is_null: bool = False,
+    to_json: Callable[[bytes], bytes] = bytes,
+    parse: Callable[[bytes, bool], Any] = strict_json.loads_in_pieces,
 ) -> Any:
     """Return this request's JSON body, many rows, once there is room for it.
 
-    to_json: makes JSON of the body.   Raises as `read_batch`, and ServiceUnavailable.
+    to_json: makes JSON of the body.   parse: reads it.   Raises as `read_batch`, and ServiceUnavailable.
     """
-    body = read_batch(contract)
-    body = to_json(body) if to_json else body
+    body = to_json(read_batch(contract))
     g.room = ExitStack()
     g.room.enter_context(current_app.extensions["room"].hold(weigh(body)))
-    g.document = strict_json.loads_in_pieces(body, nan_is_null)
+    g.document = parse(body, nan_is_null)
     return g.document
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from flask import Response, request
 
 from serve import strict_json
-from serve.api.body import read_json_batch
+from serve.api.body import check_rows, read_json_batch
 from serve.api.wish import Wish
 from serve.contract.columns import encode_cells
 from serve.contract.contract import Contract
@@ -53,17 +53,17 @@ def with_header(contract: Contract, body: bytes) -> bytes:
 
 def read_lines(contract: Contract) -> list[Any]:
     """Return the documents of a body of one JSON document a line. Raises as `read_json_batch`."""
-    lines = 0
+    return read_json_batch(contract, True, parse=_parse_lines)
 
-    def to_json(body: bytes) -> bytes:
-        nonlocal lines
-        body = body.rstrip(b"\r\n")
-        lines = body.count(b"\n") + 1
-        return b"[%b]" % body.replace(b"\n", b",")
 
-    documents = read_json_batch(contract, True, to_json)
-    if len(documents) != lines:
-        raise JSONError("expected one JSON document in each line")
+def _parse_lines(body: bytes, nan_is_null: bool) -> list[Any]:
+    check_rows(body.count(b"\n"))
+    documents = []
+    for number, line in enumerate(io.BytesIO(body.rstrip(b"\r\n")), 1):
+        try:
+            documents.append(strict_json.loads_in_pieces(line, nan_is_null))
+        except JSONError as err:
+            raise JSONError(f"line {number}: {err}") from None
     return documents
 
 

@@ -1,6 +1,8 @@
 """What requests and responses hold: JSON, batches within their limits, choices in the query."""
 
-from collections.abc import Callable
+import csv
+import io
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -23,6 +25,13 @@ SPARE_ROWS = 100  # allowance for empty lines and for a protocol's own items
 def respond(document: Any, status: int = 200) -> Response:
     """Return a JSON response."""
     return Response(strict_json.dumps_in_pieces(document), status, mimetype="application/json")
+
+
+def write_csv_row(cells: Sequence[Any]) -> bytes:
+    """Return a line of a CSV; a list is one cell, with spaces between its items."""
+    line = io.StringIO()
+    csv.writer(line).writerow([" ".join(cell) if isinstance(cell, list) else cell for cell in cells])
+    return line.getvalue().encode()
 
 
 def require_json() -> None:

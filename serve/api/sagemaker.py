@@ -11,7 +11,7 @@ from typing import Any
 from flask import Response, request
 
 from serve import strict_json
-from serve.api.body import check_rows, read_json_batch
+from serve.api.body import check_rows, read_json_batch, write_csv_row
 from serve.api.wish import Wish
 from serve.contract.columns import encode_cells
 from serve.contract.contract import Contract
@@ -48,7 +48,7 @@ def with_header(contract: Contract, body: bytes) -> bytes:
         return body
     if all(encode_cells(feature, [cell])[1] for feature, cell in zip(features, cells, strict=True)):
         return body
-    return _write_row([feature.name for feature in features]) + rows
+    return write_csv_row([feature.name for feature in features]) + rows
 
 
 def read_lines(contract: Contract) -> list[Any]:
@@ -76,7 +76,7 @@ def write(answers: list[Any]) -> Response | None:
         lines = [strict_json.dumps(answer) + b"\n" for answer in answers]
         return Response(b"".join(lines), mimetype=LINES[0])
     rows = [list(answer.values()) if isinstance(answer, dict) else [answer] for answer in answers]
-    return Response(b"".join(map(_write_row, rows)), mimetype=CSVS[0])
+    return Response(b"".join(map(write_csv_row, rows)), mimetype=CSVS[0])
 
 
 def _choose_form() -> str:
@@ -88,9 +88,3 @@ def _choose_form() -> str:
     forms = (usual, JSON, *LINES, *CSVS)
     named = [form for form, _ in accepted if form in forms]
     return accepted.best_match(dict.fromkeys((*named, *forms)), usual)
-
-
-def _write_row(cells: list[Any]) -> bytes:
-    line = io.StringIO()
-    csv.writer(line).writerow([" ".join(cell) if isinstance(cell, list) else cell for cell in cells])
-    return line.getvalue().encode()

@@ -105,11 +105,10 @@ class RequestReader:
         self._body = b""
         self.release()
 
-    def release(self, size: int | None = None) -> None:
-        """Uncount one body of this size, or all of them."""
-        size = self.held if size is None else size
-        self.front.body_bytes -= size
-        self.held -= size
+    def release(self) -> None:
+        """Uncount the body."""
+        self.front.body_bytes -= self.held
+        self.held = 0
 
     @property
     def is_head_request(self) -> bool:

@@ -29,7 +29,9 @@ def test_a_name_or_address_is_a_host(host):
     assert fault(host=host) is None
 
 
-@pytest.mark.parametrize("host", ["x y", "x, y", "x/y", "a@x", "x:y", "x:80:81", "::1", "[::1", "[x]", "bücher", "x#", "%4", "%zz"])
+@pytest.mark.parametrize(
+    "host", ["x y", "x, y", "x/y", "a@x", "x:y", "x:80:81", "::1", "[::1", "[x]", "bücher", "x#", "%4", "%zz"]
+)
 def test_anything_else_is_no_host(host):
     assert fault(host=host) == BAD_HOST
 

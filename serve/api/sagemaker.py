@@ -12,7 +12,6 @@ from flask import Response, request
 
 from serve import strict_json
 from serve.api.body import check_rows, read_json_batch, write_csv_row
-from serve.api.wish import Wish
 from serve.contract.columns import encode_cells
 from serve.contract.contract import Contract
 from serve.errors import JSONError
@@ -24,11 +23,6 @@ JSON = "application/json"
 CSVS = ("text/csv", "text/csv; charset=utf-8")  # a type with a parameter is another one to `Accept`
 LONGEST_ACCEPT = 500  # characters; each name in it is compared with each form
 LONGEST_HEADER = 65_536  # bytes of the first line that are looked at
-
-
-def read_wish() -> Wish:
-    """Return what the custom attributes ask for. Raises RequestError."""
-    return Wish.read_header(request.headers.get(ATTRIBUTES, ""), ATTRIBUTES)
 
 
 def with_header(contract: Contract, body: bytes) -> bytes:

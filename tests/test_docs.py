@@ -39,6 +39,13 @@ def client(tmp_path):
     return create_app(Settings(store=store.path, poll_seconds=3600)).test_client()
 
 
+def test_each_test_that_a_page_names_exists():
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    named = {(page.name, name) for page in DOCS.rglob("*.md") for name in re.findall(r"`(test_\w+)`", read(page))}
+    assert {page for page, _ in named} >= {"threats-of-the-front.md"}
+    assert [each for each in sorted(named) if f"def {each[1]}(" not in source] == []
+
+
 def test_every_make_command_is_a_target_with_variables_that_the_makefile_reads():
     named = [(page.name, found) for page, command in COMMANDS if (found := re.search(r"\bmake ([a-z-]+)(.*)", command))]
     assert {"run", "test", "train", "promote", "docs"} <= {found[1] for _, found in named}

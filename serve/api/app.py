@@ -2,9 +2,8 @@
 
 import os
 from threading import Event
-from urllib.parse import urlsplit
 
-from flask import Flask, Response, request
+from flask import Flask
 
 from serve.api import batch, decision, mlflow_scoring, open_inference, status, v1
 from serve.api.body import share_room
@@ -54,7 +53,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     for blueprint in (app_pages, docs_pages, documents):
         app.register_blueprint(blueprint)
     v1.add_vertex_routes(app, settings)
-    app.after_request(_make_redirect_relative)
     handle_errors(app)
     # The verification of a new file takes longer than a start may: the last good model answers meanwhile.
     unverified = model.refresh(may_verify=False)
@@ -79,16 +77,3 @@ def _add_hooks(
     refuse_other_spellings(app)
     refuse_long_headers(app)
     compress_responses(app)
-
-
-def _make_redirect_relative(response: Response) -> Response:
-    """Name the target of a redirect from where the request was sent to.
-
-    The router takes the host from the caller and does not know of TLS, nor of a path that a proxy has removed.
-    """
-    if response.location:
-        target = urlsplit(response.location)
-        path = "../" * (request.path.count("/") - 1) + target.path[1:]
-        response.location = target._replace(scheme="", netloc="", path=path).geturl()
-        response.set_data(b"")
-    return response

@@ -1,7 +1,5 @@
 """`POST /api/v2/predict/batch`: many applications in one request; the answer has the format of the request."""
 
-import csv
-import io
 from collections.abc import Callable
 
 import numpy as np
@@ -9,7 +7,7 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import UnsupportedMediaType
 
 from serve import strict_json
-from serve.api.body import CSV_MARKS, check_rows, read_batch, read_choice, read_json_batch
+from serve.api.body import CSV_MARKS, check_rows, read_batch, read_choice, read_json_batch, write_csv_row
 from serve.api.recording import decide_rows, loaded_model, name_decision
 from serve.api.wish import Reasons, explain_rows
 from serve.contract.contract import Contract
@@ -81,13 +79,7 @@ def _render_columns(contract: Contract, codes: list[int], reasons: Reasons | Non
 def _render_csv(contract: Contract, codes: list[int], reasons: Reasons | None = None) -> bytes:
     header, *answers = ["prediction", "prediction_code"], [contract.label(0), 0], [contract.label(1), 1]
     if reasons is not None:
-        rows = [[*answers[code], " ".join(each)] for code, each in zip(codes, reasons, strict=True)]
-        return b"".join(map(_csv_line, [[*header, "reasons"], *rows]))
-    lines = list(map(_csv_line, answers))
-    return _csv_line(header) + b"".join([lines[code] for code in codes])
-
-
-def _csv_line(cells: list[object]) -> bytes:
-    line = io.StringIO()
-    csv.writer(line).writerow(cells)
-    return line.getvalue().encode()
+        rows = [[*answers[code], each] for code, each in zip(codes, reasons, strict=True)]
+        return b"".join(map(write_csv_row, [[*header, "reasons"], *rows]))
+    lines = list(map(write_csv_row, answers))
+    return write_csv_row(header) + b"".join([lines[code] for code in codes])

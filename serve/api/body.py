@@ -1,6 +1,8 @@
 """What requests and responses hold: JSON, batches within their limits, choices in the query."""
 
-from collections.abc import Callable
+import csv
+import io
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -23,6 +25,13 @@ SPARE_ROWS = 100  # allowance for empty lines and for a protocol's own items
 def respond(document: Any, status: int = 200) -> Response:
     """Return a JSON response."""
     return Response(strict_json.dumps_in_pieces(document), status, mimetype="application/json")
+
+
+def write_csv_row(cells: Sequence[Any]) -> bytes:
+    """Return a line of a CSV; a list is one cell, with spaces between its items."""
+    line = io.StringIO()
+    csv.writer(line).writerow([" ".join(cell) if isinstance(cell, list) else cell for cell in cells])
+    return line.getvalue().encode()
 
 
 def require_json() -> None:
@@ -56,17 +65,19 @@ def read_batch(contract: Contract, marks: str = JSON_MARKS) -> bytes:
 
 
 def read_json_batch(
-    contract: Contract, nan_is_null: bool = False, to_json: Callable[[bytes], bytes] | None = None
+    contract: Contract,
+    nan_is_null: bool = False,
+    to_json: Callable[[bytes], bytes] = bytes,
+    parse: Callable[[bytes, bool], Any] = strict_json.loads_in_pieces,
 ) -> Any:
     """Return this request's JSON body, many rows, once there is room for it.
 
-    to_json: makes JSON of the body.   Raises as `read_batch`, and ServiceUnavailable.
+    to_json: makes JSON of the body.   parse: reads it.   Raises as `read_batch`, and ServiceUnavailable.
     """
-    body = read_batch(contract)
-    body = to_json(body) if to_json else body
+    body = to_json(read_batch(contract))
     g.room = ExitStack()
     g.room.enter_context(current_app.extensions["room"].hold(weigh(body)))
-    g.document = strict_json.loads_in_pieces(body, nan_is_null)
+    g.document = parse(body, nan_is_null)
     return g.document
 
 

@@ -23,7 +23,6 @@ from serve.store.live import LiveModel, Loaded
 ROUTE = "/api/v2/predict"
 TARGET = ROUTE.encode()
 CONTENT_TYPES = frozenset(b"application/json" + end for end in (b"", b"; charset=utf-8", b"; charset=UTF-8"))
-NO_HEADERS: Mapping[bytes, bytes] = {}
 APPLICANT = HEADER.lower().encode()
 CORRELATION = frozenset(name.lower().encode() for name in NAMES)
 Answer = Callable[[bytes], bytes | None]  # from a body: headers and body of a 200 response, or None
@@ -60,14 +59,6 @@ class Lane:
             or (self._leaves_origins and b"origin" in headers)
         ):
             return None
-        return self._prepare(headers)
-
-    def predict(self, body: bytes, headers: Mapping[bytes, bytes] = NO_HEADERS) -> bytes | None:
-        """Return the response (headers and body) to a JSON body, or None: Flask has to answer."""
-        answer = self._prepare(headers)
-        return answer(body) if answer else None
-
-    def _prepare(self, headers: Mapping[bytes, bytes]) -> Answer | None:
         applicant = headers.get(APPLICANT)
         if applicant is not None and not is_key(applicant):
             return None

@@ -51,7 +51,7 @@ def invocations() -> Response:
     _check_content_type()
     contract = loaded.scorer.contract
     monitored: Monitored = {}
-    wish = sagemaker.read_wish()
+    wish = Wish.read_header(request.headers.get(sagemaker.ATTRIBUTES, ""), sagemaker.ATTRIBUTES)
     if request.mimetype == "text/csv":
         X = encode_csv(contract, sagemaker.with_header(contract, read_batch(contract, CSV_MARKS)), monitored)
     elif request.mimetype in sagemaker.LINES:

@@ -76,7 +76,7 @@ def models() -> Response:
 @blueprint.get("/models/<name>/versions/<version>")
 def model_metadata(name: str, version: str | None = None) -> Response:
     """Describe the model by its inputs, a tensor for each scored feature, and its outputs."""
-    loaded = _named_model(name, version)
+    loaded = check_name(loaded_model(), name, version)
     features = loaded.scorer.contract.scored
     return respond(
         {
@@ -113,7 +113,7 @@ def model_ready(name: str, version: str | None = None) -> Response:
 @blueprint.post("/models/<name>/versions/<version>/infer")
 def infer(name: str, version: str | None = None) -> Response:
     """Decide N applications."""
-    loaded = _named_model(name, version)
+    loaded = check_name(loaded_model(), name, version)
     contract = loaded.scorer.contract
     document, raw = _read_request(contract)
     names = _read_outputs(document)
@@ -132,12 +132,6 @@ def infer(name: str, version: str | None = None) -> Response:
     wanted = [is_wanted(document, output["name"]) for output in answer["outputs"]]
     response = respond_in_binary(answer, wanted) if any(wanted) else respond(answer)
     return name_decision(response, loaded, decision_id)
-
-
-def _named_model(name: str, version: str | None) -> Loaded:
-    loaded = loaded_model()
-    check_name(loaded, name, version)
-    return loaded
 
 
 def _read_request(contract: Contract) -> tuple[Mapping[str, Any], Raw]:

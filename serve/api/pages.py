@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 import flask_swagger_ui
-from flask import Blueprint, Response, current_app, send_from_directory
+from flask import Blueprint, Response, current_app, request, send_from_directory
 from werkzeug.exceptions import NotFound
 
 from serve.api.body import respond
@@ -50,6 +50,13 @@ docs_pages.after_request(lambda response: _protect(response, DOCS_FILES))
 def application_page(name: str = "page.html") -> Response:
     """Return the page on which a person fills in an application and reads the decision, or a file of that page."""
     return send_from_directory(FILES, name)
+
+
+@docs_pages.get("")
+def docs() -> Response:
+    """Redirect to `/docs/`, relative to the path that the caller asked: a proxy may have removed the beginning."""
+    query = request.query_string.decode("latin-1")
+    return Response(status=308, headers={"Location": "docs/" + (query and f"?{query}")})
 
 
 @docs_pages.get("/")

@@ -41,13 +41,16 @@ def ready_model() -> Loaded:
     return loaded
 
 
-def check_name(loaded: Loaded, name: str, version: str | None = None) -> None:
-    """Raise NotFound unless the loaded model has this name, its registry's or the public one, and this version."""
+def check_name(loaded: Loaded, name: str, version: str | None = None) -> Loaded:
+    """Return the loaded model. Raises NotFound unless it has this name, its registry's or the public one, and this
+    version.
+    """
     settings: Settings = current_app.extensions["settings"]
     if name not in (loaded.pointer.name, settings.public_name):
         raise NotFound("unknown model")
     if version not in (None, loaded.pointer.version):
         raise NotFound("unknown version of the model, or one that does not answer now")
+    return loaded
 
 
 def public_name(loaded: Loaded) -> str:

@@ -11,8 +11,7 @@ from typing import Any
 from flask import Response, request
 
 from serve import strict_json
-from serve.api.body import read_json_batch
-from serve.api.wish import Wish
+from serve.api.body import check_rows, read_json_batch, write_csv_row
 from serve.contract.columns import encode_cells
 from serve.contract.contract import Contract
 from serve.errors import JSONError
@@ -24,11 +23,6 @@ JSON = "application/json"
 CSVS = ("text/csv", "text/csv; charset=utf-8")  # a type with a parameter is another one to `Accept`
 LONGEST_ACCEPT = 500  # characters; each name in it is compared with each form
 LONGEST_HEADER = 65_536  # bytes of the first line that are looked at
-
-
-def read_wish() -> Wish:
-    """Return what the custom attributes ask for. Raises RequestError."""
-    return Wish.read_header(request.headers.get(ATTRIBUTES, ""), ATTRIBUTES)
 
 
 def with_header(contract: Contract, body: bytes) -> bytes:
@@ -48,22 +42,22 @@ def with_header(contract: Contract, body: bytes) -> bytes:
         return body
     if all(encode_cells(feature, [cell])[1] for feature, cell in zip(features, cells, strict=True)):
         return body
-    return _write_row([feature.name for feature in features]) + rows
+    return write_csv_row([feature.name for feature in features]) + rows
 
 
 def read_lines(contract: Contract) -> list[Any]:
     """Return the documents of a body of one JSON document a line. Raises as `read_json_batch`."""
-    lines = 0
+    return read_json_batch(contract, True, parse=_parse_lines)
 
-    def to_json(body: bytes) -> bytes:
-        nonlocal lines
-        body = body.rstrip(b"\r\n")
-        lines = body.count(b"\n") + 1
-        return b"[%b]" % body.replace(b"\n", b",")
 
-    documents = read_json_batch(contract, True, to_json)
-    if len(documents) != lines:
-        raise JSONError("expected one JSON document in each line")
+def _parse_lines(body: bytes, nan_is_null: bool) -> list[Any]:
+    check_rows(body.count(b"\n"))
+    documents = []
+    for number, line in enumerate(io.BytesIO(body.rstrip(b"\r\n")), 1):
+        try:
+            documents.append(strict_json.loads_in_pieces(line, nan_is_null))
+        except JSONError as err:
+            raise JSONError(f"line {number}: {err}") from None
     return documents
 
 
@@ -76,7 +70,7 @@ def write(answers: list[Any]) -> Response | None:
         lines = [strict_json.dumps(answer) + b"\n" for answer in answers]
         return Response(b"".join(lines), mimetype=LINES[0])
     rows = [list(answer.values()) if isinstance(answer, dict) else [answer] for answer in answers]
-    return Response(b"".join(map(_write_row, rows)), mimetype=CSVS[0])
+    return Response(b"".join(map(write_csv_row, rows)), mimetype=CSVS[0])
 
 
 def _choose_form() -> str:
@@ -88,9 +82,3 @@ def _choose_form() -> str:
     forms = (usual, JSON, *LINES, *CSVS)
     named = [form for form, _ in accepted if form in forms]
     return accepted.best_match(dict.fromkeys((*named, *forms)), usual)
-
-
-def _write_row(cells: list[Any]) -> bytes:
-    line = io.StringIO()
-    csv.writer(line).writerow([" ".join(cell) if isinstance(cell, list) else cell for cell in cells])
-    return line.getvalue().encode()

@@ -1,6 +1,6 @@
 """The state of the service and of its model: `/`, `/health/live`, `/health/ready`, `/api/v2/model`."""
 
-from flask import Blueprint, Response, current_app, redirect, request
+from flask import Blueprint, Response, current_app, request
 
 from serve.api.body import respond
 from serve.api.recording import live_model, loaded_model, ready_model
@@ -16,7 +16,7 @@ def status() -> Response:
     A browser, which asks for HTML first, is sent to the page for people.
     """
     if request.headers.get("Accept", "").lower().startswith("text/html"):  # not parsed: it may be long
-        return _vary(redirect("/app", 303))
+        return _vary(Response(status=303, headers={"Location": "app"}))
     settings: Settings = current_app.extensions["settings"]
     loaded = live_model().current
     document = {

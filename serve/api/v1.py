@@ -8,7 +8,6 @@ the scored features in contract order; null and NaN are missing; a prediction is
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from flask import Blueprint, Flask, Response
 from werkzeug.routing import BaseConverter
 
@@ -47,19 +46,13 @@ def model_ready(name: str) -> Response:
 @blueprint.post("/<model:name>:predict")
 def predict(name: str) -> Response:
     """Decide N applications."""
-    loaded = loaded_model()
-    check_name(loaded, name)
-    return _predict(loaded)
+    return _answer(check_name(loaded_model(), name), "predictions")
 
 
 @blueprint.post("/<model:name>:explain")
 def explain(name: str) -> Response:
     """Decide N applications, each with its reasons."""
-    loaded = loaded_model()
-    check_name(loaded, name)
-    X, monitored, _ = _read(loaded)
-    documents, decision_id = decide_as_wished(loaded, X, Wish(reasons=True), monitored)
-    return name_decision(respond({"explanations": documents}), loaded, decision_id)
+    return _answer(check_name(loaded_model(), name), "explanations", Wish(reasons=True))
 
 
 def add_vertex_routes(app: Flask, settings: Settings) -> None:
@@ -68,7 +61,7 @@ def add_vertex_routes(app: Flask, settings: Settings) -> None:
     if settings.vertex_health and settings.vertex_health not in known:
         app.add_url_rule(settings.vertex_health, "vertex.health", _vertex_health)
     if settings.vertex_predict and settings.vertex_predict not in known:
-        app.add_url_rule(settings.vertex_predict, "vertex.predict", lambda: _predict(loaded_model()), methods=["POST"])
+        app.add_url_rule(settings.vertex_predict, "vertex.predict", _vertex_predict, methods=["POST"])
 
 
 def _vertex_health() -> Response:
@@ -76,24 +69,24 @@ def _vertex_health() -> Response:
     return respond({"status": "ready"})
 
 
-def _predict(loaded: Loaded) -> Response:
-    X, monitored, wish = _read(loaded)
-    predictions, decision_id = decide_as_wished(loaded, X, wish, monitored)
-    return name_decision(respond({"predictions": predictions}), loaded, decision_id)
+def _vertex_predict() -> Response:
+    return _answer(loaded_model(), "predictions")
 
 
-def _read(loaded: Loaded) -> tuple[np.ndarray, Monitored, Wish]:
-    """Return the rows of this request, (n, F), with its monitored features, and what is wished of the answer."""
+def _answer(loaded: Loaded, key: str, wish: Wish | None = None) -> Response:
+    """Decide the instances of this request; the decisions stand at `key`. wish: None: what the request says."""
     require_json()
     contract = loaded.scorer.contract
     document = read_json_batch(contract, nan_is_null=True)
     if not isinstance(document, Mapping) or not isinstance(document.get("instances"), list):
         raise RequestError("instances: expected a list of applications")
-    wish = Wish.read(document.get("parameters"), "parameters")
+    asked = Wish.read(document.get("parameters"), "parameters")
     instances = document["instances"]
     check_rows(len(instances))
     monitored: Monitored = {}
-    return encode_records(contract, _name_values(contract, instances), monitored), monitored, wish
+    X = encode_records(contract, _name_values(contract, instances), monitored)
+    decisions, decision_id = decide_as_wished(loaded, X, wish or asked, monitored)
+    return name_decision(respond({key: decisions}), loaded, decision_id)
 
 
 def _name_values(contract: Contract, instances: Sequence[Any]) -> Sequence[Any]:

@@ -91,7 +91,7 @@ class Connection(TurnReader, asyncio.Protocol):
         """Go on: the caller has read."""
         self._paused = False
         if not self.closing:
-            self.deadline = NEVER if self._busy else self._receive_deadline()
+            self.deadline = NEVER if self._busy else self.front.receive_by if self.in_request else self.front.idle_until
             self._resume_reading()
             self._take_turn()
 
@@ -137,10 +137,6 @@ class Connection(TurnReader, asyncio.Protocol):
         self._transport.write(b"".join((status, self.front.date, persistence, rest)))
         if not keep_alive:
             self._end()
-
-    def _receive_deadline(self) -> float:
-        """Return until when the caller has to finish its request, or to begin one."""
-        return self.front.receive_by if self.in_request else self.front.idle_until
 
     def _refuse(self, status: int, text: str) -> None:
         """Send an error instead of asking the application, and close."""

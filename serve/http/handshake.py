@@ -73,7 +73,7 @@ class Handshake:
 
     def give_way(self) -> bool:
         """Free the place, and disconnect unless the connection has taken one of its own."""
-        if self._connection.is_open:
+        if self._connection in self._front.connections:
             self._front.leave(self)
         else:
             self._front.rejected(503)

@@ -10,9 +10,12 @@ END = b"\r\n\r\n"  # of a head
 NOT_HTTP = (400, "not a valid HTTP request")
 NO_HOST = (400, "the header Host is missing")
 BAD_HOST = (400, "the header Host is not valid, expected a name or an address, and a port if it has one")
-# The parser takes other protocols than HTTP, and versions from 0.9 to 2.0; a target has no fragment (RFC 9112, 3.2).
-_match_request_line = re.compile(rb"(?:\r\n)*[A-Z-]+ [^ #]+ HTTP/1\.[01]\r\n").match
-_match_host = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[\w.~!$&'()*+,;=%-]*)(:\d*)?", re.ASCII).fullmatch  # RFC 3986, 3.2.2
+_HOST = rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::\d*)?"  # RFC 3986, 3.2.2
+# The parser takes other protocols than HTTP, versions from 0.9 to 2.0, fragments, and targets of any scheme and host.
+_TARGET = rb"(?:/[^ #]*|\*|(?i:https?)://(?![:/?])" + _HOST + rb"(?:[/?][^ #]*)?)"  # RFC 9112, 3.2
+_match_request_line = re.compile(rb"(?:\r\n)*[A-Z-]+ " + _TARGET + rb" HTTP/1\.[01]\r\n").match
+_match_host = re.compile(_HOST).fullmatch
+match_empty_lines = re.compile(rb"(?:\r\n)*(\r?)").fullmatch  # before a request; of the last one half may have come
 # After `chunked` the parser takes spaces but no tab, which is white space as well (RFC 9110, section 5.6.3).
 _drop_tab = re.compile(rb"(?i)(\r\ntransfer-encoding:[ \t]*chunked)[ \t]+(?=\r\n)").subn
 

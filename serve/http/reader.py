@@ -9,7 +9,7 @@ import logging
 import httptools
 
 from serve.http.front import INTERNAL, Front, KnownHead
-from serve.http.head import END, NOT_HTTP, find_fault, without_tab, without_upgrade
+from serve.http.head import END, NOT_HTTP, find_fault, match_empty_lines, without_tab, without_upgrade
 from serve.http.pieces import Pieces
 from serve.http.wsgi import Request
 
@@ -54,7 +54,7 @@ class RequestReader:
     def read(self) -> Request | None:
         """Parse the next piece of what came; return the request that ends with it."""
         piece = self.pieces.take()
-        self._head_piece = b"" if self.in_request else piece
+        self._head_piece = b"" if self._head else piece
         if not self.in_request or self._in_head:
             self._head += piece
         self._received += len(piece)  # on_message_begin sets it to 0 where a request begins with this piece
@@ -65,10 +65,18 @@ class RequestReader:
         if self.in_request and not self.fault and self._received > HEAD_BYTES + FRAMING * self._limit:
             # Headers without end; or, in a body, too many small chunks, extensions or trailers.
             self.fault = HEAD_TOO_LARGE if self._in_head else self._too_large()
-        if not self.in_request:
+        if self._whole:
             self._head.clear()
+        elif not self.in_request:
+            self._skip_empty_lines()
         request, self._whole = self._whole, None
         return None if self.fault else request
+
+    def _skip_empty_lines(self) -> None:
+        """Forget whole ones; others than CRLF are refused, as they are where a request follows in the same piece."""
+        match = match_empty_lines(self._head)
+        self._head[:] = match[1] if match else b""
+        self.fault = self.fault or (None if match else NOT_HTTP)
 
     def _parse(self, piece: bytes) -> None:
         again = None
@@ -97,11 +105,10 @@ class RequestReader:
         self._body = b""
         self.release()
 
-    def release(self, size: int | None = None) -> None:
-        """Uncount one body of this size, or all of them."""
-        size = self.held if size is None else size
-        self.front.body_bytes -= size
-        self.held -= size
+    def release(self) -> None:
+        """Uncount the body."""
+        self.front.body_bytes -= self.held
+        self.held = 0
 
     @property
     def is_head_request(self) -> bool:

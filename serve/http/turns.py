@@ -27,11 +27,6 @@ class TurnReader(RequestReader):
         self._has_turn = False  # one of the next turns of the loop is this connection's
         self._reads_later = False  # reading pauses after a large read
 
-    @property
-    def is_open(self) -> bool:
-        """Whether the connection was made and is not lost."""
-        return self._transport is not None
-
     def _take_turn(self) -> None:
         """Read until a request is whole and answer it; what is left of a turn's share waits for another turn."""
         for _ in range(PIECES):

@@ -1,6 +1,7 @@
 """A whole request and its response, by a WSGI application or as an error. Source: PEP 3333."""
 
 import io
+import re
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from serve import strict_json
 # Headers that the server sets itself.
 CONNECTION_HEADERS = frozenset(("connection", "keep-alive", "trailer", "transfer-encoding", "upgrade", "date"))
 REASONS = responses | {413: "Content Too Large"}  # Python before 3.13 has an older name
+_drop_host = re.compile(rb"\A[^/?]*/?").sub
 Application = Callable[..., Iterable[bytes]]
 Answer = Callable[[bytes], bytes | None]  # from a body: headers and body of a 200 response, or None
 
@@ -61,9 +63,9 @@ def call(application: Application, request: Request, server: tuple[str, int]) ->
 def make_environ(request: Request, server: tuple[str, int]) -> dict[str, Any]:
     """Return the environ; its path is `/` where the target names none. Source: RFC 9112, section 3.2."""
     target = request.target
-    if not target.startswith(b"/"):  # http://host/path, or one of the forms without a path: * and host:port
-        target = b"/" + target.partition(b"://")[2].partition(b"/")[2]
-    path, _, query = target.partition(b"#")[0].partition(b"?")
+    if not target.startswith(b"/"):  # http://host/path, http://host?query, or *
+        target = b"/" + _drop_host(b"", target.partition(b"://")[2])
+    path, _, query = target.partition(b"?")
     environ = {
         "REQUEST_METHOD": request.method.decode("latin-1"),
         "SCRIPT_NAME": "",

@@ -41,22 +41,10 @@ def remove_counts(folder: Path) -> None:
 def sweep_counts(shared: Path) -> None:
     """Remove the folders of counts whose servers were killed."""
     for folder in shared.glob("serve-*-*"):
-        owner = folder.name.split("-")[1]
-        # The number of a process may be in use again, or be another container's: the lock decides.
-        if owner.isdecimal() and not _runs_elsewhere(int(owner)) and (lock := try_lock(folder)) is not None:
+        # The lock decides: the number of a process in its name may be in use again, or be another container's.
+        if folder.name.split("-")[1].isdecimal() and (lock := try_lock(folder)) is not None:
             remove_counts(folder)
             os.close(lock)
-
-
-def _runs_elsewhere(process: int) -> bool:
-    """Return whether another process of this number runs. Earlier servers held no lock."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return process != os.getpid()
 
 
 def forget_gauges(path: Path) -> None:

@@ -30,8 +30,6 @@ class Observer:
         self.reports = log_share > 0 or tracer is not None  # whether `report` does anything
         self.tallies = tallies = Tallies()
         self._lock = tallies.lock
-        self._answers: dict[tuple[str, str, int], list[float]] = {}
-        self._decisions: dict[int, tuple[Loaded, list[float]]] = {}
         for status in REFUSALS:
             tallies.row((names.REJECTED, status))
         for result in ("taken", "refused"):
@@ -68,11 +66,7 @@ class Observer:
             self.report(route, method, status, seconds, decision_id, version, sent)
 
     def _answer_row(self, route: str, method: str, status: int) -> list[float]:
-        row = self._answers.get((route, method, status))
-        if row is None:
-            key = (names.SECONDS, route, method, str(status))
-            row = self._answers[route, method, status] = self.tallies.row(key, len(BUCKETS) + 2)
-        return row
+        return self.tallies.row((names.SECONDS, route, method, str(status)), len(BUCKETS) + 2)
 
     def report(
         self, route: str, method: str, status: int, seconds: float, decision_id: str, version: str, sent: Correlation
@@ -105,11 +99,9 @@ class Observer:
 
     def decided(self, loaded: Loaded, code: int, count: int = 1) -> None:
         """Count decisions of one code by one model."""
-        known = self._decisions.get(code)
-        if known is None or known[0] is not loaded:
-            known = self._decisions[code] = (loaded, self._decision_row(loaded, code))
+        row = self._decision_row(loaded, code)
         with self._lock:
-            known[1][0] += count
+            row[0] += count
 
     def _decision_row(self, loaded: Loaded, code: int) -> list[float]:
         return self.tallies.row((names.DECISIONS, loaded.scorer.contract.label(code), loaded.pointer.version))

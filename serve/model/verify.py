@@ -37,11 +37,6 @@ CHECK = f"check 1, onnxruntime {onnxruntime.__version__}\n".encode()
 _passed: set[str] = set()  # sha256 of the files that this process had verified
 
 
-def has_passed(sha256: str) -> bool:
-    """Return whether this process had the file verified."""
-    return sha256 in _passed
-
-
 def verify(data: bytes, sha256: str) -> None:
     """Have another process verify a file, once. Raises ModelFileError, or StoreError if there is no such process."""
     found = hashlib.sha256(data).hexdigest()

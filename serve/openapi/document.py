@@ -16,7 +16,6 @@ from serve.contract.feature import LANGUAGES, Feature
 FILE = Path(__file__).with_name("document.json")
 MODEL = "/v2/models/{name}"
 
-
 SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "basic": {"type": "http", "scheme": "basic", "description": "the key as the password"},

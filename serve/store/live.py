@@ -70,7 +70,7 @@ class LiveModel:
             if pointer == self._refused:
                 self._take_last_good(may_verify)
                 return False
-            self._take(self._load(pointer, may_verify))
+            self._take(pointer, may_verify)
             self._refused = None
         except StoreBusyError:
             self._take_last_good(may_verify)
@@ -81,26 +81,22 @@ class LiveModel:
             self._refuse(str(err), str(err), may_verify)
         return False
 
-    def _load(self, pointer: Pointer, may_verify: bool) -> Loaded:
-        scorer, metadata = self._store.load(pointer, may_verify)
-        return Loaded(scorer, pointer, metadata)
-
     def _take_last_good(self, may_verify: bool) -> None:
         """Without a loaded model, load the one that was loaded last on this machine, if it can be."""
         pointer = None if self.current or self._shadow else self._store.last_good()
         if pointer is None or pointer in (self._refused, self._refused_last_good):
             return
         try:
-            self._take(self._load(pointer, may_verify))
+            self._take(pointer, may_verify)
         except ModelFileError:
             self._refused_last_good = pointer
         except StoreError as err:  # it is tried again
             log.debug("the last good model can't be loaded: %s", err)
 
-    def _take(self, loaded: Loaded) -> None:
-        old, self.current = self.current, loaded
-        self.on_swap(old, loaded)
-        pointer = loaded.pointer
+    def _take(self, pointer: Pointer, may_verify: bool) -> None:
+        scorer, metadata = self._store.load(pointer, may_verify)
+        old, self.current = self.current, Loaded(scorer, pointer, metadata)
+        self.on_swap(old, self.current)
         does = "scoring in the shadow" if self._shadow else "answering"
         log.info("%s with %s version %s, sha256 %s", does, pointer.name, pointer.version, pointer.sha256)
         if not self._shadow:
@@ -131,12 +127,11 @@ class LiveModel:
         """Refresh every `seconds`, the first time now if `at_once`, on a thread that ends with the process."""
 
         def run() -> None:
-            if not at_once:
-                self._prepare()
-                time.sleep(seconds)
-            while True:
+            if at_once:
                 self.refresh()
+            while True:
                 self._prepare()
                 time.sleep(seconds)
+                self.refresh()
 
         threading.Thread(target=run, name="pointer-watch", daemon=True).start()

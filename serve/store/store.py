@@ -21,7 +21,7 @@ from typing import Any
 from serve.errors import ModelFileError, StoreBusyError, StoreError
 from serve.files import read_regular, sweep, write_atomically
 from serve.model.scorer import Scorer
-from serve.model.verify import CHECK, has_passed, verify
+from serve.model.verify import CHECK, verify
 from serve.settings import LARGEST_FILE, Settings
 from serve.store.documents import dump, dump_metadata, read_metadata, reason_of
 from serve.store.pointer import Pointer, read_pointer
@@ -170,7 +170,7 @@ class Store:
         Whoever can write to the store can write the mark too: it saves a process, and no check of the file.
         """
         with suppress(OSError):
-            return has_passed(sha256) or read_regular(self.path / f"{sha256}.verified", len(CHECK)) == CHECK
+            return read_regular(self.path / f"{sha256}.verified", len(CHECK)) == CHECK
         return False
 
     def _verify(self, data: bytes, sha256: str) -> None:

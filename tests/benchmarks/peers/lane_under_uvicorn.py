@@ -3,7 +3,7 @@
 from a2wsgi import WSGIMiddleware
 
 from serve.api.app import create_app
-from serve.api.lane import ROUTE, Lane
+from serve.api.lane import ROUTE, TARGET, Lane
 
 flask = create_app()
 lane = Lane(flask.extensions["live_model"], flask.extensions["observer"])
@@ -20,7 +20,7 @@ async def app(scope, receive, send):
     while message.get("more_body"):
         message = await receive()
         body += message["body"]
-    answer = lane.predict(body)
+    answer = lane(b"POST", TARGET, {b"content-type": b"application/json"})(body)
     if answer is None:
         raise NotImplementedError("the benchmark sends plainly right predictions only")
     head, _, content = answer.partition(b"\r\n\r\n")

@@ -109,6 +109,17 @@ def test_a_head_without_plain_framing_is_not_kept(server, framing):
     assert not server.front.heads
 
 
+def test_a_head_that_began_in_another_read_is_not_kept(server):
+    server.on_loop(server.front.heads.clear)
+    with connect(server.port) as client, client.makefile("rb") as stream:
+        client.sendall(b"\r")
+        wait_until(lambda: [bytes(each._head) for each in list(server.front.connections)] == [b"\r"])
+        client.sendall(b"\n" + post(BODY))
+        assert read_answer(stream).status == 200
+    assert not server.front.heads
+    assert ask(server, b"\n" + post(BODY))[0].status == 400
+
+
 numbers = st.integers(-5, 10**6) | st.floats() | st.none() | st.text(max_size=3)
 applications = st.fixed_dictionaries({name: st.just(value) | numbers for name, value in LOANS.items()})
 bodies = (

@@ -57,6 +57,13 @@ def test_lines_that_are_not_one_application_each_are_refused(client, body):
     assert send(client, body, "application/jsonlines").status_code in (400, 422)
 
 
+def test_a_document_on_two_lines_does_not_make_up_for_two_on_one(client):
+    one = LINES.splitlines()[0]
+    response = send(client, f"{one},{one}\n" + one.replace(",", "\n", 1), "application/jsonlines")
+    assert response.status_code == 400
+    assert response.json["error"].startswith("line 1: ")
+
+
 def test_what_is_accepted_decides_the_form_of_the_answer(client):
     assert send(client, CSV, "text/csv", accept="text/csv").text == "1\r\n0\r\n1\r\n"
     assert send(client, LINES, "application/jsonlines", accept="application/json").json == {"predictions": [1, 0, 1]}

@@ -29,7 +29,9 @@ def test_a_name_or_address_is_a_host(host):
     assert fault(host=host) is None
 
 
-@pytest.mark.parametrize("host", ["x y", "x, y", "x/y", "a@x", "x:y", "x:80:81", "::1", "[::1", "[x]", "bücher", "x#"])
+@pytest.mark.parametrize(
+    "host", ["x y", "x, y", "x/y", "a@x", "x:y", "x:80:81", "::1", "[::1", "[x]", "bücher", "x#", "%4", "%zz"]
+)
 def test_anything_else_is_no_host(host):
     assert fault(host=host) == BAD_HOST
 
@@ -39,7 +41,13 @@ def test_only_http_1_1_needs_a_host():
     assert fault(b"GET / HTTP/1.0") is None
 
 
-@pytest.mark.parametrize("line", [b"GET * HTTP/1.1", b"GET /x#y HTTP/1.1", b"GET / RTSP/1.0", b"CONNECT x:1 HTTP/1.1"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(b"GET * HTTP/1.1", b"GET /x#y HTTP/1.1", b"GET / RTSP/1.0", b"CONNECT x:1 HTTP/1.1"),
+        *(b"GET ftp://x/y HTTP/1.1", b"GET http:///y HTTP/1.1", b"GET http://a@x/y HTTP/1.1"),
+    ],
+)
 def test_what_is_no_request_of_http_1_is_refused(line):
     assert fault(line, host="x") == NOT_HTTP
 

@@ -30,6 +30,14 @@ NOT_HTTP = {
     "the asterisk of another method": b"GET * HTTP/1.1\r\nHost: x\r\n\r\n",
     "a fragment": b"GET /x#y HTTP/1.1\r\nHost: x\r\n\r\n",
     "a fragment in an absolute target": b"GET http://x/y#z HTTP/1.1\r\nHost: x\r\n\r\n",
+    "another scheme": b"GET ftp://x/y HTTP/1.1\r\nHost: x\r\n\r\n",
+    "an absolute target without a host": b"GET http:///y HTTP/1.1\r\nHost: x\r\n\r\n",
+    "an absolute target with a user": b"GET http://a@x/y HTTP/1.1\r\nHost: x\r\n\r\n",
+    "an absolute target with half an address": b"GET http://[::1/y HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a bare LF before": b"\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a bare CR before": b"\rGET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "two CRs and LF before": b"\r\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a host with half an escape": b"GET / HTTP/1.1\r\nHost: %4\r\n\r\n",
     "a host with a space": b"GET / HTTP/1.1\r\nHost: x y\r\n\r\n",
     "a host with a slash": b"GET / HTTP/1.1\r\nHost: x/y\r\n\r\n",
     "a host with a user": b"GET / HTTP/1.1\r\nHost: a@x\r\n\r\n",
@@ -112,17 +120,21 @@ RIGHT = {
     "a length of many zeros": (HEAD + b"Content-Length: " + b"0" * 5000 + b"1\r\n\r\na", b"POST /x 1"),
     "an absolute target": (b"GET http://x/y HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /y 0"),
     "an absolute target alone": (b"GET http://x HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / 0"),
+    "an absolute target of a query": (b"GET HTTP://x:1?a/y HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / 0"),
     "the asterisk": (b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", b"OPTIONS / 0"),
     "empty lines before": (b"\r\n\r\nGET /x HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /x 0"),
     "HTTP/1.0 without a host": (b"GET /x HTTP/1.0\r\n\r\n", b"GET /x 0"),
 }
 
 
+@pytest.mark.parametrize("cut", [1, 10**6])
 @pytest.mark.parametrize("name", RIGHT)
-def test_unusual_but_valid_http_is_answered(server, name):
+def test_unusual_but_valid_http_is_answered(server, name, cut):
     data, answer = RIGHT[name]
     with connect(server.port) as client, client.makefile("rb") as stream:
-        client.sendall(data)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for start in range(0, len(data), cut):
+            client.sendall(data[start : start + cut])
         assert read_answer(stream).body == answer
 
 

@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from serve.api.lane import ROUTE, Lane
+from serve.api.lane import ROUTE, TARGET, Lane
 from serve.model.scorer import name_band
 from serve.records import prediction_log
 from serve.records.applicant import hash_applicant
@@ -62,10 +62,15 @@ def lane_of(app: Flask) -> Lane:
     return Lane(app.extensions["live_model"], app.extensions["observer"], None, app.extensions["prediction_log"])
 
 
+def predict(lane: Lane, body: bytes, headers: Mapping[bytes, bytes] | None = None) -> bytes | None:
+    answer = lane(b"POST", TARGET, {b"content-type": b"application/json", **(headers or {})})
+    return answer(body) if answer else None
+
+
 def answers(app: Flask, application: dict[str, Any], way: str) -> bool:
     """Return whether the lane, or Flask, answers an application."""
     if way == "lane":
-        return lane_of(app).predict(json.dumps(application).encode()) is not None
+        return predict(lane_of(app), json.dumps(application).encode()) is not None
     return app.test_client().post(ROUTE, json=application).status_code == 200
 
 
@@ -111,7 +116,7 @@ def test_line_says_what_was_decided_about_whom_by_which_model(
 
 def test_lane_and_flask_write_the_same_line(make_logged: Callable[..., Flask], application: dict[str, Any]) -> None:
     app, body = make_logged(), json.dumps(application).encode()
-    assert lane_of(app).predict(body, {b"x-applicant-key": b"k"})
+    assert predict(lane_of(app), body, {b"x-applicant-key": b"k"})
     app.test_client().post(ROUTE, data=body, content_type="application/json", headers={"X-Applicant-Key": "k"})
     own = {"time", "decision_id", "latency_ms"}
     one, other = ({name: line[name] for name in line if name not in own} for line in logged_by(app))
@@ -213,7 +218,7 @@ def test_rows_of_the_lane_go_to_the_files_of_their_model_and_day(
         shelf.promote("mixed", version=version)
         app.extensions["live_model"].refresh()
         monkeypatch.setattr("serve.api.lane.time", lambda at=at: at)
-        assert lane.predict(json.dumps(MIXED).encode())
+        assert predict(lane, json.dumps(MIXED).encode())
     logged = [(line["model_version"], line["time"]) for line in logged_by(app)]
     assert [version for version, _ in logged] == ["7", "8", "8"]
     days = {day.name: day for day in (folder / "decisions").iterdir()}
@@ -232,7 +237,7 @@ def test_what_cannot_be_an_applicants_key_is_refused_without_repeating_it(
     answer = app.test_client().post(ROUTE, json=application, headers={"X-Applicant-Key": key})
     assert answer.status_code == 400
     assert answer.json == {"error": "X-Applicant-Key: expected 1 to 256 printable ASCII characters without a comma"}
-    assert lane_of(app).predict(json.dumps(application).encode(), {b"x-applicant-key": key.encode("latin-1")}) is None
+    assert predict(lane_of(app), json.dumps(application).encode(), {b"x-applicant-key": key.encode("latin-1")}) is None
     assert logged_by(app) == []
     assert [line["kind"] for line in logged_by(app, "refusals")] == ["malformed"]
 
@@ -287,7 +292,7 @@ def test_more_rows_than_a_piece_are_written_in_order_and_whole(
     app, n = make_logged("mixed"), 3 * prediction_log.FEWEST + 1
     lane = lane_of(app)
     for number in range(n):
-        assert lane.predict(json.dumps(MIXED | {"amount": number % 101}).encode())
+        assert predict(lane, json.dumps(MIXED | {"amount": number % 101}).encode())
     assert [line["input.amount"] for line in logged_by(app)] == [number % 101 for number in range(n)]
     assert records(app) == {"logged": n, "dropped": 0, "refused": 0}
 
@@ -310,7 +315,7 @@ def test_required_record_that_cannot_be_written_is_503_and_no_decision(
         refuse_writes(patch)
         body = [application] if path.endswith("batch") else application
         answer = app.test_client().post(path, json=body)
-        assert lane_of(app).predict(json.dumps(application).encode()) is None
+        assert predict(lane_of(app), json.dumps(application).encode()) is None
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert answer.json == {"error": "the decision can't be put on record, try again later"}
     assert "X-Decision-Id" not in answer.headers
@@ -326,7 +331,7 @@ def test_required_record_is_written_before_the_answer(
     app = make_logged(prediction_log_mode="required")
     answer = app.test_client().post(ROUTE, json=application)
     assert [line["decision_id"] for line in lines(folder)] == [answer.headers["X-Decision-Id"]]
-    assert lane_of(app).predict(json.dumps(application).encode())
+    assert predict(lane_of(app), json.dumps(application).encode())
     assert len(lines(folder)) == 2
 
 

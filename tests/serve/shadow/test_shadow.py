@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from flask import Flask
 
-from serve.api.lane import Lane
+from serve.api.lane import TARGET, Lane
 from serve.contract.contract import Contract
 from serve.metrics.observer import Observer
 from serve.records.decided import Decided
@@ -314,7 +314,7 @@ def test_every_way_to_ask_is_scored_under_the_id_it_was_answered_with(shaded, ap
     tensor = {"name": "X", "shape": [1, 7], "datatype": "FP64", "data": loans.encode(application)[0].tolist()}
     ask("/v2/models/loan_approval_model/infer", {"inputs": [tensor]}, 1)
     lane = Lane(shaded.extensions["live_model"], shaded.extensions["observer"], shadow=shaded.extensions["shadow"])
-    answer = lane.predict(json.dumps(application).encode())
+    answer = lane(b"POST", TARGET, {b"content-type": b"application/json"})(json.dumps(application).encode())
     ids.append(answer.partition(b"X-Decision-Id: ")[2].partition(b"\r\n")[0].decode())
     lines = logged(shaded, tmp_path / "predictions")
     assert [line["decision_id"] for line in lines] == ids

@@ -1,12 +1,15 @@
 import hashlib
 import json
 import os
+import subprocess
 from dataclasses import asdict, replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from serve.errors import ModelFileError, SettingsError, SignatureError, StoreBusyError, StoreError
-from serve.model.verify import CHECK, verify
+from serve.model.verify import CHECK
 from serve.settings import Settings
 from serve.store.documents import LARGEST_METADATA
 from serve.store.pointer import LARGEST_POINTER, Pointer
@@ -199,7 +202,13 @@ def copied(shelf, monkeypatch) -> Pointer:
 def verified(monkeypatch) -> list[str]:
     """The hashes of the files that were verified in a process of their own."""
     hashes = []
-    monkeypatch.setattr("serve.store.store.verify", lambda data, sha256: hashes.append(sha256) or verify(data, sha256))
+
+    def run(command: list[str], **options: Any) -> subprocess.CompletedProcess:
+        hashes.append(command[-1])
+        return subprocess.run(command, **options)
+
+    seen = SimpleNamespace(run=run, TimeoutExpired=subprocess.TimeoutExpired)
+    monkeypatch.setattr("serve.model.verify.subprocess", seen)
     return hashes
 
 

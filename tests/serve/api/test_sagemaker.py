@@ -64,6 +64,11 @@ def test_a_document_on_two_lines_does_not_make_up_for_two_on_one(client):
     assert response.json["error"].startswith("line 1: ")
 
 
+def test_lines_are_counted_before_they_are_read(shelf, make_app):
+    shelf.promote("loans")
+    assert send(make_app(max_batch_rows=2).test_client(), "{\n" * 3, "application/jsonlines").status_code == 413
+
+
 def test_what_is_accepted_decides_the_form_of_the_answer(client):
     assert send(client, CSV, "text/csv", accept="text/csv").text == "1\r\n0\r\n1\r\n"
     assert send(client, LINES, "application/jsonlines", accept="application/json").json == {"predictions": [1, 0, 1]}

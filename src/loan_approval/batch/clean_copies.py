@@ -21,6 +21,7 @@ from loan_approval.data.source import Source, clean_like_source, is_like_source
 from loan_approval.data.workbooks import count_empty, is_excel, read_excel
 from loan_approval.errors import BatchError, DataError
 from serve.contract.contract import Contract
+from serve.contract.feature import Feature
 
 
 @contextmanager
@@ -76,12 +77,17 @@ def _has_texts_of_source(file: InputFile, contract: Contract) -> bool:
     with open_parquet(file) as opened:
         kinds = {field.name: field.type for field in opened.schema_arrow}
     features = [feature for feature in contract.features if feature.name in kinds]
-    unsuitable = [kinds[feature.name] for feature in features if not suits(feature, kinds[feature.name])]
-    marked = [name for name in (*source.missing, *source.dates) if name in kinds and is_text(kinds[name])]
-    return bool(unsuitable or marked) and all(map(_is_read_as_text, unsuitable))
+    written = {name for name in source.dates if name in kinds and not types.is_temporal(kinds[name])}
+    unsuitable = [each for each in features if each.name in written or not suits(each, kinds[each.name])]
+    marked = [name for name in source.missing if name in kinds and is_text(kinds[name])]
+    return bool(unsuitable or marked) and all(_is_read_as_text(each, kinds[each.name]) for each in unsuitable)
 
 
-def _is_read_as_text(kind: pa.DataType) -> bool:
+def _is_read_as_text(feature: Feature, kind: pa.DataType) -> bool:
+    if types.is_integer(kind):  # 20191231
+        return feature.type == "date"
+    if types.is_floating(kind):  # pandas turns codes into floats where some are missing
+        return any(name.isdigit() for name in feature.values)
     return is_text(kind) or types.is_decimal(kind) or types.is_timestamp(kind)
 
 

@@ -40,7 +40,7 @@ WAS_KNOWN = (
 IS_LEAK = f"This column alone tells the labels apart (AUC {{1:.2f}}): {WAS_KNOWN}"
 IS_CODE = (
     "Codes: each is a category of its own, as their order means nothing. If they are amounts: type = 'integer', "
-    "min = {min}, max = {max} in place of the lines type and values, and a number as example"
+    "min = {min:.0f}, max = {max:.0f} in place of the lines type and values, and a number as example"
 )
 IS_GROUPED = (
     f"{{}} values: the {{}} most frequent, and '{OTHER}' for any other, one never seen as well. Without `other`, an "
@@ -55,7 +55,7 @@ def draft_feature(name: str, cells: list[str], y: np.ndarray) -> dict[str, Any] 
     """
     present = [cell for cell in cells if cell]
     numbers = _read_numbers(present)
-    if reason := _reason_to_leave_out(name, present, numbers):
+    if reason := _reason_to_leave_out(name, present, numbers, len(cells)):
         return reason
     amounts = _number_keys(numbers) if numbers else {}
     is_code = bool(numbers) and are_codes(name, set(present), len(cells))
@@ -105,10 +105,11 @@ def _read_numbers(present: list[str]) -> list[float]:
     return [] if None in parsed else parsed
 
 
-def _reason_to_leave_out(name: str, present: list[str], numbers: list[float]) -> str:
+def _reason_to_leave_out(name: str, present: list[str], numbers: list[float], rows: int) -> str:
+    """Return "" for a column that a model can use. A single text, such as X, is told from empty cells."""
     distinct = len(set(numbers or present))
-    if distinct < 2:
-        return "one value in all rows" if present else "no value at all"
+    if distinct < 2 and (len(present) == rows or numbers or not present):
+        return f"one value in all rows{' that have one' * (len(present) < rows)}" if present else "no value at all"
     if not numbers:
         return _reason_of_text(present, distinct)
     if max(map(abs, numbers)) > LARGEST:

@@ -25,7 +25,10 @@ _CODES = {-1.0, -9998.0, -99998.0}
 _CODES |= {sign * float(digit * n) for sign in (1, -1) for digit in "789" for n in range(1, 9)}
 FEWEST_CODES = 2  # rows
 FEWEST_FAR, MOST_FAR = 5, 3  # rows of a code that is known by its distance alone, and such codes of a column
-_MONEY = r"(?:(?:[A-Za-z]{1,3}\s?)?[$€£¥₹₽₩₪₫₴₦₱]|USD|EUR|GBP|BRL|CHF|INR|JPY|CAD|AUD|MXN|PLN|SEK|NOK|DKK|kr|zł|Rs\.?)"
+_MONEY = (
+    r"(?:(?:[A-Za-z]{1,3}\s?)?[$€£¥₹₽₩₪₫₴₦₱₺]|USD|EUR|GBP|BRL|CHF|INR|JPY|CAD|AUD|MXN|PLN|SEK|NOK|DKK|TRY|CZK|HUF|RON|"
+    r"RUB|ZAR|CNY|HKD|SGD|NZD|kr|zł|Rs\.?|TL|Kč|Ft|lei|руб\.?)"
+)
 _DRESSED = re.compile(
     rf"(?P<open>\()?\s*(?P<sign>[+\-−])?\s*{_MONEY}?\s*(?P<second>[+\-−])?\s*"
     rf"(?P<digits>[\d.,'’\s]*\d[.,]?(?:[eE][+-]?\d+)?)\s*(?:%|{_MONEY})?\s*(?P<close>\))?"

@@ -1,6 +1,7 @@
 """Reads an owner's file, whatever its form, and says how it was read: a CSV, a spreadsheet or a Parquet file."""
 
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,12 +9,14 @@ from typing import Any
 
 from loan_approval.data.notation import MARKERS, is_finite_number
 from loan_approval.data.rows import (
+    ONE_BYTE,
     ROWS_NAMED,
     SEPARATORS,
     Row,
     decode,
     drop_notes,
     find_separator,
+    is_utf8,
     name_columns,
     split_rows,
 )
@@ -90,8 +93,22 @@ def _read_rows(path: Path, form: Form) -> tuple[list[Row], Source, list[str]]:
         raise DataError(f"one column only; expected cells between {', '.join(SEPARATORS)}: --separator NAME")
     passed = len(text.splitlines()) - len(rows) if '"' not in text else 0
     notes = [f"read as {encoding}, separated by {source.separator}"]
+    if encoding in ONE_BYTE and not form.encoding and not text.isascii():
+        notes.append(_describe_guess(data, encoding))
     notes += [f"lines passed over, as they are empty or a comment: {passed}"] if passed else []
     return rows, source, notes
+
+
+def _describe_guess(data: bytes, encoding: str) -> str:
+    """Return a remark on an encoding in which any byte is a letter, so that no file proves it."""
+    lines = [line for line in data.split(b"\n") if not line.isascii()]
+    in_utf8 = [line for line in lines if is_utf8(line)]
+    words = re.split(r"[\s,;|]+", (in_utf8 or lines)[0].decode(encoding))
+    shown = next(word for word in words if not word.isascii())
+    if in_utf8:
+        counts = f"{len(in_utf8):,} lines are UTF-8 and {len(lines) - len(in_utf8):,} are not"
+        return f"two encodings in one file: {counts}, so that letters are wrong, as in {shown}: mend it at its source"
+    return f"{encoding} is a guess: if letters are wrong, as in {shown}, say --encoding cp1250, cp1251 or cp1254"
 
 
 def _find_header(rows: Sequence[Row], target: str) -> int:

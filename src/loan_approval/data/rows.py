@@ -14,6 +14,7 @@ from loan_approval.errors import DataError
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "space": " "}
 SAMPLE = 65_536  # characters, or bytes, by which the form of a file is judged
 ROWS_NAMED = 10
+ONE_BYTE = ("cp1252", "latin-1")  # encodings that are tried where a file is not UTF-8
 _ATTRIBUTE = re.compile(r"@attribute\s+('[^']*'|\"[^\"]*\"|\S+)", re.IGNORECASE)
 _CUT = re.compile(r"[\x00-\x1f]+")
 
@@ -45,7 +46,15 @@ def _guess_encodings(data: bytes) -> list[str]:
     sample = data[:SAMPLE]
     if sample.count(0) > len(sample) / 4:
         return ["utf-16-le" if sample[1::2].count(0) > sample[::2].count(0) else "utf-16-be"]
-    return ["utf-8", "cp1252", "latin-1"]
+    return ["utf-8", *ONE_BYTE]
+
+
+def is_utf8(data: bytes) -> bool:
+    """Return whether bytes are a text in UTF-8."""
+    try:
+        return data.decode() is not None
+    except UnicodeError:
+        return False
 
 
 def find_separator(text: str) -> str:

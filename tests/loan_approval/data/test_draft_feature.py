@@ -36,6 +36,12 @@ def test_yes_and_no_as_numbers_keep_their_range():
     assert draft(lambda row: row // 2 % 2)["max"] == 1
 
 
+def test_one_text_beside_empty_cells_is_a_category_that_may_be_missing():
+    feature = draft(lambda row: ("X", "")[row // 2 % 2])
+    assert (feature["type"], feature["values"], feature["missing"]) == ("category", ["X"], True)
+    assert reason(lambda row: ("7", "")[row // 2 % 2]) == "one value in all rows that have one"
+
+
 def test_codes_with_leading_zeros_are_text():
     assert draft(lambda row: ("0123", "0456")[row // 2 % 2])["type"] == "category"
 

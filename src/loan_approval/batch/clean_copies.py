@@ -18,7 +18,7 @@ from loan_approval.batch.shards import open_parquet
 from loan_approval.data.reading import read_parquet
 from loan_approval.data.rows import SAMPLE, number_rows, split_rows
 from loan_approval.data.source import Source, clean_like_source, is_like_source
-from loan_approval.data.workbooks import count_empty, is_excel, read_excel
+from loan_approval.data.workbooks import is_excel, read_excel
 from loan_approval.errors import BatchError, DataError
 from serve.contract.contract import Contract
 from serve.contract.feature import Feature
@@ -103,8 +103,8 @@ def _clean(
         return clean_like_source(read_parquet(opened), contract, source, remarks)
     if is_excel(attempt(file.address, opened.read, 4)):
         opened.seek(0)
-        rows, _ = read_excel(opened.read())
-        remarks += count_empty(rows)
+        rows, found = read_excel(opened.read())
+        remarks += found
         return clean_like_source(iter(rows), contract, source, remarks)
     opened.seek(0)
     encoding = "utf-8-sig" if source.encoding == "utf-8" else source.encoding

@@ -13,7 +13,7 @@ from loan_approval.data.folders import summary
 from loan_approval.data.reading import read_parquet
 from loan_approval.data.rows import Row, decode, number_rows, split_rows
 from loan_approval.data.source import Source, clean_like_source, is_like_source
-from loan_approval.data.workbooks import count_empty, is_excel, read_excel
+from loan_approval.data.workbooks import is_excel, read_excel
 from loan_approval.errors import DataError
 from serve.contract.columns import encode_cells
 from serve.contract.contract import Contract
@@ -57,8 +57,8 @@ def _read_like_source(path: Path, data: bytes, contract: Contract, remarks: list
     try:
         source = Source.of(contract) or Source()
         if is_excel(data):
-            rows, _ = read_excel(data)
-            remarks += count_empty(rows)
+            rows, found = read_excel(data)
+            remarks += found
             lines = iter(rows)
         elif path.suffix == ".parquet":
             lines = read_parquet(path)

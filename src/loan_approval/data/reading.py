@@ -21,7 +21,7 @@ from loan_approval.data.rows import (
     split_rows,
 )
 from loan_approval.data.source import BLOCK_ROWS, Source
-from loan_approval.data.workbooks import cell_text, count_empty, is_excel, read_excel
+from loan_approval.data.workbooks import cell_text, is_excel, read_excel
 from loan_approval.errors import DataError
 
 MOST_ABOVE = 20  # rows above the header
@@ -79,9 +79,8 @@ def _read_rows(path: Path, form: Form) -> tuple[list[Row], Source, list[str]]:
         return list(read_parquet(path)), Source(), ["read as Parquet"]
     data = path.read_bytes()
     if is_excel(data):
-        rows, sheet = read_excel(data)
-        notes = [f"read as Excel, sheet {sheet!r}; cells with an error, such as #N/A, are empty"]
-        return rows, Source(), notes + count_empty(rows)
+        rows, notes = read_excel(data)
+        return rows, Source(), notes
     text, encoding = decode(data, form.encoding)
     mark = {value: key for key, value in SEPARATORS.items()}.get(form.separator, form.separator)
     if mark and mark not in SEPARATORS:

@@ -31,6 +31,8 @@ class Row(list[str]):
 
 def decode(data: bytes, encoding: str = "") -> tuple[str, str]:
     """Return a file's text and its encoding, found by its byte-order mark or bytes unless given. Raises DataError."""
+    if data.startswith(b"\x1f\x8b"):
+        raise DataError("packed with gzip: unpack it first")
     guesses = [encoding] if encoding else _guess_encodings(data)
     for guess in guesses:
         try:

@@ -238,5 +238,5 @@ def test_rows_below_are_left_out_with_a_word_and_no_applicant_is(tmp_path, homes
         pd.DataFrame(table).to_excel(path, index=False, header=False)
     with clean_copies(list_inputs(str(path)), contract, (), said.append) as (file,):
         assert len(Path(file.copy).read_text().splitlines()) == 4
-    assert said == [f"{path}: notes below the rows, left out: row 5"]
-    assert read_table(path, contract).remarks == [said[0].removeprefix(f"{path}: ")]
+    assert said[-1] == f"{path}: notes below the rows, left out: row 5"
+    assert read_table(path, contract).remarks == [each.removeprefix(f"{path}: ") for each in said]

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from loan_approval.data.notation import MARKERS, is_finite_number
 from loan_approval.data.rows import (
@@ -164,6 +164,23 @@ def _looks_like_data(rows: Sequence[list[str]]) -> bool:
 
 def _is_number_or_marker(cell: str) -> bool:
     return is_finite_number(cell.replace(",", ".")) or cell.casefold() in MARKERS
+
+
+def read_lines(file: BinaryIO, source: Source, is_parquet: bool, remarks: list[str]) -> Iterator[Row]:
+    """Return the rows of an open file that is written as a source, before they are clean. Raises DataError.
+
+    remarks: gets what there is to say of a workbook.
+    """
+    if is_parquet:
+        return read_parquet(file)
+    if is_excel(file.read(4)):
+        file.seek(0)
+        rows, found = read_excel(file.read())
+        remarks += found
+        return iter(rows)
+    file.seek(0)
+    encoding = "utf-8-sig" if source.encoding == "utf-8" else source.encoding
+    return split_rows(io.TextIOWrapper(file, encoding, newline=""), source.separator)
 
 
 def read_parquet(source: Any) -> Iterator[Row]:

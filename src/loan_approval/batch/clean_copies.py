@@ -15,12 +15,13 @@ from pyarrow import types
 from loan_approval.batch.columns import is_text, suits
 from loan_approval.batch.files import InputFile, attempt, open_file
 from loan_approval.batch.shards import open_parquet
-from loan_approval.data.reading import read_parquet
-from loan_approval.data.rows import SAMPLE, number_rows, split_rows
+from loan_approval.data.reading import read_lines
+from loan_approval.data.rows import SAMPLE, number_rows
 from loan_approval.data.source import Source, clean_like_source, is_like_source
-from loan_approval.data.workbooks import count_empty, is_excel, read_excel
+from loan_approval.data.workbooks import is_excel
 from loan_approval.errors import BatchError, DataError
 from serve.contract.contract import Contract
+from serve.contract.feature import Feature
 
 
 @contextmanager
@@ -59,7 +60,11 @@ def _with_copy(
         remarks: list[str] = []
         try:
             with path.open("w", encoding="utf-8", newline="") as copy:
-                rows = _clean(opened, file, source, contract, like_source, remarks)
+                if like_source or is_excel(sample):
+                    lines = read_lines(opened, source, not file.is_csv, remarks)
+                    rows = clean_like_source(lines, contract, source, remarks)
+                else:
+                    rows = number_rows(csv.reader(io.TextIOWrapper(opened, "utf-8-sig", newline=""), strict=True))
                 csv.writer(copy, lineterminator="\n").writerows(rows)
         except (UnicodeError, DataError) as err:
             raise DataError(f"{file.address}: can't be read as the contract's [source] says: {err}") from err
@@ -76,33 +81,15 @@ def _has_texts_of_source(file: InputFile, contract: Contract) -> bool:
     with open_parquet(file) as opened:
         kinds = {field.name: field.type for field in opened.schema_arrow}
     features = [feature for feature in contract.features if feature.name in kinds]
-    unsuitable = [kinds[feature.name] for feature in features if not suits(feature, kinds[feature.name])]
-    marked = [name for name in (*source.missing, *source.dates) if name in kinds and is_text(kinds[name])]
-    return bool(unsuitable or marked) and all(map(_is_read_as_text, unsuitable))
+    written = {name for name in source.dates if name in kinds and not types.is_temporal(kinds[name])}
+    unsuitable = [each for each in features if each.name in written or not suits(each, kinds[each.name])]
+    marked = [name for name in source.missing if name in kinds and is_text(kinds[name])]
+    return bool(unsuitable or marked) and all(_is_read_as_text(each, kinds[each.name]) for each in unsuitable)
 
 
-def _is_read_as_text(kind: pa.DataType) -> bool:
+def _is_read_as_text(feature: Feature, kind: pa.DataType) -> bool:
+    if types.is_integer(kind):  # 20191231
+        return feature.type == "date"
+    if types.is_floating(kind):  # pandas turns codes into floats where some are missing
+        return any(name.isdigit() for name in feature.values)
     return is_text(kind) or types.is_decimal(kind) or types.is_timestamp(kind)
-
-
-def _clean(
-    opened: io.BufferedIOBase,
-    file: InputFile,
-    source: Source,
-    contract: Contract,
-    like_source: bool,
-    remarks: list[str],
-) -> Iterator[list[str]]:
-    if not file.is_csv:
-        return clean_like_source(read_parquet(opened), contract, source, remarks)
-    if is_excel(attempt(file.address, opened.read, 4)):
-        opened.seek(0)
-        rows, _ = read_excel(opened.read())
-        remarks += count_empty(rows)
-        return clean_like_source(iter(rows), contract, source, remarks)
-    opened.seek(0)
-    encoding = "utf-8-sig" if source.encoding == "utf-8" else source.encoding
-    text = io.TextIOWrapper(opened, encoding, newline="")
-    if like_source:
-        return clean_like_source(split_rows(text, source.separator), contract, source, remarks)
-    return number_rows(csv.reader(text, strict=True))

@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 
 from loan_approval.data.folders import summary
-from loan_approval.data.reading import read_parquet
-from loan_approval.data.rows import Row, decode, number_rows, split_rows
+from loan_approval.data.reading import read_lines
+from loan_approval.data.rows import Row, number_rows
 from loan_approval.data.source import Source, clean_like_source, is_like_source
-from loan_approval.data.workbooks import count_empty, is_excel, read_excel
 from loan_approval.errors import DataError
 from serve.contract.columns import encode_cells
 from serve.contract.contract import Contract
@@ -55,17 +54,11 @@ def read_cells(path: Path, contract: Contract | None = None, remarks: list[str] 
 
 def _read_like_source(path: Path, data: bytes, contract: Contract, remarks: list[str]) -> tuple[Row, list[Row]]:
     try:
-        source = Source.of(contract) or Source()
-        if is_excel(data):
-            rows, _ = read_excel(data)
-            remarks += count_empty(rows)
-            lines = iter(rows)
-        elif path.suffix == ".parquet":
-            lines = read_parquet(path)
-        else:
-            lines = split_rows(io.StringIO(decode(data, source.encoding)[0], newline=""), source.separator)
-        header, *rows = clean_like_source(lines, contract, source, remarks)
-    except DataError as err:
+        source, is_parquet = Source.of(contract) or Source(), path.suffix == ".parquet"
+        header, *rows = clean_like_source(
+            read_lines(io.BytesIO(data), source, is_parquet, remarks), contract, source, remarks
+        )
+    except (UnicodeError, DataError) as err:
         raise DataError(f"can't be read as the contract's [source] says: {err}") from err
     return header, rows
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from loan_approval.data.dates import is_date
 from loan_approval.data.draft_dates import IS_DATE, are_dates, count_days, date_keys
-from loan_approval.data.notation import is_code_text, is_date
-from loan_approval.data.protected import protected_attribute, split_words
+from loan_approval.data.notation import is_code_text
+from loan_approval.data.protected import are_codes, protected_attribute, split_words
 from loan_approval.evaluation.metrics import fast_auc
 from serve.contract.csv_cells import read_decimals
 from serve.contract.feature import Feature
@@ -37,6 +38,10 @@ WAS_KNOWN = (
     "--replace --answer '{0}=leave_out'. For all such columns at once: --answer leaks=leave_out or leaks=monitor."
 )
 IS_LEAK = f"This column alone tells the labels apart (AUC {{1:.2f}}): {WAS_KNOWN}"
+IS_CODE = (
+    "Codes: each is a category of its own, as their order means nothing. If they are amounts: type = 'integer', "
+    "min = {min:.0f}, max = {max:.0f} in place of the lines type and values, and a number as example"
+)
 IS_GROUPED = (
     f"{{}} values: the {{}} most frequent, and '{OTHER}' for any other, one never seen as well. Without `other`, an "
     "unknown value is refused"
@@ -50,17 +55,20 @@ def draft_feature(name: str, cells: list[str], y: np.ndarray) -> dict[str, Any] 
     """
     present = [cell for cell in cells if cell]
     numbers = _read_numbers(present)
-    if reason := _reason_to_leave_out(name, present, numbers):
+    if reason := _reason_to_leave_out(name, present, numbers, len(cells)):
         return reason
+    amounts = _number_keys(numbers) if numbers else {}
+    is_code = bool(numbers) and are_codes(name, set(present), len(cells))
+    numbers = [] if is_code else numbers
     kind = _type_keys(present, numbers)
     is_date, values = kind["type"] == "date", kind.get("values", ())
     if kind["type"] == "category" and not values:
-        return f"text with {len(set(present)):,} different values"
-    attribute, comments = protected_attribute(name), []
+        return f"{'codes' if is_code else 'text'} with {len(set(present)):,} different values"
+    attribute, comments = protected_attribute(name), [IS_CODE.format(**amounts)] if is_code else []
     feature = {"name": name, **kind} | ({"missing": True} if len(present) < len(cells) else {})
     if attribute:
         feature |= {"use": "monitor", "protected": True}
-        comments = [IS_PROTECTED.format(attribute.replace("_", " "))] + [IS_AGE] * (
+        comments += [IS_PROTECTED.format(attribute.replace("_", " "))] + [IS_AGE] * (
             attribute == "age" and bool(numbers)
         )
     if is_date and not attribute:
@@ -97,10 +105,11 @@ def _read_numbers(present: list[str]) -> list[float]:
     return [] if None in parsed else parsed
 
 
-def _reason_to_leave_out(name: str, present: list[str], numbers: list[float]) -> str:
+def _reason_to_leave_out(name: str, present: list[str], numbers: list[float], rows: int) -> str:
+    """Return "" for a column that a model can use. A single text, such as X, is told from empty cells."""
     distinct = len(set(numbers or present))
-    if distinct < 2:
-        return "one value in all rows" if present else "no value at all"
+    if distinct < 2 and (len(present) == rows or numbers or not present):
+        return f"one value in all rows{' that have one' * (len(present) < rows)}" if present else "no value at all"
     if not numbers:
         return _reason_of_text(present, distinct)
     if max(map(abs, numbers)) > LARGEST:
@@ -117,7 +126,7 @@ def _reason_of_text(present: list[str], distinct: int) -> str:
     if are_dates(present):
         return ""
     if all(map(is_date, present)):
-        return f"dates, such as {present[0]}, but not all of one notation with a year of four digits"
+        return f"dates, such as {present[0]}, but not all of one notation that is certain"
     if distinct <= max(2, min(MOST_VALUES, len(present) // 2)):
         return ""
     if sum(cell.count(" ") + 1 for cell in present) / len(present) >= LONGEST_WORDS:

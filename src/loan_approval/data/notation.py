@@ -1,4 +1,4 @@
-"""Numbers, dates and markers for missing values, as people write them into tables."""
+"""Numbers and markers for missing values, as people write them into tables."""
 
 import math
 import re
@@ -25,7 +25,10 @@ _CODES = {-1.0, -9998.0, -99998.0}
 _CODES |= {sign * float(digit * n) for sign in (1, -1) for digit in "789" for n in range(1, 9)}
 FEWEST_CODES = 2  # rows
 FEWEST_FAR, MOST_FAR = 5, 3  # rows of a code that is known by its distance alone, and such codes of a column
-_MONEY = r"(?:(?:[A-Za-z]{1,3}\s?)?[$€£¥₹₽₩₪₫₴₦₱]|USD|EUR|GBP|BRL|CHF|INR|JPY|CAD|AUD|MXN|PLN|SEK|NOK|DKK|kr|zł|Rs\.?)"
+_MONEY = (
+    r"(?:(?:[A-Za-z]{1,3}\s?)?[$€£¥₹₽₩₪₫₴₦₱₺]|USD|EUR|GBP|BRL|CHF|INR|JPY|CAD|AUD|MXN|PLN|SEK|NOK|DKK|TRY|CZK|HUF|RON|"
+    r"RUB|ZAR|CNY|HKD|SGD|NZD|kr|zł|Rs\.?|TL|Kč|Ft|lei|руб\.?)"
+)
 _DRESSED = re.compile(
     rf"(?P<open>\()?\s*(?P<sign>[+\-−])?\s*{_MONEY}?\s*(?P<second>[+\-−])?\s*"
     rf"(?P<digits>[\d.,'’\s]*\d[.,]?(?:[eE][+-]?\d+)?)\s*(?:%|{_MONEY})?\s*(?P<close>\))?"
@@ -38,14 +41,6 @@ _DIGITS = {
     for point, other in ((".", ","), (",", r"\."))
 }
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_MONTH = (
-    r"(?:jan|feb|fev|mar|mär|apr|abr|may|mai|jun|jul|aug|ago|sep|set|oct|okt|out|nov|dec|dez|dic|ene)[^\W\d_]{0,6}\.?"
-)
-_DATE = re.compile(
-    r"\d{4}[-/.]\d{1,2}([-/.]\d{1,2}([T ]\d{1,2}:\d\d.*)?)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{2}|\d{4})( \d{1,2}:\d\d.*)?"
-    rf"|{_MONTH}[-/. ]*(\d{{1,2}},? )?(\d{{2}}|\d{{4}})|\d{{1,2}}[-/. ]+{_MONTH}[-/. ,]*(\d{{2}}|\d{{4}})?",
-    re.IGNORECASE,
-)
 
 
 def read_number(cell: str, comma: bool = False) -> str | None:
@@ -107,11 +102,6 @@ def _find_far(counts: Mapping[float, int]) -> set[float]:
         if far[0] - rest[-1] > 2 * (rest[-1] - rest[0]):
             return set(far) if all(counts[code] >= FEWEST_FAR and code.is_integer() for code in far) else set()
     return set()
-
-
-def is_date(cell: str) -> bool:
-    """Return whether a cell holds a date or a month of a year."""
-    return bool(_DATE.fullmatch(cell))
 
 
 def is_finite_number(cell: str) -> bool:

@@ -1,24 +1,27 @@
 """Reads an owner's file, whatever its form, and says how it was read: a CSV, a spreadsheet or a Parquet file."""
 
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from loan_approval.data.notation import MARKERS, is_finite_number
 from loan_approval.data.rows import (
+    ONE_BYTE,
     ROWS_NAMED,
     SEPARATORS,
     Row,
     decode,
     drop_notes,
     find_separator,
+    is_utf8,
     name_columns,
     split_rows,
 )
 from loan_approval.data.source import BLOCK_ROWS, Source
-from loan_approval.data.workbooks import cell_text, count_empty, is_excel, read_excel
+from loan_approval.data.workbooks import cell_text, is_excel, read_excel
 from loan_approval.errors import DataError
 
 MOST_ABOVE = 20  # rows above the header
@@ -76,9 +79,8 @@ def _read_rows(path: Path, form: Form) -> tuple[list[Row], Source, list[str]]:
         return list(read_parquet(path)), Source(), ["read as Parquet"]
     data = path.read_bytes()
     if is_excel(data):
-        rows, sheet = read_excel(data)
-        notes = [f"read as Excel, sheet {sheet!r}; cells with an error, such as #N/A, are empty"]
-        return rows, Source(), notes + count_empty(rows)
+        rows, notes = read_excel(data)
+        return rows, Source(), notes
     text, encoding = decode(data, form.encoding)
     mark = {value: key for key, value in SEPARATORS.items()}.get(form.separator, form.separator)
     if mark and mark not in SEPARATORS:
@@ -90,8 +92,22 @@ def _read_rows(path: Path, form: Form) -> tuple[list[Row], Source, list[str]]:
         raise DataError(f"one column only; expected cells between {', '.join(SEPARATORS)}: --separator NAME")
     passed = len(text.splitlines()) - len(rows) if '"' not in text else 0
     notes = [f"read as {encoding}, separated by {source.separator}"]
+    if encoding in ONE_BYTE and not form.encoding and not text.isascii():
+        notes.append(_describe_guess(data, encoding))
     notes += [f"lines passed over, as they are empty or a comment: {passed}"] if passed else []
     return rows, source, notes
+
+
+def _describe_guess(data: bytes, encoding: str) -> str:
+    """Return a remark on an encoding in which any byte is a letter, so that no file proves it."""
+    lines = [line for line in data.split(b"\n") if not line.isascii()]
+    in_utf8 = [line for line in lines if is_utf8(line)]
+    words = re.split(r"[\s,;|]+", (in_utf8 or lines)[0].decode(encoding))
+    shown = next(word for word in words if not word.isascii())
+    if in_utf8:
+        counts = f"{len(in_utf8):,} lines are UTF-8 and {len(lines) - len(in_utf8):,} are not"
+        return f"two encodings in one file: {counts}, so that letters are wrong, as in {shown}: mend it at its source"
+    return f"{encoding} is a guess: if letters are wrong, as in {shown}, say --encoding cp1250, cp1251 or cp1254"
 
 
 def _find_header(rows: Sequence[Row], target: str) -> int:
@@ -148,6 +164,23 @@ def _looks_like_data(rows: Sequence[list[str]]) -> bool:
 
 def _is_number_or_marker(cell: str) -> bool:
     return is_finite_number(cell.replace(",", ".")) or cell.casefold() in MARKERS
+
+
+def read_lines(file: BinaryIO, source: Source, is_parquet: bool, remarks: list[str]) -> Iterator[Row]:
+    """Return the rows of an open file that is written as a source, before they are clean. Raises DataError.
+
+    remarks: gets what there is to say of a workbook.
+    """
+    if is_parquet:
+        return read_parquet(file)
+    if is_excel(file.read(4)):
+        file.seek(0)
+        rows, found = read_excel(file.read())
+        remarks += found
+        return iter(rows)
+    file.seek(0)
+    encoding = "utf-8-sig" if source.encoding == "utf-8" else source.encoding
+    return split_rows(io.TextIOWrapper(file, encoding, newline=""), source.separator)
 
 
 def read_parquet(source: Any) -> Iterator[Row]:

@@ -7,12 +7,14 @@ import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from loan_approval.data.notation import is_date, is_finite_number, read_number
+from loan_approval.data.dates import is_date
+from loan_approval.data.notation import is_finite_number, read_number
 from loan_approval.errors import DataError
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "space": " "}
 SAMPLE = 65_536  # characters, or bytes, by which the form of a file is judged
 ROWS_NAMED = 10
+ONE_BYTE = ("cp1252", "latin-1")  # encodings that are tried where a file is not UTF-8
 _ATTRIBUTE = re.compile(r"@attribute\s+('[^']*'|\"[^\"]*\"|\S+)", re.IGNORECASE)
 _CUT = re.compile(r"[\x00-\x1f]+")
 
@@ -29,6 +31,8 @@ class Row(list[str]):
 
 def decode(data: bytes, encoding: str = "") -> tuple[str, str]:
     """Return a file's text and its encoding, found by its byte-order mark or bytes unless given. Raises DataError."""
+    if data.startswith(b"\x1f\x8b"):
+        raise DataError("packed with gzip: unpack it first")
     guesses = [encoding] if encoding else _guess_encodings(data)
     for guess in guesses:
         try:
@@ -44,7 +48,15 @@ def _guess_encodings(data: bytes) -> list[str]:
     sample = data[:SAMPLE]
     if sample.count(0) > len(sample) / 4:
         return ["utf-16-le" if sample[1::2].count(0) > sample[::2].count(0) else "utf-16-be"]
-    return ["utf-8", "cp1252", "latin-1"]
+    return ["utf-8", *ONE_BYTE]
+
+
+def is_utf8(data: bytes) -> bool:
+    """Return whether bytes are a text in UTF-8."""
+    try:
+        return data.decode() is not None
+    except UnicodeError:
+        return False
 
 
 def find_separator(text: str) -> str:

@@ -30,6 +30,17 @@ def test_the_encoding_and_the_line_ends_are_found(tmp_path, encoding, end):
     assert reading.notes[0] == f"read as {found}, separated by semicolon"
 
 
+def test_an_encoding_that_no_byte_proves_is_said_to_be_a_guess(tmp_path):
+    notes = read(tmp_path, "Gelir,Müşteri\n1,2\n3,4\n".encode("cp1254")).notes
+    assert notes[1] == "cp1252 is a guess: if letters are wrong, as in Müþteri, say --encoding cp1250, cp1251 or cp1254"
+    assert "guess" not in str(read(tmp_path, "Gelir,Müşteri\n1,2\n", Form(encoding="cp1254")).notes)
+
+
+def test_two_encodings_in_one_file_are_said_with_a_word_that_is_wrong(tmp_path):
+    data = b"a,b\n" + "1,Málaga\n".encode("latin-1") + "2,Köln\n3,Köln\n".encode()
+    assert "2 lines are UTF-8 and 1 are not, so that letters are wrong, as in KÃ¶ln" in read(tmp_path, data).notes[1]
+
+
 @pytest.mark.parametrize(("mark", "name"), [(";", "semicolon"), ("\t", "tab"), ("|", "bar"), (" ", "space")])
 def test_the_separator_is_found(tmp_path, mark, name):
     data = text(mark).replace("renda média", "renda")

@@ -1,3 +1,4 @@
+import gzip
 import io
 
 import pytest
@@ -60,3 +61,8 @@ def test_a_row_that_may_be_an_applicant_s_is_no_note(cells):
 def test_ten_rows_are_named_and_the_others_counted():
     assert name_rows([4]) == "row 4"
     assert name_rows(list(range(2, 15))).endswith("11 and 3 more")
+
+
+def test_a_packed_text_is_to_be_unpacked():
+    with pytest.raises(DataError, match="packed with gzip: unpack it first"):
+        decode(gzip.compress(b"a,b"))

@@ -1,4 +1,5 @@
 import io
+import zipfile
 from pathlib import Path
 
 import openpyxl
@@ -27,15 +28,39 @@ def test_line_ends_in_a_cell_are_one_kind():
 
 
 @pytest.mark.parametrize("cut", [10, 600])
-def test_a_damaged_old_workbook_is_refused(cut):
+def test_a_damaged_old_workbook_is_refused_without_a_word_from_the_reader(cut, capfd):
     with pytest.raises(DataError, match="it may be damaged"):
         read_excel(XLS.read_bytes()[:-cut])
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_archive_without_a_workbook_is_to_be_unpacked():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as packed:
+        packed.writestr("my.csv", "a,b\n1,2\n")
+    with pytest.raises(DataError, match="unpack it first"):
+        read_excel(file.getvalue())
+
+
+def test_only_the_sheet_that_is_read_must_be_small_whatever_its_file_is_called():
+    book, file = openpyxl.Workbook(), io.BytesIO()
+    book.active["XFD1048576"] = "x"
+    book.move_sheet(first := book.create_sheet("table"), -1)
+    first.append(["a", "b"])
+    book.save(file)
+    assert read_excel(file.getvalue()) == ([["a", "b"]], ["read as Excel, sheet 'table'"])
 
 
 @pytest.mark.parametrize("far", [{"XFD1": 1, "A1048576": 1}, {"XFD1048576": "x"}])
 def test_a_sheet_with_a_cell_far_away_is_refused_with_what_to_delete(far, monkeypatch):
     # The reader would end the whole process.
-    monkeypatch.setattr("python_calamine.load_workbook", lambda file: pytest.fail("the reader was asked"))
+    class Book:
+        sheet_names = ("Sheet",)
+
+        def get_sheet_by_name(self, name):
+            pytest.fail("the reader was asked")
+
+    monkeypatch.setattr("python_calamine.load_workbook", lambda file: Book())
     with pytest.raises(DataError, match=r"reaches to XFD1048576.*delete the stray cells in row 1048576 and column XFD"):
         read_excel(workbook(["a", "b"], [1, 2], **far))
 
@@ -49,6 +74,7 @@ def test_rows_without_a_value_are_counted(tmp_path):
     reading = read_file(tmp_path / "my.xlsx", Form())
     assert reading.rows == [["1", "2"], ["3", "4"]]
     assert "rows passed over, as every cell is empty or has an error: 1" in reading.notes
+    assert reading.notes[0].endswith("cells with an error (2, such as #N/A) are empty")
 
 
 def test_a_note_below_the_rows_of_a_sheet_is_one_cell_but_a_value_of_its_column_is_none():

@@ -51,9 +51,10 @@ def read_lines(contract: Contract) -> list[Any]:
 
 
 def _parse_lines(body: bytes, nan_is_null: bool) -> list[Any]:
-    check_rows(body.count(b"\n"))
+    body = body.rstrip(b"\r\n")
+    check_rows(body.count(b"\n") + 1)
     documents = []
-    for number, line in enumerate(io.BytesIO(body.rstrip(b"\r\n")), 1):
+    for number, line in enumerate(io.BytesIO(body), 1):
         try:
             documents.append(strict_json.loads_in_pieces(line, nan_is_null))
         except JSONError as err:

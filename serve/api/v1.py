@@ -59,9 +59,10 @@ def add_vertex_routes(app: Flask, settings: Settings) -> None:
     """Serve health and predictions at the paths that Vertex AI names, if it does."""
     known = {rule.rule for rule in app.url_map.iter_rules()}
     if settings.vertex_health and settings.vertex_health not in known:
-        app.add_url_rule(settings.vertex_health, "vertex.health", _vertex_health)
+        app.add_url_rule(settings.vertex_health, "vertex.health", _vertex_health, strict_slashes=False)
     if settings.vertex_predict and settings.vertex_predict not in known:
-        app.add_url_rule(settings.vertex_predict, "vertex.predict", _vertex_predict, methods=["POST"])
+        options = {"methods": ["POST"], "strict_slashes": False}  # else the router redirects, and names the host
+        app.add_url_rule(settings.vertex_predict, "vertex.predict", _vertex_predict, **options)
 
 
 def _vertex_health() -> Response:

@@ -52,7 +52,7 @@ class Connection(TurnReader, asyncio.Protocol):
             self._read_later()
         if self.closing or self.fault:
             return
-        if self.in_request or self._busy or self._paused or self.pieces.waiting or not self._answer_known(data):
+        if self._head or self._busy or self._paused or self.pieces.waiting or not self._answer_known(data):
             self.pieces.add(data)
             self._take_turn()
 

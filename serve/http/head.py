@@ -12,10 +12,11 @@ NO_HOST = (400, "the header Host is missing")
 BAD_HOST = (400, "the header Host is not valid, expected a name or an address, and a port if it has one")
 _HOST = rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::\d*)?"  # RFC 3986, 3.2.2
 # The parser takes other protocols than HTTP, versions from 0.9 to 2.0, fragments, and targets of any scheme and host.
-_TARGET = rb"(?:/[^ #]*|\*|(?i:https?)://(?![:/?])" + _HOST + rb"(?:[/?][^ #]*)?)"  # RFC 9112, 3.2
+_TARGET = rb"(?:/[^ #]*|\*|(?i:https?)://(?![:/? ])" + _HOST + rb"(?:[/?][^ #]*)?)"  # RFC 9112, 3.2
 _match_request_line = re.compile(rb"(?:\r\n)*[A-Z-]+ " + _TARGET + rb" HTTP/1\.[01]\r\n").match
 _match_host = re.compile(_HOST).fullmatch
-match_empty_lines = re.compile(rb"(?:\r\n)*(\r?)").fullmatch  # before a request; of the last one half may have come
+drop_empty_lines = re.compile(rb"\A(?:\r\n)+").sub
+_drop_host = re.compile(rb"\A[^/?]*/?").sub
 # After `chunked` the parser takes spaces but no tab, which is white space as well (RFC 9110, section 5.6.3).
 _drop_tab = re.compile(rb"(?i)(\r\ntransfer-encoding:[ \t]*chunked)[ \t]+(?=\r\n)").subn
 
@@ -33,6 +34,13 @@ def find_fault(
     if host is None:
         return NO_HOST if version == "1.1" else None
     return None if _match_host(host) else BAD_HOST
+
+
+def origin_form(target: bytes) -> bytes:
+    """Return the path and query of a target that has no fault; `/` where it names no path. Source: RFC 9112, 3.2."""
+    if target.startswith(b"/"):
+        return target
+    return b"/" + _drop_host(b"", target.partition(b"://")[2])  # http://host/path, http://host?query, or *
 
 
 def without_upgrade(method: bytes, target: bytes, version: str, headers: Mapping[bytes, bytes]) -> bytes:

@@ -9,7 +9,7 @@ import logging
 import httptools
 
 from serve.http.front import INTERNAL, Front, KnownHead
-from serve.http.head import END, NOT_HTTP, find_fault, match_empty_lines, without_tab, without_upgrade
+from serve.http.head import END, NOT_HTTP, drop_empty_lines, find_fault, origin_form, without_tab, without_upgrade
 from serve.http.pieces import Pieces
 from serve.http.wsgi import Request
 
@@ -73,10 +73,8 @@ class RequestReader:
         return None if self.fault else request
 
     def _skip_empty_lines(self) -> None:
-        """Forget whole ones; others than CRLF are refused, as they are where a request follows in the same piece."""
-        match = match_empty_lines(self._head)
-        self._head[:] = match[1] if match else b""
-        self.fault = self.fault or (None if match else NOT_HTTP)
+        """Forget whole ones. Of another line end two bytes stay: the request behind it is refused however it comes."""
+        self._head[:] = drop_empty_lines(b"", self._head)[:2]
 
     def _parse(self, piece: bytes) -> None:
         again = None
@@ -148,17 +146,15 @@ class RequestReader:
 
     def on_headers_complete(self) -> None:
         """Check the head, before the body is read."""
-        parser = self._parser
-        if self.fault or (parser.should_upgrade() and parser.get_method() != b"CONNECT"):
+        parser, headers = self._parser, self._headers
+        method, version = parser.get_method(), parser.get_http_version()
+        self.fault = self.fault or find_fault(self._head, method, self._target, version, headers)
+        if self.fault or parser.should_upgrade():
             return  # at an upgrade the parser stops: `_parse` goes on without it
-        method, target, version = parser.get_method(), self._target, parser.get_http_version()
-        headers = self._headers
+        target = origin_form(self._target)
         self._in_head = False
         self._size = 0
         self._limit = self.front.body_limit(target)
-        self.fault = find_fault(self._head, method, target, version, headers)
-        if self.fault:
-            return
         has_chunks, length = b"transfer-encoding" in headers, headers.get(b"content-length")
         size = int(length.lstrip(b"0") or b"0") if length else 0
         if size > self._limit:

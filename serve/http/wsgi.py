@@ -1,7 +1,6 @@
 """A whole request and its response, by a WSGI application or as an error. Source: PEP 3333."""
 
 import io
-import re
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ from serve import strict_json
 # Headers that the server sets itself.
 CONNECTION_HEADERS = frozenset(("connection", "keep-alive", "trailer", "transfer-encoding", "upgrade", "date"))
 REASONS = responses | {413: "Content Too Large"}  # Python before 3.13 has an older name
-_drop_host = re.compile(rb"\A[^/?]*/?").sub
 Application = Callable[..., Iterable[bytes]]
 Answer = Callable[[bytes], bytes | None]  # from a body: headers and body of a 200 response, or None
 
@@ -61,16 +59,13 @@ def call(application: Application, request: Request, server: tuple[str, int]) ->
 
 
 def make_environ(request: Request, server: tuple[str, int]) -> dict[str, Any]:
-    """Return the environ; its path is `/` where the target names none. Source: RFC 9112, section 3.2."""
-    target = request.target
-    if not target.startswith(b"/"):  # http://host/path, http://host?query, or *
-        target = b"/" + _drop_host(b"", target.partition(b"://")[2])
-    path, _, query = target.partition(b"?")
+    """Return the environ."""
+    path, _, query = request.target.partition(b"?")
     environ = {
         "REQUEST_METHOD": request.method.decode("latin-1"),
         "SCRIPT_NAME": "",
         "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
-        "RAW_URI": target.decode("latin-1"),  # as it came, percent-encoded
+        "RAW_URI": request.target.decode("latin-1"),  # as it came, percent-encoded
         "QUERY_STRING": query.decode("latin-1"),
         "SERVER_NAME": server[0],
         "SERVER_PORT": str(server[1]),

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 
 from serve.errors import SettingsError
 from serve.http import wsgi
+from serve.http.head import origin_form
 from serve.metrics.log_format import JSONFormatter
 from tests.exposition import read_series
 
@@ -204,7 +205,7 @@ OTHER_SPELLINGS = [
 def test_any_other_spelling_of_a_path_is_404(client, application, target, before):
     body = json.dumps(application).encode()
     headers = {b"host": b"x", b"content-type": b"application/json"}
-    asked = wsgi.Request(b"POST", (before + target).encode(), headers, body, True, "1.1")
+    asked = wsgi.Request(b"POST", origin_form((before + target).encode()), headers, body, True, "1.1")
     status, _ = wsgi.call(client.application.wsgi_app, asked, ("127.0.0.1", 80))
     assert status.startswith(b"HTTP/1.1 404 ")
 
@@ -213,7 +214,7 @@ def test_any_other_spelling_of_a_path_is_404(client, application, target, before
 def test_the_one_spelling_of_a_path_is_served_with_any_query(client, application, target):
     body = json.dumps(application).encode()
     headers = {b"host": b"x", b"content-type": b"application/json"}
-    asked = wsgi.Request(b"POST", target.encode(), headers, body, True, "1.1")
+    asked = wsgi.Request(b"POST", origin_form(target.encode()), headers, body, True, "1.1")
     assert wsgi.call(client.application.wsgi_app, asked, ("127.0.0.1", 80))[0].startswith(b"HTTP/1.1 200 ")
 
 

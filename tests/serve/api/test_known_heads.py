@@ -120,6 +120,17 @@ def test_a_head_that_began_in_another_read_is_not_kept(server):
     assert ask(server, b"\n" + post(BODY))[0].status == 400
 
 
+@pytest.mark.parametrize("begun", [b"\r", b"\n"])
+def test_a_known_head_behind_half_an_empty_line_is_refused_like_an_unknown_one(server, begun):
+    assert [ask(server, post(BODY))[0].status for _ in range(2)] == [200, 200]
+    assert server.front.heads
+    with connect(server.port) as client, client.makefile("rb") as stream:
+        client.sendall(begun)
+        wait_until(lambda: [bytes(each._head) for each in list(server.front.connections)] == [begun])
+        client.sendall(post(BODY))
+        assert read_answer(stream).status == 400
+
+
 numbers = st.integers(-5, 10**6) | st.floats() | st.none() | st.text(max_size=3)
 applications = st.fixed_dictionaries({name: st.just(value) | numbers for name, value in LOANS.items()})
 bodies = (

@@ -109,6 +109,14 @@ def test_the_paths_that_vertex_ai_names_are_served(shelf, make_app):
     assert client.get("/aip/decide").status_code == 405
 
 
+@pytest.mark.parametrize("path", ["/aip/alive", "/aip/alive/"])
+def test_a_path_of_vertex_ai_with_a_slash_at_its_end_is_served_without_a_redirect(shelf, make_app, path):
+    shelf.promote("loans")
+    client = make_app(vertex_health="/aip/alive/", vertex_predict="/aip/decide/").test_client()
+    assert client.get(path).json == {"status": "ready"}
+    assert predict(client, ROW, path=path.replace("alive", "decide"), parameters=None).json == {"predictions": [1]}
+
+
 def test_a_path_of_vertex_ai_that_is_served_already_stays_as_it_is(shelf, make_app):
     shelf.promote("loans")
     client = make_app(vertex_health="/health/ready", vertex_predict="/invocations").test_client()

@@ -1,6 +1,6 @@
 import pytest
 
-from serve.http.head import BAD_HOST, NO_HOST, NOT_HTTP, find_fault, without_tab, without_upgrade
+from serve.http.head import BAD_HOST, NO_HOST, NOT_HTTP, find_fault, origin_form, without_tab, without_upgrade
 
 
 def fault(line: bytes = b"GET / HTTP/1.1", **headers: str) -> tuple[int, str] | None:
@@ -46,10 +46,26 @@ def test_only_http_1_1_needs_a_host():
     [
         *(b"GET * HTTP/1.1", b"GET /x#y HTTP/1.1", b"GET / RTSP/1.0", b"CONNECT x:1 HTTP/1.1"),
         *(b"GET ftp://x/y HTTP/1.1", b"GET http:///y HTTP/1.1", b"GET http://a@x/y HTTP/1.1"),
+        *(b"GET http:// HTTP/1.1", b"GET https:// HTTP/1.0"),
     ],
 )
 def test_what_is_no_request_of_http_1_is_refused(line):
     assert fault(line, host="x") == NOT_HTTP
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        (b"/x?y", b"/x?y"),
+        (b"//x/y", b"//x/y"),
+        (b"http://host/x?y", b"/x?y"),
+        (b"HTTPS://host", b"/"),
+        (b"http://host?a/x", b"/?a/x"),
+        (b"*", b"/"),
+    ],
+)
+def test_every_form_of_a_target_has_a_path(target, path):
+    assert origin_form(target) == path
 
 
 def test_the_asterisk_asks_for_options():

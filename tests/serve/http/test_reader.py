@@ -32,10 +32,12 @@ NOT_HTTP = {
     "a fragment in an absolute target": b"GET http://x/y#z HTTP/1.1\r\nHost: x\r\n\r\n",
     "another scheme": b"GET ftp://x/y HTTP/1.1\r\nHost: x\r\n\r\n",
     "an absolute target without a host": b"GET http:///y HTTP/1.1\r\nHost: x\r\n\r\n",
+    "an absolute target of nothing": b"GET http:// HTTP/1.1\r\nHost: x\r\n\r\n",
     "an absolute target with a user": b"GET http://a@x/y HTTP/1.1\r\nHost: x\r\n\r\n",
     "an absolute target with half an address": b"GET http://[::1/y HTTP/1.1\r\nHost: x\r\n\r\n",
     "a bare LF before": b"\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
     "a bare CR before": b"\rGET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "an empty line and a bare LF before": b"\r\n\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
     "two CRs and LF before": b"\r\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
     "a host with half an escape": b"GET / HTTP/1.1\r\nHost: %4\r\n\r\n",
     "a host with a space": b"GET / HTTP/1.1\r\nHost: x y\r\n\r\n",
@@ -91,6 +93,26 @@ def test_malformed_http_is_refused_and_not_logged(server, application, caplog, n
         assert refused(server, NOT_HTTP[name]).status == 400
     assert application.asked == []
     assert [record.name for record in caplog.records if record.name != "asyncio"] == []
+
+
+@pytest.mark.parametrize("name", [name for name, data in NOT_HTTP.items() if data.endswith(b"Host: x\r\n\r\n")])
+def test_an_offer_of_another_protocol_does_not_spare_the_request_its_checks(server, application, name):
+    data = NOT_HTTP[name][:-2] + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    assert refused(server, data).status == 400
+    assert application.asked == []
+
+
+def test_a_stray_line_end_after_a_request_is_answered_by_nothing_and_the_request_behind_it_is_refused(server):
+    with connect(server.port) as client, client.makefile("rb") as stream:
+        client.sendall(get("/x"))
+        assert read_answer(stream).status == 200
+        client.sendall(b"\n")
+        client.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            client.recv(1)
+        client.settimeout(60)
+        client.sendall(get("/x"))
+        assert client.recv(12) == b"HTTP/1.1 400"
 
 
 @pytest.mark.parametrize("cut", [1, 7])
@@ -282,6 +304,16 @@ def test_an_endless_request_is_cut_off_after_a_bounded_number_of_bytes(server, s
         assert read_answer(stream).status == status
     # At most two reads of the socket above the bound; reads are small here.
     assert sent < 2 * (HEAD_BYTES + FRAMING * BODY_LIMIT)
+
+
+@pytest.mark.parametrize("line", [b"GET /x", b"GET http://y/x", b"GET https://y:1/x"])
+def test_a_target_with_a_host_has_the_limits_of_its_path(server, monkeypatch, line):
+    asked = []
+    monkeypatch.setattr(server.front, "body_limit", lambda target: asked.append(target) or 100)
+    with connect(server.port) as client, client.makefile("rb") as stream:
+        client.sendall(line + b" HTTP/1.1\r\nHost: y\r\n\r\n")
+        assert read_answer(stream).status == 200
+    assert asked == [b"/x"]
 
 
 def test_many_short_requests_in_large_pieces_are_no_endless_head(server):

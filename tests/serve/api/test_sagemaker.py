@@ -64,7 +64,9 @@ def test_a_document_on_two_lines_does_not_make_up_for_two_on_one(client):
     assert response.json["error"].startswith("line 1: ")
 
 
-@pytest.mark.parametrize(("body", "status"), [("{\n" * 3, 413), ("{\n{\n{", 413), ("{\n{", 400), ("{\r\n{\r\n\r\n", 400)])
+@pytest.mark.parametrize(
+    ("body", "status"), [("{\n" * 3, 413), ("{\n{\n{", 413), ("{\n{", 400), ("{\r\n{\r\n\r\n", 400)]
+)
 def test_lines_are_counted_before_they_are_read(shelf, make_app, body, status):
     shelf.promote("loans")
     assert send(make_app(max_batch_rows=2).test_client(), body, "application/jsonlines").status_code == status

@@ -21,7 +21,6 @@ from loan_approval.data.source import Source, clean_like_source, is_like_source
 from loan_approval.data.workbooks import is_excel
 from loan_approval.errors import BatchError, DataError
 from serve.contract.contract import Contract
-from serve.contract.feature import Feature
 
 
 @contextmanager
@@ -81,15 +80,10 @@ def _has_texts_of_source(file: InputFile, contract: Contract) -> bool:
     with open_parquet(file) as opened:
         kinds = {field.name: field.type for field in opened.schema_arrow}
     features = [feature for feature in contract.features if feature.name in kinds]
-    written = {name for name in source.dates if name in kinds and not types.is_temporal(kinds[name])}
-    unsuitable = [each for each in features if each.name in written or not suits(each, kinds[each.name])]
-    marked = [name for name in source.missing if name in kinds and is_text(kinds[name])]
-    return bool(unsuitable or marked) and all(_is_read_as_text(each, kinds[each.name]) for each in unsuitable)
+    unsuitable = [kinds[feature.name] for feature in features if not suits(feature, kinds[feature.name])]
+    marked = [name for name in (*source.missing, *source.dates) if name in kinds and is_text(kinds[name])]
+    return bool(unsuitable or marked) and all(map(_is_read_as_text, unsuitable))
 
 
-def _is_read_as_text(feature: Feature, kind: pa.DataType) -> bool:
-    if types.is_integer(kind):  # 20191231
-        return feature.type == "date"
-    if types.is_floating(kind):  # pandas turns codes into floats where some are missing
-        return any(name.isdigit() for name in feature.values)
+def _is_read_as_text(kind: pa.DataType) -> bool:
     return is_text(kind) or types.is_decimal(kind) or types.is_timestamp(kind)

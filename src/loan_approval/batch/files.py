@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 from pyarrow import fs
 
+from loan_approval.data.reading import PARQUET
 from loan_approval.errors import BatchError
 from serve.files import write_atomically
 
 S3 = "s3://"
-PARQUET = (".parquet", ".pq")
 TEXT_OR_EXCEL = (".csv", ".tsv", ".txt", ".data", ".dat", ".arff", ".xlsx", ".xlsm", ".xls")  # what `init` reads
 _MARKS = ("_", ".")  # how the names of other programs' marker files begin
 S3_SECONDS = 20  # for a connection to S3, and for an answer

@@ -16,7 +16,7 @@ Worth adding to a feature: unit, direction (1 or -1 where the score may only ris
 (an applicant can change it). min and max are what was seen, widened: make them what is possible.
 """
 _OWN_WORDS = ("comment", "question")
-_COMMENTED = ("use = ", "as = ", "other = ", "by = ", "split_salt = ", "values = ")  # the lines that comments speak of
+_COMMENTED = ("use = ", "as = ", "other = ", "by = ", "split_salt = ")  # the lines that comments speak of
 
 
 def draft_top(folder_name: str) -> dict[str, Any]:

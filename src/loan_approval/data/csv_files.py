@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from loan_approval.data.folders import summary
-from loan_approval.data.reading import read_lines
+from loan_approval.data.reading import PARQUET, read_lines
 from loan_approval.data.rows import Row, number_rows
 from loan_approval.data.source import Source, clean_like_source, is_like_source
 from loan_approval.errors import DataError
@@ -54,7 +54,7 @@ def read_cells(path: Path, contract: Contract | None = None, remarks: list[str] 
 
 def _read_like_source(path: Path, data: bytes, contract: Contract, remarks: list[str]) -> tuple[Row, list[Row]]:
     try:
-        source, is_parquet = Source.of(contract) or Source(), path.suffix == ".parquet"
+        source, is_parquet = Source.of(contract) or Source(), path.suffix.casefold() in PARQUET
         header, *rows = clean_like_source(
             read_lines(io.BytesIO(data), source, is_parquet, remarks), contract, source, remarks
         )

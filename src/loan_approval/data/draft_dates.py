@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any
 
-from loan_approval.data.dates import ISO, YEARS, read_as
+from loan_approval.data.dates import ISO, read_as
 from loan_approval.data.wishes import Wishes
 
 IS_DATE = (
@@ -45,8 +45,7 @@ def choose_notations(
         shown = _telling(cells[name], notations[name])
         if read_as(shown, notation) != shown:
             words = f"{name}: dates are read as {notation}: {shown} is {read_as(shown, notation)}"
-            century = " (a guess: no date lies in the future)" if YEARS in notation else ""
-            notes.append(words + century + (marked if name in doubtful else ""))
+            notes.append(words + (marked if name in doubtful else ""))
     return chosen, question
 
 

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from loan_approval.data.dates import is_date
 from loan_approval.data.draft_dates import IS_DATE, are_dates, count_days, date_keys
-from loan_approval.data.notation import is_code_text
-from loan_approval.data.protected import are_codes, protected_attribute, split_words
+from loan_approval.data.notation import is_code_text, is_date
+from loan_approval.data.protected import protected_attribute, split_words
 from loan_approval.evaluation.metrics import fast_auc
 from serve.contract.csv_cells import read_decimals
 from serve.contract.feature import Feature
@@ -21,6 +20,7 @@ from serve.contract.feature_rules import LARGEST
 MOST_VALUES = 30  # of a category; rarer ones become OTHER
 OTHER = "(other)"
 FEWEST_OF_A_VALUE = 10  # rows, in a category with too many values
+LONGEST_MARK = 10  # characters of the only text of a column
 LONGEST_WORDS = 4  # on average in a cell: more is free text
 LEAK_AUC = 0.95
 FEWEST = 10  # rows of either label that an AUC needs
@@ -38,10 +38,6 @@ WAS_KNOWN = (
     "--replace --answer '{0}=leave_out'. For all such columns at once: --answer leaks=leave_out or leaks=monitor."
 )
 IS_LEAK = f"This column alone tells the labels apart (AUC {{1:.2f}}): {WAS_KNOWN}"
-IS_CODE = (
-    "Codes: each is a category of its own, as their order means nothing. If they are amounts: type = 'integer', "
-    "min = {min:.0f}, max = {max:.0f} in place of the lines type and values, and a number as example"
-)
 IS_GROUPED = (
     f"{{}} values: the {{}} most frequent, and '{OTHER}' for any other, one never seen as well. Without `other`, an "
     "unknown value is refused"
@@ -57,18 +53,15 @@ def draft_feature(name: str, cells: list[str], y: np.ndarray) -> dict[str, Any] 
     numbers = _read_numbers(present)
     if reason := _reason_to_leave_out(name, present, numbers, len(cells)):
         return reason
-    amounts = _number_keys(numbers) if numbers else {}
-    is_code = bool(numbers) and are_codes(name, set(present), len(cells))
-    numbers = [] if is_code else numbers
     kind = _type_keys(present, numbers)
     is_date, values = kind["type"] == "date", kind.get("values", ())
     if kind["type"] == "category" and not values:
-        return f"{'codes' if is_code else 'text'} with {len(set(present)):,} different values"
-    attribute, comments = protected_attribute(name), [IS_CODE.format(**amounts)] if is_code else []
+        return f"text with {len(set(present)):,} different values"
+    attribute, comments = protected_attribute(name), []
     feature = {"name": name, **kind} | ({"missing": True} if len(present) < len(cells) else {})
     if attribute:
         feature |= {"use": "monitor", "protected": True}
-        comments += [IS_PROTECTED.format(attribute.replace("_", " "))] + [IS_AGE] * (
+        comments = [IS_PROTECTED.format(attribute.replace("_", " "))] + [IS_AGE] * (
             attribute == "age" and bool(numbers)
         )
     if is_date and not attribute:
@@ -106,9 +99,10 @@ def _read_numbers(present: list[str]) -> list[float]:
 
 
 def _reason_to_leave_out(name: str, present: list[str], numbers: list[float], rows: int) -> str:
-    """Return "" for a column that a model can use. A single text, such as X, is told from empty cells."""
+    """Return "" for a column that a model can use. A mark in some rows, such as X, is told from empty cells."""
     distinct = len(set(numbers or present))
-    if distinct < 2 and (len(present) == rows or numbers or not present):
+    is_mark = FEWEST_OF_A_VALUE <= len(present) < rows and len(present[0]) <= LONGEST_MARK and not numbers
+    if distinct < 2 and not (is_mark and not is_date(present[0])):
         return f"one value in all rows{' that have one' * (len(present) < rows)}" if present else "no value at all"
     if not numbers:
         return _reason_of_text(present, distinct)
@@ -126,7 +120,7 @@ def _reason_of_text(present: list[str], distinct: int) -> str:
     if are_dates(present):
         return ""
     if all(map(is_date, present)):
-        return f"dates, such as {present[0]}, but not all of one notation that is certain"
+        return f"dates, such as {present[0]}, but not all of one notation with a year of four digits"
     if distinct <= max(2, min(MOST_VALUES, len(present) // 2)):
         return ""
     if sum(cell.count(" ") + 1 for cell in present) / len(present) >= LONGEST_WORDS:

@@ -1,4 +1,4 @@
-"""Numbers and markers for missing values, as people write them into tables."""
+"""Numbers, dates and markers for missing values, as people write them into tables."""
 
 import math
 import re
@@ -41,6 +41,14 @@ _DIGITS = {
     for point, other in ((".", ","), (",", r"\."))
 }
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_MONTH = (
+    r"(?:jan|feb|fev|mar|mär|apr|abr|may|mai|jun|jul|aug|ago|sep|set|oct|okt|out|nov|dec|dez|dic|ene)[^\W\d_]{0,6}\.?"
+)
+_DATE = re.compile(
+    r"\d{4}[-/.]\d{1,2}([-/.]\d{1,2}([T ]\d{1,2}:\d\d.*)?)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{2}|\d{4})( \d{1,2}:\d\d.*)?"
+    rf"|{_MONTH}[-/. ]*(\d{{1,2}},? )?(\d{{2}}|\d{{4}})|\d{{1,2}}[-/. ]+{_MONTH}[-/. ,]*(\d{{2}}|\d{{4}})?",
+    re.IGNORECASE,
+)
 
 
 def read_number(cell: str, comma: bool = False) -> str | None:
@@ -102,6 +110,11 @@ def _find_far(counts: Mapping[float, int]) -> set[float]:
         if far[0] - rest[-1] > 2 * (rest[-1] - rest[0]):
             return set(far) if all(counts[code] >= FEWEST_FAR and code.is_integer() for code in far) else set()
     return set()
+
+
+def is_date(cell: str) -> bool:
+    """Return whether a cell holds a date or a month of a year."""
+    return bool(_DATE.fullmatch(cell))
 
 
 def is_finite_number(cell: str) -> bool:

@@ -24,6 +24,7 @@ from loan_approval.data.source import BLOCK_ROWS, Source
 from loan_approval.data.workbooks import cell_text, is_excel, read_excel
 from loan_approval.errors import DataError
 
+PARQUET = (".parquet", ".pq")
 MOST_ABOVE = 20  # rows above the header
 JUDGED_ROWS = 50  # by which a header is told from a row
 NO_HEADER = (
@@ -75,7 +76,7 @@ def read_file(path: Path, form: Form, target: str = "") -> Reading:
 
 
 def _read_rows(path: Path, form: Form) -> tuple[list[Row], Source, list[str]]:
-    if path.suffix.casefold() in (".parquet", ".pq"):
+    if path.suffix.casefold() in PARQUET:
         return list(read_parquet(path)), Source(), ["read as Parquet"]
     data = path.read_bytes()
     if is_excel(data):
@@ -93,21 +94,23 @@ def _read_rows(path: Path, form: Form) -> tuple[list[Row], Source, list[str]]:
     passed = len(text.splitlines()) - len(rows) if '"' not in text else 0
     notes = [f"read as {encoding}, separated by {source.separator}"]
     if encoding in ONE_BYTE and not form.encoding and not text.isascii():
-        notes.append(_describe_guess(data, encoding))
+        notes += _describe_guess(data, encoding)
     notes += [f"lines passed over, as they are empty or a comment: {passed}"] if passed else []
     return rows, source, notes
 
 
-def _describe_guess(data: bytes, encoding: str) -> str:
-    """Return a remark on an encoding in which any byte is a letter, so that no file proves it."""
+def _describe_guess(data: bytes, encoding: str) -> list[str]:
+    """Return a remark on an encoding in which any byte is a letter, so that no file proves it; none without letters."""
     lines = [line for line in data.split(b"\n") if not line.isascii()]
     in_utf8 = [line for line in lines if is_utf8(line)]
-    words = re.split(r"[\s,;|]+", (in_utf8 or lines)[0].decode(encoding))
-    shown = next(word for word in words if not word.isascii())
+    words = (word for line in in_utf8 or lines for word in re.split(r"[ \t\r,;|]+", line.decode(encoding)))
+    shown = next((word for word in words if any(letter.isalpha() and not letter.isascii() for letter in word)), "")
+    if not shown:
+        return []
     if in_utf8:
         counts = f"{len(in_utf8):,} lines are UTF-8 and {len(lines) - len(in_utf8):,} are not"
-        return f"two encodings in one file: {counts}, so that letters are wrong, as in {shown}: mend it at its source"
-    return f"{encoding} is a guess: if letters are wrong, as in {shown}, say --encoding cp1250, cp1251 or cp1254"
+        return [f"two encodings in one file: {counts}, so that letters are wrong, as in {shown}: mend it at its source"]
+    return [f"{encoding} is a guess: if letters are wrong, as in {shown}, say --encoding cp1250, cp1251 or cp1254"]
 
 
 def _find_header(rows: Sequence[Row], target: str) -> int:
@@ -180,7 +183,10 @@ def read_lines(file: BinaryIO, source: Source, is_parquet: bool, remarks: list[s
         return iter(rows)
     file.seek(0)
     encoding = "utf-8-sig" if source.encoding == "utf-8" else source.encoding
-    return split_rows(io.TextIOWrapper(file, encoding, newline=""), source.separator)
+    try:
+        return split_rows(io.TextIOWrapper(file, encoding, newline=""), source.separator)
+    except LookupError as err:
+        raise DataError(f"source.encoding: {err}") from None
 
 
 def read_parquet(source: Any) -> Iterator[Row]:

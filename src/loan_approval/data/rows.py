@@ -7,8 +7,7 @@ import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from loan_approval.data.dates import is_date
-from loan_approval.data.notation import is_finite_number, read_number
+from loan_approval.data.notation import is_date, is_finite_number, read_number
 from loan_approval.errors import DataError
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "space": " "}

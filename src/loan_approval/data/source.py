@@ -46,10 +46,9 @@ class Source:
     def of(cls, contract: Contract) -> "Source | None":
         """Return the source that a contract records, None when it records none. Raises DataError."""
         source = cls(**contract.source) if contract.source else None
-        examples = "DD/MM/YYYY, DD-Mon-YYYY or 'DD/MM/YY, years 1927 to 2026'"
         for name, notation in (source.dates if source else {}).items():
             if not is_notation(notation):
-                raise DataError(f"source.dates.{name}: expected a notation such as {examples}")
+                raise DataError(f"source.dates.{name}: expected a notation such as DD/MM/YYYY or DD-Mon-YYYY")
         return source
 
     def to_dict(self) -> dict[str, Any]:
@@ -82,10 +81,6 @@ def clean_rows(
             rows = list(rows)
             columns = [_empty(column, markers[i]) for i, column in enumerate(zip(*rows, strict=True))]
             columns = [read_column(column, dates[i]) if dates[i] else column for i, column in enumerate(columns)]
-            columns = [
-                column if is_number[i] or header[i] == target else _write_codes(column)
-                for i, column in enumerate(columns)
-            ]
             cleaned = [_in_plain_digits(columns[i], commas[i]) if is_number[i] else columns[i] for i in kept]
             labels = columns[at] if at is not None else ()
             made = map(Row, zip(*cleaned, strict=True), [row.line for row in rows])
@@ -94,11 +89,6 @@ def clean_rows(
 
 def _empty(cells: Sequence[str], markers: Collection[str]) -> Sequence[str]:
     return ["" if cell in markers else cell for cell in cells] if markers else cells
-
-
-def _write_codes(cells: Sequence[str]) -> Sequence[str]:
-    """Return the cells of a column of text, codes without the point that pandas gives them where some are missing."""
-    return [cell[:-2] if cell.endswith(".0") and cell[:-2].isdecimal() else cell for cell in cells]
 
 
 def _in_plain_digits(cells: Sequence[str], comma: bool) -> Sequence[str]:

@@ -10,7 +10,6 @@ import numpy as np
 from loan_approval.data.dates import find_notations
 from loan_approval.data.draft_dates import choose_notations
 from loan_approval.data.notation import MARKERS, TEXT_MARKERS, find_codes, is_code_text, judge_decimal_mark, read_number
-from loan_approval.data.protected import are_codes
 from loan_approval.data.source import Source
 from loan_approval.data.wishes import Wishes
 from serve.contract.csv_cells import read_decimals
@@ -38,16 +37,8 @@ def survey(
     said = wishes.form.decimal
     has_comma = "," in marks.values() or source.separator == "semicolon"
     default = "," if has_comma and "." not in marks.values() else "."
-    numbers, commas, as_codes, codes, notations = [], [], [], {}, {}
+    numbers, commas, codes, notations = [], [], {}, {}
     for name, cells in present.items():
-        known = cells if name in plain else {cell for cell in cells if cell.casefold() not in MARKERS}
-        if found := find_notations(known):
-            notations[name] = found
-            missing[name] |= cells - known
-            continue
-        if name in plain and are_codes(name, cells, len(columns[name])):
-            as_codes.append(name)
-            continue
         if name in plain:
             numbers.append(name)
             if found := find_codes(plain[name]):
@@ -58,24 +49,20 @@ def survey(
         markers = {cell for cell in strange if cell.casefold() in MARKERS}
         if _are_numbers(columns[name], cells, strange, markers):
             missing[name] |= strange
-            if are_codes(name, cells - strange, len(columns[name])):
-                as_codes.append(name)
-                continue
             numbers.append(name)
             commas += [name] * (is_comma and any("," in cell or "." in cell for cell in cells - strange))
             _note_numbers(name, cells - strange, is_comma, marks[name] or said, notes)
             if found := _find_cells_of_codes(columns[name], cells - strange, is_comma):
                 codes[name] = found
+        elif found := find_notations({cell for cell in cells if cell.casefold() not in MARKERS}):
+            notations[name] = found
+            missing[name] |= {cell for cell in cells if cell.casefold() in MARKERS}
         else:
             missing[name] |= {cell for cell in markers if cell.casefold() in TEXT_MARKERS}
             _note_kept(name, columns[name], markers - missing[name], notes)
-    if as_codes:
-        notes.append(
-            f"codes, taken for categories and not for amounts (a guess; if wrong, see the draft): {_shorten(as_codes)}"
-        )
     about_codes = _ask_codes(columns, codes, wishes, missing, notes)
-    dated = {name: present[name] - missing[name] for name in notations}
-    dates, about_dates = choose_notations(notations, dated, wishes, notes)
+    known = {name: present[name] - missing[name] for name in notations}
+    dates, about_dates = choose_notations(notations, known, wishes, notes)
     questions = list(filter(None, (about_codes, about_dates)))
     _note_missing(columns, missing, notes)
     recorded = {name: sorted(cells) for name, cells in missing.items() if cells}

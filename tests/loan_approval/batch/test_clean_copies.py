@@ -162,24 +162,6 @@ def test_parquet_whose_numbers_are_no_numbers_is_scored_as_the_clean_data_set(tm
     np.testing.assert_array_equal(X, read_dataset(draft.dataset, contract, "mine").X)
 
 
-def test_parquet_with_codes_and_days_in_digits_is_scored_as_the_clean_data_set(tmp_path):
-    path = tmp_path / "source.parquet"
-    days = [20190100 + day for day in range(1, 31)] * 2
-    branch = [(101.0, 205.0, None)[row // 2 % 3] for row in range(ROWS)]
-    county = [(6037, 17031, 48201)[row // 2 % 3] for row in range(ROWS)]
-    frame = FRAME.assign(income=FRAME["income"].astype(float), applied=days, branch=branch, county=county)
-    frame.assign(branch=frame["branch"].replace(205, 7.0).where(frame.index % 5 > 0, 305)).to_parquet(path)
-    answers = {"positive": "yes", "meaning": "repaid"}
-    draft = draft_data_set(tmp_path / "mine", path, "granted", Wishes(answers=answers))
-    contract = Contract.load(draft.contract)
-    features = {feature.name: feature for feature in contract.features}
-    assert features["branch"].values == ("101", "305", "7")
-    assert (features["county"].type, features["applied"].type) == ("category", "date")
-    X, faults = scored(path, contract)
-    assert faults == {}
-    np.testing.assert_array_equal(X, read_dataset(draft.dataset, contract, "mine").X)
-
-
 def test_parquet_of_right_types_is_not_copied_and_one_of_wrong_types_is_refused(tmp_path, homes_contract):
     contract = replace(homes_contract, source={"missing": {"home": ["?"]}})
     path = tmp_path / "batch.parquet"

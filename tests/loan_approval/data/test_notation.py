@@ -3,6 +3,7 @@ import pytest
 from loan_approval.data.notation import (
     find_codes,
     is_code_text,
+    is_date,
     is_finite_number,
     judge_decimal_mark,
     read_number,
@@ -83,6 +84,22 @@ def test_the_decimal_mark_is_what_the_cells_prove(cells, mark):
 )
 def test_codes_lie_apart_from_all_other_numbers_in_two_rows_or_more(numbers, codes):
     assert find_codes([float(number) for number in numbers]) == codes
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *("2025-08-01", "2025-08", "2025-08-01T10:00:00", "2025-08-01 10:00", "14/10/1998", "1.2.98", "Apr-2025"),
+        *("Jan 2025", "Dec-15", "15-Dec-2015", "March 3, 2020", "abr/2024", "Dez 2024"),
+    ],
+)
+def test_dates_and_months_of_a_year_are_found(cell):
+    assert is_date(cell)
+
+
+@pytest.mark.parametrize("cell", ["2025", "1.5", "12-11", "10+ years", "May", "Mar", "10:20", "1/2", ""])
+def test_what_is_no_date_is_not_taken_for_one(cell):
+    assert not is_date(cell)
 
 
 def test_a_code_of_digits_begins_with_zero():

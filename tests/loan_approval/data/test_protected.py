@@ -1,6 +1,6 @@
 import pytest
 
-from loan_approval.data.protected import are_codes, protected_attribute
+from loan_approval.data.protected import protected_attribute
 
 NAMES = {
     "age": "Age|AGE|person_age|DAYS_BIRTH|AgeGroup|YOB|Alter|Geburtsdatum|Edad|Idade|data_nascimento|faixa etária",
@@ -35,33 +35,3 @@ OTHERS = (
 @pytest.mark.parametrize("name", OTHERS.split("|"))
 def test_a_name_that_only_contains_a_protected_word_is_not_taken_for_it(name):
     assert protected_attribute(name) == ""
-
-
-@pytest.mark.parametrize(
-    "name", ["NAICS", "county_code", "Zip", "branch", "BranchNo", "product_id", "codigo_agencia", "PLZ"]
-)
-def test_whole_numbers_whose_name_says_so_are_codes(name):
-    assert are_codes(name, {"101", "205", "7.0"}, 60)
-
-
-@pytest.mark.parametrize(
-    ("name", "cells"),
-    [
-        *[
-            (name, {"1", "2", "3"})
-            for name in ("branch_count", "num_of_product", "state_income", "income", "no", "term")
-        ],
-        ("type", {"0", "1"}),
-        ("type", {"1", "2", "3.5"}),
-        ("code", {"-1", "2", "3"}),
-        ("x", {"10000", "12500", "15000"}),
-        ("x", {"6037", "17031", "48201"}),
-        ("x", {f"{number}" for number in range(10001, 10051)}),
-    ],
-)
-def test_amounts_counts_and_flags_are_no_codes(name, cells):
-    assert not are_codes(name, cells, 100)
-
-
-def test_few_equally_long_numbers_that_are_not_round_are_codes_whatever_their_name():
-    assert are_codes("x", {"16037", "17031", "48201"}, 60)

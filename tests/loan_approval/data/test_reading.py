@@ -33,6 +33,7 @@ def test_the_encoding_and_the_line_ends_are_found(tmp_path, encoding, end):
 def test_an_encoding_that_no_byte_proves_is_said_to_be_a_guess(tmp_path):
     notes = read(tmp_path, "Gelir,Müşteri\n1,2\n3,4\n".encode("cp1254")).notes
     assert notes[1] == "cp1252 is a guess: if letters are wrong, as in Müþteri, say --encoding cp1250, cp1251 or cp1254"
+    assert "guess" not in str(read(tmp_path, "Price,Note\n1\u00a0234,ok\n".encode("cp1252")).notes)
     assert "guess" not in str(read(tmp_path, "Gelir,Müşteri\n1,2\n", Form(encoding="cp1254")).notes)
 
 

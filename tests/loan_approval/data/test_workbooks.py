@@ -42,15 +42,6 @@ def test_an_archive_without_a_workbook_is_to_be_unpacked():
         read_excel(file.getvalue())
 
 
-def test_only_the_sheet_that_is_read_must_be_small_whatever_its_file_is_called():
-    book, file = openpyxl.Workbook(), io.BytesIO()
-    book.active["XFD1048576"] = "x"
-    book.move_sheet(first := book.create_sheet("table"), -1)
-    first.append(["a", "b"])
-    book.save(file)
-    assert read_excel(file.getvalue()) == ([["a", "b"]], ["read as Excel, sheet 'table'"])
-
-
 @pytest.mark.parametrize("far", [{"XFD1": 1, "A1048576": 1}, {"XFD1048576": "x"}])
 def test_a_sheet_with_a_cell_far_away_is_refused_with_what_to_delete(far, monkeypatch):
     # The reader would end the whole process.
@@ -74,7 +65,7 @@ def test_rows_without_a_value_are_counted(tmp_path):
     reading = read_file(tmp_path / "my.xlsx", Form())
     assert reading.rows == [["1", "2"], ["3", "4"]]
     assert "rows passed over, as every cell is empty or has an error: 1" in reading.notes
-    assert reading.notes[0].endswith("cells with an error (2, such as #N/A) are empty")
+    assert reading.notes[0].endswith("; 2 cells of the workbook with an error, such as #N/A, are empty")
 
 
 def test_a_note_below_the_rows_of_a_sheet_is_one_cell_but_a_value_of_its_column_is_none():

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
+from scipy.stats import binomtest, fisher_exact
 
 from loan_approval.data.wording import feature_titles
 from loan_approval.drift.drift import LEVEL, LEVELS, Finding, compare
@@ -75,15 +75,20 @@ def volume_findings(window: Window, version: str = "", now: pd.Timestamp | None 
 def refusal_findings(window: Window, level: float = LEVEL) -> list[Finding]:
     """Return a finding for each field and kind of fault of refused applications, the most frequent first.
 
-    Their share is compared with that of the 30 days before the window, but never with less than 1 %, as some invalid
-    applications always come. An application with faults in two fields counts in both.
+    Their share must be above 1 %, as some invalid applications always come, and above that of the 30 days before the
+    window; each by an exact test. An application with faults in two fields counts in both.
+    Sources: Fisher, "The logic of inductive inference", 1935; of both at once, Berger, "Multiparameter hypothesis
+    testing and acceptance sampling", 1982.
     """
     earlier_rows, earlier = window.earlier
-    before, tested = _count_refusals(earlier), []
+    before, tested, decided = _count_refusals(earlier), [], len(window.decisions)
     for (name, kind), count in _count_refusals(window.refusals).items():
-        rows, count_before = len(window.decisions) + count, before.get((name, kind), 0)
+        rows, count_before = decided + count, before.get((name, kind), 0)
         usual = count_before / max(earlier_rows + count_before, 1)
-        p_value = binomtest(count, rows, max(usual, ALLOWED_REFUSALS), alternative="greater").pvalue
+        p_value = binomtest(count, rows, ALLOWED_REFUSALS, alternative="greater").pvalue
+        if earlier_rows:
+            table = [[count, decided], [count_before, earlier_rows]]
+            p_value = max(p_value, fisher_exact(table, alternative="greater").pvalue)
         tested.append((float(p_value), name, kind, count, count / rows, usual))
     findings = []
     corrected = correct_p_values([p_value for p_value, *_ in tested])

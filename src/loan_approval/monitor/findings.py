@@ -5,6 +5,7 @@ total.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -81,26 +82,21 @@ def refusal_findings(window: Window, level: float = LEVEL) -> list[Finding]:
     testing and acceptance sampling", 1982.
     """
     earlier_rows, earlier = window.earlier
-    before, tested, decided = _count_refusals(earlier), [], len(window.decisions)
+    before, decided, findings, p_values = _count_refusals(earlier), len(window.decisions), [], []
     for (name, kind), count in _count_refusals(window.refusals).items():
         rows, count_before = decided + count, before.get((name, kind), 0)
-        usual = count_before / max(earlier_rows + count_before, 1)
-        p_value = binomtest(count, rows, ALLOWED_REFUSALS, alternative="greater").pvalue
-        if earlier_rows:
-            table = [[count, decided], [count_before, earlier_rows]]
-            p_value = max(p_value, fisher_exact(table, alternative="greater").pvalue)
-        tested.append((float(p_value), name, kind, count, count / rows, usual))
-    findings = []
-    corrected = correct_p_values([p_value for p_value, *_ in tested])
-    for p_value, (_, name, kind, count, share, usual) in zip(corrected, tested, strict=True):
-        limits = max(REFUSALS_WARNING, _WARNING_TIMES * usual), max(REFUSALS_SEVERE, _SEVERE_TIMES * usual)
+        share, usual = count / rows, count_before / max(earlier_rows + count_before, 1)
+        p_values.append(binomtest(count, rows, ALLOWED_REFUSALS, alternative="greater").pvalue)
         words = f"{count:,} refused, {kind.replace('_', ' ')}: {share:.1%} of applications"
         words += f", {usual:.1%} in the 30 days before" if earlier_rows else ", no earlier log to compare with"
+        if earlier_rows:
+            table = [[count, decided], [count_before, earlier_rows]]
+            p_values[-1] = max(p_values[-1], fisher_exact(table, alternative="greater").pvalue)
+        limits = max(REFUSALS_WARNING, _WARNING_TIMES * usual), max(REFUSALS_SEVERE, _SEVERE_TIMES * usual)
         numbers = {"kind_of_fault": kind, "count": count, "share": share}
-        findings.append(
-            Finding("refusals", name or "the body", grade(share, *limits) if p_value <= level else "ok", words, numbers)
-        )
-    return findings
+        findings.append(Finding("refusals", name or "the body", grade(share, *limits), words, numbers))
+    corrected = correct_p_values(p_values)
+    return [each if p <= level else replace(each, level="ok") for each, p in zip(findings, corrected, strict=True)]
 
 
 def findings_table(findings: Sequence[Finding]) -> pd.DataFrame:

@@ -55,7 +55,7 @@ class Comparison:
     """How much better the challenger is, with paired 95 % intervals; below zero: worse.
 
     auc: its AUC less the champion's.   cost: by the costs of its own threshold.   cost_before: by those of the
-    champion's, None where the ratio is the same.   flips: how many of `rows` rows they decide differently, by direction.
+    champion's, None where the ratio is the same.   flips: of `rows` rows, how many they decide differently.
     looks: how many challengers were judged on these rows, this one included; the intervals are as much wider.
     """
 

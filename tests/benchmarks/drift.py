@@ -10,6 +10,9 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import cast
 
@@ -23,8 +26,9 @@ from loan_approval.data.datasets import Dataset, load_dataset
 from loan_approval.data.simulate import simulate
 from loan_approval.drift.drift import compare, verdict
 from loan_approval.evaluation.intervals import wilson_interval
-from loan_approval.monitor.findings import refusal_findings
+from loan_approval.monitor.findings import refusal_findings, volume_findings
 from loan_approval.monitor.window import Window
+from loan_approval.records.day_files import DECISIONS
 from serve.contract.feature import Feature
 
 SHIFT = 0.3  # standard deviations
@@ -165,9 +169,31 @@ def judge_refusals(rows: int, now: float, number: int) -> bool:
         counts = rng.binomial(applications, of_fields)
         return pd.DataFrame({"field": list("abcde"), "kind": "out_of_range", "count": counts})
 
-    earlier = (4 * rows, count(4 * rows, np.full(5, USUAL_FAULTS)))
-    window = SimpleNamespace(decisions=range(rows), refusals=count(rows, shares), earlier=earlier)
+    before, refused = count(4 * rows, np.full(5, USUAL_FAULTS)), count(rows, shares)
+    decided = [applications - int(each["count"].sum()) for applications, each in ((4 * rows, before), (rows, refused))]
+    window = SimpleNamespace(decisions=range(decided[1]), refusals=refused, earlier=(decided[0], before))
     return any(finding.level != "ok" for finding in refusal_findings(cast(Window, window)))
+
+
+def judge_volume(a_day: float, times: float, number: int) -> bool:
+    """Return whether the volume of a month is a finding, of so many times as many decisions a day as before.
+
+    A day's number is Poisson's about a mean that a weekend halves and chance moves by a third (gamma).
+    """
+    rng = np.random.default_rng([number, round(a_day)])
+    days = pd.date_range("2026-01-01", periods=60, tz="UTC")
+    mean = a_day * np.where(days.day_of_week < 5, 1.0, 0.5) * np.where(np.arange(60) < 30, 1.0, times)
+    counts = rng.poisson(mean * rng.gamma(9, 1 / 9, 60))
+    month = np.repeat(days[30:] + pd.Timedelta("12h"), counts[30:])
+    with TemporaryDirectory() as folder:
+        (Path(folder) / DECISIONS / "2026-01-01").mkdir(parents=True)
+        window = SimpleNamespace(
+            decisions=pd.DataFrame({"time": month}),
+            earlier=(int(counts[:30].sum()), None),
+            reference=SimpleNamespace(sha256="of the training data"),
+            **{"begin": days[30], "end": days[-1] + pd.Timedelta("1D"), "folder": Path(folder)},
+        )
+        return any(finding.level != "ok" for finding in volume_findings(cast(Window, window), now=window.end))
 
 
 def judge_months(dataset: str, kind: str, rows: int, months: int, quiet: bool = False) -> list[Month]:
@@ -196,11 +222,13 @@ def main() -> None:
     parser.add_argument("--datasets", nargs="+", default=["loans", "boston"])
     options = parser.parse_args()
     print(f"| {' | '.join(HEAD)} |\n|{' --- |' * len(HEAD)}", flush=True)
-    for now in (USUAL_FAULTS, 0.03, 0.06):
-        found = [
-            Month("drift" if judge_refusals(options.rows, now, k) else "stable", True) for k in range(options.months)
-        ]
-        print(row_of("any", f"refused for one fault: {now:.1%}, before {USUAL_FAULTS:.1%}", options.rows, found))
+    for rows, now in product((300, options.rows, 10_000), (USUAL_FAULTS, 0.03, 0.06)):
+        found = [Month("drift" if judge_refusals(rows, now, k) else "stable", True) for k in range(options.months)]
+        kind = f"refused for one fault: {now:.1%}, before {USUAL_FAULTS:.1%}"
+        print(row_of("any", kind, rows, found), flush=True)
+    for a_day, times in product((5, 100), (1.0, 0.7, 0.4, 2.5)):
+        found = [Month("drift" if judge_volume(a_day, times, k) else "stable", True) for k in range(options.months)]
+        print(row_of("any", f"{times:g} times as many decisions a day as {a_day:g}", 30 * a_day, found), flush=True)
     for dataset in options.datasets:
         for rows in (100, options.rows, 10_000):
             print(row_of(dataset, STABLE, rows, judge_months(dataset, STABLE, rows, options.months)), flush=True)

@@ -7,6 +7,7 @@ bootstrap has no spread; the exact interval of a share has.
 
 from dataclasses import dataclass
 from functools import partial
+from math import isclose
 
 import numpy as np
 from scipy.stats import beta
@@ -54,7 +55,7 @@ class Comparison:
     """How much better the challenger is, with paired 95 % intervals; below zero: worse.
 
     auc: its AUC less the champion's.   cost: by the costs of its own threshold.   cost_before: by those of the
-    champion's, None where they are the same.   flips: how many of `rows` rows the two decide differently, by direction.
+    champion's, None where the ratio is the same.   flips: of `rows` rows, how many they decide differently.
     looks: how many challengers were judged on these rows, this one included; the intervals are as much wider.
     """
 
@@ -95,5 +96,5 @@ def compare(
         "denied now, approved before": int(np.sum((new == 0) & (old == 1))),
     }
     own, before = costs
-    same_errors = (own.wrong_approval, own.wrong_denial) == (before.wrong_approval, before.wrong_denial)
-    return Comparison(len(y), auc, gain(own), None if same_errors else gain(before), flips, looks)
+    same = isclose(own.wrong_approval * before.wrong_denial, before.wrong_approval * own.wrong_denial)
+    return Comparison(len(y), auc, gain(own), None if same else gain(before), flips, looks)

@@ -14,16 +14,7 @@ from fairlearn.metrics import MetricFrame, selection_rate
 
 from loan_approval.evaluation.intervals import Interval, effective_rows
 from loan_approval.evaluation.metrics import MISSING_BAND, quantile_bands
-from loan_approval.evaluation.rates import (
-    AT_OR_ABOVE,
-    BELOW,
-    LEVEL,
-    UNSURE,
-    Rate,
-    judge_four_fifths,
-    rate_difference,
-    rate_ratio,
-)
+from loan_approval.evaluation.rates import BELOW, LEVEL, UNSURE, Rate, judge_four_fifths, rate_difference, rate_ratio
 from serve.contract.contract import Contract
 from serve.contract.feature import Feature
 
@@ -132,14 +123,13 @@ def approval_ratios(
 
     codes: (n,) the group of each row.   equal: as in `measure_fairness`.   {} when nobody in the largest is approved.
     """
-    if len(compared) < 2:
+    if not compared:
         return {}
-    reference = _largest(codes, compared)
-    rates = {k: _effective(decided[codes == k], equal[codes == k]) for k in compared}
-    others = {k: rate_ratio(rates[k], rates[reference]) for k in compared if k != reference}
+    reference, others = _rates(codes, decided, compared, equal)
+    ratios = {k: rate_ratio(rate, reference) for k, rate in others.items()}
     return {
-        k: {"ratio": asdict(ratio), "call": judge_four_fifths(rates[k], rates[reference], len(others))}
-        for k, ratio in others.items()
+        k: {"ratio": asdict(ratio), "call": judge_four_fifths(others[k], reference, len(others))}
+        for k, ratio in ratios.items()
         if ratio is not None
     }
 
@@ -154,10 +144,8 @@ def rate_gap(codes: np.ndarray, decided: np.ndarray, compared: Sequence[int], eq
     kept = [k for k in compared if counts[k] >= FEWEST_ROWS]
     if len(kept) < 2:
         return None
-    reference = _largest(codes, kept)
-    rates = {k: _effective(decided[codes == k], equal[codes == k]) for k in kept}
-    level = LEVEL / (len(kept) - 1)
-    gaps = [rate_difference(rates[k], rates[reference], level) for k in kept if k != reference]
+    reference, others = _rates(codes, decided, kept, equal)
+    gaps = [rate_difference(rate, reference, LEVEL / len(others)) for rate in others.values()]
     return max(gaps, key=lambda gap: abs(gap.value))
 
 
@@ -165,10 +153,15 @@ def _largest(codes: np.ndarray, compared: Sequence[int]) -> int:
     return max(compared, key=lambda k: (int(np.sum(codes == k)), -k))
 
 
-def _effective(decided: np.ndarray, equal: np.ndarray) -> Rate:
-    """Return the approvals and the rows of a group, as many as say the same without copies."""
-    rows = effective_rows(equal, decided)
-    return float(np.mean(decided)) * rows, rows
+def _rates(
+    codes: np.ndarray, decided: np.ndarray, compared: Sequence[int], equal: np.ndarray
+) -> tuple[Rate, dict[int, Rate]]:
+    """Return approvals and rows of the largest group and of each other one, as many as say the same without copies."""
+    rates = {}
+    for k in compared:
+        rows = effective_rows(equal[codes == k], decided[codes == k])
+        rates[k] = float(np.mean(decided[codes == k])) * rows, rows
+    return rates.pop(_largest(codes, compared)), rates
 
 
 def _approved_of(label: int) -> Callable[[np.ndarray, np.ndarray], float]:
@@ -181,11 +174,11 @@ def describe_four_fifths(fairness: Sequence[Mapping[str, Any]]) -> str:
     calls: dict[str, list[str]] = {}
     for each in fairness:
         for group in each["groups"]:
-            name = f"{each['attribute']}: {group['group']}"
-            shown = f"{name} ({group['ratio']['value']:.2f})" if group["ratio"] else name
-            calls.setdefault(group["call"] or "", []).append(shown)
+            if group["call"]:
+                shown = f"{each['attribute']}: {group['group']} ({group['ratio']['value']:.2f})"
+                calls.setdefault(group["call"], []).append(shown)
     below, unsure = calls.get(BELOW), calls.get(UNSURE)
-    if not (below or unsure or AT_OR_ABOVE in calls):
+    if not calls:
         return "No two groups of a protected or monitored attribute are large enough to compare."
     words = f"Approved less than four fifths as often as the largest group: {', '.join(below or ['no group'])}"
     return f"{words}; unsure: {', '.join(unsure)}." if unsure else f"{words}."

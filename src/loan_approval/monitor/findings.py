@@ -5,10 +5,11 @@ total.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
+from scipy.stats import binomtest, fisher_exact
 
 from loan_approval.data.wording import feature_titles
 from loan_approval.drift.drift import LEVEL, LEVELS, Finding, compare
@@ -75,27 +76,27 @@ def volume_findings(window: Window, version: str = "", now: pd.Timestamp | None 
 def refusal_findings(window: Window, level: float = LEVEL) -> list[Finding]:
     """Return a finding for each field and kind of fault of refused applications, the most frequent first.
 
-    Their share is compared with that of the 30 days before the window, but never with less than 1 %, as some invalid
-    applications always come. An application with faults in two fields counts in both.
+    Their share must be above 1 %, as some invalid applications always come, and above that of the 30 days before the
+    window; each by an exact test. An application with faults in two fields counts in both.
+    Sources: Fisher, "The logic of inductive inference", 1935; of both at once, Berger, "Multiparameter hypothesis
+    testing and acceptance sampling", 1982.
     """
     earlier_rows, earlier = window.earlier
-    before, tested = _count_refusals(earlier), []
+    before, decided, findings, p_values = _count_refusals(earlier), len(window.decisions), [], []
     for (name, kind), count in _count_refusals(window.refusals).items():
-        rows, count_before = len(window.decisions) + count, before.get((name, kind), 0)
-        usual = count_before / max(earlier_rows + count_before, 1)
-        p_value = binomtest(count, rows, max(usual, ALLOWED_REFUSALS), alternative="greater").pvalue
-        tested.append((float(p_value), name, kind, count, count / rows, usual))
-    findings = []
-    corrected = correct_p_values([p_value for p_value, *_ in tested])
-    for p_value, (_, name, kind, count, share, usual) in zip(corrected, tested, strict=True):
-        limits = max(REFUSALS_WARNING, _WARNING_TIMES * usual), max(REFUSALS_SEVERE, _SEVERE_TIMES * usual)
+        rows, count_before = decided + count, before.get((name, kind), 0)
+        share, usual = count / rows, count_before / max(earlier_rows + count_before, 1)
+        p_values.append(binomtest(count, rows, ALLOWED_REFUSALS, alternative="greater").pvalue)
         words = f"{count:,} refused, {kind.replace('_', ' ')}: {share:.1%} of applications"
         words += f", {usual:.1%} in the 30 days before" if earlier_rows else ", no earlier log to compare with"
+        if earlier_rows:
+            table = [[count, decided], [count_before, earlier_rows]]
+            p_values[-1] = max(p_values[-1], fisher_exact(table, alternative="greater").pvalue)
+        limits = max(REFUSALS_WARNING, _WARNING_TIMES * usual), max(REFUSALS_SEVERE, _SEVERE_TIMES * usual)
         numbers = {"kind_of_fault": kind, "count": count, "share": share}
-        findings.append(
-            Finding("refusals", name or "the body", grade(share, *limits) if p_value <= level else "ok", words, numbers)
-        )
-    return findings
+        findings.append(Finding("refusals", name or "the body", grade(share, *limits), words, numbers))
+    corrected = correct_p_values(p_values)
+    return [each if p <= level else replace(each, level="ok") for each, p in zip(findings, corrected, strict=True)]
 
 
 def findings_table(findings: Sequence[Finding]) -> pd.DataFrame:

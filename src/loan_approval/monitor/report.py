@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
 
 from loan_approval.data.csv_files import encode_target
 from loan_approval.drift.drift import LEVELS, Finding, verdict
 from loan_approval.errors import DataError
 from loan_approval.evaluation.auc import auc_interval
 from loan_approval.evaluation.costs import Costs, name_errors
-from loan_approval.evaluation.intervals import Interval, Z, wilson_interval
+from loan_approval.evaluation.intervals import Interval, wilson_interval
 from loan_approval.evaluation.metrics import brier_interval
 from loan_approval.monitor.window import Window
 from loan_approval.records.reading import read_shadow
@@ -134,11 +135,15 @@ def expect_costs(p: np.ndarray, code: np.ndarray, old_code: np.ndarray, costs: C
 
 
 def _mean(values: np.ndarray, most: float) -> Interval:
-    """Return a mean with its 95 % interval (normal); [-most, most] for a single value."""
+    """Return a mean with its 95 % interval (t of the values that are not 0); [-most, most] for a single one.
+
+    Of the applications that two models decide alike, none says how far the costs of the others spread.
+    """
     mean = float(np.mean(values))
     if len(values) < 2:
         return Interval(mean, -most, most)
-    half = Z * float(np.std(values, ddof=1)) / np.sqrt(len(values))
+    times = stdtrit(max(1, np.count_nonzero(values) - 1), 0.975)
+    half = times * float(np.std(values, ddof=1)) / np.sqrt(len(values))
     return Interval(mean, mean - half, mean + half)
 
 

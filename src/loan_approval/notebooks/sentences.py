@@ -123,4 +123,4 @@ def on_slices(slices: pd.DataFrame, overall: float, compared: int) -> str:
     worst = worse.head(5).itertuples()
     names = "; ".join(f"{each.feature} {each.band.strip('()')}: {each.error_rate:.1%}" for each in worst)
     by_chance = f"by chance alone, about {max(1, round(TAIL * compared)):,} of {compared:,} slices would be."
-    return f"Wrong most often: {names}. Each is above the {overall:.1%} of all rows by its 95 % interval; {by_chance}"
+    return f"Wrong more often than all rows ({overall:.1%}) by more than the 95 % interval: {names}; {by_chance}"

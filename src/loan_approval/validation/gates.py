@@ -91,8 +91,8 @@ class Margins:
 def champion_gate(comparison: Comparison | None, margins: Margins) -> Gate:
     """Pass when neither AUC nor cost may be worse than production's by more than its margin; None: no production.
 
-    The cost is judged by the candidate's costs and, where they differ, by production's. Wider margins than the
-    project's never pass: whoever wants them promotes by force, with a reason on record.
+    The cost is judged by the candidate's costs and, where their ratio differs, by production's. Neither another ratio
+    nor wider margins than the project's ever pass: whoever wants them promotes by force, with a reason on record.
     """
     if comparison is None:
         return Gate("not_worse", True, "nothing is in production to compare with", {})
@@ -115,17 +115,16 @@ def champion_gate(comparison: Comparison | None, margins: Margins) -> Gate:
         words.append(
             f"{comparison.looks} challengers were judged on these test rows, so the intervals are wider, {level}"
         )
+    own, numbers, forced = Margins(), {}, []
     if comparison.cost_before:
-        words.append("the costs are not production's: a change of policy, which is the risk officer's to decide")
-    own = Margins()
+        forced.append("costs in another ratio than production's, a change of policy that is the risk officer's,")
     if margins.auc > own.auc or margins.cost > own.cost:
-        passed = False
-        words.append(f"margins wider than the project's ({own.auc:g} and {own.cost:g}) pass by a recorded force alone")
-    numbers = {}
+        forced.append(f"margins wider than the project's ({own.auc:g} and {own.cost:g})")
+    words += [f"{what} pass by a recorded force alone" for what in forced]
     for key, (_, gain, margin) in parts.items():
         numbers |= {key: gain.value, f"{key}_low": gain.low, f"{key}_high": gain.high, f"{key}_allowed": margin}
     numbers |= {"margin_auc": margins.auc, "margin_cost": margins.cost, "looks": comparison.looks} | comparison.flips
-    return Gate("not_worse", passed, "; ".join(words), numbers)
+    return Gate("not_worse", passed and not forced, "; ".join(words), numbers)
 
 
 def _rows_needed(rows: int, gain: Interval, margin: float) -> int:

@@ -6,7 +6,15 @@ import pytest
 
 from loan_approval.drift.drift import Finding, compare, verdict, worst_level
 from loan_approval.errors import DataError
-from tests.benchmarks.drift import CHANGES, STABLE, USUAL_FAULTS, judge_month, judge_months, judge_refusals
+from tests.benchmarks.drift import (
+    CHANGES,
+    STABLE,
+    USUAL_FAULTS,
+    judge_month,
+    judge_months,
+    judge_refusals,
+    judge_volume,
+)
 from tests.loan_approval.drift.tables import CONTRACT, REFERENCE, find, make_table
 
 
@@ -124,6 +132,15 @@ def test_the_error_rates_over_many_months(dataset: str) -> None:
     assert np.mean(found) >= 0.95
 
 
-def test_refusals_as_before_are_hardly_ever_a_finding_and_four_times_as_many_are():
-    assert sum(judge_refusals(1000, USUAL_FAULTS, number) for number in range(20)) <= 2
+def test_the_volume_of_an_ordinary_month_is_no_finding_and_far_fewer_decisions_are():
+    assert sum(judge_volume(5, 1.0, number) for number in range(20)) <= 1
+    assert sum(judge_volume(5, 0.3, number) for number in range(20)) >= 19
+
+
+@pytest.mark.parametrize("rows", [300, 1000])
+def test_refusals_as_before_are_hardly_ever_a_finding(rows: int) -> None:
+    assert sum(judge_refusals(rows, USUAL_FAULTS, number) for number in range(20)) <= 1
+
+
+def test_four_times_as_many_refusals_are_a_finding():
     assert sum(judge_refusals(1000, 4 * USUAL_FAULTS, number) for number in range(20)) >= 18

@@ -89,6 +89,7 @@ def test_costs_of_the_champions_rule_are_judged_too_where_they_differ():
     assert compared.cost_before.saved.value == pytest.approx(compare(y, lax, strict, SAME_COSTS).cost.saved.value)
     assert compared.cost_before.champion == pytest.approx(np.mean(COSTS.of_decisions(y, strict[1])))
     assert compare(y, lax, strict, SAME_COSTS).cost_before is None
+    assert compare(y, lax, strict, (Costs(0.05, 0.01), Costs(5.0, 1.0))).cost_before is None  # another unit alone
 
 
 @given(st.integers(0, 50), st.integers(1, 50))

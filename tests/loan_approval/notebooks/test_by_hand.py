@@ -45,7 +45,8 @@ def changed(executed: Path, tmp_path: Path) -> Callable[..., Path]:
 def test_a_run_by_papermill_alone_is_reported_where_the_command_would(executed: Path, tmp_path: Path) -> None:
     run = report_by_hand(executed, tmp_path)
     assert run.result == {"run_id": "r", "seed": 8}
-    assert (run.html, run.ipynb) == (tmp_path / "loans/02_tiny.html", tmp_path / "loans/02_tiny.ipynb")
+    assert run.html == tmp_path / "loans/02_tiny.html"
+    assert run.html.with_suffix(".ipynb").exists()
     assert "All is well." in run.html.read_text()
     assert (tmp_path / "loans/02_tiny.summary.json").exists()
 

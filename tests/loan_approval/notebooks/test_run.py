@@ -59,7 +59,8 @@ def test_the_kernel_is_this_interpreter_in_the_repositorys_root(run: NotebookRun
 def test_both_files_are_kept_under_the_notebooks_name(run: NotebookRun, root: Path) -> None:
     folder = root / "reports" / "loans"
 
-    assert (run.ipynb, run.html) == (folder / "01_tiny.ipynb", folder / "01_tiny.html")
+    assert run.html == folder / "01_tiny.html"
+    assert (folder / "01_tiny.ipynb").exists()
     assert {path.name for path in folder.iterdir()} == {f"01_tiny{end}" for end in ENDS}
     assert "<title>Tiny</title>" in run.html.read_text()
 

@@ -111,6 +111,8 @@ def test_only_a_slice_whose_interval_lies_above_all_rows_is_called_worse() -> No
     slices = pd.DataFrame({"feature": ["age", "home"], "band": ["18 to 25", "own"], "rows": [400, 30]})
     slices["error_rate"] = [0.4, 0.3]
     said = sentences.on_slices(slices, 0.2, 80)
-    assert said.startswith("Wrong most often: age 18 to 25: 40.0%. Each is above the 20.0% of all rows")
+    assert said.startswith(
+        "Wrong more often than all rows (20.0%) by more than the 95 % interval: age 18 to 25: 40.0%;"
+    )
     assert said.endswith("by chance alone, about 2 of 80 slices would be.")
     assert sentences.on_slices(slices, 0.5, 80).startswith("No slice is wrong more often than all rows (50.0%)")

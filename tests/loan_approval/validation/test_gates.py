@@ -167,8 +167,13 @@ def test_the_candidates_own_costs_alone_do_not_judge_it():
     words = champion_gate(compared(EQUAL, EQUAL, before=(-0.032, -0.04, -0.021)), MARGINS)
     assert not words.passed
     assert "at production's own costs: worse than production" in words.words
-    assert "a change of policy" in words.words
-    assert champion_gate(compared(EQUAL, EQUAL, before=EQUAL), MARGINS).passed
+
+
+def test_costs_in_another_ratio_are_a_change_of_policy_that_takes_a_recorded_force():
+    gate = champion_gate(compared(EQUAL, EQUAL, before=EQUAL), MARGINS)
+    assert not gate.passed
+    assert "a change of policy" in gate.words
+    assert gate.words.endswith("pass by a recorded force alone")
 
 
 @pytest.mark.parametrize("margins", [Margins(auc=1.0), Margins(cost=0.5)])

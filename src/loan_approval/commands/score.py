@@ -26,7 +26,9 @@ def add_commands(add: Adder) -> None:
     score.add_argument("--reasons", action="store_true", help="add the codes of the principal reasons; slow")
     score.add_argument("--engine", default="local", choices=("local", "dask"), help="(default: %(default)s)")
     threads = f"threads, at most {MOST_WORKERS} (default: one a processor)"
-    score.add_argument("--workers", type=int, choices=range(1, MOST_WORKERS + 1), metavar="N", help=threads)
+    most = range(1, MOST_WORKERS + 1)
+    workers = min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+    score.add_argument("--workers", type=int, choices=most, default=workers, metavar="N", help=threads)
 
 
 def _score(options: argparse.Namespace) -> None:

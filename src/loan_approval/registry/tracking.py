@@ -41,9 +41,7 @@ TRUSTED_TYPES = (
 @contextmanager
 def start_run(experiment: str, run_name: str) -> Iterator[str]:
     """Start a run in an experiment (made if it is new); yields the run's id."""
-    find_experiment(experiment)
-    mlflow.set_experiment(experiment)
-    with mlflow.start_run(run_name=run_name) as run:
+    with mlflow.start_run(experiment_id=find_experiment(experiment), run_name=run_name) as run:
         yield run.info.run_id
 
 
@@ -116,10 +114,8 @@ def load_tags(run: str) -> dict[str, str]:
 
 
 def set_alias(name: str, alias: str, number: str) -> None:
-    """Point an alias at a version, unless it already does."""
-    current = version_of_alias(name, alias)
-    if current is None or current.number != number:
-        connect().set_registered_model_alias(name, alias, number)
+    """Point an alias at a version."""
+    connect().set_registered_model_alias(name, alias, number)
 
 
 def find_version(name: str, version: str) -> Version:

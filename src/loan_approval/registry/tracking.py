@@ -41,7 +41,9 @@ TRUSTED_TYPES = (
 @contextmanager
 def start_run(experiment: str, run_name: str) -> Iterator[str]:
     """Start a run in an experiment (made if it is new); yields the run's id."""
-    with mlflow.start_run(experiment_id=find_experiment(experiment), run_name=run_name) as run:
+    find_experiment(experiment)
+    mlflow.set_experiment(experiment)
+    with mlflow.start_run(run_name=run_name) as run:
         yield run.info.run_id
 
 

@@ -24,7 +24,10 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         if dataset := getattr(options, "dataset", None):
             dataset_folder(dataset)  # an unknown one is told of before anything slow is imported
-        options.command(options)
+        from loan_approval.registry.tracking_server import plain_errors
+
+        with plain_errors():
+            options.command(options)
     except (LoanApprovalError, ServeError) as err:
         sys.exit(f"{type(err).__name__}: {err}")
     except KeyboardInterrupt:

@@ -88,7 +88,7 @@ def _judge(recipe: Recipe, dataset: Dataset, kind: str, number: int, started: fl
         confirmation_p_value=confirmation.numbers["p_value"],
     )
     if confirmation.passed or not both_only:
-        signal = signal_gate(cross_validate(recipe, dataset, progress=False), seed=number)
+        signal = signal_gate(cross_validate(recipe, dataset), seed=number)
         numbers = {name: signal.numbers[name] for name in ("auc", "p_value", "auc_low", "auc_high")}
         outcome = replace(outcome, signal=signal.passed, **numbers)
     return replace(outcome, seconds=time.process_time() - started)

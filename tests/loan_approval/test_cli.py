@@ -31,6 +31,19 @@ def test_an_error_of_the_project_is_one_line_and_status_one(tmp_path: Path) -> N
     assert "\n" not in stopped.value.code
 
 
+def test_a_failing_mlflow_server_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow.exceptions import MlflowException
+
+    def fail(name: str) -> list[dict[str, str]]:
+        raise MlflowException("no such experiment")
+
+    monkeypatch.setattr(history, "read", fail)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["history"])
+    assert stopped.value.code.startswith("TrackingError: MLflow at http://127.0.0.1:9: no such experiment")
+
+
 def test_a_wrong_call_exits_with_two(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         cli.main(["promote", "--versoin", "3"])

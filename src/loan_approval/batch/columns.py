@@ -21,8 +21,17 @@ from serve.contract.feature import Feature
 
 Faults = dict[int, Fault]  # by row
 WRITTEN = (
-    *("file", "row", "probability", "code", "label", "band", "reasons", "model_sha256"),
-    *("field", "kind", "expected"),
+    "file",
+    "row",
+    "probability",
+    "code",
+    "label",
+    "band",
+    "reasons",
+    "model_sha256",
+    "field",
+    "kind",
+    "expected",
 )
 MOST_NAMED = 20
 
@@ -110,22 +119,19 @@ def _is_day(kind: pa.DataType) -> bool:
     return types.is_date(kind) or (types.is_timestamp(kind) and kind.tz is None)
 
 
-def encode_arrow(feature: Feature, values: pa.Array, optional: bool = False) -> tuple[np.ndarray, Faults]:
-    """Return (n,) float64, NaN where missing or at fault, and the fault of each row that has one, in order of rows.
-
-    optional: null means unknown whatever the contract says, as for a monitored feature.
-    """
+def encode_arrow(feature: Feature, values: pa.Array) -> tuple[np.ndarray, Faults]:
+    """Return (n,) float64, NaN where missing or at fault, and the fault of each row that has one, in order of rows."""
     if types.is_dictionary(values.type):
         values = values.dictionary_decode()
     if feature.type == "date" and not types.is_null(values.type):
-        return (encode_monitored if optional else encode_column)(feature, read_dates(values))
+        return (encode_column if feature.scored else encode_monitored)(feature, read_dates(values))
     column = values
     if feature.is_category:  # the index of each text among the feature's values, null for null and for any other text
         column = pc.index_in(values.cast(pa.large_string()), value_set=pa.array(feature.values, pa.large_string()))
     # Beyond 2**53 an integer may round here, but never into a contract's range, whose ends are whole to float64.
     numbers = np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
     valid = _valid(feature, numbers, types.is_integer(values.type))
-    if values.null_count and (optional or feature.missing):
+    if values.null_count and (feature.missing or not feature.scored):
         valid |= np.asarray(values.is_null())
     if valid.all():
         return numbers, {}

@@ -70,14 +70,10 @@ def run_on_dask(data: bytes, task: Task, shards: Sequence[Shard], workers: int) 
 
 
 def _score(shard: Shard, task: Task, data: bytes) -> Counts:
-    return score_shard(shard, task, _scorer(data), _explainer(data) if task.reasons else None)
+    return score_shard(shard, task, *_load(data, task.reasons))
 
 
 @lru_cache(maxsize=2)
-def _scorer(data: bytes) -> Scorer:
-    return Scorer(data)
-
-
-@lru_cache(maxsize=2)
-def _explainer(data: bytes) -> Explainer:
-    return Explainer(_scorer(data))
+def _load(data: bytes, reasons: bool) -> tuple[Scorer, Explainer | None]:
+    scorer = Scorer(data)
+    return scorer, Explainer(scorer) if reasons else None

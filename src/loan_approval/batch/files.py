@@ -128,11 +128,7 @@ def look_up(address: str, name: str) -> InputFile:
             raise BatchError(f"{address}: not a file")
         return InputFile(address, name, status.st_size, str(status.st_mtime_ns))
     with open_file(address) as file:
-        size, tag = file.size(), file.metadata().get("ETag")
-    if tag:
-        return InputFile(address, name, size, tag.decode())
-    system, path = _locate(address)
-    return InputFile(address, name, size, str(attempt(address, system.get_file_info, path).mtime_ns))
+        return InputFile(address, name, file.size(), file.metadata()["ETag"].decode())
 
 
 def open_file(address: str) -> pa.NativeFile:

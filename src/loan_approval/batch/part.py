@@ -49,10 +49,8 @@ class Counts:
     faults: dict[str, int] = field(default_factory=dict)
 
     def __add__(self, other: "Counts") -> "Counts":
-        merged = {name: value + getattr(other, name) for name, value in asdict(self).items() if isinstance(value, int)}
-        for name in ("bands", "faults"):
-            merged[name] = dict(Counter(getattr(self, name)) + Counter(getattr(other, name)))
-        return Counts(**merged)
+        pairs = zip(asdict(self).values(), asdict(other).values(), strict=True)
+        return Counts(*(a + b if isinstance(a, int) else dict(Counter(a) + Counter(b)) for a, b in pairs))
 
 
 def score_shard(shard: Shard, task: Task, scorer: Scorer, explainer: Explainer | None = None) -> Counts:

@@ -20,7 +20,7 @@ from loan_approval.batch.columns import check_keep
 from loan_approval.batch.files import S3, InputFile, absolute, list_inputs, list_names, read_whole, write_whole
 from loan_approval.batch.part import DECISIONS, REJECTED, Counts, Task, read_counts, score_shard
 from loan_approval.batch.shards import Shard, plan_shards
-from loan_approval.batch.workers import count_workers, run_on_workers
+from loan_approval.batch.workers import run_on_workers
 from loan_approval.errors import BatchError
 from serve.model.scorer import Scorer
 from serve.model.shapley import Explainer
@@ -32,7 +32,7 @@ REPORT_SECONDS = 10  # between two reports of the progress
 
 @dataclass(frozen=True)
 class Batch:
-    """What to score and how. workers: threads, as `count_workers` says where it is None.
+    """What to score and how. workers: threads, at most `MOST_WORKERS`, so that memory stays bounded.
 
     reasons: whether each decision gets the codes of its principal reasons, which takes hundreds of times as long.
     """
@@ -42,13 +42,12 @@ class Batch:
     keep: tuple[str, ...] = ()
     ignore_unknown: bool = False
     engine: str = "local"
-    workers: int | None = None
+    workers: int = 1
     reasons: bool = False
 
 
 def score_batch(batch: Batch, data: bytes, report: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
     """Score a batch with a model file and return its summary. Raises BatchError, DataError, ModelFileError."""
-    count_workers(batch.workers)  # refuses what is no number of workers before it reads a file
     scorer = Scorer(data)
     source, output = absolute(batch.input), absolute(batch.output)
     if output == source or output.startswith(f"{source}/"):
@@ -57,48 +56,34 @@ def score_batch(batch: Batch, data: bytes, report: Callable[[str], None] = lambd
     files = list_inputs(source)
     job = _describe(batch, source, files, scorer)
     with clean_copies(files, scorer.contract, batch.keep, report) as readable:
-        return _score(batch, data, scorer, job, output, readable, report)
+        shards = plan_shards(readable, scorer.contract, batch.keep, batch.ignore_unknown)
+        with _open_output(output, job) as names:
+            finished = json.loads(read_whole(f"{output}/{SUMMARY}") or "null")
+            if finished and {part["name"] for part in finished["parts"]} == names:
+                report(f"{output}: was finished already")
+                return finished
+            done = [shard for shard in shards if shard.part(job["id"]) in names]
+            left = [shard for shard in shards if shard.part(job["id"]) not in names]
+            rows = sum(shard.rows for shard in shards)
+            report(f"rows: {rows:,}, files: {len(files):,}, parts: {len(shards):,}, done before: {len(done):,}")
+            counts = sum((read_counts(output, shard.part(job["id"])) for shard in done), Counts())
+            began = reported = time.monotonic()
+            task = Task(output, job["id"], batch.keep, batch.reasons)
+            for number, part_counts in enumerate(_run(batch, data, scorer, task, left), 1):
+                counts += part_counts
+                if time.monotonic() - reported > REPORT_SECONDS:
+                    reported = time.monotonic()
+                    report(f"{number:,} of {len(left):,} parts done after {reported - began:.0f} s")
+            return _finish(output, job, scorer, shards, counts)
 
 
-def _score(
-    batch: Batch,
-    data: bytes,
-    scorer: Scorer,
-    job: dict[str, Any],
-    output: str,
-    files: Sequence[InputFile],
-    report: Callable[[str], None],
-) -> dict[str, Any]:
-    workers = count_workers(batch.workers)
-    shards = plan_shards(files, scorer.contract, batch.keep, batch.ignore_unknown)
-    task = Task(output, job["id"], batch.keep, batch.reasons)
-    with _open_output(output, job) as names:
-        finished = read_whole(f"{output}/{SUMMARY}")
-        summary = None if finished is None else json.loads(finished)
-        if summary and {part["name"] for part in summary["parts"]} == names:
-            report(f"{output}: was finished already")
-            return summary
-        done = [shard for shard in shards if shard.part(task.job) in names]
-        left = [shard for shard in shards if shard.part(task.job) not in names]
-        rows = sum(shard.rows for shard in shards)
-        report(f"rows: {rows:,}, files: {len(files):,}, parts: {len(shards):,}, done before: {len(done):,}")
-        counts = sum((read_counts(output, shard.part(task.job)) for shard in done), Counts())
-        if batch.engine == "dask":
-            from loan_approval.batch.dask_engine import run_on_dask
+def _run(batch: Batch, data: bytes, scorer: Scorer, task: Task, shards: Sequence[Shard]) -> Iterator[Counts]:
+    if batch.engine == "dask":
+        from loan_approval.batch.dask_engine import run_on_dask
 
-            results = run_on_dask(data, task, left, workers)
-        else:
-            explainer = Explainer(scorer) if batch.reasons else None
-            results = run_on_workers(lambda shard: score_shard(shard, task, scorer, explainer), left, workers)
-        began = reported = time.monotonic()
-        for number, part_counts in enumerate(results, 1):
-            counts += part_counts
-            if time.monotonic() - reported > REPORT_SECONDS:
-                reported = time.monotonic()
-                report(f"{number:,} of {len(left):,} parts done after {reported - began:.0f} s")
-        summary = _summarise(job, scorer, shards, task, counts)
-        _write_summary(output, summary)
-    return summary
+        return run_on_dask(data, task, shards, batch.workers)
+    explainer = Explainer(scorer) if batch.reasons else None
+    return run_on_workers(lambda shard: score_shard(shard, task, scorer, explainer), shards, batch.workers)
 
 
 def _describe(batch: Batch, source: str, files: Sequence[InputFile], scorer: Scorer) -> dict[str, Any]:
@@ -115,22 +100,6 @@ def _describe(batch: Batch, source: str, files: Sequence[InputFile], scorer: Sco
     if batch.reasons:  # not false otherwise, so that a batch begun before there were reasons can go on
         job["reasons"] = True
     return job | {"id": hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()}
-
-
-def _summarise(
-    job: dict[str, Any], scorer: Scorer, shards: Sequence[Shard], task: Task, counts: Counts
-) -> dict[str, Any]:
-    rows = sum(shard.rows for shard in shards)
-    if counts.rows != rows or counts.approved + counts.denied + counts.rejected != rows:
-        raise BatchError(f"{task.output}: {counts.rows:,} rows were counted, expected {rows:,}")
-    return {
-        **job,
-        "model_name": scorer.contract.model_name,
-        "threshold": scorer.threshold,
-        "review_band": list(scorer.review_band),
-        **asdict(counts),
-        "parts": [{"name": shard.part(task.job), "rows": shard.rows} for shard in shards],
-    }
 
 
 @contextmanager
@@ -190,13 +159,25 @@ def _part_names(output: str) -> set[str]:
     return {name for name in list_names(f"{output}/{DECISIONS}") if not name.startswith(".")}
 
 
-def _write_summary(output: str, summary: Mapping[str, Any]) -> None:
-    """Write the summary of a whole batch. Raises BatchError when the parts in it are not those that are there."""
-    expected, there = {part["name"] for part in summary["parts"]}, _part_names(output)
-    if there != expected:
-        missing, foreign = sorted(expected - there), sorted(there - expected)
+def _finish(
+    output: str, job: dict[str, Any], scorer: Scorer, shards: Sequence[Shard], counts: Counts
+) -> dict[str, Any]:
+    """Write and return the summary. Raises BatchError when the parts that are there are not those of the batch."""
+    parts = {shard.part(job["id"]): shard.rows for shard in shards}
+    there = _part_names(output)
+    if there != parts.keys():
+        missing, foreign = sorted(parts.keys() - there), sorted(there - parts.keys())
         raise BatchError(f"{output}/{DECISIONS}: missing {missing[:3]}, not of this batch {foreign[:3]}")
+    summary = {
+        **job,
+        "model_name": scorer.contract.model_name,
+        "threshold": scorer.threshold,
+        "review_band": list(scorer.review_band),
+        **asdict(counts),
+        "parts": [{"name": name, "rows": rows} for name, rows in parts.items()],
+    }
     write_whole(f"{output}/{SUMMARY}", _dump(summary))
+    return summary
 
 
 def _dump(document: Mapping[str, Any]) -> bytes:

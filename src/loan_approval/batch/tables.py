@@ -115,7 +115,7 @@ def judge_columns(contract: Contract, columns: Mapping[str, pa.Array], n: int) -
                 judge = encode_column if feature.scored else encode_monitored
                 numbers, faults[feature.name] = judge(feature, days[feature.name])
             else:
-                numbers, faults[feature.name] = encode_arrow(feature, columns[feature.name], not feature.scored)
+                numbers, faults[feature.name] = encode_arrow(feature, columns[feature.name])
             if feature.scored:
                 X[:, contract.scored.index(feature)] = numbers
     return X, {name: by_row for name, by_row in faults.items() if by_row}

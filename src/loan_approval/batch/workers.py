@@ -4,7 +4,6 @@ Nine tenths of a batch's time is onnxruntime's, most of the rest Arrow's; both r
 threads are as fast as processes would be, and each further process would cost 130 MB.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
@@ -13,13 +12,6 @@ from loan_approval.errors import BatchError
 
 MOST_WORKERS = 8  # about 200 MB with one, 30 MB for each more, 130 MB for Dask: under 600 MB on any machine
 ATTEMPTS = 3
-
-
-def count_workers(wanted: int | None) -> int:
-    """Return how many workers to use: as wanted, or one a processor up to the limit. Raises BatchError."""
-    if wanted is not None and not 1 <= wanted <= MOST_WORKERS:
-        raise BatchError(f"--workers {wanted}: expected 1 to {MOST_WORKERS}, so that memory stays bounded")
-    return wanted or min(len(os.sched_getaffinity(0)), MOST_WORKERS)
 
 
 def run_on_workers(work: Callable[[Any], Any], tasks: Sequence[Any], workers: int) -> Iterator[Any]:

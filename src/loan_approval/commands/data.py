@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from loan_approval import project
-from loan_approval.commands.parsing import Adder, asks_mlflow, name_value, require_file
+from loan_approval.commands.parsing import Adder, name_value, require_file
 from loan_approval.errors import DataError
 
 
@@ -128,7 +128,6 @@ def _data(options: argparse.Namespace) -> None:
         raise DataError("\n".join(problems))
 
 
-@asks_mlflow
 def _write_version_data(options: argparse.Namespace) -> None:
     from loan_approval.data.datasets import dataset_folder
     from loan_approval.registry.stores import model_and_store

@@ -14,7 +14,6 @@ from loan_approval.commands.parsing import (
     Adder,
     add_json,
     add_time_limit,
-    asks_mlflow,
     name_value,
     require_file,
     run_step,
@@ -26,14 +25,14 @@ from serve.settings import Settings
 
 def add_commands(add: Adder) -> None:
     """Add check-data, explore, train, validate, run, sweep and report."""
-    check = add("check-data", asks_mlflow(_check_data), "check new data; exit 1 when they break what a model relies on")
+    check = add("check-data", _check_data, "check new data; exit 1 when they break what a model relies on")
     check.add_argument("--csv", default="", help="the new data (default: the data set's own dataset.csv)")
     check.add_argument("--reference", default="", help="compare with this CSV (default: what production learnt from)")
-    explore = add("explore", asks_mlflow(_run_notebook), "report what is in a data set")
-    train = add("train", asks_mlflow(_run_notebook), "train, export and register a challenger")
-    validate = add("validate", asks_mlflow(_run_notebook), "judge a version; exit 1 when its verdict is failed")
+    explore = add("explore", _run_notebook, "report what is in a data set")
+    train = add("train", _run_notebook, "train, export and register a challenger")
+    validate = add("validate", _run_notebook, "judge a version; exit 1 when its verdict is failed")
     validate.add_argument("--version", help="number or alias")
-    run = add("run", asks_mlflow(_run), "everything: explore, train, validate, promote, serve, ask")
+    run = add("run", _run, "everything: explore, train, validate, promote, serve, ask")
     for command in (train, run):
         command.add_argument("--model-name")
         command.add_argument("--preprocessor-name")
@@ -43,13 +42,13 @@ def add_commands(add: Adder) -> None:
         add_time_limit(command)
         add_json(command, "the step's result")
         command.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", type=name_value)
-    sweep = add("sweep", asks_mlflow(_sweep), "run a plan of trainings on Dask and rank them; exit 1 when one failed")
+    sweep = add("sweep", _sweep, "run a plan of trainings on Dask and rank them; exit 1 when one failed")
     sweep.add_argument("--plan", type=Path, help="a TOML file (default: sweep.toml beside the data set)")
     sweep.add_argument("--sample", type=_positive, help="run only so many of the plan, drawn at random")
     sweep.add_argument("--workers", type=_positive, help="processes on this machine (default: one a core)")
     add_time_limit(sweep, unit="seconds of a trial")
     purpose = "make the report of a notebook that was run by hand, and log it to MLflow"
-    report = add("report", asks_mlflow(_report), purpose, dataset=False)
+    report = add("report", _report, purpose, dataset=False)
     report.add_argument("notebook", type=Path, help="saved by JupyterLab or papermill, run whole from top to bottom")
 
 

@@ -1,11 +1,10 @@
-"""What the command modules share: adding a command, options of several, and one line for a failing MLflow server."""
+"""What the command modules share: adding a command, and options of several."""
 
 import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext, redirect_stdout
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -66,19 +65,6 @@ def require_file(path: str | Path | None) -> None:
     """Raise DataError where a file is named that is not there, before anything slow is imported."""
     if path and not Path(path).exists():
         raise DataError(f"{path}: no such file")
-
-
-def asks_mlflow(command: Command) -> Command:
-    """Make a command end with one line when MLflow's server fails."""
-
-    @wraps(command)
-    def run(options: argparse.Namespace) -> None:
-        from loan_approval.registry.tracking_server import plain_errors
-
-        with plain_errors():
-            command(options)
-
-    return run
 
 
 def run_step(notebook: str, texts: Mapping[str, str], options: argparse.Namespace) -> dict[str, Any]:

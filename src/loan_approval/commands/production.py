@@ -6,21 +6,21 @@ import os
 import sys
 
 from loan_approval import project
-from loan_approval.commands.parsing import Adder, add_json, add_time_limit, asks_mlflow
+from loan_approval.commands.parsing import Adder, add_json, add_time_limit
 
 
 def add_commands(add: Adder) -> None:
     """Add promote, rollback, history, reproduce, shadow, serve and mlflow."""
-    promote = add("promote", asks_mlflow(_promote), "make a validated version answer")
+    promote = add("promote", _promote, "make a validated version answer")
     promote.add_argument("--version", default="challenger", help="number or alias (default: %(default)s)")
     promote.add_argument("--force", metavar="REASON", help="promote without a passed verdict; recorded")
-    add("rollback", asks_mlflow(_rollback), "step back to what answered before")
-    past = add("history", asks_mlflow(_history), "list what was in production, and who put it there")
+    add("rollback", _rollback, "step back to what answered before")
+    past = add("history", _history, "list what was in production, and who put it there")
     add_json(past, "an event a line")
-    reproduce = add("reproduce", asks_mlflow(_reproduce), "make a version again; exit 1 unless its bytes are the same")
+    reproduce = add("reproduce", _reproduce, "make a version again; exit 1 unless its bytes are the same")
     reproduce.add_argument("version", nargs="?", default="challenger", help="number or alias (default: %(default)s)")
     add_time_limit(reproduce)
-    shadow = add("shadow", asks_mlflow(_shadow), "have a validated version score what is answered, beside it")
+    shadow = add("shadow", _shadow, "have a validated version score what is answered, beside it")
     shadow.add_argument("--version", default="challenger", help="number or alias (default: %(default)s)")
     alias = os.environ.get("SERVE_SHADOW_ALIAS") or "challenger"
     shadow.add_argument("--alias", default=alias, help="the server's SERVE_SHADOW_ALIAS (default: %(default)s)")

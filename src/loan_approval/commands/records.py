@@ -11,7 +11,6 @@ from loan_approval.commands.parsing import (
     Adder,
     add_json,
     add_time_limit,
-    asks_mlflow,
     require_file,
     run_step,
     set_options,
@@ -20,7 +19,7 @@ from loan_approval.commands.parsing import (
 
 def add_commands(add: Adder) -> None:
     """Add replay, review, retain, erase, monitor and demo-drift."""
-    replay = add("replay", asks_mlflow(_replay), "decide again; exit 1 unless the answer is the logged one")
+    replay = add("replay", _replay, "decide again; exit 1 unless the answer is the logged one")
     review = add("review", _review, "put on record what a person decided")
     for command in (replay, review):
         command.add_argument("decision_id", metavar="ID", help="the decision's id; of a batch's row, <id>.<row>")
@@ -36,7 +35,7 @@ def add_commands(add: Adder) -> None:
     for command in (replay, review, retain, erase):
         command.add_argument("--log", type=Path, help="folder of the log (default: SERVE_PREDICTION_LOG, or serve's)")
     purpose = "report how decisions drift from the training data; exit 1 when severe"
-    monitor = add("monitor", asks_mlflow(_monitor), purpose)
+    monitor = add("monitor", _monitor, purpose)
     monitor.add_argument("--log", help="folder of the prediction log (default: predictions/<model_name>)")
     monitor.add_argument("--begin", help="first moment, UTC, such as 2026-11-01 (default: the log's first)")
     monitor.add_argument("--end", help="the moment after the last (default: everything)")
@@ -47,7 +46,7 @@ def add_commands(add: Adder) -> None:
     add_time_limit(monitor)
     add_json(monitor, "the report's result")
     purpose = "three simulated months through the real server; exit 1 unless each is judged as expected"
-    demo = add("demo-drift", asks_mlflow(_demo_drift), purpose, dataset=False)
+    demo = add("demo-drift", _demo_drift, purpose, dataset=False)
     demo.add_argument("--rows", type=int, default=2_000, help="applications a month (default: %(default)s)")
 
 

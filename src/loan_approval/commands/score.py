@@ -26,7 +26,9 @@ def add_commands(add: Adder) -> None:
     score.add_argument("--reasons", action="store_true", help="add the codes of the principal reasons; slow")
     score.add_argument("--engine", default="local", choices=("local", "dask"), help="(default: %(default)s)")
     threads = f"threads, at most {MOST_WORKERS} (default: one a processor)"
-    score.add_argument("--workers", type=int, choices=range(1, MOST_WORKERS + 1), metavar="N", help=threads)
+    most = range(1, MOST_WORKERS + 1)
+    workers = min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+    score.add_argument("--workers", type=int, choices=most, default=workers, metavar="N", help=threads)
 
 
 def _score(options: argparse.Namespace) -> None:
@@ -84,12 +86,10 @@ def _file_in_production(name: str) -> bytes:
 
 def _file_of_version(name: str, version: str) -> bytes:
     from loan_approval.registry.tracking import find_version, load_model_file
-    from loan_approval.registry.tracking_server import plain_errors
     from serve.store.pointer import TRUSTED_VERDICTS
 
-    with plain_errors():
-        record = find_version(name, version)
-        data = load_model_file(record)
+    record = find_version(name, version)
+    data = load_model_file(record)
     if record.verdict not in TRUSTED_VERDICTS:
         print(f"warning: {name} version {record.number} has the verdict {record.verdict!r}", file=sys.stderr)
     if hashlib.sha256(data).hexdigest() != record.sha256:

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
+from scipy.special import expit
 
 from loan_approval.evaluation.effects import Effect, Interaction
 from loan_approval.evaluation.intervals import wilson_interval
@@ -26,10 +27,9 @@ def plot_effects(effects: Sequence[Effect], threshold: float, label: str, most: 
     rows = max(1, -(-len(shown) // columns))
     figure = Figure(figsize=(3.6 * columns, 2.8 * rows), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True).flat
-    for axes in grid:
+    for axes in grid[len(shown) :]:
         axes.set_visible(False)
-    for axes, effect in zip(figure.axes, shown, strict=False):
-        axes.set_visible(True)
+    for axes, effect in zip(grid, shown, strict=False):
         x = np.arange(len(effect.values)) if effect.feature.is_category else effect.values
         axes.plot(x, effect.curves[:THIN].T, color=GREY, alpha=0.25, linewidth=0.7)
         axes.plot(x, effect.mean, color=BLUE, linewidth=2)
@@ -70,17 +70,11 @@ def plot_reasons(features: Sequence[Feature], values: np.ndarray, base: float, l
     ends = base + np.cumsum([0.0, *(step for _, step in steps)])
     for place, (_, step) in enumerate(steps):
         axes.barh(place, step, left=ends[place], color=BLUE if step >= 0 else ORANGE, height=0.65)
-        axes.annotate(
-            f"{step:+z.2f}",
-            (max(ends[place], ends[place + 1]), place),
-            (4, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-        )
+        right = max(ends[place], ends[place + 1])
+        axes.annotate(f"{step:+z.2f}", (right, place), (4, 0), textcoords="offset points", va="center", fontsize=8)
         axes.plot([ends[place + 1]] * 2, [place - 0.33, place + 1.33], color=GREY, linewidth=0.8)
-    axes.axvline(base, color=GREY, linestyle=":", label=f"average: {_probability(base):.1%}")
-    axes.axvline(ends[-1], color="k", linestyle="--", label=f"this application: {_probability(ends[-1]):.1%}")
+    axes.axvline(base, color=GREY, linestyle=":", label=f"average: {expit(base):.1%}")
+    axes.axvline(ends[-1], color="k", linestyle="--", label=f"this application: {expit(ends[-1]):.1%}")
     axes.set_yticks(range(len(steps)), [name for name, _ in steps], fontsize=8)
     axes.invert_yaxis()
     axes.use_sticky_edges = False  # bars would end at the edge, and their numbers beyond it
@@ -135,22 +129,13 @@ def describe_interaction(interaction: Interaction) -> str:
 
 def _name_ticks(axes: Axes, feature: Feature, side: str) -> None:
     axis = axes.xaxis if side == "x" else axes.yaxis
-    if not feature.is_category:
+    if feature.is_category:
+        names = [_shorten(feature.show(value)) for value in feature.values]
+        axis.set_ticks(range(len(names)), names, fontsize=7, rotation=30 if side == "x" else 0)
+    else:
         axis.set_major_locator(MaxNLocator(4, integer=feature.is_whole))
         axis.set_major_formatter(Ticks(feature.show))
-    else:
-        set_ticks = axes.set_xticks if side == "x" else axes.set_yticks
-        set_ticks(
-            range(len(feature.values)),
-            [_shorten(feature.show(value)) for value in feature.values],
-            fontsize=7,
-            rotation=30 if side == "x" else 0,
-        )
 
 
 def _shorten(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
-
-
-def _probability(log_odds: float) -> float:
-    return float(1 / (1 + np.exp(-log_odds)))

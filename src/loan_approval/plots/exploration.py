@@ -117,10 +117,7 @@ def _draw_categories(axes: Axes, column: pd.Series, target: pd.Series, labels: S
     for code, colour, shift in ((0, ORANGE, -0.2), (1, BLUE, 0.2)):
         share = column[target == code].value_counts(normalize=True).reindex(values, fill_value=0)
         axes.barh(np.arange(len(values)) + shift, 100 * share, 0.4, color=colour, label=labels[code])
-    axes.set_yticks(
-        range(len(values)),
-        [fill(str(value), LONGEST_NAME, max_lines=2, placeholder="…") for value in values],
-        fontsize=6,
-    )
+    names = [fill(str(value), LONGEST_NAME, max_lines=2, placeholder="…") for value in values]
+    axes.set_yticks(range(len(values)), names, fontsize=6)
     axes.set_xlabel("% of rows" + (f"; {more} rarer values not shown" if more else ""), fontsize=7)
     axes.invert_yaxis()

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib import figure as matplotlib_figure
 from matplotlib.axes import Axes
 from matplotlib.ticker import Formatter
-from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix, roc_curve
+from sklearn.metrics import ConfusionMatrixDisplay, roc_curve
 
 from loan_approval.evaluation.reliability import Reliability
 from serve.contract.numbers import EXACT
@@ -61,9 +61,8 @@ def shares(values: np.ndarray | pd.Series) -> np.ndarray:
 def plot_confusion(y: np.ndarray, decided: np.ndarray, labels: Sequence[str], split: str) -> Figure:
     """Return the confusion matrix; `labels` of codes 0 and 1."""
     figure, axes = make_axes(f"Confusion matrix, {split} rows", 4.5)
-    counts = confusion_matrix(y, decided, labels=[0, 1])
-    display = ConfusionMatrixDisplay(counts, display_labels=labels)
-    display.plot(ax=axes, cmap="Blues", colorbar=False, values_format=",")
+    style = {"ax": axes, "cmap": "Blues", "colorbar": False, "values_format": ","}
+    ConfusionMatrixDisplay.from_predictions(y, decided, labels=[0, 1], display_labels=labels, **style)
     axes.set(xlabel="decided", ylabel="in the data")
     return figure
 

@@ -35,14 +35,7 @@ def plot_gains(table: pd.DataFrame, zeros: str, split: str) -> Figure:
     axes.plot([0, 100], [0, 100], color=GREY, linestyle=":", label="chance")
     axes.set(xlabel="% of applications, the lowest scores first", ylabel=f"% of all {zeros}", ylim=(0, 102))
     other = axes.twinx()
-    other.bar(
-        100 * (rows[:-1] + rows[1:]) / 2,
-        table["lift"],
-        100 * np.diff(rows) * 0.8,
-        color=ORANGE,
-        alpha=0.3,
-        label="lift",
-    )
+    other.bar(100 * (rows[:-1] + rows[1:]) / 2, table["lift"], 80 * np.diff(rows), color=ORANGE, alpha=0.3)
     other.set(ylabel="lift: times as many as by chance (bars)", ylim=(0, None))
     axes.set_zorder(other.get_zorder() + 1)
     axes.patch.set_visible(False)

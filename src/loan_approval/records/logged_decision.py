@@ -9,7 +9,6 @@ from loan_approval.errors import LogError
 from loan_approval.records.day_files import DECISIONS, REVIEWS, day_files, parse_line, split_lines
 from loan_approval.records.rewriting import append_line, changing
 
-OUTCOMES = ("approve", "decline")
 LONGEST = 4000  # characters of a reason
 
 
@@ -39,11 +38,9 @@ def find_decision(folder: Path, decision_id: str) -> dict[str, Any]:
 def add_review(folder: Path, decision_id: str, outcome: str, reviewer: str, reason: str) -> dict[str, str]:
     """Append a person's outcome of a logged decision and return its line. Of several reviews, the last one counts.
 
-    Raises LogError when there is no such decision, and for an outcome, reviewer or reason that can't be used.
+    Raises LogError when there is no such decision, and for a reviewer or reason that can't be used.
     """
     reviewer, reason = reviewer.strip(), reason.strip()
-    if outcome not in OUTCOMES:
-        raise LogError(f"outcome {outcome!r}, expected {' or '.join(OUTCOMES)}")
     for name, text in (("reviewer", reviewer), ("reason", reason)):
         if not 0 < len(text) <= LONGEST or not text.isprintable():
             raise LogError(f"{name}: expected 1 to {LONGEST:,} printable characters")

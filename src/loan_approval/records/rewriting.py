@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from loan_approval.errors import LogError
 from loan_approval.records.day_files import (
@@ -48,7 +48,7 @@ def changing(folder: Path) -> Iterator[None]:
     """
     require_log(folder)
     try:
-        with _open_to_append(folder / ".lock") as lock:
+        with open(folder / ".lock", "ab", opener=lambda name, flags: os.open(name, flags, PRIVATE_FILE)) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # released when the process ends
             for path in [*folder.glob(".*"), *folder.glob("*/.*"), *folder.glob("*/*/.*")]:
                 if _LEFTOVER.fullmatch(path.name):
@@ -97,21 +97,14 @@ def remove_decisions(path: Path, decision_ids: set[str | None]) -> int:
 
 
 def append_line(path: Path, document: Mapping[str, Any]) -> None:
-    """Append a line and flush it to the disk; a torn last line that an earlier process left is removed first."""
-    line = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-    keep_lines(path, lambda line: True)
-    with _open_to_append(path) as file:
-        end = file.tell()
-        try:
-            if end and not path.read_bytes().endswith(b"\n"):
-                file.write(b"\n")
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
-        except OSError:
-            file.truncate(end)  # a full disk: the file stays as it was
-            raise
-    flush_folder(path.parent)
+    """Append a line: a reader sees the old or the new file. A torn last line that an earlier process left is removed.
+
+    A new file is private to this user, like the server's files.
+    """
+    line = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    lines, _ = split_lines(path)
+    mode = path.stat().st_mode & 0o777 if path.exists() else PRIVATE_FILE
+    write_atomically(path, b"".join(each + b"\n" for each in [*lines, line]), mode)
 
 
 def remove_folder(path: Path) -> None:
@@ -120,11 +113,6 @@ def remove_folder(path: Path) -> None:
     path.rename(hidden)
     flush_folder(path.parent)
     shutil.rmtree(hidden)
-
-
-def _open_to_append(path: Path) -> BinaryIO:
-    """Open a file; a new one is private to this user, like the server's files."""
-    return open(path, "ab", opener=lambda name, flags: os.open(name, flags, PRIVATE_FILE))
 
 
 def _is_written(path: Path) -> bool:

@@ -105,18 +105,16 @@ def _judge(version: Version, force_reason: str | None) -> dict[str, Any]:
 def _outdated(version: Version, metadata: Mapping[str, Any]) -> str:
     """Return why a passed verdict does not hold against the version in production, "" if it does.
 
-    It holds if there was no comparison, or if the version is itself in production or nothing is. Earlier code recorded
-    the `not_worse` gate without the version that it compared with.
+    It holds if there was no comparison, or if the version is itself in production or nothing is.
     """
     gate = next((gate for gate in metadata.get("gates") or [] if gate.get("name") == "not_worse"), None)
     current = tracking.version_of_alias(version.name, ALIAS)
     if version.verdict != "passed" or not gate or not current or current.number == version.number:
         return ""
-    against = gate.get("against") or {"version": "unknown"}
-    if against == identify(current):
+    if gate["against"] == identify(current):
         return ""
-    number, now = against["version"], f"production is version {current.number} now"
-    other = {"none": "nothing", "unknown": "an unknown version"}.get(number, f"version {number}")
+    number, now = gate["against"]["version"], f"production is version {current.number} now"
+    other = "nothing" if number == "none" else f"version {number}"
     return f"was compared with {other}, {now}: validate again, or force with a reason"
 
 

@@ -116,10 +116,8 @@ def load_tags(run: str) -> dict[str, str]:
 
 
 def set_alias(name: str, alias: str, number: str) -> None:
-    """Point an alias at a version, unless it already does."""
-    current = version_of_alias(name, alias)
-    if current is None or current.number != number:
-        connect().set_registered_model_alias(name, alias, number)
+    """Point an alias at a version."""
+    connect().set_registered_model_alias(name, alias, number)
 
 
 def find_version(name: str, version: str) -> Version:

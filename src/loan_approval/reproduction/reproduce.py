@@ -74,11 +74,10 @@ def _documents(recorded: bytes) -> dict[str, Any]:
     provenance = documents["provenance"]
     if changes := provenance.get("changes"):
         raise RebuildError(f"changes: it was made with code that is in no commit (hash of the changes {changes[:12]})")
-    for name, kind in {"commit": str, "dataset": str, "data_sha256": str, "lock_sha256": str}.items():
+    texts = dict.fromkeys(("commit", "dataset", "data_sha256", "lock_sha256"), str)
+    for name, kind in (texts | {"parameters": dict}).items():
         if not isinstance(provenance.get(name), kind):
-            raise RebuildError(f"{name}: the file does not record it")
-    if not isinstance(provenance.get("parameters"), dict):
-        raise RebuildError("parameters: the file does not record them; versions made since do")
+            raise RebuildError(f"{name}: not recorded in the file")
     if Path(provenance["dataset"]).name != provenance["dataset"] or provenance["dataset"] in ("", ".", ".."):
         raise RebuildError("dataset: the recorded name is no folder's")
     return documents

@@ -25,7 +25,6 @@ NOTEBOOK = ROOT / "notebooks" / "02_train.ipynb"
 MOST_TRIALS = 100_000  # of a grid before a sample is drawn from it
 SEED = "seed"
 SET_BY_SWEEP = ("dataset", "register")  # parameters that a plan can't set
-NAMED = ("model_name", "preprocessor_name")  # parameters that the train command has options for
 
 
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,12 +56,8 @@ def read_plan(path: Path) -> Plan:
     """Read a plan. Raises ParameterError."""
     try:
         plan = msgspec.toml.decode(path.read_text(encoding="utf-8"), type=Plan)
-    except FileNotFoundError:
-        raise ParameterError(f"{path}: no such plan, expected a file with [[grid]] blocks") from None
-    except msgspec.ValidationError as err:
-        raise ParameterError(f"{path}: {err}; expected [[grid]] blocks, and perhaps sample and sample_seed") from err
     except (OSError, ValueError) as err:
-        raise ParameterError(f"{path}: can't be read as TOML: {err}") from err
+        raise ParameterError(f"{path}: {err}; expected TOML: [[grid]] blocks, perhaps sample and sample_seed") from err
     problems = [words for number, block in enumerate(plan.grid, 1) for words in _block_problems(number, block)]
     if problems:
         raise ParameterError(f"{path}: {'; '.join(problems)}")
@@ -167,10 +162,9 @@ def find_surroundings(data_sha256: str, contract: Path, notebook: Path = NOTEBOO
 
 def train_command(dataset: str, parameters: Mapping[str, Any]) -> str:
     """Return the shell command that trains these parameters as a version for 03_validate to judge."""
-    named = [f"--{name.replace('_', '-')} {shlex.quote(parameters[name])}" for name in NAMED if name in parameters]
     texts = {name: value if isinstance(value, str) else canonical(value) for name, value in parameters.items()}
-    rest = [f"-p {shlex.quote(f'{name}={text}')}" for name, text in texts.items() if name not in NAMED]
-    return " ".join(["python -m loan_approval train", f"--dataset {shlex.quote(dataset)}", *named, *rest])
+    options = [f" -p {shlex.quote(f'{name}={text}')}" for name, text in texts.items()]
+    return f"python -m loan_approval train --dataset {shlex.quote(dataset)}{''.join(options)}"
 
 
 def _sha256(data: bytes) -> str:

@@ -84,16 +84,14 @@ class CurvePoint:
     spread: float
 
 
-def cross_validate(
-    recipe: Recipe, dataset: Dataset, repeats: int = REPEATS, folds: int = FOLDS, progress: bool = True
-) -> CrossValidation:
+def cross_validate(recipe: Recipe, dataset: Dataset, repeats: int = REPEATS, folds: int = FOLDS) -> CrossValidation:
     """Score each train row once a repeat by a model that never saw it. Raises DataError, FactoryError."""
     check_fit(recipe, dataset)
     (_, y), groups = dataset.rows("train"), dataset.units("train")
     fold = np.array([assign_folds(y, groups, folds, recipe.seed + repeat) for repeat in range(repeats)])
     parts = [(numbers != k, numbers == k) for numbers in fold for k in range(folds)]
     p = np.empty(fold.shape)
-    for i, scores in enumerate(_scores(recipe, dataset, parts, "cross-validation" if progress else None)):
+    for i, scores in enumerate(_scores(recipe, dataset, parts, "cross-validation")):
         p[i // folds, parts[i][1]] = scores
     return CrossValidation(y, p, fold, groups)
 
@@ -127,17 +125,17 @@ def _point(rows: np.ndarray, aucs: np.ndarray) -> CurvePoint:
 
 
 def _scores(
-    recipe: Recipe, dataset: Dataset, parts: Sequence[tuple[np.ndarray, np.ndarray]], title: str | None
+    recipe: Recipe, dataset: Dataset, parts: Sequence[tuple[np.ndarray, np.ndarray]], title: str
 ) -> Iterable[np.ndarray]:
     """Yield the scores of each part's held-out rows, in order; for many rows one process a core.
 
-    parts: the train rows to learn from and the held-out ones.   title: of the progress bar; None for no bar.
+    parts: the train rows to learn from and the held-out ones.   title: of the progress bar.
     """
     X, y = dataset.rows("train")
     run = Parallel(n_jobs=-1 if len(y) >= ROWS_WORTH_PROCESSES else 1, return_as="generator")
     score_part = delayed(_score_part)
     scores = run(score_part(recipe, dataset.contract, X[learn], y[learn], X[held_out]) for learn, held_out in parts)
-    return tqdm(scores, total=len(parts), desc=title, unit="fit", disable=title is None)
+    return tqdm(scores, total=len(parts), desc=title, unit="fit")
 
 
 def _score_part(recipe: Recipe, contract: Contract, X: np.ndarray, y: np.ndarray, held_out: np.ndarray) -> np.ndarray:

@@ -56,12 +56,10 @@ def choose_threshold(
     y: (n,) codes.   p: (n,) probabilities of the same rows.   every_p: (m,) probabilities of all rows, labelled or not;
     none of them lies within the parity tolerance of the threshold.   groups: as in `intervals`, units of rows.
     The cheapest cut of (y, p) is taken where it costs less than the curve's on folds that neither saw, by more than
-    the exact 95 % interval. Raises DataError for costs that are not above 0, a single label, and equal scores.
+    the exact 95 % interval. Raises DataError for costs that are not above 0 and for equal scores.
     Source: Elkan, "The Foundations of Cost-Sensitive Learning", IJCAI 2001.
     """
     check_costs(costs.wrong_approval, costs.wrong_denial)
-    if len(np.unique(y)) < 2:
-        raise DataError("the rows to choose a threshold on hold a single label, expected both")
     scores = np.unique(np.concatenate([every_p, p]))
     cuts = find_cuts(scores)
     if not len(cuts):

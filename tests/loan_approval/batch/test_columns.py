@@ -152,8 +152,8 @@ def test_random_columns_are_judged_as_the_contract_judges_each(seed):
 
 
 def test_a_null_is_no_fault_where_the_value_is_optional():
-    assert encode_arrow(CATEGORY, pa.array(["own", None]), optional=True)[1] == {}
-    assert list(encode_arrow(CATEGORY, pa.array(["own", None, "x"]), optional=True)[1]) == [2]
+    assert encode_arrow(replace(CATEGORY, use="monitor"), pa.array(["own", None]))[1] == {}
+    assert list(encode_arrow(replace(CATEGORY, use="monitor"), pa.array(["own", None, "x"]))[1]) == [2]
 
 
 def test_the_column_itself_is_left_as_it_was():

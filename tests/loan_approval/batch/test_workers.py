@@ -1,4 +1,4 @@
-"""How many workers there are, which failures are tried again and how often, and the error at last."""
+"""Which failures are tried again and how often, and the error at last."""
 
 import threading
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from loan_approval.batch.workers import ATTEMPTS, MOST_WORKERS, count_workers, run_on_workers
+from loan_approval.batch.workers import ATTEMPTS, run_on_workers
 from loan_approval.errors import BatchError, DataError
 
 
@@ -61,14 +61,3 @@ def test_data_at_fault_are_not_tried_again_and_what_waits_is_not_begun(run, trie
         list(run_on_workers(run, [Errand(f"wrong{i}", DataError, 99) for i in range(50)], 1))
     assert tries.count("wrong0") == 1
     assert len(tries) < 50
-
-
-def test_there_are_as_many_workers_as_processors_but_no_more_than_memory_has_room_for(monkeypatch):
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(3))
-    assert count_workers(None) == 3
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(64))
-    assert count_workers(None) == MOST_WORKERS
-    assert count_workers(2) == 2
-    for asked in (0, MOST_WORKERS + 1):
-        with pytest.raises(BatchError, match=f"--workers {asked}: expected 1 to {MOST_WORKERS}"):
-            count_workers(asked)

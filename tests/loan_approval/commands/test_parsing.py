@@ -5,8 +5,7 @@ import argparse
 import pytest
 
 from loan_approval import cli
-from loan_approval.commands.parsing import asks_mlflow, positive, set_options
-from loan_approval.errors import TrackingError
+from loan_approval.commands.parsing import positive, set_options
 
 
 @pytest.mark.parametrize("command", ["train", "validate", "sweep", "monitor", "reproduce 1", "retain --days 3"])
@@ -25,15 +24,3 @@ def test_a_positive_number_may_be_a_fraction() -> None:
 def test_only_options_that_are_there_and_set_are_returned() -> None:
     options = argparse.Namespace(dataset="loans", version=None, log="")
     assert set_options(options, "dataset", "version", "log", "begin") == {"dataset": "loans", "log": ""}
-
-
-def test_a_failing_mlflow_server_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    from mlflow.exceptions import MlflowException
-
-    @asks_mlflow
-    def command(options: argparse.Namespace) -> None:
-        raise MlflowException("no such experiment")
-
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    with pytest.raises(TrackingError, match=r"MLflow at http://127\.0\.0\.1:9: no such experiment"):
-        command(argparse.Namespace())

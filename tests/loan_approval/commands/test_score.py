@@ -6,6 +6,7 @@ import pytest
 from pyarrow import parquet as pq
 
 from loan_approval import cli
+from loan_approval.batch.workers import MOST_WORKERS
 from serve.store.store import Store
 from tests.batches import make_columns, write_csv, write_parquet
 from tests.model_files import good_files
@@ -79,6 +80,12 @@ def test_a_store_whose_file_is_another_is_refused(folder):
     with pytest.raises(SystemExit, match=r"StoreError: .*another hash"):
         score(folder)
     assert not (folder / "out").exists()
+
+
+def test_there_are_as_many_workers_as_processors_but_no_more_than_memory_has_room_for(monkeypatch):
+    for processors, workers in ((3, 3), (64, MOST_WORKERS)):
+        monkeypatch.setattr("os.sched_getaffinity", lambda _, n=processors: range(n))
+        assert cli.make_parser().parse_args(["score", "in", "out"]).workers == workers
 
 
 @pytest.mark.parametrize("workers", ["0", "many", "9"])

@@ -119,7 +119,7 @@ def test_an_erasure_that_was_killed_is_completed_by_the_next(
         return run
 
     with monkeypatch.context() as patch:
-        patch.setattr(rewriting, "keep_lines", dies_at_step(rewriting.keep_lines))
+        patch.setattr(rewriting, "write_atomically", dies_at_step(rewriting.write_atomically))
         with pytest.raises(KeyboardInterrupt):
             erase(log, SECRET, "ana")
     assert all(some >= others for some in ids(log))

@@ -47,6 +47,7 @@ EVIDENCE = {
     "fairness": [
         {
             "attribute": "Sex",
+            "reference": "men",
             "groups": [{"group": "women", "rows": 77, "approval_rate": 0.6543}, {"group": "men", "rows": 78}],
             "ratio": {"value": 0.9123, "low": 0.8, "high": 1.0},
             "gaps": {"true_positive_rate": {"value": 0.0456, "low": 0.0, "high": 0.1}, "false_positive_rate": None},
@@ -136,7 +137,7 @@ def test_the_summary_compares_with_the_same_answer_to_everybody(scorer: Scorer, 
 
 def test_gaps_in_error_rates_stand_beside_the_ratio(scorer: Scorer, metadata: dict[str, Any]) -> None:
     assert (
-        "Lowest approval rate over the highest: 0.9123 (0.8 to 1) ; "
+        "Lowest approval rate over that of the largest group (men): 0.9123 (0.8 to 1) ; "
         "largest difference among rows with the favourable label: 0.0456 (0 to 0.1) ; "
         "largest difference among rows with the other label: not known, too few rows."
     ) in text_of(render_card(documents_of(scorer), metadata, []))

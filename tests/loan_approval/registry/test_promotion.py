@@ -91,17 +91,6 @@ def test_a_verdict_against_another_file_of_that_number_is_refused(name: str, sto
         promote(name, late.number, store)
 
 
-def test_a_verdict_that_does_not_say_what_it_was_against_is_good_only_while_nothing_is_in_production(
-    name: str, store: Store
-) -> None:
-    unknown = [{"name": "not_worse", "passed": True, "words": "", "numbers": {}}]
-    for bias in (1.0, 0.5):
-        register(name, bias, gates=unknown)
-    promote(name, "1", store)
-    with pytest.raises(PromotionError, match="was compared with an unknown version, production is version 1 now"):
-        promote(name, "2", store)
-
-
 def test_a_verdict_against_what_is_in_production_holds_after_a_rollback_too(name: str, store: Store) -> None:
     first = register(name, 1.0, gates=compared(None))
     register(name, 0.5, gates=compared(first))

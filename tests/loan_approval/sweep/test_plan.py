@@ -97,7 +97,7 @@ def test_outputs_of_the_notebook_change_no_key_and_its_source_does(tmp_path: Pat
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", r"missing required field `grid`; expected \[\[grid\]\] blocks"),
+        ("", r"missing required field `grid`; expected TOML: \[\[grid\]\] blocks"),
         ("grid=[]", "Expected `array` of length >= 1"),
         ("samples=3\n[[grid]]\nseed=[1]", "unknown field `samples`"),
         ("sample=0\n[[grid]]\nseed=[1]", r"Expected `int` >= 1 - at `\$\.sample`"),
@@ -105,7 +105,7 @@ def test_outputs_of_the_notebook_change_no_key_and_its_source_does(tmp_path: Pat
         ("[[grid]]\nseed=[]", "grid 1: seed: expected a list of values"),
         ("[[grid]]\nregister=[true]", "grid 1: register is set by the sweep"),
         ('[[grid]]\ndataset=["boston"]', "grid 1: dataset is set by the sweep"),
-        ("[[grid", "can't be read as TOML"),
+        ("[[grid", "expected TOML"),
     ],
 )
 def test_a_plan_of_another_form_is_refused(text: str, words: str, tmp_path: Path) -> None:
@@ -153,5 +153,5 @@ def test_the_command_that_trains_a_trial_gives_its_parameters_back() -> None:
     python, _, package, *arguments = shlex.split(train_command("my data/x", given))
     assert (python, package) == ("python", "loan_approval")
     options = make_parser().parse_args(arguments)
-    assert (options.dataset, options.model_name) == ("my data/x", "xgboost")
-    assert options.parameter == [("seed", "8"), ("factory_parameters", '{"max_depth":3}'), ("calibration", "none")]
+    texts = {"model_name": "xgboost", "seed": "8", "factory_parameters": '{"max_depth":3}', "calibration": "none"}
+    assert (options.dataset, dict(options.parameter)) == ("my data/x", texts)

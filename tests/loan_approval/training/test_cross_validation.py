@@ -54,11 +54,9 @@ def test_the_same_seed_gives_the_same_scores_in_one_process_and_in_several(loans
     assert np.any(other.fold != alone.fold)
 
 
-def test_progress_is_shown_unless_it_is_not_asked_for(loans, capsys):
+def test_progress_is_shown(loans, capsys):
     cross_validate(LOGISTIC, loans, repeats=1, folds=2)
     assert "cross-validation: 100%" in capsys.readouterr().err
-    cross_validate(LOGISTIC, loans, repeats=1, folds=2, progress=False)
-    assert capsys.readouterr().err == ""
 
 
 def test_the_auc_is_the_mean_of_the_held_out_folds(validated):

@@ -158,11 +158,6 @@ def test_equal_scores_have_no_threshold(p):
         choose_threshold(np.array([0, 1, 1]), np.array(p), np.array(p), Costs(1, 1))
 
 
-def test_a_single_label_is_refused():
-    with pytest.raises(DataError, match="hold a single label, expected both"):
-        choose_threshold(np.ones(50), scored(50)[1], scored(50)[1], Costs(1, 1))
-
-
 @pytest.mark.parametrize("costs", [(0, 1), (1, 0), (-1, 1), (1, -2)])
 def test_costs_that_are_not_positive_are_refused(costs):
     with pytest.raises(DataError, match=f"costs are {costs[0]} and {costs[1]}, expected both above 0"):

@@ -1,6 +1,7 @@
 """Figures of a monitored window: approvals over time, drift, scores, and the trend from month to month."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from loan_approval.drift.measures import PSI_SEVERE, PSI_WARNING
 from loan_approval.monitor.trends import COUNTED
 from loan_approval.plots.metrics import BLUE, GREY, ORANGE, Figure, make_axes, shares
 
+LONGEST_LABEL = 44  # characters on a line beside a bar, so that the bars keep half of the width
 _COLOURS = {"ok": BLUE, "warning": ORANGE, "severe": "#c53030"}  # by a finding's level
 
 
@@ -42,8 +44,9 @@ def plot_stability(findings: Sequence[Finding], names: Mapping[str, str]) -> Fig
     sizes = {f.subject: max(f.numbers["psi"] - f.numbers["psi_by_chance"], 1e-4) for f in shown}
     shown.sort(key=lambda finding: sizes[finding.subject])
     height = 1.4 + 0.28 * len(shown)
-    figure, axes = make_axes("Population stability index, less what chance adds to it", 8.0, height)
-    subjects, colours = [names.get(f.subject, f.subject) for f in shown], [_COLOURS[f.level] for f in shown]
+    figure, axes = make_axes("Stability index (PSI), less what chance adds to it", 8.0, height)
+    subjects = [fill(names.get(f.subject, f.subject), LONGEST_LABEL) for f in shown]
+    colours = [_COLOURS[f.level] for f in shown]
     axes.barh(subjects, [sizes[f.subject] for f in shown], color=colours)
     for bound in (PSI_WARNING, PSI_SEVERE):
         axes.axvline(bound, color="k", linestyle=":", linewidth=0.8)

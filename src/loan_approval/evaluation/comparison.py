@@ -7,7 +7,6 @@ bootstrap has no spread; the exact interval of a share has.
 
 from dataclasses import dataclass
 from functools import partial
-from math import isclose
 
 import numpy as np
 from scipy.stats import beta
@@ -96,5 +95,4 @@ def compare(
         "denied now, approved before": int(np.sum((new == 0) & (old == 1))),
     }
     own, before = costs
-    same = isclose(own.wrong_approval * before.wrong_denial, before.wrong_approval * own.wrong_denial)
-    return Comparison(len(y), auc, gain(own), None if same else gain(before), flips, looks)
+    return Comparison(len(y), auc, gain(own), None if own.weigh_like(before) else gain(before), flips, looks)

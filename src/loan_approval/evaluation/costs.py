@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from math import isclose
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,10 @@ class Costs:
         """Return the costs in a model file's decision rule; 1 where an old one has none."""
         approval, denial = rule.get("cost_wrong_approval", 1.0), rule.get("cost_wrong_denial", 1.0)
         return cls(float(approval), float(denial), rule.get("cost_review"))
+
+    def weigh_like(self, other: "Costs") -> bool:
+        """Return whether both have the same ratio, in whatever units: then they choose and judge alike."""
+        return isclose(self.wrong_approval * other.wrong_denial, other.wrong_approval * self.wrong_denial)
 
     def of_decisions(self, y: np.ndarray, decided: np.ndarray | int) -> np.ndarray:
         """Return (n,) costs of the decided codes, or of one code for all rows."""

@@ -77,7 +77,8 @@ def refusal_findings(window: Window, level: float = LEVEL) -> list[Finding]:
     """Return a finding for each field and kind of fault of refused applications, the most frequent first.
 
     Their share must be above 1 %, as some invalid applications always come, and above that of the 30 days before the
-    window; each by an exact test. An application with faults in two fields counts in both.
+    window, where those have enough decisions to tell; each by an exact test. An application with faults in two fields
+    counts in both.
     Sources: Fisher, "The logic of inductive inference", 1935; of both at once, Berger, "Multiparameter hypothesis
     testing and acceptance sampling", 1982.
     """
@@ -89,7 +90,7 @@ def refusal_findings(window: Window, level: float = LEVEL) -> list[Finding]:
         p_values.append(binomtest(count, rows, ALLOWED_REFUSALS, alternative="greater").pvalue)
         words = f"{count:,} refused, {kind.replace('_', ' ')}: {share:.1%} of applications"
         words += f", {usual:.1%} in the 30 days before" if earlier_rows else ", no earlier log to compare with"
-        if earlier_rows:
+        if earlier_rows >= FEWEST_DECISIONS:
             table = [[count, decided], [count_before, earlier_rows]]
             p_values[-1] = max(p_values[-1], fisher_exact(table, alternative="greater").pvalue)
         limits = max(REFUSALS_WARNING, _WARNING_TIMES * usual), max(REFUSALS_SEVERE, _SEVERE_TIMES * usual)

@@ -6,6 +6,7 @@ import pandas as pd
 from loan_approval.data.draft_feature import LEAK_AUC
 from loan_approval.evaluation.costs import Costs, CostWords
 from loan_approval.evaluation.intervals import Interval, wilson_interval
+from loan_approval.evaluation.metrics import MISSING_BAND
 from loan_approval.evaluation.reliability import Reliability
 
 IS_LEAK = (
@@ -121,6 +122,9 @@ def on_slices(slices: pd.DataFrame, overall: float, compared: int) -> str:
     if worse.empty:
         return f"No slice is wrong more often than all rows ({overall:.1%}) by more than its 95 % interval."
     worst = worse.head(5).itertuples()
-    names = "; ".join(f"{each.feature} {each.band.strip('()')}: {each.error_rate:.1%}" for each in worst)
+    names = "; ".join(
+        f"{each.feature} {'missing' if each.band == MISSING_BAND else each.band}: {each.error_rate:.1%}"
+        for each in worst
+    )
     by_chance = f"by chance alone, about {max(1, round(TAIL * compared)):,} of {compared:,} slices would be."
     return f"Wrong more often than all rows ({overall:.1%}) by more than the 95 % interval: {names}; {by_chance}"

@@ -111,9 +111,12 @@ def _outdated(version: Version, metadata: Mapping[str, Any]) -> str:
     current = tracking.version_of_alias(version.name, ALIAS)
     if version.verdict != "passed" or not gate or not current or current.number == version.number:
         return ""
-    if gate["against"] == identify(current):
+    if "cost_before" in gate.get("numbers", {}):  # passed until another ratio became a change of policy
+        return "was judged by other costs than production's: validate again, or force with a reason"
+    against = gate.get("against") or {"version": "unknown"}
+    if against == identify(current):
         return ""
-    number, now = gate["against"]["version"], f"production is version {current.number} now"
+    number, now = against["version"], f"production is version {current.number} now"
     other = "nothing" if number == "none" else f"version {number}"
     return f"was compared with {other}, {now}: validate again, or force with a reason"
 

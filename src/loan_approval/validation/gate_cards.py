@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from loan_approval.validation.gates import CHANCE, CONFIRMATION_LEVEL, LARGEST_GAP, SIGNAL_LEVEL, Gate
+from loan_approval.validation.gates import CHANCE, CONFIRMATION_LEVEL, LARGEST_GAP, SIGNAL_LEVEL, Gate, changes_policy
 
 # What is found, and what is required; filled in with the gate's numbers.
 _FOUND = {
     "signal": ("AUC at least {auc_low:.3f}", f"above {CHANCE}, p-value at most {SIGNAL_LEVEL:g}"),
     "confirmation": ("p-value {p_value:.4f}", f"at most {CONFIRMATION_LEVEL:g}"),
-    "not_worse": ("AUC {auc_low:+.3f}, cost {cost_low:+.3f}", "at least -{auc_allowed:g} and -{cost_allowed:.3g}"),
+    "not_worse": ("AUC {auc_low:+.3f}, cost {cost_low:+.3f}", "at least {auc_least:z.3g} and {cost_least:z.3g}"),
     "parity": ("{differing:,.0f} of {rows:,.0f} decisions differ", "none may"),
     "monotone": ("{wrong:,.0f} of {steps:,.0f} steps go wrong", "none may"),
     "age": (
@@ -28,6 +28,8 @@ _ADVICE = {
     "age": 'Train a model that keeps to directions, or let the contract say use = "monitor" for the age.',
     "reasons": "Some decline could not be explained: choose other costs, or another model.",
 }
+
+_ON_POLICY = "Other costs or margins are the risk officer's to decide: promote by force, or train without them."
 
 
 def make_cards(gates: Sequence[Gate]) -> list[dict[str, Any]]:
@@ -49,7 +51,9 @@ def describe_unexamined(gates: Sequence[Gate]) -> str:
 def advise(gates: Sequence[Gate]) -> list[str]:
     """Return for each failed gate what it found and what to do, in sentences."""
     failed = [gate for gate in gates if not gate.passed]
-    return [f"Gate {_name(gate)} failed: {gate.words}. {_ADVICE.get(gate.name, '')}".rstrip() for gate in failed]
+    what_to_do = [_ON_POLICY if changes_policy(gate) else _ADVICE.get(gate.name, "") for gate in failed]
+    told = zip(failed, what_to_do, strict=True)
+    return [f"Gate {_name(gate)} failed: {gate.words}. {advice}".rstrip() for gate, advice in told]
 
 
 def _name(gate: Gate) -> str:
@@ -58,8 +62,12 @@ def _name(gate: Gate) -> str:
 
 def _find(gate: Gate) -> dict[str, str]:
     wrong = sum(value for name, value in gate.numbers.items() if name.endswith("_violations"))
+    least = {name.replace("_allowed", "_least"): -n for name, n in gate.numbers.items() if name.endswith("_allowed")}
     try:
-        found, limit = (text.format(**gate.numbers, wrong=wrong) for text in _FOUND[gate.name])
+        found, limit = (text.format(**gate.numbers, **least, wrong=wrong) for text in _FOUND[gate.name])
     except KeyError:  # nothing was measured, or by another gate's numbers: the words say what there is
         return {}
-    return {"found": found, "limit": limit}
+    return {
+        "found": found,
+        "limit": limit + ", production's cost ratio and the project's margins" * changes_policy(gate),
+    }

@@ -127,6 +127,12 @@ def champion_gate(comparison: Comparison | None, margins: Margins) -> Gate:
     return Gate("not_worse", passed and not forced, "; ".join(words), numbers)
 
 
+def changes_policy(gate: Gate) -> bool:
+    """Return whether a comparison was asked for with costs in another ratio, or wider margins, than the rules' own."""
+    widest = {"margin_auc": Margins().auc, "margin_cost": Margins().cost}
+    return "cost_before" in gate.numbers or any(gate.numbers.get(name, 0) > most for name, most in widest.items())
+
+
 def _rows_needed(rows: int, gain: Interval, margin: float) -> int:
     """Return how many rows would tell that a gain as found is not below the margin; 0 where these rows tell."""
     if gain.low >= -margin or gain.value <= -margin:
@@ -137,7 +143,7 @@ def _rows_needed(rows: int, gain: Interval, margin: float) -> int:
 def _against_production(gain: Interval, margin: float) -> str:
     worse = "worse than" if gain.high < -margin else "may be worse than"
     verdict = "better than" if gain.low > 0 else "not worse than" if gain.low >= -margin else worse
-    return f"{verdict} production, difference {gain} (lower bound at or above {-margin:.3g} required)"
+    return f"{verdict} production, difference {gain} (lower bound at or above {-margin:z.3g} required)"
 
 
 def parity_gate(report: ParityReport) -> Gate:

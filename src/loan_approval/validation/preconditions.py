@@ -22,15 +22,15 @@ from serve.model.scorer import Scorer
 from serve.model.verify import verify
 
 
-def check_preconditions(recipe: Recipe, dataset: Dataset) -> list[str]:
+def check_preconditions(recipe: Recipe, dataset: Dataset, costs: Costs | None = None) -> list[str]:
     """Return remarks on what a gate may turn down. Raise DataError for what one is bound to, with what to do.
 
-    Raises FactoryError for an unknown model.
+    costs: that the threshold is to be chosen by, where that is still to come. Raises FactoryError for an unknown model.
     """
     check_labels(dataset)
     check_age(dataset.contract)
-    remarks = [*describe_shape(dataset), *_age_by_past_decisions(dataset.contract), *leakage_hints(dataset)]
-    return [*remarks, *_unheld_directions(recipe, dataset.contract), *_production(dataset)]
+    remarks = [*describe_shape(dataset), *ask_counsel(dataset.contract), *leakage_hints(dataset)]
+    return [*remarks, *_unheld_directions(recipe, dataset.contract), *_production(dataset, costs)]
 
 
 def check_age(contract: Contract) -> None:
@@ -45,7 +45,8 @@ def check_age(contract: Contract) -> None:
             )
 
 
-def _age_by_past_decisions(contract: Contract) -> list[str]:
+def ask_counsel(contract: Contract) -> list[str]:
+    """Return a remark where age is scored by labels that are past decisions, none elsewhere."""
     titles = feature_titles(contract)
     ages = [titles[feature.name] for feature in contract.scored if feature.elderly_from is not None]
     if not ages or contract.target.meaning != "past_decision":
@@ -68,7 +69,7 @@ def _unheld_directions(recipe: Recipe, contract: Contract) -> list[str]:
     ]
 
 
-def _production(dataset: Dataset) -> list[str]:
+def _production(dataset: Dataset, costs: Costs | None) -> list[str]:
     version = tracking.version_of_alias(dataset.contract.model_name, ALIAS)
     if version is None:
         return []
@@ -79,6 +80,11 @@ def _production(dataset: Dataset) -> list[str]:
         scorer = Scorer(data, version.sha256)
     except ModelFileError as err:
         return [f"The gate `not_worse` will fail: the file of {which} is refused here ({err})."]
+    if costs and not costs.weigh_like(Costs.of_rule(scorer.decision_rule)):
+        return [
+            f"The gate `not_worse` will fail: {which} has costs in another ratio, a change of policy. "
+            "A person may promote by force, with a reason."
+        ]
     if not (reason := why_splits_differ(scorer, dataset)):
         return _power(scorer, dataset)
     return [

@@ -125,6 +125,15 @@ def test_refusals_are_compared_with_those_of_the_days_before(
     assert f"{count} refused, missing: " in found.words
 
 
+def test_many_refusals_are_severe_however_few_decisions_were_logged_before(loans: Monitored) -> None:
+    scorer = loans.install()
+    loans.decide(simulate(3, 4), scorer, begin=NOON - DAY)
+    loans.decide(simulate(200, 5), scorer)
+    write_refusals(loans.log, 130)
+    (found,) = refusal_findings(load(loans, "2026-11-23"))
+    assert found.level == "severe"
+
+
 def test_a_few_more_refusals_than_the_usual_many_are_chance(loans: Monitored) -> None:
     scorer = loans.install()
     loans.decide(simulate(200, 4), scorer, begin=NOON - DAY)

@@ -83,6 +83,21 @@ def test_a_verdict_against_what_is_in_production_no_longer_is_refused(
     assert tracking.load_metadata(late)["verdict"]["was"] == "passed"
 
 
+def test_a_verdict_of_other_costs_than_production_s_is_asked_for_again(name: str, store: Store) -> None:
+    old = register(name, 1.0)
+    promote(name, "1", store)
+    gate = Gate("not_worse", True, "", {"cost": 0.1, "cost_before": 0.0}, identify(old)).to_dict()
+    with pytest.raises(PromotionError, match="other costs than production's: validate again"):
+        promote(name, register(name, 0.5, gates=[gate]).number, store)
+
+
+def test_a_verdict_that_does_not_name_what_it_was_compared_with_is_asked_for_again(name: str, store: Store) -> None:
+    promote(name, register(name, 1.0).number, store)
+    gate = Gate("not_worse", True, "", {}).to_dict()
+    with pytest.raises(PromotionError, match="was compared with version unknown"):
+        promote(name, register(name, 0.5, gates=[gate]).number, store)
+
+
 def test_a_verdict_against_another_file_of_that_number_is_refused(name: str, store: Store) -> None:
     old = register(name, 1.0)
     late = register(name, 0.5, gates=compared(replace(old, sha256="f" * 64)))

@@ -42,6 +42,18 @@ def test_a_comparison_with_production_shows_both_margins() -> None:
     assert (card["found"], card["limit"]) == ("AUC -0.005, cost -0.030", "at least -0.01 and -0.02")
 
 
+@pytest.mark.parametrize(("before", "margin"), [(True, 0.01), (False, 0.5)])
+def test_another_policy_than_production_s_is_part_of_the_limit_and_of_the_advice(before: bool, margin: float) -> None:
+    gain = CostGain(Costs(1, 1), Interval(0.2, 0.1, 0.3), 0.0)
+    compared = Comparison(100, Interval(0.2, 0.1, 0.3), gain, gain if before else None, {})
+    gate = champion_gate(compared, Margins(auc=margin))
+    assert not gate.passed
+    assert make_cards([gate])[0]["limit"] == (
+        f"at least -{margin:g} and 0, production's cost ratio and the project's margins"
+    )
+    assert advise([gate])[0].endswith("promote by force, or train without them.")
+
+
 def test_a_gate_that_measured_nothing_shows_its_words_alone() -> None:
     assert make_cards([age_gate(None)])[0].keys() == {"name", "passed", "words"}
 

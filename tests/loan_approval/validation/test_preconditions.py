@@ -8,6 +8,7 @@ import pytest
 
 from loan_approval.data.datasets import Dataset
 from loan_approval.errors import DataError, FactoryError
+from loan_approval.evaluation.costs import Costs
 from loan_approval.registry import tracking
 from loan_approval.training.fit import Recipe
 from loan_approval.validation.preconditions import check_age, check_preconditions
@@ -101,6 +102,14 @@ def test_a_production_version_of_other_splits_is_named_before_training(mine: Dat
     alike, differing = (check_preconditions(BOOSTING, replace(mine, contract=contract)) for contract in contracts)
     assert not any("not_worse" in words for words in alike)
     assert differing[-1].startswith("The gate `not_worse` will fail: version 1, in production, has another split_salt")
+
+
+def test_costs_in_another_ratio_than_production_s_are_named_before_training(mine: Dataset) -> None:
+    name = promoted(LOANS | {"split_salt": mine.contract.split_salt})
+    whole = replace(mine, contract=replace(mine.contract, model_name=name))
+    same, other = (check_preconditions(BOOSTING, whole, costs) for costs in (Costs(3, 3), Costs(3, 1)))
+    assert not any("another ratio" in words for words in same)
+    assert other[-1].startswith("The gate `not_worse` will fail: version 1, in production, has costs in another ratio")
 
 
 def test_too_few_test_rows_for_a_comparison_are_told_with_the_number_it_would_take(mine: Dataset) -> None:

@@ -205,7 +205,7 @@ def list_rows(simulations: int, few: int) -> Iterator[Row]:
         yield name, rows, share, new - old, simulations, partial(cover_auc_gain, rows, share, new, old, alike)
     for rows, ones in WORSE_NEAR_1:
         name = "challenger of AUC 0.988 against 0.999: said to lose less than it does (2.5 % at most)"
-        yield name, rows, ones / rows, lost_near_1(), simulations, partial(gains_though_worse, rows, ones)
+        yield name, rows, f"{ones / rows:.2g}", lost_near_1(), simulations, partial(gains_though_worse, rows, ones)
     for rows, share, signal, truth in TRAINED:
         cover = partial(cover_cross_validated, rows, share, signal, truth)
         yield "AUC, cross-validated", rows, share, truth, few, cover

@@ -14,6 +14,7 @@ import numpy as np
 from loan_approval.errors import DataError
 
 Z = 1.959964  # of 95 %, two-sided
+FEWEST_UNITS = 10  # the sums of fewer groups may agree by chance
 ShareInterval = Callable[[float, float], tuple[float, float]]  # of a count and rows
 
 
@@ -53,13 +54,14 @@ def effective_rows(groups: np.ndarray, values: np.ndarray | None = None) -> floa
     """Return how many independent rows say as much as these; gaps in the numbers of `groups` don't matter.
 
     Where the rows of a group are equal, or no (n,) values are given: Kish's number. Rows of a group whose values differ
-    say more about their mean: the ratio of its variance over independent rows to that over groups tells how much.
+    say more about their mean: the ratio of its variance over independent rows to that over groups tells how much, from
+    FEWEST_UNITS groups on.
     Sources: Kish, "Survey sampling", 1965; of shares: Rao and Scott, "A simple method for the analysis of clustered
     binary data", 1992.
     """
     rows, sizes = len(groups), np.bincount(groups)
     least, units = float(rows**2 / np.sum(sizes**2)), int(np.sum(sizes > 0))
-    if values is None or not 1 < units < rows:
+    if values is None or not FEWEST_UNITS <= units < rows:
         return least
     off = values - np.mean(values)
     of_groups = float(np.sum(np.bincount(groups, off) ** 2)) * units / (units - 1)

@@ -13,8 +13,8 @@ from scipy.special import expit, logit
 from scipy.stats import rankdata, t
 from sklearn import metrics as sklearn_metrics
 
-from loan_approval.evaluation.auc import auc_interval
-from loan_approval.evaluation.intervals import Interval, mean_interval
+from loan_approval.evaluation.auc import ERROR, auc_interval
+from loan_approval.evaluation.intervals import Interval, effective_rows, mean_interval
 from serve.contract.contract import Contract
 from serve.contract.feature import Feature
 from serve.contract.numbers import EXACT
@@ -79,18 +79,22 @@ def metric_intervals(
     """Return each metric of `evaluate` with its 95 % interval, as a JSON document: {metric: {value, low, high}}.
 
     y, p, decided: (n,), y of both labels.   The AUC's is `auc_interval`, those of shares are Wilson's, all others are
-    on a scale without an end (log-odds, the log of a log loss), by how much each row moves the metric. Simulated
-    coverage: `make bench-intervals`. Sources: Efron, "Nonparametric estimates of standard error: the jackknife, the
-    bootstrap and other methods", 1981; on the scale, for average precision: Boyd, Eng and Page, "Area under the
-    precision-recall curve: point estimates and confidence intervals", 2013.
+    on a scale without an end (log-odds, the log of a log loss), by how much each row moves the metric. F1 and average
+    precision are no more certain than shares of 1 and of 0 of the rows that count in them, by the exact bounds.
+    Simulated coverage: `make bench-intervals`. Sources: Efron, "Nonparametric estimates of standard error: the
+    jackknife, the bootstrap and other methods", 1981; on the scale, for average precision: Boyd, Eng and Page, "Area
+    under the precision-recall curve: point estimates and confidence intervals", 2013.
     """
     values, both = evaluate(y, p, decided), y + decided
     f1 = (2 * y * decided - values["f1"] * both) / max(np.mean(both), 1 / len(y))
+    of_row = np.arange(len(y)) if groups is None else groups
+    least = np.array([ERROR ** (1 / effective_rows(of_row[counted])) for counted in (both > 0, y == 1)])
+    ends = np.array([least, 1 - least])  # of shares of 1 and of 0; F1 is 2 x / (1 + x) of a share x
     intervals = {
         "accuracy": mean_interval((decided == y).astype(float), (1.0,), groups),
-        "f1": _stretch(values["f1"], f1, groups),
+        "f1": _stretch(values["f1"], f1, groups, *2 * ends[:, 0] / (1 + ends[:, 0])),
         "roc_auc": auc_interval(y, p, groups),
-        "pr_auc": _stretch(values["pr_auc"], _moves_of_precision(y, p, values["pr_auc"]), groups),
+        "pr_auc": _stretch(values["pr_auc"], _moves_of_precision(y, p, values["pr_auc"]), groups, *ends[:, 1]),
         "log_loss": _stretch(values["log_loss"], log_losses(y, p), groups, is_share=False),
         "brier": brier_interval(y, p, groups),
         "approval_rate": mean_interval(np.asarray(decided, dtype=float), (1.0,), groups),
@@ -104,8 +108,19 @@ def brier_interval(y: np.ndarray, p: np.ndarray, groups: np.ndarray | None = Non
     return _stretch(float(np.mean(losses)), losses, groups)
 
 
-def _stretch(value: float, moves: np.ndarray, groups: np.ndarray | None, is_share: bool = True) -> Interval:
-    """Return the 95 % interval of a metric. moves: (n,) by how much each row moves it, a constant aside."""
+def _stretch(
+    value: float,
+    moves: np.ndarray,
+    groups: np.ndarray | None,
+    below_1: float = 1.0,
+    above_0: float = 0.0,
+    *,
+    is_share: bool = True,
+) -> Interval:
+    """Return the 95 % interval of a metric. moves: (n,) by how much each row moves it, a constant aside.
+
+    below_1, above_0: the lower bound of a value of 1 and the upper one of 0; no value has a higher, or a lower one.
+    """
     off = moves - np.mean(moves)
     sums = off if groups is None else np.bincount(groups, off)
     error = sqrt(np.sum(sums**2)) / len(off)
@@ -114,7 +129,8 @@ def _stretch(value: float, moves: np.ndarray, groups: np.ndarray | None, is_shar
     near = float(np.clip(value, *ends))
     reach = t.ppf(0.975, max(1, len(np.unique(groups)) - 1 if groups is not None else len(off) - 1)) * error
     reach /= near * (1 - near) if is_share else near
-    return Interval(value, float(back(there(near) - reach)), float(back(there(near) + reach)))
+    low, high = (float(back(there(near) + side * reach)) for side in (-1, 1))
+    return Interval(value, min(low, float(below_1)), max(high, float(above_0)))
 
 
 def _moves_of_precision(y: np.ndarray, p: np.ndarray, value: float) -> np.ndarray:

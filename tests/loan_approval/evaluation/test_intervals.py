@@ -223,3 +223,20 @@ def test_copies_are_as_many_effective_rows_as_there_are_distinct_ones():
 
 def test_effective_rows_are_those_of_the_groups_that_are_there():
     assert effective_rows(np.array([3, 3, 8, 8])) == 2
+
+
+def test_few_groups_that_agree_by_chance_are_no_independent_rows():
+    groups, values = np.repeat([0, 1], 50), np.tile([0.0, 1.0], 50)
+    assert effective_rows(groups, values) == 2
+    values[0] = 1.0
+    assert effective_rows(groups, values) == 2
+
+
+def test_the_mean_of_few_groups_of_alike_rows_is_covered():
+    groups, covered = np.repeat(np.arange(3), 20), []
+    for number in range(100):
+        rng = np.random.default_rng([number, 3])
+        z = np.sqrt(0.5) * (rng.normal(size=3)[groups] + rng.normal(size=60))
+        found = mean_interval((z > 0).astype(float), {1.0}, groups)
+        covered.append(found.low <= 0.5 <= found.high)
+    assert sum(covered) >= 88  # of 95 %, fewer have a probability of 0.4 %

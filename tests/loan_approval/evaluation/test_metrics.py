@@ -253,3 +253,41 @@ def test_measures_are_called_by_words_and_unknown_ones_by_their_names():
 def test_bands_are_named_in_the_contracts_words(feature, values, bands):
     column = pd.Series(values, dtype=object if feature.is_category else float)
     assert list(quantile_bands(column, 2, feature)) == bands
+
+
+@pytest.mark.parametrize("rows", [20, 100])
+def test_f1_and_average_precision_of_1_are_not_certain(rows):
+    y, twice = np.arange(rows) % 2, np.repeat(np.arange(rows), 2)
+    found = metric_intervals(y, 0.2 + 0.6 * y, y)
+    share = 0.025 ** (2 / rows)  # half of the rows count: as many successes, Clopper and Pearson
+    assert found["f1"] == {"value": 1.0, "low": pytest.approx(2 * share / (1 + share)), "high": 1.0}
+    assert found["pr_auc"] == {"value": 1.0, "low": pytest.approx(share), "high": 1.0}
+    copied = metric_intervals(y[twice], 0.2 + 0.6 * y[twice], y[twice], twice)
+    assert all(copied[name]["low"] == pytest.approx(found[name]["low"]) for name in ("f1", "pr_auc"))
+
+
+def test_an_f1_of_0_is_not_certain():
+    y = np.arange(20) % 2
+    found = metric_intervals(y, 0.2 + 0.6 * y, 1 - y)["f1"]
+    share = 1 - 0.025 ** (1 / 20)  # each row counts
+    assert found == {"value": 0.0, "low": 0.0, "high": pytest.approx(2 * share / (1 + share))}
+
+
+def test_an_average_precision_near_1_says_no_more_than_one_of_1():
+    y = (np.arange(1000) % 50 == 1).astype(int)
+    p = 0.2 + 0.6 * y
+    p[0], p[1] = 0.75, 0.74  # a zero above one of the ones
+    found = metric_intervals(y, p, y)["pr_auc"]
+    assert 0.99 < found["value"] < 1
+    assert found["low"] <= 0.025 ** (1 / 20)
+
+
+@pytest.mark.parametrize("rows", [60, 200])
+def test_f1_near_1_is_covered(rows):
+    covered = []
+    for number in range(100):
+        rng, y = np.random.default_rng([number, rows]), np.arange(rows) % 2
+        decided = np.where(rng.random(rows) < 0.02, 1 - y, y)  # of many such rows, the F1 is 0.98
+        found = metric_intervals(y, 0.2 + 0.6 * decided, decided)["f1"]
+        covered.append(found["low"] <= 0.98 <= found["high"])
+    assert sum(covered) >= 88  # of 95 %, fewer have a probability of 0.4 %

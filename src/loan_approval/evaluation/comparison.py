@@ -83,11 +83,11 @@ def compare(
     """
     (p_new, new), (p_old, old) = challenger, champion
     error = ERROR / looks
-    auc = auc_gain(y, p_new, p_old, groups, error)
+    auc, nothing = auc_gain(y, p_new, p_old, groups, error), Interval(0.0, 0.0, 0.0)
     is_same = np.array_equal(p_new, p_old) and np.array_equal(new, old)  # one function: nothing is left to chance
 
     def gain(by: Costs) -> CostGain:
-        saved = Interval(0.0, 0.0, 0.0) if is_same else cost_saved(y, new, old, by, groups, error)
+        saved = nothing if is_same else cost_saved(y, new, old, by, groups, error)
         return CostGain(by, saved, float(np.mean(by.of_decisions(y, old))))
 
     flips = {
@@ -95,4 +95,6 @@ def compare(
         "denied now, approved before": int(np.sum((new == 0) & (old == 1))),
     }
     own, before = costs
-    return Comparison(len(y), auc, gain(own), None if own.weigh_like(before) else gain(before), flips, looks)
+    return Comparison(
+        len(y), nothing if is_same else auc, gain(own), None if own.weigh_like(before) else gain(before), flips, looks
+    )

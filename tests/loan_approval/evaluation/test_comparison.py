@@ -25,9 +25,10 @@ def labels(rows=400):
     return np.random.default_rng(3).integers(0, 2, rows)
 
 
-def test_the_same_answers_differ_in_nothing():
+@pytest.mark.parametrize("signal", [1, 100])
+def test_the_same_answers_differ_in_nothing(signal):
     y = labels()
-    same = answers(1, y, 1)
+    same = answers(signal, y, 1)
     compared = compare(y, same, same, SAME_COSTS)
     assert (compared.auc.low, compared.auc.high, compared.cost.saved.low, compared.cost.saved.high) == (0, 0, 0, 0)
     assert sum(compared.flips.values()) == 0

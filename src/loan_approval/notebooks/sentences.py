@@ -50,7 +50,7 @@ def on_coverage(y: np.ndarray, decided: np.ndarray) -> str:
         few.append(f"that of the calibration error in 90 to 97 %, with {len(y)} rows")
     if np.mean(decided != y) < NEARLY_PERFECT:
         few.append("that of an average precision above 0.995 in as little as 74 %, as it may end too low")
-    known = "In simulations, intervals of 95 % held the truth in 93 to 97 % of the samples"
+    known = "In simulations, intervals of 95 % held the truth in 92 to 98 % of the samples"
     return f"{known}; {' and '.join(few)}." if few else f"{known} of this size."
 
 

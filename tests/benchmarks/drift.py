@@ -29,6 +29,7 @@ from loan_approval.evaluation.intervals import wilson_interval
 from loan_approval.monitor.findings import refusal_findings, volume_findings
 from loan_approval.monitor.window import Window
 from loan_approval.records.day_files import DECISIONS
+from serve.contract.contract import Contract
 from serve.contract.feature import Feature
 
 SHIFT = 0.3  # standard deviations
@@ -145,6 +146,12 @@ CHANGES: dict[str, tuple[Change, Callable[[Feature], bool]]] = {
 STABLE = "nothing changed"
 
 
+def changeable(contract: Contract, kind: str) -> list[Feature]:
+    """Return the scored features that a kind of change is about; none where a contract has no such feature."""
+    _, applies = CHANGES[kind]
+    return [feature for feature in contract.scored if applies(feature)]
+
+
 def judge_month(dataset: str, kind: str, rows: int, number: int) -> Month:
     """Simulate one month, change one of its scored features (in turn), and report on it."""
     rng = np.random.default_rng([number, rows])
@@ -152,9 +159,9 @@ def judge_month(dataset: str, kind: str, rows: int, number: int) -> Month:
     reference, month = draw_month(dataset, rows, rng)
     changed = ""
     if kind != STABLE:
-        change, applies = CHANGES[kind]
-        able = [feature for feature in contract.scored if applies(feature)]
+        able = changeable(contract, kind)
         feature = able[number % len(able)]
+        change, _ = CHANGES[kind]
         changed = feature.name
         month[changed] = change(month[changed], feature, rng)
     findings = compare(reference, month, contract)
@@ -232,7 +239,7 @@ def main() -> None:
     for dataset in options.datasets:
         for rows in (100, options.rows, 10_000):
             print(row_of(dataset, STABLE, rows, judge_months(dataset, STABLE, rows, options.months)), flush=True)
-        for kind in CHANGES:
+        for kind in (kind for kind in CHANGES if changeable(population(dataset).contract, kind)):
             months = judge_months(dataset, kind, options.rows, options.months)
             print(row_of(dataset, kind, options.rows, months), flush=True)
 

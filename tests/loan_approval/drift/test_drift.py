@@ -10,10 +10,12 @@ from tests.benchmarks.drift import (
     CHANGES,
     STABLE,
     USUAL_FAULTS,
+    changeable,
     judge_month,
     judge_months,
     judge_refusals,
     judge_volume,
+    population,
 )
 from tests.loan_approval.drift.tables import CONTRACT, REFERENCE, find, make_table
 
@@ -120,6 +122,12 @@ def test_false_alarms_are_at_most_one_report_in_twenty(dataset: str) -> None:
 def test_a_shift_by_three_tenths_of_a_standard_deviation_is_found_in_a_thousand_rows(dataset: str) -> None:
     months = [judge_month(dataset, next(iter(CHANGES)), 1000, number) for number in range(20)]
     assert sum(month.named for month in months) >= 19
+
+
+def test_each_change_is_made_where_a_data_set_has_a_feature_for_it() -> None:
+    assert all(changeable(population("loans").contract, kind) for kind in CHANGES)
+    unable = [kind for kind in CHANGES if not changeable(population("boston").contract, kind)]
+    assert unable == ["5% of one number times 4", "one number rounded to 1,000"]
 
 
 @pytest.mark.hard

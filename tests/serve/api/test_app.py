@@ -11,7 +11,6 @@ from serve import errors
 from serve.api.app import create_app
 from serve.errors import ApplicationError, JSONError, RequestError, ServeError, SettingsError
 from serve.model.scorer import Scorer
-from serve.settings import Settings
 
 MARK = "7130425.5"  # a value that no message and no log line holds by chance
 INTERNAL = (
@@ -19,17 +18,6 @@ INTERNAL = (
     *(errors.StoreError, errors.StoreBusyError, errors.SignatureError),
 )
 STATUSES = {ApplicationError: 422, JSONError: 400, RequestError: 400} | dict.fromkeys(INTERNAL, 500)
-
-
-def test_the_application_loads_the_model_at_its_start(shelf, make_app):
-    pointer = shelf.promote("loans")
-    assert make_app().extensions["live_model"].current.pointer == pointer
-
-
-def test_the_application_starts_without_a_store(tmp_path):
-    app = create_app(Settings(store=tmp_path / "nowhere", poll_seconds=3600))
-    assert app.extensions["live_model"].current is None
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_application_starts_with_a_broken_model(shelf, make_app, caplog):
@@ -47,11 +35,6 @@ def test_settings_come_from_the_environment_unless_given(monkeypatch, tmp_path):
     monkeypatch.setenv("SERVE_POLL_SECONDS", "often")
     with pytest.raises(SettingsError, match="SERVE_POLL_SECONDS"):
         create_app()
-
-
-def test_the_alias_names_the_pointer(shelf, make_app):
-    shelf.promote("loans")
-    assert make_app(model_alias="challenger").extensions["live_model"].current is None
 
 
 @pytest.mark.parametrize(("size", "status"), [(100, 422), (101, 413)])

@@ -203,7 +203,7 @@ def test_a_decision_with_a_known_head_is_counted_as_any_other(store):
     with serving(lambda: Front(services.append(Service(settings)) or services[0], settings)) as server:
         for _ in range(5):
             ask(server, post(BODY))
-        text = services[0]._observer.expose().decode()
+        text = services[0]._parts.observer.expose().decode()
     assert f'{SECONDS}_count{{method="POST",route="/api/v2/predict",status="200"}} 5.0' in text
     decisions = [float(line.split()[-1]) for line in text.splitlines() if line.startswith(DECISIONS)]
     assert sum(decisions) == 5

@@ -1,8 +1,16 @@
 import hashlib
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
+from serve.api.app import create_app
 from serve.api.service import Service
+from serve.http import wsgi
+from serve.http.wsgi import Request
 from serve.settings import Settings
 from tests.exposition import read_series
 
@@ -86,3 +94,42 @@ def test_a_rejected_request_is_in_the_metrics_and_in_the_refusals_of_the_log(tmp
     assert read_series(read_metrics(service), "loan_rejected_total", "status")["408",] == 1
     (file,) = (tmp_path / "log/refusals").rglob("*.jsonl")
     assert '"kind":"too_slow","count":1' in file.read_text()
+
+
+def ask(service: Service, path: str) -> str:
+    statuses = []
+    list(service.application(make_environ(path), lambda status, _headers: statuses.append(status)))
+    return statuses[0]
+
+
+def make_environ(path: str) -> dict:
+    return wsgi.make_environ(Request(b"GET", path.encode(), {b"host": b"x"}, b"", True, "1.1"), ("localhost", 80))
+
+
+def test_a_worker_imports_flask_for_the_first_request_that_the_lane_leaves_to_it(tmp_path):
+    code = """
+import sys
+from pathlib import Path
+from serve.api.service import Service
+from serve.http import wsgi
+from serve.settings import Settings
+service = Service(Settings(store=Path(sys.argv[1]), poll_seconds=3600))
+request = wsgi.Request(b"GET", b"/health/live", {b"host": b"x"}, b"", True, "1.1")
+print("flask" in sys.modules, wsgi.call(service.application, request, ("localhost", 80))[0], "flask" in sys.modules)
+"""
+    said = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True).stdout
+    assert said == "False b'HTTP/1.1 200 OK\\r\\n' True\n"
+
+
+def test_first_requests_at_once_have_one_application(service, monkeypatch):
+    made = []
+
+    def create_slowly(**parts):
+        made.append(parts)
+        time.sleep(0.2)
+        return create_app(**parts)
+
+    monkeypatch.setattr("serve.api.app.create_app", create_slowly)
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(partial(ask, service), ["/health/live"] * 4)) == ["200 OK"] * 4
+    assert len(made) == 1

@@ -1,5 +1,6 @@
 """The gates a model must pass before promotion, and the check that the reasons of a model file add up to its scores."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import log
 from typing import Any
@@ -115,22 +116,28 @@ def champion_gate(comparison: Comparison | None, margins: Margins) -> Gate:
         words.append(
             f"{comparison.looks} challengers were judged on these test rows, so the intervals are wider, {level}"
         )
-    own, numbers, forced = Margins(), {}, []
-    if comparison.cost_before:
-        forced.append("costs in another ratio than production's, a change of policy that is the risk officer's,")
-    if margins.auc > own.auc or margins.cost > own.cost:
-        forced.append(f"margins wider than the project's ({own.auc:g} and {own.cost:g})")
-    words += [f"{what} pass by a recorded force alone" for what in forced]
+    numbers = {}
     for key, (_, gain, margin) in parts.items():
         numbers |= {key: gain.value, f"{key}_low": gain.low, f"{key}_high": gain.high, f"{key}_allowed": margin}
     numbers |= {"margin_auc": margins.auc, "margin_cost": margins.cost, "looks": comparison.looks} | comparison.flips
+    forced = _name_policy(numbers)
+    words += [f"{what} pass by a recorded force alone" for what in forced]
     return Gate("not_worse", passed and not forced, "; ".join(words), numbers)
 
 
 def changes_policy(gate: Gate) -> bool:
     """Return whether a comparison was asked for with costs in another ratio, or wider margins, than the rules' own."""
-    widest = {"margin_auc": Margins().auc, "margin_cost": Margins().cost}
-    return "cost_before" in gate.numbers or any(gate.numbers.get(name, 0) > most for name, most in widest.items())
+    return bool(_name_policy(gate.numbers))
+
+
+def _name_policy(numbers: Mapping[str, float]) -> list[str]:
+    """Return in words what of a comparison is another policy than the rules' own."""
+    own, found = Margins(), []
+    if "cost_before" in numbers:
+        found.append("costs in another ratio than production's, a change of policy that is the risk officer's,")
+    if numbers.get("margin_auc", 0) > own.auc or numbers.get("margin_cost", 0) > own.cost:
+        found.append(f"margins wider than the project's ({own.auc:g} and {own.cost:g})")
+    return found
 
 
 def _rows_needed(rows: int, gain: Interval, margin: float) -> int:

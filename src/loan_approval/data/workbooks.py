@@ -39,7 +39,9 @@ def read_excel(data: bytes) -> tuple[list[Row], list[str]]:
             rows = [Row(map(cell_text, values), n) for n, values in enumerate(table, 1)]
             if rows := [row for row in rows if any(row)]:
                 width = max(i + 1 for row in rows for i, cell in enumerate(row) if cell)
-                remarks = [f"read as Excel, sheet {name!r}{errors}", *_count_empty(rows)]
+                others = ", ".join(each for each in book.sheet_names if each != name)
+                passed = f", the first with cells; not read: {others} (to read another, move it to the front)"
+                remarks = [f"read as Excel, sheet {name!r}{passed * bool(others)}{errors}", *_count_empty(rows)]
                 return _cut_notes([Row(row[:width], row.line) for row in rows]), remarks
     except BaseException as err:
         # The reader is written in Rust: a damaged file makes it panic, which is no Exception in Python.

@@ -72,3 +72,12 @@ def test_a_note_below_the_rows_of_a_sheet_is_one_cell_but_a_value_of_its_column_
     rows = [["purpose", "amount"], ["home loan", 1], ["car loan", 2], ["home loan"], ["3 000"], ["(4 rows affected)"]]
     assert [len(row) for row in read_excel(workbook(*rows))[0]] == [2, 2, 2, 2, 2, 1]
     assert [len(row) for row in read_excel(workbook(*rows[:4]))[0]] == [2, 2, 2, 2]
+
+
+def test_sheets_that_are_not_read_are_named():
+    book = openpyxl.Workbook()
+    book.active.append(["Cover"])
+    book.create_sheet("Data").append(["a", "b"])
+    book.save(file := io.BytesIO())
+    _, (remark,) = read_excel(file.getvalue())
+    assert remark == "read as Excel, sheet 'Sheet', the first with cells; not read: Data (to read another, move it to the front)"

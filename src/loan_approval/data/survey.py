@@ -1,17 +1,20 @@
 """Finds out of each column how its numbers are written, and which of its cells mean a missing value."""
 
 import re
+import shlex
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from loan_approval.data.dates import find_notations
+from loan_approval.data.dates import COMPACT, NOTATIONS, find_notations, is_notation
+from loan_approval.data.draft_codes import find_units
 from loan_approval.data.draft_dates import choose_notations
 from loan_approval.data.notation import MARKERS, TEXT_MARKERS, find_codes, is_code_text, judge_decimal_mark, read_number
 from loan_approval.data.source import Source
 from loan_approval.data.wishes import Wishes
+from loan_approval.errors import DataError
 from serve.contract.csv_cells import read_decimals
 
 IS_CODES = "Do these numbers, apart from all others, mean that a value is unknown: {}?"
@@ -20,6 +23,7 @@ LEFT = (
     "--replace --answer codes=value"
 )
 _FEWEST_NUMBERS = 0.95  # share of a column's cells, for its few other texts to be markers
+AS_NUMBERS = "to score them as numbers, write them without"
 MOST_NAMED = 5  # columns in a question
 _MOST_STRANGE = 3  # such texts
 _MANY = 30  # different cells: a column with fewer may be a category whose names are mostly numbers
@@ -29,45 +33,72 @@ def survey(
     source: Source, columns: Mapping[str, list[str]], wishes: Wishes, notes: list[str]
 ) -> tuple[Source, list[str], dict[str, str]]:
     """Return the source with decimal marks, dates and markers, the columns of numbers, and the open question if any."""
+    for name, notation in wishes.dates.items():
+        if not is_notation(notation):
+            raise DataError(f"--dates {name}={notation}: expected a notation such as DD/MM/YYYY or 'DD/MM/YY from 1930'")
     missing = {name: set(wishes.missing.get(name, ())) for name in columns}
     present = {name: {cell for cell in cells if cell} - missing[name] for name, cells in columns.items()}
     # A column whose cells are all plain decimals proves its mark at once, if any cell has one.
     plain = {name: array for name, cells in columns.items() if (array := _read_plain(cells, missing[name])) is not None}
+    plain = {name: numbers for name, numbers in plain.items() if name not in wishes.dates}
     marks = {name: _mark(cells, name in plain) for name, cells in present.items()}
     said = wishes.form.decimal
     has_comma = "," in marks.values() or source.separator == "semicolon"
     default = "," if has_comma and "." not in marks.values() else "."
-    numbers, commas, codes, notations = [], [], {}, {}
+    numbers, commas, coded, codes, notations = [], [], [], {}, {}
     for name, cells in present.items():
         if name in plain:
+            if name in wishes.categories:
+                coded.append(name)
+                continue
             numbers.append(name)
+            if compact := find_notations({cell if cell[:2] in ("19", "20") else "" for cell in cells}, COMPACT):
+                option = shlex.quote(f"{name}={compact[0]}")
+                notes.append(f"{name}: numbers, taken as amounts (a guess); if they are dates: --replace --dates {option}")
             if found := find_codes(plain[name]):
                 codes[name] = {cell for cell in cells if float(cell) in found}
             continue
         is_comma = (said or marks[name] or default) == ","
+        written = [wishes.dates[name]] if name in wishes.dates else NOTATIONS
         strange = {cell for cell in cells if read_number(cell, is_comma) is None}
         markers = {cell for cell in strange if cell.casefold() in MARKERS}
-        if _are_numbers(columns[name], cells, strange, markers):
+        if name not in wishes.dates and _are_numbers(columns[name], cells, strange, markers):
             missing[name] |= strange
+            if name in wishes.categories:
+                coded.append(name)
+                continue
             numbers.append(name)
             commas += [name] * (is_comma and any("," in cell or "." in cell for cell in cells - strange))
             _note_numbers(name, cells - strange, is_comma, marks[name] or said, notes)
             if found := _find_cells_of_codes(columns[name], cells - strange, is_comma):
                 codes[name] = found
-        elif found := find_notations({cell for cell in cells if cell.casefold() not in MARKERS}):
+        elif found := find_notations({cell for cell in cells if cell.casefold() not in MARKERS}, written):
             notations[name] = found
             missing[name] |= {cell for cell in cells if cell.casefold() in MARKERS}
         else:
             missing[name] |= {cell for cell in markers if cell.casefold() in TEXT_MARKERS}
             _note_kept(name, columns[name], markers - missing[name], notes)
+            if len(cells) > _MANY and (units := find_units(cells - missing[name])):
+                notes.append(f"{name}: numbers with {', '.join(units)} behind them are text; {AS_NUMBERS}")
     about_codes = _ask_codes(columns, codes, wishes, missing, notes)
     known = {name: present[name] - missing[name] for name in notations}
     dates, about_dates = choose_notations(notations, known, wishes, notes)
     questions = list(filter(None, (about_codes, about_dates)))
     _note_missing(columns, missing, notes)
     recorded = {name: sorted(cells) for name, cells in missing.items() if cells}
+    _check_options(wishes, coded, dates)
     source = replace(source, decimal_comma=tuple(commas), dates=dates, missing=recorded)
     return source, numbers, {"question": " ".join(questions)} if questions else {}
+
+
+def _check_options(wishes: Wishes, coded: Collection[str], dates: Mapping[str, str]) -> None:
+    """Raise DataError for a column that its owner calls codes or dates of a notation, where its cells are none."""
+    for name in wishes.categories:
+        if name not in coded:
+            raise DataError(f"--category {name}: expected a column of numbers; texts are categories already")
+    for name, notation in wishes.dates.items():
+        if name not in dates:
+            raise DataError(f"--dates {name}={notation}: some cell is no such date, expected all to be")
 
 
 def _read_plain(cells: list[str], missing: set[str]) -> np.ndarray | None:

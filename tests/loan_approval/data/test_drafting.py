@@ -446,3 +446,21 @@ def test_each_column_that_may_not_have_been_known_says_how_to_answer_for_all(dra
 def test_labels_that_their_owner_named_are_no_guess_of_the_question(draft):
     (question,) = draft(wishes=Wishes(positive=("yes",))).questions
     assert question.startswith("Approved: A guess: the labels tell past decisions (meaning: past_decision or repaid)")
+
+
+def test_codes_become_categories_as_their_owner_says_and_every_path_reads_them_alike(draft, tmp_path):
+    columns = {"branch": lambda row: ("101", "102.0", "103.0", "NA")[row % 4], "income": lambda row: 100 * row}
+    (note,) = (each for each in draft(**columns).notes if "taken as amounts" in each)
+    assert note.startswith("branch: ")
+    drafted = draft(wishes=Wishes(categories=("branch",), replace=True), **columns)
+    assert features(drafted)["branch"]["values"] == ["101", "102", "103"]
+    assert not [each for each in drafted.notes if "taken as amounts" in each]
+    contract = answered(drafted)
+    raw, clean = (read_dataset(path, contract, "mine") for path in (tmp_path / "my.csv", drafted.dataset))
+    assert np.array_equal(raw.X, clean.X, equal_nan=True)
+
+
+@pytest.mark.parametrize("wishes", [Wishes(categories=("Approved",)), Wishes(dates={"x": "MM/YYYY"})])
+def test_an_option_that_would_do_nothing_is_refused(draft, wishes):
+    with pytest.raises(DataError, match=r"no column 'x'|--category Approved"):
+        draft(wishes=wishes)

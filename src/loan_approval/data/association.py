@@ -4,6 +4,8 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
+
+from serve.contract.numbers import count
 from scipy.stats import rankdata
 from scipy.stats.contingency import crosstab
 
@@ -44,7 +46,8 @@ def describe_patterns(patterns: pd.DataFrame) -> str:
         return "No two columns are ever empty in the same row."
     most, rows = together.iloc[0], int(together["rows"].sum())
     return (
-        f"{rows:,} rows lack several columns at once, most often {', '.join(most['missing'])} ({most['rows']:,} rows)."
+        f"Several columns are empty at once in {count(rows, 'row')}, most often {', '.join(most['missing'])} "
+        f"({count(int(most['rows']), 'row')})."
     )
 
 

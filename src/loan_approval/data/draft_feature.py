@@ -18,6 +18,7 @@ from loan_approval.evaluation.metrics import fast_auc
 from serve.contract.csv_cells import read_decimals
 from serve.contract.feature import Feature
 from serve.contract.feature_rules import LARGEST
+from serve.contract.numbers import count
 
 MOST_VALUES = 30  # of a category; rarer ones become OTHER
 OTHER = "(other)"
@@ -132,7 +133,7 @@ def _reason_of_text(name: str, present: list[str], distinct: int) -> str:
     if strange and not any(map(is_code_text, strange)):
         numbers = len(present) - sum(parse_number(cell) is None for cell in present)
         if numbers > len(present) / 2:
-            return f"a number but for {len(present) - numbers:,} cells: {', '.join(strange[:5])}"
+            return f"a number but for {count(len(present) - numbers, 'cell')}: {', '.join(strange[:5])}"
     return f"text with {distinct:,} different values" if distinct > len(present) / 2 else ""
 
 

@@ -11,6 +11,7 @@ from loan_approval.data.notation import MARKERS
 from loan_approval.data.protected import split_words
 from loan_approval.data.wishes import Ask, Wishes
 from loan_approval.errors import DataError
+from serve.contract.numbers import count
 
 Key = float | str  # what the spellings of a label share
 Codes = dict[Key, int | None]  # 1 for an approval, 0 for its opposite, None where the rows are left out
@@ -205,7 +206,7 @@ def _describe_problem(name: str, spelled: Mapping[Key, str], sizes: Counter[Key]
     """Return what is wrong with the labels, and the options that say what each of a few is."""
     shown = ", ".join(f"{spelled[key]} ({rows:,})" for key, rows in sizes.most_common(MOST_SHOWN))
     more = ", …" if len(spelled) > MOST_SHOWN else ""
-    problem = f"{name} holds {len(spelled)} different labels ({shown}{more}), expected two"
+    problem = f"{name} holds {count(len(spelled), 'different label')} ({shown}{more}), expected two"
     if not 2 < len(spelled) <= MOST_LABELS:
         return problem
     guesses = {key: code for key in spelled for code in _guess_code(key)} | codes

@@ -24,6 +24,7 @@ from loan_approval.data.survey import survey
 from loan_approval.data.wishes import LEAK_USES, LEAKS, QUESTIONS, USES, Wishes
 from loan_approval.errors import DataError
 from serve.contract.feature import Feature, name_code
+from serve.contract.numbers import count
 from serve.files import write_atomically
 
 
@@ -121,7 +122,7 @@ def _drop_unlabelled(
         counts = Counter(row[at] for row in without if row[at])
         named = f" ({', '.join(f'{cell}: {n:,}' for cell, n in counts.most_common())})" if counts else ""
         numbers = name_rows([row.line for row in without])
-        notes.append(f"{len(without):,} rows have no {target} and are left out{named}: {numbers}")
+        notes.append(f"{count(len(without), 'row')} without {target}, left out{named}: {numbers}")
     late = find_late_columns(reading.header, labelled, without, target)
     return labelled, sorted({row[at] for row in without} - {""}), late
 

@@ -16,6 +16,7 @@ from loan_approval.data.source import Source
 from loan_approval.data.wishes import Wishes
 from loan_approval.errors import DataError
 from serve.contract.csv_cells import read_decimals
+from serve.contract.numbers import count
 
 IS_CODES = "Do these numbers, apart from all others, mean that a value is unknown: {}?"
 LEFT = (
@@ -146,7 +147,7 @@ def _find_cells_of_codes(column: list[str], cells: set[str], is_comma: bool) -> 
 
 def _note_kept(name: str, column: list[str], markers: set[str], notes: list[str]) -> None:
     if kept := sorted(markers):
-        shown = ", ".join(f"{cell} ({column.count(cell):,} cells)" for cell in kept)
+        shown = ", ".join(f"{cell} ({count(column.count(cell), 'cell')})" for cell in kept)
         notes.append(f"{name}: {shown} kept as a value; if it means missing: --missing '{name}={kept[0]}'")
 
 
@@ -155,8 +156,11 @@ def _note_missing(columns: Mapping[str, list[str]], missing: Mapping[str, set[st
     emptied: dict[tuple[str, ...], list[str]] = {}
     for name, cells in missing.items():
         if counts := Counter(cell for cell in columns[name] if cell in cells):
-            emptied.setdefault(tuple(sorted(counts)), []).append(f"{name}: {counts.total():,}")
-    notes += [f"{', '.join(named)} cells made empty ({', '.join(cells)})" for cells, named in emptied.items()]
+            emptied.setdefault(tuple(sorted(counts)), []).append(f"{name}: {counts.total():,} cell")
+    for cells, named in emptied.items():
+        shown = ", ".join(each.removesuffix(" cell") for each in named[:-1])
+        plural = "" if named[-1].endswith(": 1 cell") else "s"
+        notes.append(f"{shown}{', ' * bool(shown)}{named[-1]}{plural} made empty ({', '.join(cells)})")
 
 
 def _shorten(named: list[str]) -> str:
@@ -177,7 +181,7 @@ def _ask_codes(
     alike: dict[tuple[str, ...], list[str]] = {}
     for name, cells in codes.items():
         rows = sum(cell in cells for cell in columns[name])
-        alike.setdefault(tuple(sorted(cells)), []).append(f"{name} ({rows:,} rows)")
+        alike.setdefault(tuple(sorted(cells)), []).append(f"{name} ({count(rows, 'row')})")
     shown = "; ".join(f"{', '.join(cells)} in {_shorten(named)}" for cells, named in alike.items())
     answer = wishes.answer("codes", IS_CODES.format(shown), ("missing", "value"))
     if answer == "value":

@@ -120,7 +120,7 @@ def test_labels_that_say_nothing_are_refused_with_the_options_to_give():
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ({"a": 5}, r"1 different labels \(a \(5\)\), expected two$"),
+        ({"a": 5}, r"1 different label \(a \(5\)\), expected two$"),
         ({str(n): 2 for n in range(30)}, r"30 different labels \(0 \(2\), .*, …\), expected two$"),
         ({"Fully Paid": 2, "Paid off": 2, "Current": 2}, "3 different labels"),
         ({"": 3}, "no row has a loan_status"),

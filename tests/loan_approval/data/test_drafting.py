@@ -112,7 +112,7 @@ def test_rows_of_labels_that_the_owner_leaves_out_are_counted_and_read_the_same_
     labels = ("Fully Paid", "Charged Off", "Current", "Fully Paid", "In Grace Period", "Charged Off")
     missing = {"loan_status": ["current", "In Grace Period"]}
     drafted = draft(target="loan_status", labels=labels, wishes=Wishes(missing=missing))
-    assert any("26 rows have no loan_status and are left out" in note for note in drafted.notes)
+    assert any("26 rows without loan_status, left out" in note for note in drafted.notes)
     assert documents(drafted)["target"]["labels"].keys() == {"Fully Paid", "Charged Off"}
     assert documents(drafted)["source"]["missing"] == {"loan_status": ["Current", "In Grace Period"]}
 
@@ -134,7 +134,7 @@ def test_labels_of_one_class_stay_as_written_and_every_path_reads_them_alike(dra
 def test_rows_without_a_label_are_left_out_and_named(draft):
     drafted = draft(labels=("yes", "no", "", "yes", "no", "NA"))
     assert drafted.rows == 54
-    assert "26 rows have no Approved and are left out (NA: 13): rows 4, 7, 10" in drafted.notes[1]
+    assert "26 rows without Approved, left out (NA: 13): rows 4, 7, 10" in drafted.notes[1]
     assert drafted.notes[1].endswith("and 16 more")
     source = documents(drafted)["source"]
     assert (source["drop_unlabelled"], source["missing"]) == (True, {"Approved": ["NA"]})
@@ -174,7 +174,7 @@ def test_rows_are_named_by_their_lines_in_the_file(tmp_path):
         "# c\n\nn,note,t\n" + '1,"a\nb",\n\n2,a,\n' + "3,a,1\n4,b,0\n5,a,1\n6,b,1\n7,a,0\n" * 20
     )
     notes = draft_data_set(tmp_path / "mine", tmp_path / "mine.csv", "t").notes
-    assert "2 rows have no t and are left out: rows 4, 7" in notes
+    assert "2 rows without t, left out: rows 4, 7" in notes
 
 
 def test_labels_are_written_in_one_spelling(draft):

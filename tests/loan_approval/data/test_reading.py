@@ -39,7 +39,7 @@ def test_an_encoding_that_no_byte_proves_is_said_to_be_a_guess(tmp_path):
 
 def test_two_encodings_in_one_file_are_said_with_a_word_that_is_wrong(tmp_path):
     data = b"a,b\n" + "1,Málaga\n".encode("latin-1") + "2,Köln\n3,Köln\n".encode()
-    assert "2 lines are UTF-8 and 1 are not, so that letters are wrong, as in KÃ¶ln" in read(tmp_path, data).notes[1]
+    assert "UTF-8 in 2 lines and not in 1, so that letters are wrong, as in KÃ¶ln" in read(tmp_path, data).notes[1]
 
 
 @pytest.mark.parametrize(("mark", "name"), [(";", "semicolon"), ("\t", "tab"), ("|", "bar"), (" ", "space")])
@@ -123,8 +123,8 @@ def test_what_the_owner_says_goes_before_what_is_found(tmp_path):
         ("", Form(), "expected a header with at least two names, and rows below it"),
         ("a,t\n", Form(), "rows below it"),
         ("a\n1\n2\n", Form(), "one column only; expected cells between comma, semicolon, tab, bar, space: --separator"),
-        ("a,t\n1,0\n1\n1,0\n", Form(), r"row 3: 1 cells, expected 2 \(read as utf-8, separated by comma\)"),
-        ("# c\n\na,t\n1,0\n1\n", Form(), "row 5: 1 cells"),
+        ("a,t\n1,0\n1\n1,0\n", Form(), r"row 3: 1 cell, expected 2 \(read as utf-8, separated by comma\)"),
+        ("# c\n\na,t\n1,0\n1\n", Form(), "row 5: 1 cell"),
         ('a,t\n"1,0\n', Form(), "line 2: not a CSV"),
         ("a,t\n1,2\n", Form(separator="x"), "--separator 'x': expected one of comma"),
         ("a,t\n1,2\n", Form(encoding="klingon"), "can't be read as klingon"),

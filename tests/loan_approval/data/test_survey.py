@@ -31,7 +31,7 @@ def test_few_other_texts_among_many_numbers_are_missing_values():
 def test_na_and_none_in_text_are_values_and_said_to_be():
     source, _, notes, _ = look(country=["ZA", "NA", "None", "BW", "?"])
     assert source.missing == {"country": ["?"]}
-    assert "NA (1 cells), None (1 cells) kept as a value" in notes[0]
+    assert "NA (1 cell), None (1 cell) kept as a value" in notes[0]
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_rows_without_a_value_are_counted(tmp_path):
     reading = read_file(tmp_path / "my.xlsx", Form())
     assert reading.rows == [["1", "2"], ["3", "4"]]
     assert "rows passed over, as every cell is empty or has an error: 1" in reading.notes
-    assert reading.notes[0].endswith("; 2 cells of the workbook with an error, such as #N/A, are empty")
+    assert reading.notes[0].endswith("; read as empty, having an error such as #N/A: 2 cells of the workbook")
 
 
 def test_a_note_below_the_rows_of_a_sheet_is_one_cell_but_a_value_of_its_column_is_none():

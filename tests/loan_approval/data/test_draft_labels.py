@@ -49,6 +49,7 @@ def test_lenders_short_forms_of_paid_in_full_and_charged_off_are_known(paid, los
     ("approved", "denied"),
     [
         *(("Aprobada", "Rechazada"), ("aprobado", "denegado"), ("Aprovadas", "Recusadas"), ("Deferido", "Indeferido")),
+        *(("Przyznany", "Odrzucony"), ("Onaylandı", "Reddedildi"), ("批准", "拒绝"), ("Autorizado", "Rechazado")),
         *(("Approuvée", "Rejetée"), ("approvato", "respinto"), ("Goedgekeurd", "Afgewezen"), ("boa", "má")),
     ],
 )
@@ -194,3 +195,8 @@ def test_the_words_of_a_label_say_its_class(label, code):
     found = 1 if label in labels.positive else 0 if label in labels.negative else None
     assert found == code
     assert (label in labels.left_out) == (code is None)
+
+
+@pytest.mark.parametrize("name", ["是否违约", "loan 逾期", "Temerrüt", "zaległość", "дефолт"])
+def test_names_of_a_loss_are_known_in_other_scripts(name):
+    assert sort({"1": 9, "0": 2}, name).positive == ("0",)

@@ -115,3 +115,8 @@ def test_numbers_that_read_as_dates_stay_numbers_until_their_owner_says_so():
     assert [note.rpartition(" ")[2] for note in notes] == ["due=YYYYMMDD", "month=YYYYMM"]
     source, numbers, notes, _ = look(Wishes(dates={"due": "YYYYMMDD"}), due=cells)
     assert (source.dates, numbers) == ({"due": "YYYYMMDD"}, [])
+
+
+def test_one_cell_is_not_called_cells():
+    notes = look(x=["1", "2", "NA"], y=["1", "2", "NA"], z=["1", "2", "?"], w=["1", "-", "-"])[2]
+    assert notes == ["x: 1, y: 1 cell made empty (NA)", "z: 1 cell made empty (?)", "w: 2 cells made empty (-)"]

@@ -4,10 +4,10 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-
-from serve.contract.numbers import count
 from scipy.stats import rankdata
 from scipy.stats.contingency import crosstab
+
+from serve.contract.numbers import count
 
 MISSING_PATTERNS = 12  # shown, the most frequent first
 

@@ -11,11 +11,11 @@ FEWEST_CODES = 3  # different numbers: of two, one category tells as much as the
 MOST_UNITS = 3
 # Words of names whose numbers may be codes, and words that make amounts of them.
 _CODE = re.compile(
-    r"codes?|cd|ids?|types?|class|category|kind|status|naics|sic|naf|cnae|zip(code)?|post(al|code)|pin(code)?|fips|msa(md)?|"
-    r"county|city|tract|region|regi[aã]o|regi[oó]n|district|state|branch|agency|store|dealer|channel|product|purpose|use|"
+    r"codes?|cd|ids?|types?|class|category|kind|status|naics|sic|naf|cnae|zip(code)?|post(al|code)|pin(code)?|fips|"
+    r"msa(md)?|county|city|tract|region|regi[aã]o|regi[oó]n|district|state|branch|agency|store|dealer|channel|product|purpose|use|"
     r"industry|sector|occupation|profession|job|franchise|c[oó]d(igos?)?|cep|tipo|clase|classe|categor[ií]a|ag[eê]ncia|"
-    r"filial|finalidade|produ[ct]+o|canal|municipio|município|sucursal|provincia|kode|typ|art|filiale|plz|kategorie|branche|"
-    r"kennzahl|zweck|beruf|agence|département|secteur|produit|codice|cap|comune|prodotto"
+    r"filial|finalidade|produ[ct]+o|canal|municipio|município|sucursal|provincia|kode|typ|art|filiale|plz|"
+    r"kategorie|branche|kennzahl|zweck|beruf|agence|département|secteur|produit|codice|cap|comune|prodotto"
 )
 _AMOUNT = re.compile(
     r"am(oun)?t|counts?|cnt|num(ber)?|n|total|sum|avg|mean|rate|ratio|share|income|balance|price|score|size|value|days?|"
@@ -27,7 +27,9 @@ _UNIT = re.compile(r"[+-]?\d[\d.,'’\s]*?\s*([^\W\d_]{1,10}\.?)")
 
 def describe_codes(features: Sequence[Mapping[str, Any]], columns: Mapping[str, Collection[str]]) -> list[str]:
     """Return a remark on columns of numbers that may be codes by their names, with what takes them so; none of none."""
-    found = [each["name"] for each in features if each["type"] in ("integer", "number") and _may_be_codes(each, columns)]
+    found = [
+        each["name"] for each in features if each["type"] in ("integer", "number") and _may_be_codes(each, columns)
+    ]
     options = " ".join(f"--category {shlex.quote(name)}" for name in found)
     words = "numbers, taken as amounts (a guess); where they are codes, whose order means nothing, init again with"
     return [f"{', '.join(found)}: {words} --replace {options}"] if found else []

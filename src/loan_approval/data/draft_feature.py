@@ -51,7 +51,8 @@ IS_GROUPED = (
 def draft_feature(name: str, cells: list[str], y: np.ndarray, is_code: bool = False) -> dict[str, Any] | str:
     """Return the feature's table in the contract, or the reason to leave it out.
 
-    is_code: whether its numbers are names of categories.   Beside the contract's keys it may have `comment`, and `question` where only a person can know.
+    is_code: whether its numbers are names of categories.
+    Beside the contract's keys it may have `comment`, and `question` where only a person can know.
     """
     present = [cell for cell in cells if cell]
     numbers = [] if is_code else _read_numbers(present)
@@ -142,7 +143,8 @@ def _reason_of_dates(name: str, cells: set[str]) -> str:
         options = " or ".join(f"--dates {shlex.quote(f'{name}={notation}')}" for notation in short)
         return f"dates with two digits of the year; if they are of 1930 to 2029, init again with {options}"
     found = {notation for cell in sorted(cells)[:MOST_JUDGED] for notation in find_notations({cell})[:1]}
-    return f"dates, but not all of one notation ({', '.join(sorted(found))}): write them in one, with a whole year"
+    shown = f" ({', '.join(sorted(found))})" * bool(found)
+    return f"dates, but not all of one notation{shown}: write them in one, with a whole year"
 
 
 def _values(present: list[str]) -> list[str]:

@@ -54,7 +54,8 @@ def draft_data_set(folder: Path, path: Path, target: str, wishes: Wishes | None 
     notes = list(reading.notes)
     for name in (target, *wishes.missing, *wishes.categories, *wishes.dates):
         if name not in reading.header:
-            raise DataError(f"{path}: no column {name!r}, expected one of {', '.join(reading.header)} ({'; '.join(notes)})")
+            shown = f"{', '.join(reading.header)} ({'; '.join(notes)})"
+            raise DataError(f"{path}: no column {name!r}, expected one of {shown}")
     at = reading.header.index(target)
     labels = sort_labels(str(path), target, [row[at] for row in reading.rows], wishes)
     rows, markers, late = _drop_unlabelled(reading, target, labels.of_cell, notes)

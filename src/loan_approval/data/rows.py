@@ -14,17 +14,14 @@ SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "space": 
 SAMPLE = 65_536  # characters, or bytes, by which the form of a file is judged
 ROWS_NAMED = 10
 ONE_BYTE = ("cp1252", "latin-1")  # encodings that are tried where a file is not UTF-8
-_JSON = (
-    "JSON, expected a table. Write it as one first: python -c \"import pandas; pandas.read_json('IN', lines={})"
-    ".to_csv('OUT.csv', index=False)\""
-)
+_JSON = "JSON, expected a table. Write one: pandas.read_json('IN'{}).to_csv('OUT.csv', index=False) in Python"
 # How files begin that are no text of rows, and what to do with each.
 _OTHERS = (
     (rb"\x1f\x8b", "packed with gzip: unpack it first"),
     (rb"PAR1", "Parquet: let its name end in .parquet"),
     (rb"%PDF|\s*<(!doctype|html|\?xml|table)", "a document, expected a table: save it as CSV or .xlsx first"),
-    (rb'(\xef\xbb\xbf)?\s*\{\s*"[^\n]*\}\r?\n\s*\{', _JSON.format(True)),
-    (rb'(\xef\xbb\xbf)?\s*(\{\s*"|\[\s*[\[{])', _JSON.format(False)),
+    (rb'(\xef\xbb\xbf)?\s*\{\s*"[^\n]*\}\r?\n\s*\{', _JSON.format(", lines=True")),
+    (rb'(\xef\xbb\xbf)?\s*(\{\s*"|\[\s*[\[{])', _JSON.format("")),
 )
 _ATTRIBUTE = re.compile(r"@attribute\s+('[^']*'|\"[^\"]*\"|\S+)", re.IGNORECASE)
 _CUT = re.compile(r"[\x00-\x1f]+")

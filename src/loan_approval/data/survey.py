@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from loan_approval.data.dates import COMPACT, NOTATIONS, find_notations, is_notation
+from loan_approval.data.dates import COMPACT, ISO, NOTATIONS, find_notations, is_notation
 from loan_approval.data.draft_codes import find_units
 from loan_approval.data.draft_dates import choose_notations
 from loan_approval.data.notation import MARKERS, TEXT_MARKERS, find_codes, is_code_text, judge_decimal_mark, read_number
@@ -24,7 +24,6 @@ LEFT = (
     "--replace --answer codes=value"
 )
 _FEWEST_NUMBERS = 0.95  # share of a column's cells, for its few other texts to be markers
-AS_NUMBERS = "to score them as numbers, write them without"
 MOST_NAMED = 5  # columns in a question
 _MOST_STRANGE = 3  # such texts
 _MANY = 30  # different cells: a column with fewer may be a category whose names are mostly numbers
@@ -34,9 +33,6 @@ def survey(
     source: Source, columns: Mapping[str, list[str]], wishes: Wishes, notes: list[str]
 ) -> tuple[Source, list[str], dict[str, str]]:
     """Return the source with decimal marks, dates and markers, the columns of numbers, and the open question if any."""
-    for name, notation in wishes.dates.items():
-        if not is_notation(notation):
-            raise DataError(f"--dates {name}={notation}: expected a notation such as DD/MM/YYYY or 'DD/MM/YY from 1930'")
     missing = {name: set(wishes.missing.get(name, ())) for name in columns}
     present = {name: {cell for cell in cells if cell} - missing[name] for name, cells in columns.items()}
     # A column whose cells are all plain decimals proves its mark at once, if any cell has one.
@@ -53,14 +49,11 @@ def survey(
                 coded.append(name)
                 continue
             numbers.append(name)
-            if compact := find_notations({cell if cell[:2] in ("19", "20") else "" for cell in cells}, COMPACT):
-                option = shlex.quote(f"{name}={compact[0]}")
-                notes.append(f"{name}: numbers, taken as amounts (a guess); if they are dates: --replace --dates {option}")
+            _note_compact(name, cells, notes)
             if found := find_codes(plain[name]):
                 codes[name] = {cell for cell in cells if float(cell) in found}
             continue
         is_comma = (said or marks[name] or default) == ","
-        written = [wishes.dates[name]] if name in wishes.dates else NOTATIONS
         strange = {cell for cell in cells if read_number(cell, is_comma) is None}
         markers = {cell for cell in strange if cell.casefold() in MARKERS}
         if name not in wishes.dates and _are_numbers(columns[name], cells, strange, markers):
@@ -73,14 +66,13 @@ def survey(
             _note_numbers(name, cells - strange, is_comma, marks[name] or said, notes)
             if found := _find_cells_of_codes(columns[name], cells - strange, is_comma):
                 codes[name] = found
-        elif found := find_notations({cell for cell in cells if cell.casefold() not in MARKERS}, written):
+        elif found := _find_dates(name, cells, wishes.dates):
             notations[name] = found
             missing[name] |= {cell for cell in cells if cell.casefold() in MARKERS}
         else:
             missing[name] |= {cell for cell in markers if cell.casefold() in TEXT_MARKERS}
             _note_kept(name, columns[name], markers - missing[name], notes)
-            if len(cells) > _MANY and (units := find_units(cells - missing[name])):
-                notes.append(f"{name}: numbers with {', '.join(units)} behind them are text; {AS_NUMBERS}")
+            _note_units(name, cells - missing[name], notes)
     about_codes = _ask_codes(columns, codes, wishes, missing, notes)
     known = {name: present[name] - missing[name] for name in notations}
     dates, about_dates = choose_notations(notations, known, wishes, notes)
@@ -90,6 +82,26 @@ def survey(
     _check_options(wishes, coded, dates)
     source = replace(source, decimal_comma=tuple(commas), dates=dates, missing=recorded)
     return source, numbers, {"question": " ".join(questions)} if questions else {}
+
+
+def _find_dates(name: str, cells: Collection[str], said: Mapping[str, str]) -> list[str]:
+    """Return the notations of a column, the owner's where there is one. Raises DataError for one that is none."""
+    if not is_notation(said.get(name, ISO)):
+        raise DataError(f"--dates {name}={said[name]}: expected a notation such as DD/MM/YYYY or 'DD/MM/YY from 1930'")
+    known = {cell for cell in cells if cell.casefold() not in MARKERS}
+    return find_notations(known, [said[name]] if name in said else NOTATIONS)
+
+
+def _note_compact(name: str, cells: Collection[str], notes: list[str]) -> None:
+    if found := find_notations({cell if cell[:2] in ("19", "20") else "" for cell in cells}, COMPACT):
+        option = f"--replace --dates {shlex.quote(f'{name}={found[0]}')}"
+        notes.append(f"{name}: numbers, taken as amounts (a guess); if they are dates, init again with {option}")
+
+
+def _note_units(name: str, cells: Collection[str], notes: list[str]) -> None:
+    if len(cells) > _MANY and (units := find_units(cells)):
+        shown = ", ".join(units)
+        notes.append(f"{name}: numbers with {shown} behind them are text; to score them as numbers, write them without")
 
 
 def _check_options(wishes: Wishes, coded: Collection[str], dates: Mapping[str, str]) -> None:
@@ -156,11 +168,8 @@ def _note_missing(columns: Mapping[str, list[str]], missing: Mapping[str, set[st
     emptied: dict[tuple[str, ...], list[str]] = {}
     for name, cells in missing.items():
         if counts := Counter(cell for cell in columns[name] if cell in cells):
-            emptied.setdefault(tuple(sorted(counts)), []).append(f"{name}: {counts.total():,} cell")
-    for cells, named in emptied.items():
-        shown = ", ".join(each.removesuffix(" cell") for each in named[:-1])
-        plural = "" if named[-1].endswith(": 1 cell") else "s"
-        notes.append(f"{shown}{', ' * bool(shown)}{named[-1]}{plural} made empty ({', '.join(cells)})")
+            emptied.setdefault(tuple(sorted(counts)), []).append(f"{name} {counts.total():,}")
+    notes += [f"cells made empty ({', '.join(cells)}): {', '.join(named)}" for cells, named in emptied.items()]
 
 
 def _shorten(named: list[str]) -> str:

@@ -80,6 +80,8 @@ def test_years_of_two_digits_are_of_the_hundred_that_the_owner_says(notation):
     assert read_as(write(date(2050, 1, 1), notation).replace("2050", "50"), found) == "1950-01-01"
 
 
-@pytest.mark.parametrize("text", ["DD/MM/YY", "DD/MM/YYYY from 1950", "DD/MM/YY from", "DD/MM/YY from 50", "YY from 1950"])
+@pytest.mark.parametrize(
+    "text", ["DD/MM/YY", "DD/MM/YYYY from 1950", "DD/MM/YY from", "DD/MM/YY from 50", "YY from 1950", "dates"]
+)
 def test_a_short_year_without_its_hundred_is_no_notation(text):
     assert not is_notation(text)

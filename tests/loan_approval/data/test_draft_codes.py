@@ -9,8 +9,10 @@ def describe(name, cells=("101", "102", "103") * 2, low=0, kind="integer"):
 
 @pytest.mark.parametrize(
     "name",
-    ["NAICS", "branch_code", "PIN Code", "zip3", "Zip", "purpose_id", "UseOfLoan", "ListingCategory (numeric)", "Agência"]
-    + ["Filiale", "tipo_produto", "Code NAF", "HomeOwnershipType", "BankState", "msamd", "product"],
+    [
+        *("NAICS", "branch_code", "PIN Code", "zip3", "Zip", "purpose_id", "UseOfLoan", "ListingCategory (numeric)"),
+        *("Filiale", "Agência", "tipo_produto", "Code NAF", "HomeOwnershipType", "BankState", "msamd", "product"),
+    ],
 )
 def test_a_column_of_numbers_with_a_name_of_codes_is_told_with_the_option_that_makes_categories(name):
     (words,) = describe(name)
@@ -20,8 +22,10 @@ def test_a_column_of_numbers_with_a_name_of_codes_is_told_with_the_option_that_m
 
 @pytest.mark.parametrize(
     "name",
-    ["time_with_bank", "population", "income", "Age", "loan_amount", "product_price", "months_in_job", "score_class"]
-    + ["state_unemployment_rate", "number_of_products", "Renda", "num_branches", "Kreditbetrag", "duration"],
+    [
+        *("time_with_bank", "population", "income", "Age", "loan_amount", "product_price", "months_in_job", "Renda"),
+        *("state_unemployment_rate", "number_of_products", "score_class", "num_branches", "Kreditbetrag", "duration"),
+    ],
 )
 def test_a_name_of_an_amount_is_not_questioned(name):
     assert describe(name) == []
@@ -36,7 +40,7 @@ def test_numbers_that_could_be_no_categories_are_not_questioned():
 
 def test_columns_stand_in_one_remark():
     features = [{"name": name, "type": "integer", "min": 0} for name in ("sic", "branch")]
-    (words,) = describe_codes(features, dict.fromkeys(("sic", "branch"), ["1", "2", "3", "", "1", "2"]))
+    (words,) = describe_codes(features, dict.fromkeys(("sic", "branch"), ("1", "2", "3", "", "1", "2")))
     assert words.endswith("--replace --category sic --category branch")
 
 

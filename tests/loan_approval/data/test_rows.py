@@ -72,8 +72,8 @@ def test_a_packed_text_is_to_be_unpacked():
 @pytest.mark.parametrize(
     ("data", "advice"),
     [
-        (b'[{"a": 1}, {"a": 2}]', "lines=False"),
-        (b'\xef\xbb\xbf{\n "a": [1, 2]}', "lines=False"),
+        (b'[{"a": 1}, {"a": 2}]', "pandas.read_json('IN').to_csv"),
+        (b'\xef\xbb\xbf{\n "a": [1, 2]}', "pandas.read_json('IN').to_csv"),
         (b'{"a": 1}\r\n{"a": 2}\r\n', "lines=True"),
         (b"<!DOCTYPE html><table>", "save it as CSV or .xlsx"),
         (b"%PDF-1.4", "save it as CSV or .xlsx"),

@@ -19,7 +19,7 @@ def look(wishes=None, separator="comma", **columns):
 def test_markers_among_numbers_are_missing_values(marker):
     source, numbers, notes, _ = look(x=["1", "2", marker, marker, "5"])
     assert (numbers, source.missing) == (["x"], {"x": [marker]})
-    assert f"x: 2 cells made empty ({marker})" in notes
+    assert f"cells made empty ({marker}): x 2" in notes
 
 
 def test_few_other_texts_among_many_numbers_are_missing_values():
@@ -74,16 +74,17 @@ def test_codes_for_unknown_are_missing_until_the_owner_says_otherwise():
 def test_columns_with_the_same_codes_stand_in_one_note_and_one_part_of_the_question():
     columns = {f"x{n}": [*MANY, "-9", "-9", "-8", "-8"] for n in range(7)}
     _, _, notes, question = look(**columns, y=[*MANY, "-9", "-9", "1", "1"])
-    assert notes[0].startswith("x0: 4, x1: 4, ")
-    assert notes[0].endswith(", x6: 4 cells made empty (-8, -9)")
-    assert notes[1:] == ["y: 2 cells made empty (-9)"]
+    assert notes[0].startswith("cells made empty (-8, -9): x0 4, x1 4, ")
+    assert notes[0].endswith(", x6 4")
+    assert notes[1:] == ["cells made empty (-9): y 2"]
     assert "-8, -9 in x0 (4 rows), x1 (4 rows)" in question["question"]
     assert "x4 (4 rows) and 2 more; -9 in y (2 rows)?" in question["question"]
 
 
 def test_numbers_that_their_owner_calls_codes_stay_as_they_are_without_markers():
     cells = ["101", "-1", "-1", "1,234", "NA", "101.0"]
-    source, numbers, _, question = look(Wishes(categories=("branch", "plain")), branch=cells, plain=["7", "8", "-1", "-1"])
+    plain = ["7", "8", "-1", "-1"]
+    source, numbers, _, question = look(Wishes(categories=("branch", "plain")), branch=cells, plain=plain)
     assert (numbers, question, source.missing) == ([], {}, {"branch": ["NA"]})
 
 
@@ -117,6 +118,6 @@ def test_numbers_that_read_as_dates_stay_numbers_until_their_owner_says_so():
     assert (source.dates, numbers) == ({"due": "YYYYMMDD"}, [])
 
 
-def test_one_cell_is_not_called_cells():
+def test_cells_made_empty_are_counted_by_column_and_marker():
     notes = look(x=["1", "2", "NA"], y=["1", "2", "NA"], z=["1", "2", "?"], w=["1", "-", "-"])[2]
-    assert notes == ["x: 1, y: 1 cell made empty (NA)", "z: 1 cell made empty (?)", "w: 2 cells made empty (-)"]
+    assert notes == ["cells made empty (NA): x 1, y 1", "cells made empty (?): z 1", "cells made empty (-): w 2"]

@@ -199,11 +199,12 @@ class Feature:
         if isinstance(value, bool):
             value = next((name for name in self.values if name.casefold() == str(value).casefold()), value)
         elif isinstance(value, int | float) and value == value and abs(value) < 2**53:
-            value = next((name for name in self.values if name in (str(value), f"{value:g}")), value)
+            texts = str(value), f"{value:g}", name_code(str(value))
+            value = next((name for name in self.values if name in texts), value)
         if not isinstance(value, str):
             raise Fault("not text", self.expected)
-        if value in self.values:
-            return value
+        if (code := name_code(value)) in self.values:
+            return value if value in self.values else code
         if self.other is None or not value.strip():
             raise Fault("unknown category", self.expected)
         return self.other
@@ -240,6 +241,11 @@ class Feature:
         if (not self.is_text or self.takes_number) and _DECIMAL.fullmatch(cell):
             return float(cell)
         return cell
+
+
+def name_code(text: str) -> str:
+    """Return a whole number without a point: pandas writes 101.0 for the code 101 where others are missing."""
+    return re.sub(r"^(-?[0-9]+)\.0+$", r"\1", text)
 
 
 def _in_digits(limit: float) -> str:

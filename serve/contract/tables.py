@@ -16,6 +16,7 @@ from serve.contract.contract import LONGEST_NAME, MOST_FIELDS_NAMED, Contract
 from serve.contract.csv_cells import read_blocks
 from serve.contract.fault import Fault
 from serve.contract.feature import Feature
+from serve.contract.numbers import count
 from serve.errors import ApplicationError
 
 Problem = tuple[int, int, str, Fault]  # row, rank within the row, field, fault
@@ -86,7 +87,7 @@ def encode_csv(contract: Contract, body: bytes, monitored: Monitored | None = No
     batch.add(_header_problems(contract, header))
     names, expected = Counter(header), str(len(header))
     for table in blocks if len(header) <= len(contract.features) + MOST_FIELDS_NAMED else ():
-        batch.add((row, 0, "", Fault(f"{width} cells", expected, "uneven")) for row, width in table.uneven.items())
+        batch.add((row, 0, "", Fault(count(width, "cell"), expected, "uneven")) for row, width in table.uneven.items())
         cells = {name: column for name, column in zip(header, table.columns, strict=True) if names[name] == 1}
         cells |= count_cells(contract, cells)
         cells |= {f.name: list(map(f.parse, cells[f.name])) for f in contract.monitored if f.name in cells}

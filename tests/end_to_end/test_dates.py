@@ -1,4 +1,6 @@
-"""Somebody's own CSV, with dates in other notations, to the answers of a server: on every path the same.
+"""Somebody's own CSV to the answers of a server: on every path the same.
+
+It has dates in other notations, one with short years, a protected column, and numbers and codes of which some are NA.
 
 papermill alone runs its training, as somebody does who does not use the command.
 """
@@ -38,17 +40,17 @@ from tests.server_process import Server, running_server
 from tests.waiting import wait_until
 
 ROWS, LIMIT = 900, 300
-HEADER = ["Asked", "Employed_Since", "Opened", "Birth_Date", "Income", "Home", "Granted"]
+HEADER = ["Asked", "Employed_Since", "Opened", "Birth_Date", "Income", "Home", "Open_Loans", "Branch", "Marital_Status"]
 BY_ASKED = {'range = ["1992-01-01", "2021-12-31"]': "min = -12000\nmax = 0", 'since = "1992-01-01"': 'since = "Asked"'}
 
 
 def write_csv(path: Path) -> None:
     """Write applications with dates as DD/MM/YYYY and DD.MM.YYYY: long employment and a home make a grant likelier."""
-    rng = random.Random(7)
+    rng, more = random.Random(7), random.Random(8)
     with path.open("w", newline="") as file:
         out = csv.writer(file, delimiter=";")
         file.write("# exported by hand\n")
-        out.writerow(HEADER)
+        out.writerow([*HEADER, "Granted"])
         for _ in range(ROWS):
             asked, income = date(2019, 1, 1) + timedelta(rng.randrange(1800)), round(rng.lognormvariate(10.5, 0.5))
             employed, born = date(1995, 1, 1) + timedelta(rng.randrange(8700)), date(1950 + rng.randrange(45), 5, 4)
@@ -58,7 +60,9 @@ def write_csv(path: Path) -> None:
             label = "yes" if rng.random() < 1 / (1 + 2.7 ** (-2 * score)) else "no"
             since = "n/a" if rng.random() < 0.05 else f"{employed:%d.%m.%Y}"
             opened = date(2010, 1, 1) + timedelta(rng.randrange(3200))
-            out.writerow([f"{asked:%d/%m/%Y}", since, f"{opened:%b %d, %Y}", f"{born:%d/%m/%Y}", income, home, label])
+            dates = [f"{asked:%d/%m/%Y}", since, f"{opened:%b %d, %Y}", f"{born:%d/%m/%y}"]
+            numbers = [more.choice([0, 1, 2, 3, "NA"]), more.choice(["101.0", "102.0", "103.0", "NA"])]
+            out.writerow([*dates, income, home, *numbers, more.choice(["single", "married"]), label])
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +85,8 @@ def trained(mlflow_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
 
 def draft_and_answer(folder: Path) -> Path:
     """Draft a contract for `my.csv` as the tutorial says, then answer its questions by deleting them."""
-    options = ["--target", "Granted", "--answer", "since=fixed_day"]
+    options = ["--target", "Granted", "--answer", "since=fixed_day", "--category", "Branch"]
+    options += ["--dates", "Birth_Date=DD/MM/YY from 1930"]
     cli.main(["init", str(folder / "mine"), str(folder / "my.csv"), *options])
     path = folder / "mine" / "contract.toml"
     with pytest.raises(ContractError, match="open question"):
@@ -144,6 +149,10 @@ def test_the_owners_file_is_trained_and_scored_as_the_server_answers(line, serve
     assert set(dataset.X[:, 0]) == set(range(1, 13))
     assert -12_000 < np.nanmin(dataset.X[:, 1]) < np.nanmax(dataset.X[:, 1]) < 0
     assert dataset.X[:, 2].max() > 3000
+    assert set(dataset.frame["Branch"].dropna()) == {"101", "102", "103"}
+    assert dataset.frame[["Open_Loans", "Branch"]].isna().any().all()
+    assert [feature.name for feature in contract.features if feature.protected] == ["Birth_Date", "Marital_Status"]
+    assert "1950-05-04" <= min(each["Birth_Date"] for each in records(path, contract)) < "1960-01-01"
     answers = [server.request("POST", "/api/v2/decision", each).json for each in records(path, contract)[:50]]
     assert [answer["probability"] for answer in answers] == pytest.approx(scored[:50], abs=1e-12)
 
@@ -152,15 +161,16 @@ def tensor(name: str, datatype: str, data: list[Any], width: int = 1) -> dict[st
     return {"name": name, "shape": [len(data) // width, width], "datatype": datatype, "data": data}
 
 
-def test_every_interface_answers_a_date_alike(line, server, scored):
+def test_every_interface_answers_dates_codes_and_missing_numbers_alike(line, server, scored):
     path, contract, store = line
     applications, name = records(path, contract)[:20], contract.model_name
     columns = {feature.name: [each[feature.name] for each in applications] for feature in contract.features}
     asked, employed, opened = (tensor(each, "BYTES", columns[each]) for each in ("Asked", "Employed_Since", "Opened"))
-    others = [tensor("Income", "FP64", columns["Income"]), tensor("Home", "BYTES", columns["Home"])]
+    others = [tensor(name, "FP64", columns[name]) for name in ("Income", "Open_Loans")]
+    others += [tensor(name, "BYTES", columns[name]) for name in ("Home", "Branch")]
     X = np.concatenate([contract.encode(each) for each in applications])
-    matrix = tensor("X", "FP64", [None if value != value else value for value in X.ravel().tolist()], 5)
-    months, days = (tensor(each, "FP64", matrix["data"][at::5]) for at, each in enumerate(("Asked", "Employed_Since")))
+    matrix = tensor("X", "FP64", [None if value != value else value for value in X.ravel().tolist()], 7)
+    months, days = (tensor(each, "FP64", matrix["data"][at::7]) for at, each in enumerate(("Asked", "Employed_Since")))
     for tensors in ([asked, employed, opened, *others], [months, days, opened, *others], [matrix]):
         answer = server.request("POST", f"/v2/models/{name}/infer", {"inputs": tensors}).json
         (p,) = [output["data"] for output in answer["outputs"] if output["name"] == "probability"]

@@ -99,7 +99,7 @@ def suits(feature: Feature, kind: pa.DataType) -> bool:
         return types.is_integer(kind) or types.is_floating(kind)
     if feature.is_category and types.is_boolean(kind):
         return {"true", "false"} <= {name.casefold() for name in feature.values}
-    if types.is_integer(kind):
+    if types.is_integer(kind) or (feature.is_category and types.is_floating(kind)):
         return feature.takes_number or any(name.lstrip("-").isdigit() for name in feature.values)
     return is_text(kind) or (feature.type == "date" and _is_day(kind))
 

@@ -24,6 +24,7 @@ from serve.contract.columns import encode_cells, encode_column, encode_monitored
 from serve.contract.contract import Contract
 from serve.contract.csv_cells import read_cells
 from serve.contract.fault import Fault
+from serve.contract.numbers import count
 from serve.contract.tables import count_cells
 from serve.errors import ApplicationError
 
@@ -179,7 +180,7 @@ def _read_by_cell(shard: Shard, text: bytes, start: int, contract: Contract, kee
     by_name = dict(zip(cells.header, cells.columns, strict=True))
     by_name |= count_cells(contract, by_name)
     X = np.full((n, len(contract.scored)), np.nan)
-    fault = Fault("wrong number of cells", f"{len(cells.header)} cells")
+    fault = Fault("wrong number of cells", count(len(cells.header), "cell"))
     last = len(cells.rows) + len(cells.uneven)  # `cells` lacks the empty lines at the end
     faults = {"": dict.fromkeys((*cells.uneven, *range(last, n)), fault)}
     for feature in contract.features:

@@ -40,6 +40,10 @@ def _add_init(add: Adder) -> None:
     init.add_argument("--answer", action="append", default=[], metavar="NAME=VALUE", type=name_value, help=answer)
     missing = "a cell that means a missing value in this column"
     init.add_argument("--missing", action="append", default=[], metavar="COLUMN=CELL", type=name_value, help=missing)
+    code = "a column whose numbers are codes: categories, not amounts; may be given several times"
+    init.add_argument("--category", action="append", default=[], metavar="COLUMN", help=code)
+    dates = "how a column's dates are written, such as MM/DD/YYYY, or 'DD-Mon-YY from 1930' for 1930 to 2029"
+    init.add_argument("--dates", action="append", default=[], metavar="COLUMN=NOTATION", type=name_value, help=dates)
     init.add_argument("--no-ask", action="store_true", help="leave the questions in the contract")
     init.add_argument("--replace", action="store_true", help="write over the folder's contract.toml and dataset.csv")
     init.add_argument("--encoding", default="", help="such as latin-1 (default: found out)")
@@ -65,6 +69,7 @@ def _init(options: argparse.Namespace) -> None:
         missing.setdefault(name, []).append(cell)
     ask = _ask if sys.stdin.isatty() and sys.stdout.isatty() and not options.no_ask else None
     said = {"positive": tuple(options.positive), "negative": tuple(options.negative), "ask": ask}
+    said |= {"categories": tuple(options.category), "dates": dict(options.dates)}
     wishes = Wishes(form, dict(options.answer), missing, replace=options.replace, **said)
     draft = draft_data_set(options.folder, options.file, options.target, wishes)
     data = load_dataset(str(options.folder.resolve()), draft=True)

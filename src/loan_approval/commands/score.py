@@ -11,6 +11,7 @@ from loan_approval import project
 from loan_approval.batch.workers import MOST_WORKERS
 from loan_approval.commands.parsing import Adder
 from loan_approval.errors import BatchError
+from serve.contract.numbers import count
 
 
 def add_commands(add: Adder) -> None:
@@ -43,12 +44,12 @@ def _score(options: argparse.Namespace) -> None:
     summary = score_batch(batch, data, lambda text: print(text, file=sys.stderr, flush=True))
     seconds = time.monotonic() - began
     print(
-        f"{summary['rows']:,} rows: {summary['approved']:,} approved, {summary['denied']:,} denied"
+        f"{count(summary['rows'], 'row')}: {summary['approved']:,} approved, {summary['denied']:,} denied"
         f" ({summary['bands'].get('refer', 0):,} of both to be reviewed), {summary['rejected']:,} rejected;"
         f" {seconds:.1f} s; model {summary['model_sha256'][:12]}; {options.output}"
     )
     for fault, rows in sorted(summary["faults"].items()):
-        print(f"- rejected: {fault}: {rows:,} rows")
+        print(f"- rejected: {fault}: {count(rows, 'row')}")
 
 
 def _model_file(options: argparse.Namespace) -> bytes:

@@ -7,6 +7,8 @@ import pandas as pd
 from scipy.stats import rankdata
 from scipy.stats.contingency import crosstab
 
+from serve.contract.numbers import count
+
 MISSING_PATTERNS = 12  # shown, the most frequent first
 
 
@@ -44,7 +46,8 @@ def describe_patterns(patterns: pd.DataFrame) -> str:
         return "No two columns are ever empty in the same row."
     most, rows = together.iloc[0], int(together["rows"].sum())
     return (
-        f"{rows:,} rows lack several columns at once, most often {', '.join(most['missing'])} ({most['rows']:,} rows)."
+        f"Several columns are empty at once in {count(rows, 'row')}, most often {', '.join(most['missing'])} "
+        f"({count(int(most['rows']), 'row')})."
     )
 
 

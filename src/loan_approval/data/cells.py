@@ -13,6 +13,7 @@ from loan_approval.data.refused import Broken, break_columns, break_rules, break
 from loan_approval.errors import DataError
 from serve.contract.contract import Contract
 from serve.contract.fault import Fault
+from serve.contract.numbers import count
 
 LONGEST_SHOWN = 60  # characters of a cell
 
@@ -66,7 +67,7 @@ def read_columns(path: Path, contract: Contract, broken: list[Broken] | None = N
     if problems:
         raise DataError(summary(path, [f"column {name!r} {problem}" for name, problem in problems]))
     if uneven := [row for row in rows if len(row) != len(header)]:
-        words = [f"row {row.line}: {len(row)} cells, expected {len(header)}" for row in uneven]
+        words = [f"row {row.line}: {count(len(row), 'cell')}, expected {len(header)}" for row in uneven]
         raise DataError(summary(path, words))
     if not rows:
         raise DataError(f"{path}: no rows below the header")

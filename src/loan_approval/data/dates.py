@@ -1,10 +1,12 @@
 """Dates as people write them into tables: how a column writes them, and the same dates as YYYY-MM-DD.
 
 A notation is written with YYYY, MM, DD and Mon, the name of a month; without a day it means the first of the month.
+Its year may have two digits, YY, where the owner says which hundred years they are of: "DD/MM/YY from 1930".
 """
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import date
 from functools import cache
@@ -15,12 +17,16 @@ NOTATIONS = (
     *("DD-Mon-YYYY", "DD/Mon/YYYY", "DD Mon YYYY", "DD. Mon YYYY", "Mon DD, YYYY", "Mon DD YYYY"),
     *("YYYY-MM", "YYYY/MM", "MM/YYYY", "MM-YYYY", "Mon-YYYY", "Mon YYYY", "Mon/YYYY"),
 )
+FROM = " from "
 _TOKENS = {
     "YYYY": r"(?P<year>\d{4})",
+    "YY": r"(?P<short>\d{2})",
     "MM": r"(?P<month>\d{1,2})",
     "DD": r"(?P<day>\d{1,2})",
     "Mon": r"(?P<name>(?u:[^\W\d_]{3,12}))\.?",
 }
+SHORT = tuple(f"{notation.replace('YYYY', 'YY')}{FROM}1930" for notation in NOTATIONS)  # of 1930 to 2029
+COMPACT = ("YYYYMMDD", "YYYYMM")  # amounts are written so too
 _TIME = r"(?:[T ]\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?[AaPp][Mm])?(?:Z|[+-]\d\d:?\d\d)?)?"
 # English, Portuguese, German and Spanish, by their first three letters without accents.
 _MONTHS = ("jan ene", "feb fev", "mar", "apr abr", "may mai", "jun", "jul", "aug ago", "sep set", "oct okt out", "nov")
@@ -37,15 +43,18 @@ def read_as(cell: str, notation: str) -> str | None:
     if (name := parts.get("name")) is not None:
         plain = unicodedata.normalize("NFKD", name.casefold())
         parts["month"] = _NUMBER_OF.get("".join(c for c in plain if not unicodedata.combining(c))[:3], 0)
+    if short := parts.get("short"):
+        first = int(notation.partition(FROM)[2])
+        parts["year"] = first + (int(short) - first) % 100
     try:
         return date(int(parts["year"]), int(parts["month"]), int(parts.get("day") or 1)).isoformat()
     except ValueError:
         return None
 
 
-def find_notations(cells: Collection[str]) -> list[str]:
+def find_notations(cells: Collection[str], notations: Sequence[str] = NOTATIONS) -> list[str]:
     """Return the notations in which each cell is a date: none, one, or two: with the day and with the month first."""
-    return [notation for notation in NOTATIONS if cells and all(read_as(cell, notation) for cell in cells)]
+    return [notation for notation in notations if cells and all(read_as(cell, notation) for cell in cells)]
 
 
 def read_column(cells: Sequence[str], notation: str) -> list[str]:
@@ -56,13 +65,20 @@ def read_column(cells: Sequence[str], notation: str) -> list[str]:
 
 def is_notation(text: str) -> bool:
     """Return whether a text is a notation: a year and a month, each once."""
-    times = {token: text.count(token) for token in _TOKENS}
-    return times["YYYY"] == 1 and times["MM"] + times["Mon"] == 1 and times["DD"] <= 1
+    written, _, first = text.partition(FROM)
+    times = Counter(_cut(written))
+    is_year = times["YYYY" if not first else "YY"] == times["YYYY"] + times["YY"] == 1
+    is_first = not first or bool(re.fullmatch(r"\d{4}", first, re.ASCII))
+    return is_year and is_first and times["MM"] + times["Mon"] == 1 and times["DD"] <= 1
+
+
+def _cut(notation: str) -> list[str]:
+    return re.split(f"({'|'.join(_TOKENS)})", notation.partition(FROM)[0])
 
 
 @cache
 def _pattern(notation: str) -> re.Pattern[str]:
-    tokens = re.split(f"({'|'.join(_TOKENS)})", notation)
-    return re.compile(
-        "".join(_TOKENS.get(token, re.escape(token)) for token in tokens) + _TIME, re.ASCII | re.IGNORECASE
-    )
+    pattern = "".join(_TOKENS.get(token, re.escape(token)) for token in _cut(notation))
+    if notation in COMPACT:  # without a sign between them, each number has all its digits
+        pattern = pattern.replace("1,2", "2")
+    return re.compile(pattern + _TIME, re.ASCII | re.IGNORECASE)

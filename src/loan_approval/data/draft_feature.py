@@ -2,6 +2,7 @@
 
 import math
 import re
+import shlex
 import statistics
 from collections import Counter
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from loan_approval.data.dates import SHORT, find_notations
 from loan_approval.data.draft_dates import IS_DATE, are_dates, count_days, date_keys
 from loan_approval.data.notation import is_code_text, is_date
 from loan_approval.data.protected import protected_attribute, split_words
@@ -16,6 +18,7 @@ from loan_approval.evaluation.metrics import fast_auc
 from serve.contract.csv_cells import read_decimals
 from serve.contract.feature import Feature
 from serve.contract.feature_rules import LARGEST
+from serve.contract.numbers import count
 
 MOST_VALUES = 30  # of a category; rarer ones become OTHER
 OTHER = "(other)"
@@ -24,6 +27,7 @@ LONGEST_MARK = 10  # characters of the only text of a column
 LONGEST_WORDS = 4  # on average in a cell: more is free text
 LEAK_AUC = 0.95
 FEWEST = 10  # rows of either label that an AUC needs
+MOST_JUDGED = 1000  # different dates, to name their notations
 FEWEST_RUNNING = 10  # rows whose numbers count up by one
 _IDS = frozenset(
     {"id", "ids", "uuid", "guid", "key", "nr", "no", "num", "number", "index", "idx", "row", "rownum", "code", "codigo"}
@@ -44,13 +48,14 @@ IS_GROUPED = (
 )
 
 
-def draft_feature(name: str, cells: list[str], y: np.ndarray) -> dict[str, Any] | str:
+def draft_feature(name: str, cells: list[str], y: np.ndarray, is_code: bool = False) -> dict[str, Any] | str:
     """Return the feature's table in the contract, or the reason to leave it out.
 
+    is_code: whether its numbers are names of categories.
     Beside the contract's keys it may have `comment`, and `question` where only a person can know.
     """
     present = [cell for cell in cells if cell]
-    numbers = _read_numbers(present)
+    numbers = [] if is_code else _read_numbers(present)
     if reason := _reason_to_leave_out(name, present, numbers, len(cells)):
         return reason
     kind = _type_keys(present, numbers)
@@ -105,7 +110,7 @@ def _reason_to_leave_out(name: str, present: list[str], numbers: list[float], ro
     if distinct < 2 and not (is_mark and not is_date(present[0])):
         return f"one value in all rows{' that have one' * (len(present) < rows)}" if present else "no value at all"
     if not numbers:
-        return _reason_of_text(present, distinct)
+        return _reason_of_text(name, present, distinct)
     if max(map(abs, numbers)) > LARGEST:
         return "numbers beyond 2**53"
     if all(number.is_integer() for number in numbers):
@@ -116,20 +121,30 @@ def _reason_to_leave_out(name: str, present: list[str], numbers: list[float], ro
     return ""
 
 
-def _reason_of_text(present: list[str], distinct: int) -> str:
+def _reason_of_text(name: str, present: list[str], distinct: int) -> str:
     if are_dates(present):
         return ""
     if all(map(is_date, present)):
-        return f"dates, such as {present[0]}, but not all of one notation with a year of four digits"
+        return _reason_of_dates(name, set(present))
     if distinct <= max(2, min(MOST_VALUES, len(present) // 2)):
         return ""
     if sum(cell.count(" ") + 1 for cell in present) / len(present) >= LONGEST_WORDS:
         return "free text"
-    if strange := sorted({cell for cell in present if parse_number(cell) is None}):
+    strange = sorted({cell for cell in present if parse_number(cell) is None})
+    if strange and not any(map(is_code_text, strange)):
         numbers = len(present) - sum(parse_number(cell) is None for cell in present)
         if numbers > len(present) / 2:
-            return f"a number but for {len(present) - numbers:,} cells: {', '.join(strange[:5])}"
+            return f"a number but for {count(len(present) - numbers, 'cell')}: {', '.join(strange[:5])}"
     return f"text with {distinct:,} different values" if distinct > len(present) / 2 else ""
+
+
+def _reason_of_dates(name: str, cells: set[str]) -> str:
+    if short := find_notations(cells, SHORT):
+        options = " or ".join(f"--dates {shlex.quote(f'{name}={notation}')}" for notation in short)
+        return f"dates with two digits of the year; if they are of 1930 to 2029, init again with {options}"
+    found = {notation for cell in sorted(cells)[:MOST_JUDGED] for notation in find_notations({cell})[:1]}
+    shown = f" ({', '.join(sorted(found))})" * bool(found)
+    return f"dates, but not all of one notation{shown}: write them in one, with a whole year"
 
 
 def _values(present: list[str]) -> list[str]:

@@ -11,25 +11,28 @@ from loan_approval.data.notation import MARKERS
 from loan_approval.data.protected import split_words
 from loan_approval.data.wishes import Ask, Wishes
 from loan_approval.errors import DataError
+from serve.contract.numbers import count
 
 Key = float | str  # what the spellings of a label share
 Codes = dict[Key, int | None]  # 1 for an approval, 0 for its opposite, None where the rows are left out
 KINDS: dict[str, int | None] = {"positive": 1, "negative": 0, "missing": None}
-_YES = ("y", "yes", "t", "true", "s", "sim", "j", "ja", "si", "sí", "sì", "oui")
-_NO = ("n", "no", "f", "false", "não", "nao", "nein", "non")
+_YES = ("y", "yes", "t", "true", "s", "sim", "j", "ja", "si", "sí", "sì", "oui", "evet", "tak", "да", "是", "نعم")
+_NO = ("n", "no", "f", "false", "não", "nao", "nein", "non", "hayır", "hayir", "nie", "нет", "否", "لا")
 MOST_LABELS, MOST_SHOWN = 20, 5  # different labels that are sorted, as a column with more is no target; and shown
 _GOOD = re.compile(
     "|".join(_YES) + r"|approv.*|accept.*|grant.*|(.*\W)?(re)?paid( off)?|paid in full|p\W?i\W?f|good|"
     r"apro[vb]ad.*|bom|boa|pag[oa]|(quit|liquid|pag)ad[oa]s?|adimplentes?|deferid[oa]s?|conce(did|ss)[oa]s?|gut|"
     r"bewilligt|genehmigt|buen[oa]s?|approuvé.*|accordé.*|approvat[oa]|goedgekeurd|performing|ok|repay(ment)?|"
-    r"originated|funded|positive|completed?|current"
+    r"originated|funded|positive|completed?|current|autorizad[oa]s?|onaylandı|kabul|ödendi|przyznan[yoa]|spłacon[yoa]|批准|"
+    r"通过|已还清|正常"
 )
 _BAD = re.compile(
     "|".join(_NO)
     + r"|(not|un|non).*|den(y|ied)|reject.*|declin.*|refus.*|bad|(.*\W)?default(ed)?|(.*\W)?ch(ar)?ge?d?.?off|c/o|"
     r"late\b.*|past.?due.*|delinquent.*|overdue.*|writ.*off|foreclos.*|repossess.*|bankrupt.*|n[ãa]o.*|negad.*|"
     r"reprovad.*|re(cus|chaz)ad.*|mau|má|inadimplentes?|indeferid.*|atrasad.*|schlecht|abgelehnt|ausgefallen|"
-    r"überfällig|mal[oa]s?|denegad[oa]s?|moros[oa]s?|vencid[oa]s?|rejeté.*|rifiutat[oa]|respint[oa]|afgewezen|negative"
+    r"überfällig|mal[oa]s?|denegad[oa]s?|moros[oa]s?|vencid[oa]s?|rejeté.*|rifiutat[oa]|respint[oa]|afgewezen|negative|red(dedildi)?|"
+    r"odrzucon[yoa]|niespłacon[yoa]|拒绝|违约|逾期"
 )
 # A word, or a syllable, that turns what follows round: not paid, unpaid, never late.
 _NOT = re.compile(r"(?:(?:not|no|non|never|n[ãa]o|nunca|nicht|niet)\W+|un|non?(?=default))(.+)")
@@ -49,7 +52,7 @@ _LOSS = re.compile(
     r"default.*|bad|loss|charge.*|chg.?off|delinq.*|risk|fraud.*|bankrupt.*|inad[ie]mp.*|mora|calote|perda|verzug|"
     r".*(ausfall|ausgefallen|notleidend|insolven|säumig).*|impaga?do?|incumpl.*|défaut|impayé|fail(ed|ure)|"
     r"dlq.*|seriousdlqin.*|writeoff|npl|late|unpaid|not|non|over(drawn|due)|arrears?|past ?due|"
-    r"mahnung|atras.*|moros.*"
+    r"mahnung|atras.*|moros.*|temerrüt|gecikme|zaległ.*|niespłac.*|дефолт|просроч.*|.*(违约|逾期).*"
 )
 _DENIAL = re.compile(
     r"reject.*|den(y|ies|ied|ials?)|declin.*|refus.*|negad.*|recusad.*|abgelehnt|ablehnung|rechaz.*|denegad.*"
@@ -205,7 +208,7 @@ def _describe_problem(name: str, spelled: Mapping[Key, str], sizes: Counter[Key]
     """Return what is wrong with the labels, and the options that say what each of a few is."""
     shown = ", ".join(f"{spelled[key]} ({rows:,})" for key, rows in sizes.most_common(MOST_SHOWN))
     more = ", …" if len(spelled) > MOST_SHOWN else ""
-    problem = f"{name} holds {len(spelled)} different labels ({shown}{more}), expected two"
+    problem = f"{name} holds {count(len(spelled), 'different label')} ({shown}{more}), expected two"
     if not 2 < len(spelled) <= MOST_LABELS:
         return problem
     guesses = {key: code for key in spelled for code in _guess_code(key)} | codes

@@ -17,7 +17,7 @@ LONGEST = 43_830  # days, 120 years
 FIXED = "fixed_day"
 # Words in the name of the day on which an application was made or decided.
 _APPLICATION = re.compile(
-    r"appli(ed|cation|cations)|apply|asked|request(ed)?|submi(tted|ssion)|issued?|decision|decided|originat(ed|ion)|"
+    r"list(ed|ing)|posted|appli(ed|cation|cations)|apply|asked|request(ed)?|submi(tted|ssion)|issued?|decision|decided|originat(ed|ion)|"
     r"orig|funded|funding|granted|disburse(d|ment)|observation|snapshot|reference|pedido|solicita(cao|ção|do)|proposta|"
     r"contrata(cao|ção)|concess(ao|ão)|antrag(s|stellung|sdatum)?|antragsdatum|solicitud|concesi(o|ó)n"
 )

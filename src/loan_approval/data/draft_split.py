@@ -40,7 +40,7 @@ _ID = "(ids?|uuid|guid|cpf|cnpj|ssn|nif|dni|sin)"
 _NUMBER = "(no|nr|num|number|nummer|numero|número|key|code|codigo|código|ref|reference|hash)"
 _KEY = re.compile(
     rf"(\w+_)?{_WHO}?{_ID}(_\w+)?|(\w+_)?{_WHO}_?{_NUMBER}|(code|codigo|código|key)_((of|do|da|de)_)?{_WHO}|"
-    "customer|client|cliente|kunde|borrower|applicant"
+    "(user|customer|client)_?(name|login)|customer|client|cliente|kunde|borrower|applicant"
 )
 # A name such as DAYS_ID_PUBLISH or id_issue_year tells when a document was issued, not whose it is;
 # beside a word for someone, as in client_data_id, it is taken for a key: a lost one costs more.

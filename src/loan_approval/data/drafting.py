@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from loan_approval.data.contract_page import draft_top, render
+from loan_approval.data.draft_codes import describe_codes
 from loan_approval.data.draft_feature import AGE, draft_feature
 from loan_approval.data.draft_labels import sort_labels
 from loan_approval.data.draft_since import count_from_application
@@ -22,7 +23,8 @@ from loan_approval.data.source import Source, clean_rows
 from loan_approval.data.survey import survey
 from loan_approval.data.wishes import LEAK_USES, LEAKS, QUESTIONS, USES, Wishes
 from loan_approval.errors import DataError
-from serve.contract.feature import Feature
+from serve.contract.feature import Feature, name_code
+from serve.contract.numbers import count
 from serve.files import write_atomically
 
 
@@ -49,10 +51,11 @@ def draft_data_set(folder: Path, path: Path, target: str, wishes: Wishes | None 
     if LEAKS in wishes.answers:  # for each column alike, so none may be scored by it; a file may have no such column
         wishes.answer(LEAKS, "", LEAK_USES)
     reading = read_file(path, wishes.form, target := target.strip())
-    for name in (target, *wishes.missing):
-        if name not in reading.header:
-            raise DataError(f"{path}: no column {name!r}, expected one of {', '.join(reading.header)}")
     notes = list(reading.notes)
+    for name in (target, *wishes.missing, *wishes.categories, *wishes.dates):
+        if name not in reading.header:
+            shown = f"{', '.join(reading.header)} ({'; '.join(notes)})"
+            raise DataError(f"{path}: no column {name!r}, expected one of {shown}")
     at = reading.header.index(target)
     labels = sort_labels(str(path), target, [row[at] for row in reading.rows], wishes)
     rows, markers, late = _drop_unlabelled(reading, target, labels.of_cell, notes)
@@ -67,6 +70,7 @@ def draft_data_set(folder: Path, path: Path, target: str, wishes: Wishes | None 
         iter(rows), replace(source, names=tuple(reading.header), notes_below=False), numbers, target, notes
     )
     columns = dict(zip(header, map(list, zip(*cleaned, strict=True)), strict=True))
+    columns |= {name: list(map(name_code, columns[name])) for name in wishes.categories}
     columns[target] = target_cells
     no_features = dict.fromkeys(keys, IDENTIFIER) | {split.get("by", ""): GROUPS}
     features, left_out = _draft_features(columns, target, no_features, late, y, wishes)
@@ -74,6 +78,7 @@ def draft_data_set(folder: Path, path: Path, target: str, wishes: Wishes | None 
     features = _ask_uses(features, left_out, wishes)  # of dates that are questioned now that they are counted
     _check_use(path, target, features, left_out, wishes)
     left_out.pop(split.get("by", ""), None)
+    notes += describe_codes(features, columns)
     if left_out:
         notes.append(f"left out of dataset.csv: {_in_words(left_out)}")
     missing = {**source.missing, **({target: markers} if markers else {})}
@@ -118,7 +123,7 @@ def _drop_unlabelled(
         counts = Counter(row[at] for row in without if row[at])
         named = f" ({', '.join(f'{cell}: {n:,}' for cell, n in counts.most_common())})" if counts else ""
         numbers = name_rows([row.line for row in without])
-        notes.append(f"{len(without):,} rows have no {target} and are left out{named}: {numbers}")
+        notes.append(f"{count(len(without), 'row')} without {target}, left out{named}: {numbers}")
     late = find_late_columns(reading.header, labelled, without, target)
     return labelled, sorted({row[at] for row in without} - {""}), late
 
@@ -157,7 +162,7 @@ def _draft_features(
         if name in no_features and (name not in wishes.answers or no_features[name] == GROUPS):
             left_out[name] = no_features[name]
             continue
-        draft = draft_feature(name, cells, y)
+        draft = draft_feature(name, cells, y, name in wishes.categories)
         if isinstance(draft, dict) and name in late and "question" not in draft:
             draft |= {"use": "monitor", "question": IS_LATE.format(name, target)}
         if isinstance(draft, dict) and ("question" in draft or name in wishes.answers):

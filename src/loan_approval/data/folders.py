@@ -7,6 +7,7 @@ from typing import Any
 from loan_approval.errors import DataError
 from loan_approval.project import ROOT
 from serve.contract.contract import Contract
+from serve.contract.numbers import count
 from serve.errors import ContractError
 
 TEXTS = ("purpose", "source", "owner", "contact")
@@ -69,8 +70,7 @@ def summary(path: Path, problems: list[str]) -> str:
     """Return an error message that shows the first problems of a file and counts all."""
     shown = "\n  ".join(problems[:PROBLEMS_SHOWN])
     more = f"\n  and {len(problems) - PROBLEMS_SHOWN} more" if len(problems) > PROBLEMS_SHOWN else ""
-    plural = "problem" if len(problems) == 1 else "problems"
-    return f"{path}: {len(problems)} {plural}\n  {shown}{more}"
+    return f"{path}: {count(len(problems), 'problem')}\n  {shown}{more}"
 
 
 def _is_list_of_texts(value: object) -> bool:

@@ -23,8 +23,10 @@ from loan_approval.data.rows import (
 from loan_approval.data.source import BLOCK_ROWS, Source
 from loan_approval.data.workbooks import cell_text, is_excel, read_excel
 from loan_approval.errors import DataError
+from serve.contract.numbers import count
 
 PARQUET = (".parquet", ".pq")
+OTHERS = "cp1250, cp1251, cp1254, gb18030, shift_jis or cp949"
 MOST_ABOVE = 20  # rows above the header
 JUDGED_ROWS = 50  # by which a header is told from a row
 NO_HEADER = (
@@ -108,9 +110,9 @@ def _describe_guess(data: bytes, encoding: str) -> list[str]:
     if not shown:
         return []
     if in_utf8:
-        counts = f"{len(in_utf8):,} lines are UTF-8 and {len(lines) - len(in_utf8):,} are not"
-        return [f"two encodings in one file: {counts}, so that letters are wrong, as in {shown}: mend it at its source"]
-    return [f"{encoding} is a guess: if letters are wrong, as in {shown}, say --encoding cp1250, cp1251 or cp1254"]
+        counts = f"UTF-8 in {count(len(in_utf8), 'line')} and not in {len(lines) - len(in_utf8):,}"
+        return [f"two encodings in one file, {counts}, so that letters are wrong, as in {shown}: mend it at its source"]
+    return [f"{encoding} is a guess: if letters are wrong, as in {shown}, say --encoding {OTHERS}"]
 
 
 def _find_header(rows: Sequence[Row], target: str) -> int:
@@ -145,7 +147,7 @@ def _finish(rows: list[Row], form: Form, source: Source, notes: list[str]) -> Re
         source = replace(source, names=tuple(names))
         notes.append(f"no header: the columns are called {', '.join(names)}")
     ragged = [row for row in rows if len(row) != len(names)]
-    problems = [f"row {row.line}: {len(row)} cells, expected {len(names)}" for row in ragged[:ROWS_NAMED]]
+    problems = [f"row {row.line}: {count(len(row), 'cell')}, expected {len(names)}" for row in ragged[:ROWS_NAMED]]
     if len(ragged) > ROWS_NAMED:
         problems.append(f"and {len(ragged) - ROWS_NAMED} more")
     if len(names) < 2 or not rows:
@@ -162,7 +164,8 @@ def _looks_like_data(rows: Sequence[list[str]]) -> bool:
     header, judged = rows[0], rows[1 : JUDGED_ROWS + 1]
     columns = [[row[i] for row in judged if i < len(row) and row[i]] for i in range(len(header))]
     numbers = [i for i, cells in enumerate(columns) if cells and all(map(_is_number_or_marker, cells))]
-    return bool(numbers) and all(is_finite_number(header[i].replace(",", ".")) for i in numbers)
+    held = [header[i] for i in numbers if header[i].casefold() not in MARKERS]
+    return bool(held) and all(is_finite_number(cell.replace(",", ".")) for cell in held)
 
 
 def _is_number_or_marker(cell: str) -> bool:

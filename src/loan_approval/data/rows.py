@@ -14,6 +14,15 @@ SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "space": 
 SAMPLE = 65_536  # characters, or bytes, by which the form of a file is judged
 ROWS_NAMED = 10
 ONE_BYTE = ("cp1252", "latin-1")  # encodings that are tried where a file is not UTF-8
+_JSON = "JSON, expected a table. Write one: pandas.read_json('IN'{}).to_csv('OUT.csv', index=False) in Python"
+# How files begin that are no text of rows, and what to do with each.
+_OTHERS = (
+    (rb"\x1f\x8b", "packed with gzip: unpack it first"),
+    (rb"PAR1", "Parquet: let its name end in .parquet"),
+    (rb"%PDF|\s*<(!doctype|html|\?xml|table)", "a document, expected a table: save it as CSV or .xlsx first"),
+    (rb'(\xef\xbb\xbf)?\s*\{\s*"[^\n]*\}\r?\n\s*\{', _JSON.format(", lines=True")),
+    (rb'(\xef\xbb\xbf)?\s*(\{\s*"|\[\s*[\[{])', _JSON.format("")),
+)
 _ATTRIBUTE = re.compile(r"@attribute\s+('[^']*'|\"[^\"]*\"|\S+)", re.IGNORECASE)
 _CUT = re.compile(r"[\x00-\x1f]+")
 
@@ -30,15 +39,18 @@ class Row(list[str]):
 
 def decode(data: bytes, encoding: str = "") -> tuple[str, str]:
     """Return a file's text and its encoding, found by its byte-order mark or bytes unless given. Raises DataError."""
-    if data.startswith(b"\x1f\x8b"):
-        raise DataError("packed with gzip: unpack it first")
+    for beginning, advice in _OTHERS:
+        if re.match(beginning, data, re.IGNORECASE):
+            raise DataError(advice)
     guesses = [encoding] if encoding else _guess_encodings(data)
     for guess in guesses:
         try:
             return data.decode("utf-8-sig" if guess == "utf-8" else guess), guess
         except (UnicodeError, LookupError) as err:
             reason = err
-    raise DataError(f"can't be read as {encoding}: {reason}")
+    if encoding:
+        raise DataError(f"can't be read as {encoding}: {reason}")
+    raise DataError("not a text, expected CSV, .xlsx, .xls or .parquet: save it as one of these first")
 
 
 def _guess_encodings(data: bytes) -> list[str]:
@@ -65,13 +77,21 @@ def find_separator(text: str) -> str:
     """
     if said := re.match(r'"?sep=(.)"?\s*[\r\n]', text[:12]):
         return next((key for key, mark in SEPARATORS.items() if mark == said[1]), "")
-    sample = text[:SAMPLE].rpartition("\n")[0] if len(text) > SAMPLE else text
+    sample = _cut_between_rows(text[:SAMPLE]) if len(text) > SAMPLE else text
     for has_title in (False, True):
         judged = {key: _judge_separator(sample, key, has_title) for key in SEPARATORS}
         best = max(judged, key=lambda key: judged[key])
         if judged[best][0] >= 0.5:
             return best
     return ""
+
+
+def _cut_between_rows(text: str) -> str:
+    """Return a text without its last, unfinished line, nor those that leave a quoted cell open."""
+    whole = cut = text.rpartition("\n")[0]
+    while cut.count('"') % 2:
+        cut = cut.rpartition("\n")[0]
+    return cut or whole
 
 
 def _judge_separator(sample: str, key: str, has_title: bool) -> tuple[float, bool, int]:
@@ -123,7 +143,10 @@ def _read_arff(stream: Iterable[str]) -> Iterator[str]:
         yield f"{','.join(names)}\n" if is_data else "\n"
         if is_data:
             break
-    yield from ("\n" if line.startswith("%") else line.replace("'", '"') for line in lines)
+    for line in lines:
+        if line.startswith("{"):
+            raise DataError("sparse ARFF, expected all values of each row: Weka's filter SparseToNonSparse writes them")
+        yield "\n" if line.startswith("%") else line.replace("'", '"')
 
 
 def _split(stream: Iterable[str], mark: str) -> Iterator[Row]:

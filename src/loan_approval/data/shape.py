@@ -41,11 +41,14 @@ def check_labels(dataset: Dataset) -> None:
 
 def too_few(dataset: Dataset) -> str:
     """Return which splits have too few units of a label, and what to do; "" where all have enough."""
-    counts, units = count_by_split(dataset), name_units(dataset.contract.split_by)
+    counts, by = count_by_split(dataset), dataset.contract.split_by
     short = [(n, split, code) for split in SPLITS for code, n in enumerate(counts[split]) if n < FEWEST_PER_LABEL]
     if not short:
         return ""
-    named = [f"{n} {units} of split {split} are {dataset.contract.label(code)!r}" for n, split, code in short]
+    named = [
+        f"{n} {name_units(by, n)} of split {split} {'is' if n == 1 else 'are'} {dataset.contract.label(code)!r}"
+        for n, split, code in short
+    ]
     return f"{', '.join(named)}, expected at least {FEWEST_PER_LABEL}; {_remedy(dataset, min(short)[2])}"
 
 
@@ -63,7 +66,7 @@ def _remedy(dataset: Dataset, code: int) -> str:
         return f'split_salt = "{salt}" in contract.toml would split the {total} of them into {splits}'
     enough = round(1.5 * FEWEST_PER_LABEL / min(SHARES))
     units = name_units(dataset.contract.split_by)
-    return f"there are {total} of them in all: add rows until there are about {enough} {units} of them, or more"
+    return f"{total} in all: add rows until there are about {enough} {units} of them, or more"
 
 
 def _advise_by_row() -> str:
@@ -151,10 +154,10 @@ def _copies(dataset: Dataset) -> list[str]:
     copies = len(units) - (units.max(initial=-1) + 1)
     if not copies:
         return []
-    words = f"{copies:,} of {len(units):,} rows equal an earlier one in all scored features"
+    words = f"Rows that equal an earlier one in all scored features: {copies:,} of {len(units):,}"
     few = have_few_combinations(dataset.X, dataset.y)
     if by == BY_VALUES:
-        words += ": equal rows share a split and a fold, and count as one in intervals and p-values."
+        words += ". Equal rows share a split and a fold, and count as one in intervals and p-values."
     elif by == BY_ROW:
         words += f". {IS_BY_ROW}." + (
             " These look like copies: shuffled columns agree far less often."

@@ -48,9 +48,10 @@ def number_units(identities: np.ndarray) -> np.ndarray:
     return pd.factorize(identities)[0]
 
 
-def name_units(by: str) -> str:
-    """Return what the units of a split are, in words."""
-    return {BY_VALUES: "distinct rows", BY_ROW: "rows"}.get(by, f"groups by {by}")
+def name_units(by: str, number: int = 2) -> str:
+    """Return what so many units of a split are, in words."""
+    noun = {BY_VALUES: "distinct row", BY_ROW: "row"}.get(by, "group")
+    return noun + "s" * (number != 1) + f" by {by}" * (noun == "group")
 
 
 def _row_bytes(X: np.ndarray) -> Iterator[bytes]:

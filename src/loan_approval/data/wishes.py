@@ -16,6 +16,7 @@ USES = ("score", "monitor", "refuse", "leave_out")
 @dataclass
 class Wishes:
     """What the owner says beside the data. form: of the file.   missing: cells that mean a missing value, by column.
+    categories: columns whose numbers are codes.   dates: the notation of a column's dates, as in `dates`.
 
     positive, negative: labels of an approval, and of its opposite.   answers: to questions, by name of
     `QUESTIONS`, or a column's, then one of `USES`.   ask: asks a person.
@@ -24,6 +25,8 @@ class Wishes:
     form: Form = field(default_factory=Form)
     answers: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, list[str]] = field(default_factory=dict)
+    categories: tuple[str, ...] = ()
+    dates: Mapping[str, str] = field(default_factory=dict)
     positive: tuple[str, ...] = ()
     negative: tuple[str, ...] = ()
     ask: Ask | None = None

@@ -13,12 +13,13 @@ from typing import Any
 
 from loan_approval.data.rows import Row, is_note, unify_line_ends
 from loan_approval.errors import DataError
+from serve.contract.numbers import count
 
 MOST_CELLS = 50_000_000  # between the first and the last cell of a sheet, at some 32 bytes each
 _PLACE = re.compile(rb'<(?:\w+:)?c [^>]*?\br="([A-Z]{1,3})([0-9]{1,7})"')
 _ERROR = re.compile(rb"<(?:\w+:)?c [^>]*?\bt=[\"']e[\"']")
 _is_sheet = re.compile(r"(?i)xl/worksheets/[^/]+\.xml").match
-ERRORS = "; {} with an error, such as #N/A, are empty"
+ERRORS = "; read as empty, having an error such as #N/A: {}"
 
 
 def is_excel(data: bytes) -> bool:
@@ -39,7 +40,9 @@ def read_excel(data: bytes) -> tuple[list[Row], list[str]]:
             rows = [Row(map(cell_text, values), n) for n, values in enumerate(table, 1)]
             if rows := [row for row in rows if any(row)]:
                 width = max(i + 1 for row in rows for i, cell in enumerate(row) if cell)
-                remarks = [f"read as Excel, sheet {name!r}{errors}", *_count_empty(rows)]
+                others = ", ".join(each for each in book.sheet_names if each != name)
+                passed = f", the first with cells; not read: {others} (to read another, move it to the front)"
+                remarks = [f"read as Excel, sheet {name!r}{passed * bool(others)}{errors}", *_count_empty(rows)]
                 return _cut_notes([Row(row[:width], row.line) for row in rows]), remarks
     except BaseException as err:
         # The reader is written in Rust: a damaged file makes it panic, which is no Exception in Python.
@@ -113,4 +116,4 @@ def _check_extent(data: bytes) -> str:
                 f"delete the stray cells in row {row} and column {column.decode().strip()}, far from the table"
             )
     errors = sum(1 for _, sheet in sheets for _ in _ERROR.finditer(sheet))
-    return ERRORS.format(f"{errors:,} cells of the workbook") if errors else ""
+    return ERRORS.format(f"{count(errors, 'cell')} of the workbook") if errors else ""

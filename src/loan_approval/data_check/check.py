@@ -13,6 +13,7 @@ from loan_approval.data_check.table import Table
 from loan_approval.drift.drift import LEVEL, LEVELS, Finding, compare, worst_level
 from loan_approval.drift.statistics import share_p_value
 from serve.contract.contract import Contract
+from serve.contract.numbers import count
 
 VERDICTS = {"ok": "sound", "warning": "sound with warnings", "severe": "breaking"}
 
@@ -74,7 +75,7 @@ def _check_rows(now: pd.DataFrame, before: pd.DataFrame, limits: Limits) -> Find
     rows, old = len(now), len(before)
     level = "severe" if rows < limits.least_rows else "warning" if rows < limits.fewer_rows * old else "ok"
     expected = {"severe": f"at least {limits.least_rows:,}", "warning": f"{limits.fewer_rows:.0%}"}.get(level)
-    words = f"{rows:,} rows that keep the contract, the reference has {old:,}" + (
+    words = f"{count(rows, 'row')} that {'keep' if rows != 1 else 'keeps'} the contract, the reference has {old:,}" + (
         f"; expected {expected}" if expected else ""
     )
     return Finding("rows", "rows", level, words, {"before": old, "now": rows})

@@ -11,6 +11,7 @@ import pandas as pd
 
 from loan_approval.drift.statistics import Distance, measure_distance, share_p_value
 from serve.contract.feature import Feature
+from serve.contract.numbers import count as count_of
 
 FEWEST_ROWS = 30  # known values, for a distribution to be compared
 # The customary bounds are 0.1 and 0.25, but a shift by 0.3 standard deviations, which must be found, has about 0.08.
@@ -116,9 +117,9 @@ def _measure_range(feature: Feature, reference: Sample, current: Sample) -> Meas
         ends = (reference.known.min(), reference.known.max()) if len(reference.known) else (-np.inf, np.inf)
         new = (current.known < ends[0]) | (current.known > ends[1])
     count, rows = int(np.sum(new)), max(len(current.known), 1)
-    words = f"{count:,} of {len(current.known):,} values are outside of what the reference holds"
+    words = f"outside of what the reference holds: {count:,} of {count_of(len(current.known), 'value')}"
     if current.broken:
-        words += f", {current.broken:,} break the contract"
+        words += f", outside of the contract: {current.broken:,}"
     p_value = share_p_value((0, max(len(reference.known), 1)), (count, rows))
     level = ("severe" if feature.is_category else "warning") if count / rows >= OUTSIDE_SHARE else "ok"
     numbers = {"outside_reference": count, "outside_contract": current.broken}

@@ -13,7 +13,7 @@ import pandas as pd
 from fairlearn.metrics import MetricFrame, selection_rate
 
 from loan_approval.evaluation.intervals import Interval, effective_rows
-from loan_approval.evaluation.metrics import MISSING_BAND, quantile_bands
+from loan_approval.evaluation.metrics import MISSING_BAND, name_band, quantile_bands
 from loan_approval.evaluation.rates import BELOW, LEVEL, UNSURE, Rate, judge_four_fifths, rate_difference, rate_ratio
 from serve.contract.contract import Contract
 from serve.contract.feature import Feature
@@ -61,7 +61,7 @@ def group_rows(feature: Feature, column: pd.Series) -> dict[str, np.ndarray]:
 
     An age is cut where the contract says that it becomes elderly, another number of many values at its quantiles.
     """
-    order = list(map(feature.show, feature.values))
+    order = [name_band(feature.show(value)) for value in feature.values]
     if feature.elderly_from is not None:
         order = [f"under {feature.elderly_from:g}", f"{feature.elderly_from:g} and over"]
         names = np.where(column >= feature.elderly_from, order[1], order[0])

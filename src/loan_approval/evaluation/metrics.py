@@ -189,8 +189,13 @@ def quantile_bands(column: pd.Series, bands: int, feature: Feature) -> Mapping[s
         names = _name_bands(low, high, feature.show)
         if names.nunique() < low.nunique():  # rounded, two bands would be one
             names = _name_bands(low, high, partial(feature.show, digits=EXACT))
-    names = names.mask(missing, MISSING_BAND)
+    names = names.map(name_band, na_action="ignore").mask(missing, MISSING_BAND)
     return {str(name): (names == name).to_numpy() for name in dict.fromkeys(names)}
+
+
+def name_band(value: str) -> str:
+    """Return the band of a value; one whose own text is that of missing values is in quotes, apart from these."""
+    return f'"{value}"' if value == MISSING_BAND else value
 
 
 def _name_bands(low: pd.Series, high: pd.Series, write: Callable[[float], str]) -> pd.Series:

@@ -15,7 +15,9 @@ from loan_approval.batch.files import absolute, list_inputs
 from loan_approval.batch.shards import plan_shards
 from loan_approval.errors import DataError
 from serve.contract import tables
+from serve.contract.columns import encode_column
 from serve.contract.contract import Contract
+from serve.contract.feature import Feature
 from serve.contract.tables import encode_columns, encode_csv
 from serve.errors import ApplicationError
 from tests.batches import ODD_CELLS, judge, make_columns, write_csv, write_parquet
@@ -107,6 +109,13 @@ def test_parquet_is_judged_by_the_cases_that_the_server_is_judged_by(tmp_path, l
     faults = {name: text for (_, name), text in judge(path, loans_contract)[1].items()}
     assert set(faults) == set(case["fields"]) - {loans_contract.target.name}
     assert all(case["fields"][name] in text for name, text in faults.items())
+
+
+def test_parquet_may_hold_codes_as_numbers_with_a_point_as_pandas_writes_them_beside_missing_ones():
+    codes = Feature("naics", "category", values=("101", "102"), missing=True)
+    assert suits(codes, pa.float64())
+    assert encode_column(codes, [101.0, None, 102.0])[0].tolist()[::2] == [0, 1]
+    assert not suits(Feature("home", "category", values=("own", "rent")), pa.float64())
 
 
 def _names(contract: Contract) -> list[str]:

@@ -66,7 +66,7 @@ def test_columns_that_are_missing_together_are_one_pattern():
     [
         ([1, 2], [1, 2], "No row has an empty cell."),
         ([np.nan, 2], [1, np.nan], "No two columns are ever empty in the same row."),
-        ([np.nan, 2], [np.nan, 2], "1 rows lack several columns at once, most often a, b (1 rows)."),
+        ([np.nan, 2], [np.nan, 2], "Several columns are empty at once in 1 row, most often a, b (1 row)."),
     ],
 )
 def test_whether_cells_are_missing_together_is_said(a, b, words):

@@ -2,7 +2,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from loan_approval.data.dates import ISO, NOTATIONS, find_notations, is_notation, read_as, read_column
+from loan_approval.data.dates import ISO, NOTATIONS, SHORT, find_notations, is_notation, read_as, read_column
 
 DAYS = [date(2019, 11, 28) + timedelta(days) for days in range(0, 400, 9)]
 NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -66,3 +66,22 @@ def test_a_cell_that_is_no_date_stays_for_the_contract_to_refuse():
 def test_a_notation_has_a_year_and_a_month_once(text):
     assert not is_notation(text)
     assert all(map(is_notation, (*NOTATIONS, "YYYYMMDD")))
+
+
+@pytest.mark.parametrize("notation", NOTATIONS)
+def test_years_of_two_digits_are_of_the_hundred_that_the_owner_says(notation):
+    short = notation.replace("YYYY", "YY")
+    cells = [write(day, notation).replace(f"{day.year}", f"{day.year}"[2:]) for day in DAYS]
+    assert find_notations(cells) == []
+    assert f"{short} from 1930" in find_notations(cells, SHORT)
+    found = f"{short} from 1950"
+    assert is_notation(found)
+    assert read_as(write(date(2049, 1, 1), notation).replace("2049", "49"), found) == "2049-01-01"
+    assert read_as(write(date(2050, 1, 1), notation).replace("2050", "50"), found) == "1950-01-01"
+
+
+@pytest.mark.parametrize(
+    "text", ["DD/MM/YY", "DD/MM/YYYY from 1950", "DD/MM/YY from", "DD/MM/YY from 50", "YY from 1950", "dates"]
+)
+def test_a_short_year_without_its_hundred_is_no_notation(text):
+    assert not is_notation(text)

@@ -49,6 +49,7 @@ def test_lenders_short_forms_of_paid_in_full_and_charged_off_are_known(paid, los
     ("approved", "denied"),
     [
         *(("Aprobada", "Rechazada"), ("aprobado", "denegado"), ("Aprovadas", "Recusadas"), ("Deferido", "Indeferido")),
+        *(("Przyznany", "Odrzucony"), ("Onaylandı", "Reddedildi"), ("批准", "拒绝"), ("Autorizado", "Rechazado")),
         *(("Approuvée", "Rejetée"), ("approvato", "respinto"), ("Goedgekeurd", "Afgewezen"), ("boa", "má")),
     ],
 )
@@ -120,7 +121,7 @@ def test_labels_that_say_nothing_are_refused_with_the_options_to_give():
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ({"a": 5}, r"1 different labels \(a \(5\)\), expected two$"),
+        ({"a": 5}, r"1 different label \(a \(5\)\), expected two$"),
         ({str(n): 2 for n in range(30)}, r"30 different labels \(0 \(2\), .*, …\), expected two$"),
         ({"Fully Paid": 2, "Paid off": 2, "Current": 2}, "3 different labels"),
         ({"": 3}, "no row has a loan_status"),
@@ -194,3 +195,8 @@ def test_the_words_of_a_label_say_its_class(label, code):
     found = 1 if label in labels.positive else 0 if label in labels.negative else None
     assert found == code
     assert (label in labels.left_out) == (code is None)
+
+
+@pytest.mark.parametrize("name", ["是否违约", "loan 逾期", "Temerrüt", "zaległość", "дефолт"])
+def test_names_of_a_loss_are_known_in_other_scripts(name):
+    assert sort({"1": 9, "0": 2}, name).positive == ("0",)

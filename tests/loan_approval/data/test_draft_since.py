@@ -43,7 +43,13 @@ def test_the_date_that_others_are_counted_from_is_watched_unless_its_owner_score
     assert "use" not in draft(scored, born=BORN, application_date=ASKED)[0]["application_date"]
 
 
-@pytest.mark.parametrize("name", ["data_pedido", "Antragsdatum", "issue_d", "fecha_solicitud", "RequestedOn"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("data_pedido", "Antragsdatum", "issue_d", "fecha_solicitud", "RequestedOn", "ListedOnUTC", "posted_time"),
+        "ListingCreationDate",
+    ],
+)
 def test_the_name_says_which_day_is_the_application_s(name):
     later = [day + timedelta(400 + row) for row, day in enumerate(ASKED)]
     drafted, _ = draft(**{"born": BORN, "closed": later, name: ASKED})

@@ -21,6 +21,7 @@ def ids(rows_each: int, prefix: str = "") -> list[str]:
     [
         *("customer_id", "CustomerID", "SK_ID_CURR", "custid", "client no", "Kundennummer", "código_cliente", "CPF"),
         *("member number", "customer", "id", "borrowerKey", "account_no", "household id", "id_cliente"),
+        *("UserName", "user_login", "customer name"),
         *("client_data_id", "customer_id_by_date", "borrower_id_dt", "custid_date", "data_id_cliente"),
     ],
 )

@@ -112,7 +112,7 @@ def test_rows_of_labels_that_the_owner_leaves_out_are_counted_and_read_the_same_
     labels = ("Fully Paid", "Charged Off", "Current", "Fully Paid", "In Grace Period", "Charged Off")
     missing = {"loan_status": ["current", "In Grace Period"]}
     drafted = draft(target="loan_status", labels=labels, wishes=Wishes(missing=missing))
-    assert any("26 rows have no loan_status and are left out" in note for note in drafted.notes)
+    assert any("26 rows without loan_status, left out" in note for note in drafted.notes)
     assert documents(drafted)["target"]["labels"].keys() == {"Fully Paid", "Charged Off"}
     assert documents(drafted)["source"]["missing"] == {"loan_status": ["Current", "In Grace Period"]}
 
@@ -134,7 +134,7 @@ def test_labels_of_one_class_stay_as_written_and_every_path_reads_them_alike(dra
 def test_rows_without_a_label_are_left_out_and_named(draft):
     drafted = draft(labels=("yes", "no", "", "yes", "no", "NA"))
     assert drafted.rows == 54
-    assert "26 rows have no Approved and are left out (NA: 13): rows 4, 7, 10" in drafted.notes[1]
+    assert "26 rows without Approved, left out (NA: 13): rows 4, 7, 10" in drafted.notes[1]
     assert drafted.notes[1].endswith("and 16 more")
     source = documents(drafted)["source"]
     assert (source["drop_unlabelled"], source["missing"]) == (True, {"Approved": ["NA"]})
@@ -174,7 +174,7 @@ def test_rows_are_named_by_their_lines_in_the_file(tmp_path):
         "# c\n\nn,note,t\n" + '1,"a\nb",\n\n2,a,\n' + "3,a,1\n4,b,0\n5,a,1\n6,b,1\n7,a,0\n" * 20
     )
     notes = draft_data_set(tmp_path / "mine", tmp_path / "mine.csv", "t").notes
-    assert "2 rows have no t and are left out: rows 4, 7" in notes
+    assert "2 rows without t, left out: rows 4, 7" in notes
 
 
 def test_labels_are_written_in_one_spelling(draft):
@@ -446,3 +446,21 @@ def test_each_column_that_may_not_have_been_known_says_how_to_answer_for_all(dra
 def test_labels_that_their_owner_named_are_no_guess_of_the_question(draft):
     (question,) = draft(wishes=Wishes(positive=("yes",))).questions
     assert question.startswith("Approved: A guess: the labels tell past decisions (meaning: past_decision or repaid)")
+
+
+def test_codes_become_categories_as_their_owner_says_and_every_path_reads_them_alike(draft, tmp_path):
+    columns = {"branch": lambda row: ("101", "102.0", "103.0", "NA")[row % 4], "income": lambda row: 100 * row}
+    (note,) = (each for each in draft(**columns).notes if "taken as amounts" in each)
+    assert note.startswith("branch: ")
+    drafted = draft(wishes=Wishes(categories=("branch",), replace=True), **columns)
+    assert features(drafted)["branch"]["values"] == ["101", "102", "103"]
+    assert not [each for each in drafted.notes if "taken as amounts" in each]
+    contract = answered(drafted)
+    raw, clean = (read_dataset(path, contract, "mine") for path in (tmp_path / "my.csv", drafted.dataset))
+    assert np.array_equal(raw.X, clean.X, equal_nan=True)
+
+
+@pytest.mark.parametrize("wishes", [Wishes(categories=("Approved",)), Wishes(dates={"x": "MM/YYYY"})])
+def test_an_option_that_would_do_nothing_is_refused(draft, wishes):
+    with pytest.raises(DataError, match=r"no column 'x'|--category Approved"):
+        draft(wishes=wishes)

@@ -3,13 +3,15 @@ import pytest
 from loan_approval.data.protected import protected_attribute
 
 NAMES = {
-    "age": "Age|AGE|person_age|DAYS_BIRTH|AgeGroup|YOB|Alter|Geburtsdatum|Edad|Idade|data_nascimento|faixa etária",
-    "sex": "sex|SEX2|CODE_GENDER|Gênero|genero|Geschlecht|female|personal_status_sex",
+    "age": "Wiek|Yaş|年龄|客户年龄|العمر|Возраст|Leeftijd"
+    "|Age|AGE|person_age|DAYS_BIRTH|AgeGroup|YOB|Alter|Geburtsdatum|Edad|Idade|data_nascimento|faixa etária",
+    "sex": "Płeć|Cinsiyet|性别|الجنس|Пол|sex|SEX2|CODE_GENDER|Gênero|genero|Geschlecht|female|personal_status_sex",
     "race": "Raça|raca|cor|derived_race|applicant_ethnicity|hispan|Etnia|black",
     "religion": "religion|Konfession|religião",
     "origin": "Country|native-country|Foreign worker|foreignworker|ForeignWorker|Staatsangehörigkeit|Nationalität|País"
     "|nacionalidade|nationality|citizenship|gastarb",
-    "family": "Personal status|PersonalStatus|Estado Civil|estado_civil|estadocivil|Married|MARRIAGE|Familienstand"
+    "family": "Stan cywilny|Medeni Durum|婚姻状况|Дети"
+    "|Personal status|PersonalStatus|Estado Civil|estado_civil|estadocivil|Married|MARRIAGE|Familienstand"
     "|Kids|num_kids|NumberOfDependents|dependentes|CNT_CHILDREN|NAME_FAMILY_STATUS|dep|hijos|filhos|relationship"
     "|Number of people being liable to provide maintenance for",
     "disability": "disability|deficiência|Schwerbehinderung",
@@ -28,7 +30,7 @@ def test_a_name_that_tells_a_protected_attribute_is_found_in_any_spelling(attrib
 
 OTHERS = (
     "mileage|Loan_Amount|stage|Essex_Branch|percentage|package|income|savings|manager|capital-gain|installment"
-    "|Self_Employed|Credit_History|housing|existing_credits|personal_loan|postponed|Telephone|kind_of_loan|Risk"
+    "|Self_Employed|Credit_History|housing|existing_credits|personal_loan|детали|дата|年收入|Dochód|Gelir|Polisa|postponed|Telephone|kind_of_loan|Risk"
 )
 
 

@@ -4,7 +4,7 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from loan_approval.data.reading import Form, read_file
+from loan_approval.data.reading import OTHERS, Form, read_file
 from loan_approval.errors import DataError
 
 TABLE = [["renda média", "score", "y"], ["10,5", "562", "sim"], ["20,25", "600", "não"], ["7,0", "700", "sim"]]
@@ -32,14 +32,14 @@ def test_the_encoding_and_the_line_ends_are_found(tmp_path, encoding, end):
 
 def test_an_encoding_that_no_byte_proves_is_said_to_be_a_guess(tmp_path):
     notes = read(tmp_path, "Gelir,Müşteri\n1,2\n3,4\n".encode("cp1254")).notes
-    assert notes[1] == "cp1252 is a guess: if letters are wrong, as in Müþteri, say --encoding cp1250, cp1251 or cp1254"
+    assert notes[1] == f"cp1252 is a guess: if letters are wrong, as in Müþteri, say --encoding {OTHERS}"
     assert "guess" not in str(read(tmp_path, "Price,Note\n1\u00a0234,ok\n".encode("cp1252")).notes)
     assert "guess" not in str(read(tmp_path, "Gelir,Müşteri\n1,2\n", Form(encoding="cp1254")).notes)
 
 
 def test_two_encodings_in_one_file_are_said_with_a_word_that_is_wrong(tmp_path):
     data = b"a,b\n" + "1,Málaga\n".encode("latin-1") + "2,Köln\n3,Köln\n".encode()
-    assert "2 lines are UTF-8 and 1 are not, so that letters are wrong, as in KÃ¶ln" in read(tmp_path, data).notes[1]
+    assert "UTF-8 in 2 lines and not in 1, so that letters are wrong, as in KÃ¶ln" in read(tmp_path, data).notes[1]
 
 
 @pytest.mark.parametrize(("mark", "name"), [(";", "semicolon"), ("\t", "tab"), ("|", "bar"), (" ", "space")])
@@ -123,8 +123,8 @@ def test_what_the_owner_says_goes_before_what_is_found(tmp_path):
         ("", Form(), "expected a header with at least two names, and rows below it"),
         ("a,t\n", Form(), "rows below it"),
         ("a\n1\n2\n", Form(), "one column only; expected cells between comma, semicolon, tab, bar, space: --separator"),
-        ("a,t\n1,0\n1\n1,0\n", Form(), r"row 3: 1 cells, expected 2 \(read as utf-8, separated by comma\)"),
-        ("# c\n\na,t\n1,0\n1\n", Form(), "row 5: 1 cells"),
+        ("a,t\n1,0\n1\n1,0\n", Form(), r"row 3: 1 cell, expected 2 \(read as utf-8, separated by comma\)"),
+        ("# c\n\na,t\n1,0\n1\n", Form(), "row 5: 1 cell"),
         ('a,t\n"1,0\n', Form(), "line 2: not a CSV"),
         ("a,t\n1,2\n", Form(separator="x"), "--separator 'x': expected one of comma"),
         ("a,t\n1,2\n", Form(encoding="klingon"), "can't be read as klingon"),
@@ -199,3 +199,9 @@ def test_notes_below_the_rows_are_left_out_with_a_word(tmp_path):
     assert reading.rows == [["1", "10", "yes"], ["2", "20", "no"]]
     assert reading.source.notes_below
     assert "notes below the rows, left out: rows 5, 6" in reading.notes
+
+
+def test_a_first_row_with_a_marker_where_the_rows_below_have_numbers_is_no_header(tmp_path):
+    with pytest.raises(DataError, match="--no-header"):
+        read(tmp_path, "?,u,2.5,+\n30,y,1.5,-\n31,y,?,+\n")
+    assert read(tmp_path, "NA,name\n1,x\n2,y\n").header == ["NA", "name"]

@@ -1,9 +1,10 @@
 import gzip
 import io
+import re
 
 import pytest
 
-from loan_approval.data.rows import Row, decode, drop_notes, find_separator, name_columns, name_rows, split_rows
+from loan_approval.data.rows import SAMPLE, Row, decode, drop_notes, find_separator, name_columns, name_rows, split_rows
 from loan_approval.errors import DataError
 
 
@@ -66,3 +67,37 @@ def test_ten_rows_are_named_and_the_others_counted():
 def test_a_packed_text_is_to_be_unpacked():
     with pytest.raises(DataError, match="packed with gzip: unpack it first"):
         decode(gzip.compress(b"a,b"))
+
+
+@pytest.mark.parametrize(
+    ("data", "advice"),
+    [
+        (b'[{"a": 1}, {"a": 2}]', "pandas.read_json('IN').to_csv"),
+        (b'\xef\xbb\xbf{\n "a": [1, 2]}', "pandas.read_json('IN').to_csv"),
+        (b'{"a": 1}\r\n{"a": 2}\r\n', "lines=True"),
+        (b"<!DOCTYPE html><table>", "save it as CSV or .xlsx"),
+        (b"%PDF-1.4", "save it as CSV or .xlsx"),
+        (b"PAR1\x15\x04", "let its name end in .parquet"),
+        (b"a\x00\x00\xd8b\x00" * 9, "not a text, expected CSV"),
+    ],
+)
+def test_a_file_that_is_no_text_of_rows_is_refused_with_what_to_do(data, advice):
+    with pytest.raises(DataError, match=re.escape(advice)):
+        decode(data)
+
+
+@pytest.mark.parametrize("text", ["[id],[name]\n1,2\n", "{id},a\n1,2\n", "<5,a\n1,2\n"])
+def test_a_header_in_brackets_is_a_text_of_rows(text):
+    assert decode(text.encode())[0] == text
+
+
+def test_a_large_file_is_judged_by_whole_rows_though_a_quoted_cell_has_many_lines():
+    text = "a,b\n" + ('1,"' + "one line\n" * 50 + '"\n') * (SAMPLE // 400)
+    assert find_separator(text) == "comma"
+    assert find_separator('a;b\n1;the 5" one\n' + "1;2\n" * SAMPLE) == "semicolon"
+
+
+def test_sparse_arff_is_refused_with_what_to_do():
+    text = "@relation x\n@attribute a numeric\n@attribute y {0,1}\n@data\n{0 1, 1 1}\n"
+    with pytest.raises(DataError, match="SparseToNonSparse"):
+        list(split_rows(io.StringIO(text), "comma"))

@@ -50,7 +50,7 @@ def test_a_single_class_stops_and_says_that_there_is_nothing_to_learn(loans: Dat
 
 
 def test_thirty_rows_stop_and_say_how_many_would_do(loans: Dataset) -> None:
-    with pytest.raises(DataError, match=r"there are \d+ of them in all: add rows until there are about 75"):
+    with pytest.raises(DataError, match=r"\d+ in all: add rows until there are about 75"):
         check_labels(made(loans, np.arange(30)))
 
 
@@ -63,7 +63,7 @@ def test_what_training_will_refuse_is_said_before(loans: Dataset) -> None:
 
 
 def test_forty_copies_of_five_rows_are_five_rows(loans: Dataset) -> None:
-    with pytest.raises(DataError, match=r"expected at least 10; there are \d of them in all"):
+    with pytest.raises(DataError, match=r"expected at least 10; \d in all"):
         check_labels(made(loans, np.repeat(np.arange(5), 40)))
 
 
@@ -98,7 +98,7 @@ def test_copies_and_contradictions_are_counted(loans: Dataset) -> None:
     y = loans.y[rows].copy()
     y[-1] = 1 - y[-1]
     (_, words) = describe_shape(made(loans, rows, y))
-    assert words.startswith("3 of 1,503 rows equal an earlier one in all scored features")
+    assert words.startswith("Rows that equal an earlier one in all scored features: 3 of 1,503")
     assert "2 rows have equals with the other label" in words
 
 

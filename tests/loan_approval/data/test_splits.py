@@ -84,3 +84,8 @@ def test_a_group_keeps_its_split_when_its_values_change():
 )
 def test_units_have_a_name(by, words):
     assert name_units(by) == words
+
+
+def test_one_unit_is_named_as_one():
+    assert [name_units(by, 1) for by in ("values", "row", "client")] == ["distinct row", "row", "group by client"]
+    assert [name_units(by, 0) for by in ("values", "row", "client")] == ["distinct rows", "rows", "groups by client"]

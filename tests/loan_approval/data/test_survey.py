@@ -4,6 +4,7 @@ from loan_approval.data.reading import Form
 from loan_approval.data.source import Source
 from loan_approval.data.survey import survey
 from loan_approval.data.wishes import Wishes
+from loan_approval.errors import DataError
 
 MANY = [str(number) for number in range(100, 160)]
 
@@ -18,7 +19,7 @@ def look(wishes=None, separator="comma", **columns):
 def test_markers_among_numbers_are_missing_values(marker):
     source, numbers, notes, _ = look(x=["1", "2", marker, marker, "5"])
     assert (numbers, source.missing) == (["x"], {"x": [marker]})
-    assert f"x: 2 cells made empty ({marker})" in notes
+    assert f"cells made empty ({marker}): x 2" in notes
 
 
 def test_few_other_texts_among_many_numbers_are_missing_values():
@@ -30,7 +31,7 @@ def test_few_other_texts_among_many_numbers_are_missing_values():
 def test_na_and_none_in_text_are_values_and_said_to_be():
     source, _, notes, _ = look(country=["ZA", "NA", "None", "BW", "?"])
     assert source.missing == {"country": ["?"]}
-    assert "NA (1 cells), None (1 cells) kept as a value" in notes[0]
+    assert "NA (1 cell), None (1 cell) kept as a value" in notes[0]
 
 
 @pytest.mark.parametrize(
@@ -73,8 +74,50 @@ def test_codes_for_unknown_are_missing_until_the_owner_says_otherwise():
 def test_columns_with_the_same_codes_stand_in_one_note_and_one_part_of_the_question():
     columns = {f"x{n}": [*MANY, "-9", "-9", "-8", "-8"] for n in range(7)}
     _, _, notes, question = look(**columns, y=[*MANY, "-9", "-9", "1", "1"])
-    assert notes[0].startswith("x0: 4, x1: 4, ")
-    assert notes[0].endswith(", x6: 4 cells made empty (-8, -9)")
-    assert notes[1:] == ["y: 2 cells made empty (-9)"]
+    assert notes[0].startswith("cells made empty (-8, -9): x0 4, x1 4, ")
+    assert notes[0].endswith(", x6 4")
+    assert notes[1:] == ["cells made empty (-9): y 2"]
     assert "-8, -9 in x0 (4 rows), x1 (4 rows)" in question["question"]
     assert "x4 (4 rows) and 2 more; -9 in y (2 rows)?" in question["question"]
+
+
+def test_numbers_that_their_owner_calls_codes_stay_as_they_are_without_markers():
+    cells = ["101", "-1", "-1", "1,234", "NA", "101.0"]
+    plain = ["7", "8", "-1", "-1"]
+    source, numbers, _, question = look(Wishes(categories=("branch", "plain")), branch=cells, plain=plain)
+    assert (numbers, question, source.missing) == ([], {}, {"branch": ["NA"]})
+
+
+def test_an_option_for_a_column_of_other_cells_is_refused():
+    with pytest.raises(DataError, match="--category a: expected a column of numbers"):
+        look(Wishes(categories=("a",)), a=["x", "y"])
+    for notation in ("DD/MM/YY from 1930", "MM/DD/YYYY", "dates"):
+        with pytest.raises(DataError, match=f"--dates a={notation}: "):
+            look(Wishes(dates={"a": notation}), a=["01/02/2020", "13/02/2020"])
+
+
+def test_years_of_two_digits_are_read_as_their_owner_says():
+    source, _, notes, _ = look(Wishes(dates={"born": "DD.MM.YY from 1930"}), born=["31.12.29", "31.12.30", "NA"])
+    assert source.dates == {"born": "DD.MM.YY from 1930"}
+    assert notes[0].startswith("born: dates are read as DD.MM.YY from 1930: 31.12.")
+
+
+@pytest.mark.parametrize("unit", ["k", " mois", "万"])
+def test_numbers_with_a_unit_behind_them_are_said_to_be_text(unit):
+    assert f"numbers with {unit.strip()} behind them are text" in str(look(x=[f"{cell}{unit}" for cell in MANY])[2])
+    assert "behind" not in str(look(x=[f"{cell}{unit}" for cell in MANY[:9]])[2])
+    assert "behind" not in str(look(x=[*(f"{cell}{unit}" for cell in MANY), "none of these"])[2])
+
+
+def test_numbers_that_read_as_dates_stay_numbers_until_their_owner_says_so():
+    cells = ["20191231", "20200229", "20200110"]
+    _, numbers, notes, _ = look(due=cells, amount=["20191231", "20200230"], month=["201912", "202001"])
+    assert numbers == ["due", "amount", "month"]
+    assert [note.rpartition(" ")[2] for note in notes] == ["due=YYYYMMDD", "month=YYYYMM"]
+    source, numbers, notes, _ = look(Wishes(dates={"due": "YYYYMMDD"}), due=cells)
+    assert (source.dates, numbers) == ({"due": "YYYYMMDD"}, [])
+
+
+def test_cells_made_empty_are_counted_by_column_and_marker():
+    notes = look(x=["1", "2", "NA"], y=["1", "2", "NA"], z=["1", "2", "?"], w=["1", "-", "-"])[2]
+    assert notes == ["cells made empty (NA): x 1, y 1", "cells made empty (?): z 1", "cells made empty (-): w 2"]

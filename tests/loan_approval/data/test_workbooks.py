@@ -65,10 +65,19 @@ def test_rows_without_a_value_are_counted(tmp_path):
     reading = read_file(tmp_path / "my.xlsx", Form())
     assert reading.rows == [["1", "2"], ["3", "4"]]
     assert "rows passed over, as every cell is empty or has an error: 1" in reading.notes
-    assert reading.notes[0].endswith("; 2 cells of the workbook with an error, such as #N/A, are empty")
+    assert reading.notes[0].endswith("; read as empty, having an error such as #N/A: 2 cells of the workbook")
 
 
 def test_a_note_below_the_rows_of_a_sheet_is_one_cell_but_a_value_of_its_column_is_none():
     rows = [["purpose", "amount"], ["home loan", 1], ["car loan", 2], ["home loan"], ["3 000"], ["(4 rows affected)"]]
     assert [len(row) for row in read_excel(workbook(*rows))[0]] == [2, 2, 2, 2, 2, 1]
     assert [len(row) for row in read_excel(workbook(*rows[:4]))[0]] == [2, 2, 2, 2]
+
+
+def test_sheets_that_are_not_read_are_named():
+    book = openpyxl.Workbook()
+    book.active.append(["Cover"])
+    book.create_sheet("Data").append(["a", "b"])
+    book.save(file := io.BytesIO())
+    _, (remark,) = read_excel(file.getvalue())
+    assert remark.startswith("read as Excel, sheet 'Sheet', the first with cells; not read: Data (to read another,")

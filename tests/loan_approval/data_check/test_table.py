@@ -118,7 +118,7 @@ def test_a_row_at_fault_is_named_by_its_line_in_the_file(tmp_path, homes_contrac
         f"expected 5 cells a row as in the header: row {line + 1}",
         f"neither label, expected no (Denied) or yes (Granted): row {line}",
     ]
-    with pytest.raises(DataError, match=f"row {line + 1}: 1 cells, expected 5"):
+    with pytest.raises(DataError, match=f"row {line + 1}: 1 cell, expected 5"):
         read_dataset(path, contract, "homes")
     path.write_text(text.removesuffix("own\n"))
     with pytest.raises(DataError, match=f"row {line}: granted='maybe'"):

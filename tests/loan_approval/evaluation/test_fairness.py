@@ -168,6 +168,16 @@ def test_a_category_keeps_the_contracts_order():
     assert list(group_rows(REGION, column)) == ["north", "south", "(missing)"]
 
 
+def test_a_group_whose_name_is_that_of_missing_values_is_compared_and_stands_apart():
+    feature = Feature("region", "category", values=("(missing)", "north"), missing=True)
+    groups = group_rows(feature, pd.Series(["north", None, "(missing)"], dtype=object))
+    assert {name: rows.tolist().index(True) for name, rows in groups.items()} == {
+        '"(missing)"': 2,
+        "north": 0,
+        "(missing)": 1,
+    }
+
+
 def test_dates_are_grouped_in_order_and_named_as_dates_with_the_missing_last():
     day = {"name": "asked", "type": "date", "range": ["2015-01-01", "2026-12-31"], "example": "2020-02-29"}
     groups = group_rows(Feature.from_dict(day), pd.Series([*range(0, 400), np.nan, np.nan], dtype=float))

@@ -291,3 +291,13 @@ def test_f1_near_1_is_covered(rows):
         found = metric_intervals(y, 0.2 + 0.6 * decided, decided)["f1"]
         covered.append(found["low"] <= 0.98 <= found["high"])
     assert sum(covered) >= 88  # of 95 %, fewer have a probability of 0.4 %
+
+
+def test_a_value_whose_text_is_that_of_missing_ones_is_a_band_apart():
+    feature = Feature("home", "category", values=("own", "(missing)"), missing=True)
+    bands = quantile_bands(pd.Series(["own", "(missing)", None], dtype=object), 5, feature)
+    assert {name: rows.tolist() for name, rows in bands.items()} == {
+        "own": [True, False, False],
+        '"(missing)"': [False, True, False],
+        "(missing)": [False, False, True],
+    }

@@ -257,3 +257,10 @@ def test_meanings_that_do_not_tell_every_number_from_the_others_stay_in_the_unit
 def test_a_name_is_shown_in_the_contracts_words():
     home = Feature("home", "category", values=("own", "for_free"), words={"en": {"for_free": "free of charge"}})
     assert [home.show(value) for value in ("own", "for_free", 1.0)] == ["own", "free of charge", "free of charge"]
+
+
+def test_a_code_that_pandas_wrote_with_a_point_is_the_code_unless_a_value_is_written_so():
+    codes = Feature("naics", "category", values=("7225110", "102", "1.0", "1", "(other)"), other="(other)")
+    assert [codes.encode(value) for value in ("7225110.0", 7225110.0, "102.00", 102)] == [0, 0, 1, 1]
+    assert [codes.encode(value) for value in ("1.0", "1", 1)] == [2, 3, 3]
+    assert [codes.encode(value) for value in ("102.5", "v102.0", "0102.0")] == [4, 4, 4]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from serve.contract.numbers import EXACT, write_number
+from serve.contract.numbers import EXACT, count, write_number
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,7 @@ def test_a_number_is_rounded_to_four_digits_and_a_whole_one_is_kept(number: floa
 @pytest.mark.parametrize(("limit", "text"), [(0.123456, "0.123456"), (1234567.5, "1,234,567.5"), (0.1, "0.1")])
 def test_a_limit_is_written_exactly_where_its_digits_are_asked_for(limit: float, text: str) -> None:
     assert write_number(limit, EXACT) == text
+
+
+def test_one_thing_is_counted_as_one():
+    assert [count(number, "row") for number in (0, 1, 2, 1234)] == ["0 rows", "1 row", "2 rows", "1,234 rows"]

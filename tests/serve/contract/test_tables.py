@@ -343,7 +343,7 @@ def test_monitored_values_are_unknown_in_the_blocks_that_lack_them():
 
 def test_a_problem_in_a_later_block_is_named_by_its_row():
     lines = ["1,1,own"] * 20_000 + ["101,1,own", "1"]
-    expected = {"20000.amount": "out of range, expected a number from -5 to 100", "20001": "1 cells, expected 3"}
+    expected = {"20000.amount": "out of range, expected a number from -5 to 100", "20001": "1 cell, expected 3"}
     for name in ("amount", '"amount"'):
         assert problems_of(encode_csv, "\n".join([f"{name},years,home", *lines]).encode()) == expected
     records = [{"amount": 1}] * 20_000 + [{"amount": 101}]

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from email.utils import formatdate
+from time import gmtime, strftime
 from typing import NamedTuple, Protocol
 
 from serve.http import wsgi
@@ -90,7 +90,7 @@ class Front:
         self.now = self._loop.time()
         self.receive_by = self.now + self.settings.receive_seconds
         self.idle_until = self.now + self.settings.idle_seconds
-        self.date = f"Date: {formatdate(usegmt=True)}\r\n".encode()
+        self.date = strftime("Date: %a, %d %b %Y %H:%M:%S GMT\r\n", gmtime()).encode()
         self.ok = b"HTTP/1.1 200 OK\r\n" + self.date
         for connection in [each for each in self.connections if each.deadline < self.now]:
             connection.expire()

@@ -4,7 +4,7 @@ import io
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from http.client import responses
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -12,7 +12,7 @@ from serve import strict_json
 
 # Headers that the server sets itself.
 CONNECTION_HEADERS = frozenset(("connection", "keep-alive", "trailer", "transfer-encoding", "upgrade", "date"))
-REASONS = responses | {413: "Content Too Large"}  # Python before 3.13 has an older name
+REASONS = {each.value: each.phrase for each in HTTPStatus} | {413: "Content Too Large"}  # Python before 3.13 differs
 Application = Callable[..., Iterable[bytes]]
 Answer = Callable[[bytes], bytes | None]  # from a body: headers and body of a 200 response, or None
 

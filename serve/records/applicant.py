@@ -6,7 +6,6 @@ import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile, TemporaryFile
 
 from serve.errors import SettingsError
 from serve.files import read_regular
@@ -43,6 +42,8 @@ def load_or_make_secret(folder: Path, file: Path | None = None) -> bytes:
     """Return the secret in a file, or else that in the log's folder, made if missing. Raises OSError, SettingsError."""
     path = file or folder / SECRET
     if not file and not path.exists():
+        from tempfile import NamedTemporaryFile
+
         make_private_folder(folder)
         # A link, unlike a rename, never replaces the secret that another process has made meanwhile.
         with NamedTemporaryFile(dir=folder, prefix=f".{SECRET}.") as new, suppress(FileExistsError):
@@ -58,6 +59,8 @@ def check_log_folder(settings: Settings) -> None:
 
     In mode `drop` a folder that can't be written is only an error message.
     """
+    from tempfile import TemporaryFile
+
     folder, file = settings.prediction_log, settings.applicant_secret_file
     if file:
         try:

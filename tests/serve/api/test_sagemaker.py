@@ -64,6 +64,14 @@ def test_a_document_on_two_lines_does_not_make_up_for_two_on_one(client):
     assert response.json["error"].startswith("line 1: ")
 
 
+@pytest.mark.parametrize("broken", ['{"x": "a\n{b"}', '{"x": [{}\n{}]}', '{"x": {}\n{}}', '{"x": 1\n"y": 2}'])
+@pytest.mark.parametrize("end", ["", " "])
+def test_lines_read_at_once_are_judged_as_each_line_alone(client, broken, end):
+    response = send(client, f"{LINES}{{}},{{}}{end}\n{broken}", "application/jsonlines")
+    assert response.status_code == 400
+    assert response.json["error"].startswith("line 4: ")
+
+
 @pytest.mark.parametrize(
     ("body", "status"), [("{\n" * 3, 413), ("{\n{\n{", 413), ("{\n{", 400), ("{\r\n{\r\n\r\n", 400)]
 )

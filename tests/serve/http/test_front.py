@@ -1,6 +1,7 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,13 @@ def test_a_lane_that_breaks_leaves_the_request_to_the_application(server, gate, 
     gate.open.set()
     assert ask(server, post(b"broken")) == b"answered"
     assert [record.getMessage() for record in caplog.records] == ["RuntimeError in the lane"]
+
+
+def test_a_response_has_a_date_in_the_form_of_http(server):
+    with connect(server.port) as client:
+        client.sendall(post(b"fast"))
+        date = read_answer(client.makefile("rb")).header("date")
+    assert format_datetime(parsedate_to_datetime(date), usegmt=True) == date
 
 
 def test_an_urgent_request_is_answered_though_the_queue_is_full(server, gate):

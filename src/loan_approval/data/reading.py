@@ -14,6 +14,7 @@ from loan_approval.data.rows import (
     SEPARATORS,
     Row,
     decode,
+    drop_headers,
     drop_notes,
     find_separator,
     is_utf8,
@@ -138,7 +139,8 @@ def _finish(rows: list[Row], form: Form, source: Source, notes: list[str]) -> Re
     if form.has_header and not form.names:
         if _looks_like_data(rows):
             raise DataError(NO_HEADER)
-        header, rows = rows[0] if rows else [], rows[1:]
+        header = rows[0] if rows else Row((), 1)
+        rows = list(drop_headers(rows[1:], header, notes))
         names = name_columns(header)
         changed = [f"{old!r} is {new!r}" for old, new in zip(header, names, strict=True) if old != new]
         notes += [f"columns renamed: {', '.join(changed)}"] if changed else []
@@ -150,6 +152,8 @@ def _finish(rows: list[Row], form: Form, source: Source, notes: list[str]) -> Re
     problems = [f"row {row.line}: {count(len(row), 'cell')}, expected {len(names)}" for row in ragged[:ROWS_NAMED]]
     if len(ragged) > ROWS_NAMED:
         problems.append(f"and {len(ragged) - ROWS_NAMED} more")
+    if source.separator == "comma" and any(len(row) > len(names) for row in ragged):
+        problems.append("a cell that holds a comma needs quotes, and a column of row names a name")
     if len(names) < 2 or not rows:
         problems.append("expected a header with at least two names, and rows below it")
     if problems:

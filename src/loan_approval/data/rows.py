@@ -110,11 +110,13 @@ def split_rows(stream: Iterable[str], separator: str) -> Iterator[Row]:
     """Yield the rows of a text, stripped cells, without empty lines, comments (#) and a first line `sep=`.
 
     stream: the lines; of an ARFF file too.   separator: a key of `SEPARATORS`.   A header with one name less than
-    the first row has cells gets an empty one in front: R writes the names of rows so.   Raises DataError.
+    the first row has cells gets an empty one in front: R writes the names of rows so. Between commas it does not, for
+    there the cell more may come of a number such as 12,500.   Raises DataError.
     """
     rows = _split(_read_arff(stream), SEPARATORS[separator])
     header, first = next(rows, None), next(rows, None)
-    if header and first and 1 < len(header) == len(first) - 1 and first[-1] and not any(map(is_finite_number, header)):
+    is_named = header and first and separator != "comma"
+    if is_named and 1 < len(header) == len(first) - 1 and first[-1] and not any(map(is_finite_number, header)):
         header.insert(0, "")
     yield from (row for row in (header, first) if row is not None)
     yield from rows
@@ -178,6 +180,18 @@ def drop_notes(rows: Iterable[Row], width: int, remarks: list[str]) -> Iterator[
             yield row
     if held:
         remarks.append(f"notes below the rows, left out: {name_rows([row.line for row in held])}")
+
+
+def drop_headers(rows: Iterable[Row], header: Row, remarks: list[str]) -> Iterator[Row]:
+    """Yield rows without those that repeat the header, as in files put together, and then add a remark on them."""
+    lines = []
+    for row in rows:
+        if row == header:
+            lines.append(row.line)
+        else:
+            yield row
+    if lines:
+        remarks.append(f"rows that repeat the header, left out: {name_rows(lines)}")
 
 
 def is_note(row: Row) -> bool:

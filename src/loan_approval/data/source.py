@@ -12,7 +12,7 @@ from typing import Any
 
 from loan_approval.data.dates import is_notation, read_column
 from loan_approval.data.notation import is_finite_number, read_number
-from loan_approval.data.rows import SAMPLE, Row, decode, drop_notes, name_columns, split_rows
+from loan_approval.data.rows import SAMPLE, Row, decode, drop_headers, drop_notes, name_columns, split_rows
 from loan_approval.errors import DataError
 from serve.contract.contract import Contract
 from serve.contract.csv_cells import read_decimals
@@ -65,7 +65,9 @@ def clean_rows(
     remarks: gets one on rows that are left out, when the last row is read.
     A row with another number of cells than the header is yielded as it is.
     """
-    header = list(source.names) or name_columns(next(islice(lines, source.rows_above, None), Row((), 1)))
+    if not (header := list(source.names)):
+        first = next(islice(lines, source.rows_above, None), Row((), 1))
+        header, lines = name_columns(first), drop_headers(lines, first, remarks)
     lines = drop_notes(lines, len(header), remarks) if source.notes_below else lines
     kept = [i for i, name in enumerate(header) if name not in source.left_out]
     markers = [frozenset(source.missing.get(name, ())) for name in header]

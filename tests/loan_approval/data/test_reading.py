@@ -1,3 +1,4 @@
+import io
 from pathlib import Path
 
 import openpyxl
@@ -5,6 +6,8 @@ import pandas as pd
 import pytest
 
 from loan_approval.data.reading import OTHERS, Form, read_file
+from loan_approval.data.rows import split_rows
+from loan_approval.data.source import clean_rows
 from loan_approval.errors import DataError
 
 TABLE = [["renda média", "score", "y"], ["10,5", "562", "sim"], ["20,25", "600", "não"], ["7,0", "700", "sim"]]
@@ -205,3 +208,19 @@ def test_a_first_row_with_a_marker_where_the_rows_below_have_numbers_is_no_heade
     with pytest.raises(DataError, match="--no-header"):
         read(tmp_path, "?,u,2.5,+\n30,y,1.5,-\n31,y,?,+\n")
     assert read(tmp_path, "NA,name\n1,x\n2,y\n").header == ["NA", "name"]
+
+
+def test_a_number_with_an_unquoted_comma_shifts_no_column(tmp_path):
+    with pytest.raises(DataError, match=r"row 2: 3 cells, expected 2.*a cell that holds a comma needs quotes"):
+        read(tmp_path, "income,y\n12,500,yes\n13,500,no\n")
+
+
+def test_a_header_that_stands_again_is_no_row_on_any_path(tmp_path):
+    data, remarks = "home,y\nown,1\nhome,y\nrent,0\n", []
+    reading = read(tmp_path, data)
+    assert reading.rows == [["own", "1"], ["rent", "0"]]
+    assert reading.notes[1:] == ("rows that repeat the header, left out: row 3",)
+    lines = split_rows(io.StringIO(data), "comma")
+    assert list(clean_rows(lines, reading.source, (), "y", remarks))[1:] == reading.rows
+    assert remarks == ["rows that repeat the header, left out: row 3"]
+    assert len(read(tmp_path, "own,a\nown,a\nrent,b\n", Form(names=("home", "y"))).rows) == 3

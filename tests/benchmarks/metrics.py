@@ -8,10 +8,12 @@ from scipy.special import expit
 
 from loan_approval.evaluation.intervals import wilson_interval
 from loan_approval.evaluation.metrics import evaluate, metric_intervals, name_measures
+from loan_approval.evaluation.ranking import gains_table
 
 SETS = [(60, 0.0), (200, 0.0), (200, -3.0), (1000, 0.0), (1000, -3.0), (4000, 0.0)]  # rows, middle of the log-odds
 MANY = 1_000_000  # rows that stand for the population
-METRICS = ("accuracy", "f1", "pr_auc", "log_loss", "brier", "approval_rate")  # the AUC has rows of its own
+GAIN = "gain of the lowest tenth"
+METRICS = ("accuracy", "f1", "pr_auc", "log_loss", "brier", "approval_rate", GAIN)  # the AUC has rows of its own
 
 
 def draw(rows: int, middle: float, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -24,12 +26,15 @@ def draw(rows: int, middle: float, number: int) -> tuple[np.ndarray, np.ndarray,
 @cache
 def population(middle: float) -> dict[str, float]:
     """Return the metrics of all rows."""
-    return evaluate(*draw(MANY, middle, 0))
+    y, p, decided = draw(MANY, middle, 0)
+    return evaluate(y, p, decided) | {GAIN: float(gains_table(y, p)["gain"][0])}
 
 
 def cover_metrics(rows: int, middle: float, number: int) -> dict[str, bool]:
     """Return of each metric whether its interval covers the population's."""
-    found = metric_intervals(*draw(rows, middle, number + 1))
+    y, p, decided = draw(rows, middle, number + 1)
+    lowest = gains_table(y, p).iloc[0]
+    found = metric_intervals(y, p, decided) | {GAIN: {"low": lowest["gain_low"], "high": lowest["gain_high"]}}
     truth = population(middle)
     return {name: found[name]["low"] <= truth[name] <= found[name]["high"] for name in METRICS}
 

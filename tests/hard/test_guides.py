@@ -188,8 +188,13 @@ def test_your_own_csv(clone: Clone) -> None:
         '--negative "Charged Off" --negative Default --missing loan_status=Current --no-ask'
     )
     shutil.rmtree(clone.root / "data/mine")
-    rows.assign(Granted=repaid).to_csv(clone.root / "my.csv", index=False, sep=";")
+    codes = {"branch_code": [101, 102, 103] * 500, "NAICS": [441110, 522110, 722511] * 500}
+    rows.assign(Granted=repaid, **codes).to_csv(clone.root / "my.csv", index=False, sep=";")
     clone.do("python -m loan_approval init data/mine my.csv --target Granted --no-ask")
+    clone.do(
+        "python -m loan_approval init data/mine my.csv --target Granted --replace "
+        "--category branch_code --category NAICS --no-ask"
+    )
     contract = clone.root / "data/mine/contract.toml"
     lines = contract.read_text().splitlines(keepends=True)
     clone.do("make explore DATASET=mine")

@@ -3,18 +3,16 @@
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
-from math import sqrt
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
-from scipy.special import expit, logit
-from scipy.stats import rankdata, t
+from scipy.stats import rankdata
 from sklearn import metrics as sklearn_metrics
 
 from loan_approval.evaluation.auc import ERROR, auc_interval
-from loan_approval.evaluation.intervals import Interval, effective_rows, mean_interval
+from loan_approval.evaluation.intervals import Interval, delta_interval, effective_rows, mean_interval
 from serve.contract.contract import Contract
 from serve.contract.feature import Feature
 from serve.contract.numbers import EXACT
@@ -92,10 +90,10 @@ def metric_intervals(
     ends = np.array([least, 1 - least])  # of shares of 1 and of 0; F1 is 2 x / (1 + x) of a share x
     intervals = {
         "accuracy": mean_interval((decided == y).astype(float), (1.0,), groups),
-        "f1": _stretch(values["f1"], f1, groups, *2 * ends[:, 0] / (1 + ends[:, 0])),
+        "f1": delta_interval(values["f1"], f1, groups, *2 * ends[:, 0] / (1 + ends[:, 0])),
         "roc_auc": auc_interval(y, p, groups),
-        "pr_auc": _stretch(values["pr_auc"], _moves_of_precision(y, p, values["pr_auc"]), groups, *ends[:, 1]),
-        "log_loss": _stretch(values["log_loss"], log_losses(y, p), groups, is_share=False),
+        "pr_auc": delta_interval(values["pr_auc"], _moves_of_precision(y, p, values["pr_auc"]), groups, *ends[:, 1]),
+        "log_loss": delta_interval(values["log_loss"], log_losses(y, p), groups, is_share=False),
         "brier": brier_interval(y, p, groups),
         "approval_rate": mean_interval(np.asarray(decided, dtype=float), (1.0,), groups),
     }
@@ -105,32 +103,7 @@ def metric_intervals(
 def brier_interval(y: np.ndarray, p: np.ndarray, groups: np.ndarray | None = None) -> Interval:
     """Return the Brier score of (n,) labels and probabilities with its 95 % interval."""
     losses = (p - y) ** 2
-    return _stretch(float(np.mean(losses)), losses, groups)
-
-
-def _stretch(
-    value: float,
-    moves: np.ndarray,
-    groups: np.ndarray | None,
-    below_1: float = 1.0,
-    above_0: float = 0.0,
-    *,
-    is_share: bool = True,
-) -> Interval:
-    """Return the 95 % interval of a metric. moves: (n,) by how much each row moves it, a constant aside.
-
-    below_1, above_0: the lower bound of a value of 1 and the upper one of 0; no value has a higher, or a lower one.
-    """
-    off = moves - np.mean(moves)
-    sums = off if groups is None else np.bincount(groups, off)
-    error = sqrt(np.sum(sums**2)) / len(off)
-    least = 0.5 / len(off)  # a share of 0 or 1 has no log-odds
-    ends, there, back = ((least, 1 - least), logit, expit) if is_share else ((least, np.inf), np.log, np.exp)
-    near = float(np.clip(value, *ends))
-    reach = t.ppf(0.975, max(1, len(np.unique(groups)) - 1 if groups is not None else len(off) - 1)) * error
-    reach /= near * (1 - near) if is_share else near
-    low, high = (float(back(there(near) + side * reach)) for side in (-1, 1))
-    return Interval(value, min(low, float(below_1)), max(high, float(above_0)))
+    return delta_interval(float(np.mean(losses)), losses, groups)
 
 
 def _moves_of_precision(y: np.ndarray, p: np.ndarray, value: float) -> np.ndarray:

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from loan_approval.errors import DataError
-from loan_approval.evaluation.intervals import Interval, effective_rows
+from loan_approval.evaluation.auc import ERROR
+from loan_approval.evaluation.intervals import Interval, delta_interval, effective_rows
 from loan_approval.evaluation.rates import rate_difference
 
 PARTS = 10
@@ -55,23 +56,23 @@ def distance_at(y: np.ndarray, p: np.ndarray, score: float, groups: np.ndarray |
     return rate_difference(*rates)
 
 
-def gains_table(y: np.ndarray, p: np.ndarray, parts: int = PARTS) -> pd.DataFrame:
-    """Return one row a part of equal size, lowest probabilities first.
+def gains_table(y: np.ndarray, p: np.ndarray, parts: int = PARTS, groups: np.ndarray | None = None) -> pd.DataFrame:
+    """Return one row a part of equal size, lowest probabilities first. `groups` as in `intervals`.
 
     Columns: `part` from 1; `rows`; `lowest`, `highest` probability; `zeros` and `share_of_zeros`, the part's 0s and how
     many of its rows these are; `gain`, the share of all 0s in this part and those before it; `lift`, that gain over the
-    share of rows so far (1 is chance). Rows of equal probability share their 0s evenly, whichever part they stand in.
-    NaN where there are no 0s at all.
+    share of rows so far (1 is chance); `gain_low`, `gain_high`, `lift_low`, `lift_high`, their 95 % intervals. Rows of
+    equal probability share their 0s evenly, whichever part they stand in. NaN where there are no 0s at all.
     """
-    order = np.argsort(p, kind="stable")
-    ranked, lowest_first = 1.0 - y[order], p[order]
-    _, tie = np.unique(lowest_first, return_inverse=True)
-    ranked = (np.bincount(tie, ranked) / np.bincount(tie))[tie]
+    _, tie = np.unique(p, return_inverse=True)
+    in_order, sizes = np.sort(tie, kind="stable"), np.bincount(tie)
+    of_score = np.bincount(tie, 1.0 - y) / sizes
+    ranked, lowest_first = of_score[in_order], np.sort(p)
     ends = np.unique(np.ceil(len(y) * np.arange(1, parts + 1) / parts).astype(int))
     begins = np.concatenate([[0], ends[:-1]])
     zeros = np.array([ranked[begin:end].sum() for begin, end in zip(begins, ends, strict=True)])
     gain = np.cumsum(zeros) / zeros.sum() if zeros.sum() else np.full(len(ends), np.nan)
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "part": np.arange(1, len(ends) + 1),
             "rows": ends - begins,
@@ -83,3 +84,28 @@ def gains_table(y: np.ndarray, p: np.ndarray, parts: int = PARTS) -> pd.DataFram
             "lift": gain / (ends / len(y)),
         }
     )
+    begin_of_score = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    for row, (end, value) in enumerate(zip(ends, gain, strict=True)):
+        within = np.clip((end - begin_of_score) / sizes, 0, 1)[tie]  # the part of each row that stands before the end
+        interval = _gain_interval(y, ranked, within, float(value), groups)
+        table.loc[row, ["gain_low", "gain_high"]] = interval.low, interval.high
+        table.loc[row, ["lift_low", "lift_high"]] = np.array([interval.low, interval.high]) * len(y) / end
+    return table
+
+
+def _gain_interval(
+    y: np.ndarray, ranked: np.ndarray, within: np.ndarray, gain: float, groups: np.ndarray | None
+) -> Interval:
+    """Return the interval of the share of 0s among the rows with the lowest scores.
+
+    ranked: (n,) the 0s by rank.   within: (n,) the part of each row that counts.   The cut is the rows' own quantile:
+    where other rows lie lower, it moves, and takes with it as many 0s as there are near it.
+    """
+    end, zero = round(float(within.sum())), 1.0 - y
+    if not zero.any() or end == len(y):
+        return Interval(gain, gain, gain)
+    near = ranked[max(0, end - len(y) // (2 * PARTS) - 1) : end + len(y) // (2 * PARTS) + 1].mean()
+    is_end = min(gain, 1 - gain) < 1e-9  # all 0s or none: what lies near the cut says nothing
+    moves = np.zeros(len(y)) if is_end else (zero * (within - gain) - near * (within - within.mean())) / zero.mean()
+    least = ERROR ** (1 / effective_rows(np.arange(len(y))[y == 0] if groups is None else groups[y == 0]))
+    return delta_interval(gain, moves, groups, least, 1 - least)

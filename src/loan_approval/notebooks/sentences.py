@@ -103,8 +103,9 @@ def on_gains(gains: pd.DataFrame, label: str) -> str:
     first = gains.iloc[0]
     share = first["rows"] / gains["rows"].sum()
     return (
-        f"The {share:.0%} of the rows with the lowest scores hold {first['gain']:.0%} of all {label}, "
-        f"{first['lift']:.1f} times as many as by chance; {first['share_of_zeros']:.0%} of them are {label}."
+        f"The {share:.0%} of the rows with the lowest scores hold {first['gain']:.0%} of all {label} "
+        f"[{first['gain_low']:.0%}, {first['gain_high']:.0%}], {first['lift']:.1f} times as many as by chance "
+        f"[{first['lift_low']:.1f}, {first['lift_high']:.1f}]; {first['share_of_zeros']:.0%} of them are {label}."
     )
 
 

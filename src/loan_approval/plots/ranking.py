@@ -29,9 +29,9 @@ def plot_gains(table: pd.DataFrame, zeros: str, split: str) -> Figure:
     """Return gain and lift of `gains_table`; `zeros` names the rows of label 0."""
     figure, axes = make_axes(f"Gains and lift, {split} rows", 6.5)
     rows = np.concatenate([[0], np.cumsum(table["rows"])]) / max(table["rows"].sum(), 1)
-    axes.plot(
-        100 * rows, 100 * np.concatenate([[0], table["gain"]]), color=BLUE, marker="o", label=f"share of all {zeros}"
-    )
+    gain, low, high = (100 * np.concatenate([[0], table[name]]) for name in ("gain", "gain_low", "gain_high"))
+    ends = np.nan_to_num([gain - low, high - gain]).clip(0)
+    axes.errorbar(100 * rows, gain, yerr=ends, color=BLUE, marker="o", capsize=2, label=f"share of all {zeros}")
     axes.plot([0, 100], [0, 100], color=GREY, linestyle=":", label="chance")
     axes.set(xlabel="% of applications, the lowest scores first", ylabel=f"% of all {zeros}", ylim=(0, 102))
     other = axes.twinx()

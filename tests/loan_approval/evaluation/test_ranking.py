@@ -8,6 +8,7 @@ from loan_approval.errors import DataError
 from loan_approval.evaluation.intervals import Interval
 from loan_approval.evaluation.ranking import distance_at, gains_table, gini, ks
 from tests.benchmarks.intervals import cover_distance
+from tests.benchmarks.metrics import GAIN, cover_metrics
 
 RNG = np.random.default_rng(5)
 P = np.round(RNG.random(500), 2)  # with ties
@@ -66,6 +67,9 @@ def test_gains_reach_all_zeros_and_never_fall(rows):
         assert table["gain"].iloc[-1] == pytest.approx(1)
         assert (table["gain"].diff().dropna() >= 0).all()
         assert table["lift"].iloc[-1] == pytest.approx(1)
+        for name in ("gain", "lift"):
+            assert (table[f"{name}_low"] <= table[name] + 1e-12).all()
+            assert (table[f"{name}_high"] >= table[name] - 1e-12).all()
 
 
 def test_equal_scores_have_no_lift_in_whatever_order_the_rows_stand():
@@ -77,3 +81,21 @@ def test_a_perfect_ranking_has_all_zeros_in_the_first_parts():
     table = gains_table(np.repeat([0, 1], [20, 80]), np.linspace(0, 1, 100))
     assert table["gain"].tolist() == pytest.approx([0.5, *[1] * 9])
     assert table["lift"][:2].tolist() == pytest.approx([5, 5])
+
+
+def test_a_part_of_which_every_row_is_a_zero_may_still_hold_others():
+    lowest = gains_table(np.repeat([0, 1], [20, 80]), np.linspace(0, 1, 100)).iloc[1]
+    assert lowest["gain"] == lowest["gain_high"] == 1
+    assert lowest["gain_low"] == pytest.approx(0.025 ** (1 / 20))  # the exact bound of 20 of 20
+
+
+def test_copies_of_rows_narrow_no_interval_of_a_gain():
+    again = np.repeat(np.arange(500), 3)
+    once, copied = gains_table(Y, P), gains_table(Y[again], P[again], groups=again)
+    for name in ("gain_low", "gain_high", "lift_low", "lift_high"):
+        assert copied[name].to_numpy() == pytest.approx(once[name].to_numpy(), abs=0.004)
+
+
+def test_the_interval_of_a_gain_covers_what_all_rows_would_show():
+    covered = [cover_metrics(200, 0.0, number)[GAIN] for number in range(200)]
+    assert sum(covered) >= 181  # of 95 %, fewer have a probability of 0.6 %

@@ -95,8 +95,8 @@ def test_the_weightiest_features_and_the_idle_ones_are_named() -> None:
 def test_the_lowest_scores_are_said_to_hold_more_than_chance() -> None:
     table = gains_table(np.repeat([0, 1], [20, 80]), np.linspace(0, 1, 100))
     assert sentences.on_gains(table, "Denied") == (
-        "The 10% of the rows with the lowest scores hold 50% of all Denied, 5.0 times as many as by chance; 100% of "
-        "them are Denied."
+        "The 10% of the rows with the lowest scores hold 50% of all Denied [31%, 69%], 5.0 times as many as by chance "
+        "[3.1, 6.9]; 100% of them are Denied."
     )
 
 

@@ -29,6 +29,8 @@ SIMULATED_AUCS = [
     *((1000, 0.02, 0.9), (1000, 0.5, 0.7), (10_000, 0.02, 0.8)),
 ]
 RATES = [(60, 0.6, 0.6), (95, 0.5, 0.8), (200, 0.1, 0.2), (1000, 0.6, 0.6)]
+SMALL_GROUPS = [(40, 0.98), (300, 0.98), (60, 0.1)]  # rows and rate of groups beside one TIMES as large
+TIMES = 50
 WORSE_MODELS = [(380, 10.0, 0.02), (380, 1.0, 0.02), (4000, 100.0, 0.2), (4000, 1.0, 0.02)]
 MONTHS = [
     *((500, 100, 0.0), (500, 100, 0.3), (4000, 1000, 0.0), (4000, 1000, 0.3), (4000, 1000, 1.0)),
@@ -79,9 +81,9 @@ def any_passes(challengers: int, rows: int, number: int) -> bool:
     return any(each.low >= -0.02 for each in saved)
 
 
-def cover_ratio(rows: int, rate: float, of_reference: float, number: int) -> bool:
-    """Return whether the interval covers the ratio of two groups' rates."""
-    group, reference = _draw_rates(rows, (rate, of_reference), number)
+def cover_ratio(rows: int, rate: float, of_reference: float, number: int, times: int = 1) -> bool:
+    """Return whether the interval covers the ratio of two groups' rates; times: of its rows, the reference has."""
+    group, reference = _draw_rates((rows, times * rows), (rate, of_reference), number)
     found = rate_ratio(group, reference)
     return found is not None and found.low <= rate / of_reference <= found.high
 
@@ -98,10 +100,13 @@ def calls_wrongly(groups: int, rows: int, rate: float, number: int) -> bool:
     return any(judge_four_fifths(group, reference, groups - 1) == "below four fifths" for group in others)
 
 
-def calls_at_the_bound(groups: int, rows: int, rate: float, number: int) -> bool:
-    """Return whether any of several groups with exactly four fifths of the first's rate is called either way."""
+def calls_at_the_bound(groups: int, rows: int, rate: float, number: int, times: int = 1) -> bool:
+    """Return whether any of several groups with exactly four fifths of the first's rate is called either way.
+
+    times: of the rows of another group, the first has.
+    """
     rates = (rate, *[FOUR_FIFTHS * rate] * (groups - 1))
-    reference, *others = _draw_rates(rows, rates, number)
+    reference, *others = _draw_rates((times * rows, *[rows] * (groups - 1)), rates, number)
     return any(judge_four_fifths(group, reference, groups - 1) != "unsure" for group in others)
 
 
@@ -130,8 +135,10 @@ def calls_right_probabilities_wrong(rows: int, middle: float, number: int) -> bo
     return measure_reliability((rng.random(rows) < p).astype(int), p, number).ece.low > 0
 
 
-def _draw_rates(rows: int, rates: tuple[float, ...], number: int) -> list[tuple[int, int]]:
-    return [(int(count), rows) for count in np.random.default_rng([number, rows]).binomial(rows, rates)]
+def _draw_rates(rows: int | tuple[int, ...], rates: tuple[float, ...], number: int) -> list[tuple[int, int]]:
+    sizes = np.broadcast_to(rows, len(rates))
+    counts = np.random.default_rng([number, sizes.min()]).binomial(sizes, rates)
+    return list(zip(counts.tolist(), sizes.tolist(), strict=True))
 
 
 def cover_distance(rows: int, number: int) -> bool:
@@ -164,12 +171,19 @@ def list_rows(simulations: int) -> list[gains.Row]:
         covers.append(("ratio of rates", rows, rate, rate / reference, simulations, partial(cover_ratio, *cell)))
         difference = partial(cover_difference, *cell)
         covers.append(("difference of rates", rows, rate, rate - reference, simulations, difference))
+    for rows, rate in SMALL_GROUPS:
+        name = f"ratio of rates, reference of {TIMES * rows:,} rows"
+        covers.append((name, rows, rate, 1, simulations, partial(cover_ratio, rows, rate, rate, times=TIMES)))
     for groups, rows in ((2, 30), (4, 95), (8, 1000)):
         name = f"{groups} equal groups: any called below four fifths (5 % at most)"
         covers.append((name, rows, 0.6, 1, simulations, partial(calls_wrongly, groups, rows, 0.6)))
     for groups, rows, rate in ((2, 60, 0.6), (4, 95, 0.6), (4, 1000, 0.6), (8, 1000, 0.1), (8, 10_000, 0.6)):
         name = f"{groups} groups at exactly four fifths: any called either way (5 % at most)"
         covers.append((name, rows, rate, 0.8, simulations, partial(calls_at_the_bound, groups, rows, rate)))
+    for groups, rows, rate in ((4, 35, 0.9), (12, 60, 0.98), (8, 95, 0.2)):
+        name = f"{groups} groups at exactly four fifths of one of {TIMES * rows:,}: any called either way (5 % at most)"
+        call = partial(calls_at_the_bound, groups, rows, rate, times=TIMES)
+        covers.append((name, rows, rate, 0.8, simulations, call))
     for groups, rows, rate in ((4, 95, 0.6), (4, 1000, 0.1)):
         name = f"largest gap in a rate of {groups} equal groups, all at once"
         covers.append((name, rows, rate, 0, simulations, partial(cover_gap, groups, rows, rate)))

@@ -4,7 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loan_approval.evaluation.rates import judge_four_fifths, rate_difference, rate_ratio
-from tests.benchmarks.intervals import RATES, calls_at_the_bound, calls_wrongly, cover_difference, cover_ratio
+from tests.benchmarks.intervals import (
+    RATES,
+    SMALL_GROUPS,
+    TIMES,
+    calls_at_the_bound,
+    calls_wrongly,
+    cover_difference,
+    cover_ratio,
+)
 
 COUNTS = st.integers(0, 200).flatmap(lambda rows: st.tuples(st.integers(0, rows + 1), st.just(rows + 1)))
 
@@ -23,6 +31,18 @@ def test_the_intervals_cover_the_truth_as_often_as_they_say(rows: int, rate: flo
     for cover in (cover_ratio, cover_difference):
         covered = sum(cover(rows, rate, of_reference, number) for number in range(200))
         assert covered >= 181  # of 95 %, fewer have a probability of 0.6 %
+
+
+@pytest.mark.parametrize(("rows", "rate"), SMALL_GROUPS)
+def test_a_ratio_of_a_small_group_to_a_large_one_is_covered_at_high_and_low_rates(rows: int, rate: float) -> None:
+    covered = sum(cover_ratio(rows, rate, rate, number, times=TIMES) for number in range(200))
+    assert covered >= 181  # of 95 %, fewer have a probability of 0.6 %
+
+
+@pytest.mark.parametrize(("groups", "rows", "rate"), [(4, 35, 0.9), (12, 60, 0.98), (8, 95, 0.2)])
+def test_many_small_groups_at_four_fifths_of_a_large_one_are_hardly_ever_called(groups, rows, rate) -> None:
+    called = sum(calls_at_the_bound(groups, rows, rate, number, times=TIMES) for number in range(200))
+    assert called <= 19  # of 5 %, more have a probability of 0.4 %
 
 
 @pytest.mark.parametrize(("groups", "rows"), [(4, 95), (2, 30), (8, 1000)])

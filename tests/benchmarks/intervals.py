@@ -199,6 +199,11 @@ def list_rows(simulations: int) -> list[gains.Row]:
     for challengers in (1, 5, 20):
         name = f"{challengers} challengers judged on the same rows, all worse: any called not worse (2.5 % at most)"
         covers.append((name, 4000, "", 0.02, simulations, partial(any_passes, challengers, 4000)))
+    for units in (12, 50, 200):
+        name = f"Brier score of copies of {units} rows, by chance one to many of each"
+        covers.append((name, 3 * units, 0.5, 0.171, simulations, partial(metrics.cover_copied_brier, units)))
+        name = f"share of copies of {units} rows, by chance one to many of each"
+        covers.append((name, 3 * units, "", 0.2, simulations, partial(metrics.cover_copied_share, units, 0.2)))
     return [*covers, *gains.list_rows(simulations, simulations // SLOW)]
 
 

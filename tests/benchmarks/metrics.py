@@ -6,8 +6,8 @@ from functools import cache
 import numpy as np
 from scipy.special import expit
 
-from loan_approval.evaluation.intervals import wilson_interval
-from loan_approval.evaluation.metrics import evaluate, metric_intervals, name_measures
+from loan_approval.evaluation.intervals import mean_interval, wilson_interval
+from loan_approval.evaluation.metrics import brier_interval, evaluate, metric_intervals, name_measures
 from loan_approval.evaluation.ranking import gains_table
 
 SETS = [(60, 0.0), (200, 0.0), (200, -3.0), (1000, 0.0), (1000, -3.0), (4000, 0.0)]  # rows, middle of the log-odds
@@ -37,6 +37,27 @@ def cover_metrics(rows: int, middle: float, number: int) -> dict[str, bool]:
     found = metric_intervals(y, p, decided) | {GAIN: {"low": lowest["gain_low"], "high": lowest["gain_high"]}}
     truth = population(middle)
     return {name: found[name]["low"] <= truth[name] <= found[name]["high"] for name in METRICS}
+
+
+def copies(units: int, rng: np.random.Generator) -> np.ndarray:
+    """Return the unit of each row: most have one to five rows, some many more."""
+    return np.repeat(np.arange(units), rng.geometric(1 / 3, units))
+
+
+def cover_copied_brier(units: int, number: int) -> bool:
+    """Return whether the Brier score's interval covers it where rows are copies of few units, some of many rows."""
+    y, p, _ = draw(units, 0.0, number + 1)
+    unit = copies(units, np.random.default_rng([number, units]))
+    found = brier_interval(y[unit], p[unit], unit)
+    return found.low <= population(0.0)["brier"] <= found.high
+
+
+def cover_copied_share(units: int, share: float, number: int) -> bool:
+    """Return whether a share's interval covers it where rows are copies of such units."""
+    rng = np.random.default_rng([number, units])
+    unit = copies(units, rng)
+    found = mean_interval((rng.random(units) < share).astype(float)[unit], {1.0}, unit)
+    return found.low <= share <= found.high
 
 
 def simulate(simulations: int) -> Iterator[str]:

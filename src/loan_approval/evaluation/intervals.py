@@ -66,7 +66,10 @@ def effective_rows(groups: np.ndarray, values: np.ndarray | None = None) -> floa
     if values is None or not FEWEST_UNITS <= units < rows:
         return least
     off = values - np.mean(values)
-    of_groups = float(np.sum(np.bincount(groups, off) ** 2)) * units / (units - 1)
+    sums = np.bincount(groups, off)
+    if np.allclose(off, (sums / np.maximum(sizes, 1))[groups]):  # copies: nothing is to be estimated
+        return least
+    of_groups = float(np.sum(sums**2)) * units / (units - 1)
     of_rows = float(np.sum(off**2)) * rows / (rows - 1)
     return min(float(rows), max(least, rows * of_rows / of_groups)) if of_groups > 0 else least
 
@@ -129,16 +132,18 @@ def delta_interval(
 
     moves: (n,) by how much each row moves it, a constant aside.   below_1, above_0: the lower bound of a value of 1 and
     the upper one of 0; no value has a higher, or a lower one.
-    Source: Efron, "Nonparametric estimates of standard error: the jackknife, the bootstrap and other methods", 1981.
+    Sources: Efron, "Nonparametric estimates of standard error: the jackknife, the bootstrap and other methods", 1981;
+    on few groups of unlike size: Bell and McCaffrey, "Bias reduction in standard errors for linear regression with
+    multi-stage samples", 2002, for a mean.
     """
-    off = moves - np.mean(moves)
-    sums = off if groups is None else np.bincount(groups, off)
-    error = sqrt(np.sum(sums**2)) / len(off)
+    groups = np.arange(len(moves)) if groups is None else groups
+    off, sizes, rows = moves - np.mean(moves), np.bincount(groups).astype(float), effective_rows(groups)
+    error = sqrt(np.sum(np.bincount(groups, off) ** 2) * rows / max(1.0, rows - 1)) / len(off)
+    freedom = max(1.0, np.sum(sizes**2) ** 2 / np.sum(sizes**4) - 1)
     least = 0.5 / len(off)  # a share of 0 or 1 has no log-odds
     ends, there, back = ((least, 1 - least), logit, expit) if is_share else ((least, np.inf), np.log, np.exp)
     near = float(np.clip(value, *ends))
-    reach = t.ppf(0.975, max(1, len(np.unique(groups)) - 1 if groups is not None else len(off) - 1)) * error
-    reach /= near * (1 - near) if is_share else near
+    reach = t.ppf(0.975, freedom) * error / (near * (1 - near) if is_share else near)
     low, high = (float(back(there(near) + side * reach)) for side in (-1, 1))
     return Interval(value, min(low, float(below_1)), max(high, float(above_0)))
 

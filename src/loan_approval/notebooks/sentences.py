@@ -43,7 +43,10 @@ def on_coverage(y: np.ndarray, decided: np.ndarray) -> str:
     rarer, wrong = (int(min(np.sum(codes[0]), np.sum(codes[1]))) for codes in ((y, 1 - y), (decided > y, decided < y)))
     few = []
     if rarer <= FEW_OF_A_LABEL:
-        few.append(f"that of the AUC and of its gain in 89 to 99 %, as {rarer} rows have the rarer label")
+        few.append(
+            "that of the AUC and of its gain in 89 to 99 %, and those of log loss, Brier score and average precision "
+            f"in 70 to 100 %, as {rarer} rows have the rarer label"
+        )
     if wrong < FEW_WRONG:
         few.append(f"those of costs in 90 to 99 %, as {wrong} of the rows are decided wrongly in one of the two ways")
     if len(y) < FEW_FOR_CALIBRATION:

@@ -221,6 +221,14 @@ def test_copies_are_as_many_effective_rows_as_there_are_distinct_ones():
     assert effective_rows(np.arange(50)) == 50
 
 
+def test_units_of_equal_rows_count_as_kish_says_whatever_their_values():
+    rng = np.random.default_rng(8)
+    for units in (10, 20, 200):
+        groups = np.repeat(np.arange(units), rng.geometric(1 / 3, units))
+        values = (rng.random(units) < 0.2).astype(float)[groups]
+        assert effective_rows(groups, values) == effective_rows(groups)
+
+
 def test_effective_rows_are_those_of_the_groups_that_are_there():
     assert effective_rows(np.array([3, 3, 8, 8])) == 2
 

@@ -18,7 +18,7 @@ from loan_approval.evaluation.metrics import (
     worst_decisions,
 )
 from serve.contract.feature import Feature
-from tests.benchmarks.metrics import METRICS, cover_metrics
+from tests.benchmarks.metrics import METRICS, cover_copied_brier, cover_metrics
 
 NUMBER = Feature("x", "number")
 DAY = {"name": "day", "type": "date", "range": ["2020-01-01", "2020-12-31"]}
@@ -139,6 +139,12 @@ def test_a_probability_of_0_for_what_happened_costs_a_finite_log_loss():
 def test_the_intervals_of_60_rows_cover_the_metrics_of_the_population():
     covered = [cover_metrics(60, 0.0, number) for number in range(60)]
     assert all(sum(each[name] for each in covered) >= 52 for name in METRICS)
+
+
+@pytest.mark.parametrize("units", [12, 30])
+def test_the_brier_score_of_few_units_of_very_different_size_is_covered(units: int) -> None:
+    covered = sum(cover_copied_brier(units, number) for number in range(200))
+    assert covered >= 181  # of 95 %, fewer have a probability of 0.6 %
 
 
 def test_an_interval_of_decisions_that_are_all_right_is_no_point():

@@ -44,8 +44,8 @@ def on_coverage(y: np.ndarray, decided: np.ndarray) -> str:
     few = []
     if rarer <= FEW_OF_A_LABEL:
         few.append(
-            "that of the AUC and of its gain in 89 to 99 %, and those of log loss, Brier score and average precision "
-            f"in 70 to 100 %, as {rarer} rows have the rarer label"
+            "that of the AUC and of its gain in 89 to 99 %, and those of other metrics in 70 to 100 %, "
+            f"as {rarer} rows have the rarer label"
         )
     if wrong < FEW_WRONG:
         few.append(f"those of costs in 90 to 99 %, as {wrong} of the rows are decided wrongly in one of the two ways")

@@ -41,8 +41,7 @@ def test_a_model_that_ranks_like_the_outcome_is_asked_what_its_features_knew(low
     [
         (300, 300, 6, "92 to 98 % of the samples of this size."),
         (300, 300, 5, "that of an average precision above 0.995 in as little as 74 %, as it may end too low."),
-        (6, 300, 5, "; that of the AUC and of its gain in 89 to 99 %, and those of log loss, Brier score"),
-        (6, 300, 5, "and average precision in 70 to 100 %, as 6 rows have the rarer label."),
+        (6, 300, 5, "in 89 to 99 %, and those of other metrics in 70 to 100 %, as 6 rows have the rarer label."),
         (190, 109, 4, "; those of costs in 90 to 99 %, as 4 of the rows are decided wrongly in one of the two ways."),
         (
             90,

@@ -161,8 +161,9 @@ class RequestReader:
             self.fault = self._too_large()
             return
         self.pieces.expect_chunks() if has_chunks else self.pieces.expect_body(size)
-        # Known from the head alone: trailers change neither framing nor persistence.
-        keep_alive = parser.should_keep_alive()
+        # Known from the head alone, without trailers. In HTTP/1.0 the parser overlooks `close` beside `keep-alive`.
+        stays = version == "1.1" or b"close" not in headers.get(b"connection", b"").lower()
+        keep_alive = stays and parser.should_keep_alive()
         answer = self.front.prepare(method, target, headers)
         self._request = Request(method, target, headers, b"", keep_alive, version, answer)
         self._keeps_body = self.front.admits(target, headers)

@@ -185,6 +185,14 @@ def test_in_http_1_0_a_persistent_connection_is_announced(server):
         assert [answer.header("connection") for answer in read_answers(stream)] == ["close"]
 
 
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+@pytest.mark.parametrize("options", ["keep-alive, close", "close,keep-alive", "Keep-Alive\r\nConnection: CLOSE"])
+def test_of_both_options_close_holds_in_either_version(server, application, version, options):
+    data = f"GET /x HTTP/{version}\r\nHost: x\r\nConnection: {options}\r\n\r\n".encode()
+    assert [answer.header("connection") for answer in exchange(server.port, data + get("/smuggled"))] == ["close"]
+    assert application.asked == ["/x"]
+
+
 @pytest.mark.parametrize(
     ("status", "data"),
     [

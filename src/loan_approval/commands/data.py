@@ -8,6 +8,7 @@ from pathlib import Path
 from loan_approval import project
 from loan_approval.commands.parsing import Adder, name_value, require_file
 from loan_approval.errors import DataError
+from serve.contract.numbers import count
 
 
 def add_commands(add: Adder) -> None:
@@ -73,7 +74,7 @@ def _init(options: argparse.Namespace) -> None:
     wishes = Wishes(form, dict(options.answer), missing, replace=options.replace, **said)
     draft = draft_data_set(options.folder, options.file, options.target, wishes)
     data = load_dataset(str(options.folder.resolve()), draft=True)
-    print(f"{draft.dataset}: {draft.rows:,} rows", *draft.notes, *describe_shape(data), sep="\n- ")
+    print(f"{draft.dataset}: {count(draft.rows, 'row')}", *draft.notes, *describe_shape(data), sep="\n- ")
     if draft.questions:
         words = "drafted; answer each question in it, then delete its line:"
         print(f"{draft.contract}: {words}", *draft.questions, sep="\n- ")

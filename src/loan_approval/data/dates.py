@@ -14,7 +14,7 @@ from functools import cache
 ISO = "YYYY-MM-DD"
 NOTATIONS = (
     *(ISO, "YYYY/MM/DD", "YYYY.MM.DD", "DD/MM/YYYY", "MM/DD/YYYY", "DD-MM-YYYY", "MM-DD-YYYY", "DD.MM.YYYY"),
-    *("DD-Mon-YYYY", "DD/Mon/YYYY", "DD Mon YYYY", "DD. Mon YYYY", "Mon DD, YYYY", "Mon DD YYYY"),
+    *("DD-Mon-YYYY", "DD/Mon/YYYY", "DD Mon YYYY", "DD. Mon YYYY", "DD de Mon de YYYY", "Mon DD, YYYY", "Mon DD YYYY"),
     *("YYYY-MM", "YYYY/MM", "MM/YYYY", "MM-YYYY", "Mon-YYYY", "Mon YYYY", "Mon/YYYY"),
 )
 FROM = " from "
@@ -28,9 +28,9 @@ _TOKENS = {
 SHORT = tuple(f"{notation.replace('YYYY', 'YY')}{FROM}1930" for notation in NOTATIONS)  # of 1930 to 2029
 COMPACT = ("YYYYMMDD", "YYYYMM")  # amounts are written so too
 _TIME = r"(?:[T ]\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?[AaPp][Mm])?(?:Z|[+-]\d\d:?\d\d)?)?"
-# English, Portuguese, German and Spanish, by their first three letters without accents.
-_MONTHS = ("jan ene", "feb fev", "mar", "apr abr", "may mai", "jun", "jul", "aug ago", "sep set", "oct okt out", "nov")
-_MONTHS += ("dec dez dic",)
+# English, Portuguese, German, Spanish, French and Italian, by their first letters without accents.
+_MONTHS = ("jan ene gen", "feb fev", "mar", "apr abr avr", "may mai mag", "jun juin giu", "jul juil lug", "aug ago aou")
+_MONTHS += ("sep set", "oct okt out ott", "nov", "dec dez dic")
 _NUMBER_OF = {name: number for number, names in enumerate(_MONTHS, 1) for name in names.split()}
 
 
@@ -42,7 +42,8 @@ def read_as(cell: str, notation: str) -> str | None:
     parts = found.groupdict()
     if (name := parts.get("name")) is not None:
         plain = unicodedata.normalize("NFKD", name.casefold())
-        parts["month"] = _NUMBER_OF.get("".join(c for c in plain if not unicodedata.combining(c))[:3], 0)
+        letters = "".join(c for c in plain if not unicodedata.combining(c))
+        parts["month"] = _NUMBER_OF.get(letters[:4]) or _NUMBER_OF.get(letters[:3], 0)
     if short := parts.get("short"):
         first = int(notation.partition(FROM)[2])
         parts["year"] = first + (int(short) - first) % 100

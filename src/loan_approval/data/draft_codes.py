@@ -8,7 +8,7 @@ from typing import Any
 from loan_approval.data.protected import split_words
 
 FEWEST_CODES = 3  # different numbers: of two, one category tells as much as the number
-MOST_UNITS = 3
+MOST_UNITS = 4
 # Words of names whose numbers may be codes, and words that make amounts of them.
 _CODE = re.compile(
     r"codes?|cd|ids?|types?|class|category|kind|status|naics|sic|naf|cnae|zip(code)?|post(al|code)|pin(code)?|fips|"
@@ -19,10 +19,10 @@ _CODE = re.compile(
 )
 _AMOUNT = re.compile(
     r"am(oun)?t|counts?|cnt|num(ber)?|n|total|sum|avg|mean|rate|ratio|share|income|balance|price|score|size|value|days?|"
-    r"months?|years?|time|age|since|population|percent|pct|valor|qtd|quantidade|n[uú]mero|renda|saldo|taxa|tempo|anzahl|"
-    r"betrag|summe|einkommen|dauer|monto|importe|cantidad|ingresos?|montant|nombre|dur[ée]e"
+    r"months?|years?|time|duration|tenure|age|since|population|percent|pct|valor|qtd|quantidade|n[uú]mero|renda|saldo|"
+    r"taxa|tempo|anzahl|betrag|summe|einkommen|dauer|monto|importe|cantidad|ingresos?|montant|nombre|dur[ée]e"
 )
-_UNIT = re.compile(r"[+-]?\d[\d.,'’\s]*?\s*([^\W\d_]{1,10}\.?)")
+_WITH_UNITS = re.compile(r"(?:[+-]?\d[\d.,'’\s]*+(?:[^\W\d_]{1,10}\.?\s*+)?){1,2}")
 
 
 def describe_codes(features: Sequence[Mapping[str, Any]], columns: Mapping[str, Collection[str]]) -> list[str]:
@@ -43,6 +43,16 @@ def _may_be_codes(feature: Mapping[str, Any], columns: Mapping[str, Collection[s
 
 
 def find_units(cells: Collection[str]) -> list[str]:
-    """Return the few words that stand behind the numbers of all cells, such as k and M; none of other texts."""
-    found = {unit[1] if (unit := _UNIT.fullmatch(cell)) else "" for cell in cells}
-    return sorted(found) if len(found) <= MOST_UNITS and "" not in found else []
+    """Return the few words that stand behind the numbers of cells that hold one or two, such as k and M, else none."""
+    found = {unit for cell in cells for unit in re.findall(r"[^\W\d_]+\.?", cell)}
+    return sorted(found) if len(found) <= MOST_UNITS and all(map(_WITH_UNITS.fullmatch, cells)) else []
+
+
+def find_mixed_signs(cells: Collection[str]) -> list[str]:
+    """Return the currencies of numbers where there are several, and where only some have a percent sign; 0 is either.
+
+    Such numbers are not of one scale: 5 % is no 0.05, and 5 € are no 5 $.
+    """
+    signs = {re.sub(r"[\d\s.,'’()+\-−/]|[eE](?=[+-]?\d)", "", cell) for cell in cells if cell.strip("0., ")}
+    is_mixed = len(signs - {""}) > 1 or signs == {"", "%"}
+    return [f"with {sign}" if sign else "without a sign" for sign in sorted(signs, reverse=True)] if is_mixed else []

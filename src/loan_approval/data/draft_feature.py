@@ -61,7 +61,7 @@ def draft_feature(name: str, cells: list[str], y: np.ndarray, is_code: bool = Fa
     kind = _type_keys(present, numbers)
     is_date, values = kind["type"] == "date", kind.get("values", ())
     if kind["type"] == "category" and not values:
-        return f"text with {len(set(present)):,} different values"
+        return _are_many(present)
     attribute, comments = protected_attribute(name), []
     feature = {"name": name, **kind} | ({"missing": True} if len(present) < len(cells) else {})
     if attribute:
@@ -135,7 +135,11 @@ def _reason_of_text(name: str, present: list[str], distinct: int) -> str:
         numbers = len(present) - sum(parse_number(cell) is None for cell in present)
         if numbers > len(present) / 2:
             return f"a number but for {count(len(present) - numbers, 'cell')}: {', '.join(strange[:5])}"
-    return f"text with {distinct:,} different values" if distinct > len(present) / 2 else ""
+    return _are_many(present) if distinct > len(present) / 2 else ""
+
+
+def _are_many(present: list[str]) -> str:
+    return f"text with {count(len(set(present)), 'different value')} in {count(len(present), 'row')}"
 
 
 def _reason_of_dates(name: str, cells: set[str]) -> str:
@@ -143,8 +147,9 @@ def _reason_of_dates(name: str, cells: set[str]) -> str:
         options = " or ".join(f"--dates {shlex.quote(f'{name}={notation}')}" for notation in short)
         return f"dates with two digits of the year; if they are of 1930 to 2029, init again with {options}"
     found = {notation for cell in sorted(cells)[:MOST_JUDGED] for notation in find_notations({cell})[:1]}
-    shown = f" ({', '.join(sorted(found))})" * bool(found)
-    return f"dates, but not all of one notation{shown}: write them in one, with a whole year"
+    if not found:
+        return "dates of no known notation: write them as YYYY-MM-DD, a quarter or a week as its first day"
+    return f"dates, but not all of one notation ({', '.join(sorted(found))}): write them in one, with a whole year"
 
 
 def _values(present: list[str]) -> list[str]:

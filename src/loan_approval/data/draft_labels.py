@@ -218,6 +218,7 @@ def _describe_problem(name: str, spelled: Mapping[Key, str], sizes: Counter[Key]
         f"opposite, --missing {shlex.quote(name + '=LABEL')} to leave out the rows of loans or decisions still open"
         + f"; by a guess: {_in_options(name, spelled, guesses)}" * bool(guesses)
         + f"; nothing is known of {unknown}" * bool(unknown)
+        + "; a label of 1 row may come of a total or a note, which has to go from the file" * (1 in sizes.values())
     )
 
 

@@ -17,6 +17,7 @@ from loan_approval.data.draft_labels import sort_labels
 from loan_approval.data.draft_since import count_from_application
 from loan_approval.data.draft_split import GROUPS, IDENTIFIER, choose_key, draft_split, find_keys
 from loan_approval.data.draft_target import IS_LATE, draft_target, find_late_columns
+from loan_approval.data.notation import is_finite_number
 from loan_approval.data.reading import Reading, read_file
 from loan_approval.data.rows import Row, name_rows
 from loan_approval.data.source import Source, clean_rows
@@ -55,6 +56,7 @@ def draft_data_set(folder: Path, path: Path, target: str, wishes: Wishes | None 
     for name in (target, *wishes.missing, *wishes.categories, *wishes.dates):
         if name not in reading.header:
             shown = f"{', '.join(reading.header)} ({'; '.join(notes)})"
+            shown += "; where these are values, say --no-header" * any(map(is_finite_number, reading.header))
             raise DataError(f"{path}: no column {name!r}, expected one of {shown}")
     at = reading.header.index(target)
     labels = sort_labels(str(path), target, [row[at] for row in reading.rows], wishes)
@@ -88,7 +90,7 @@ def draft_data_set(folder: Path, path: Path, target: str, wishes: Wishes | None 
         raise DataError(f"{dataset}: exists already with other content; expected another folder, or --replace")
     tables = {"target": target_table, "source": source.to_dict() | question, "feature": features}
     tables |= draft_split(tables | {"top": draft_top(folder.resolve().name)}, columns, y, split, wishes, notes)
-    page = render(path.name, f"{len(y):,} rows", notes, tables)
+    page = render(path.name, count(len(y), "row"), notes, tables)
     try:
         write_atomically(dataset, data)
         write_atomically(contract, page.encode())

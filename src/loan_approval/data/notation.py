@@ -10,7 +10,7 @@ import numpy as np
 # Cells that mean a missing value in a column of numbers. In a column of text most are left as they are: NA is Namibia's
 # code, and None may be one of the answers.
 MARKERS = frozenset(
-    {"na", "n/a", "#n/a", "#na", "<na>", "n.a.", "nan", "nat", "null", "nil", "none"}
+    {"\\n", "na", "n/a", "#n/a", "#na", "<na>", "n.a.", "nan", "nat", "null", "nil", "none"}
     | {"nd", "n/d", "n.d.", "s/d", "k.a."}
     | {"?", "??", "-", "--", "---", "–", "—", ".", "..", "*", "inf", "-inf", "+inf", "infinity", "-infinity", "missing"}
     | {"#null!", "#div/0!", "#value!", "#ref!", "#num!", "#name?", "unknown", "unk", "undefined", "(blank)", "blank"}
@@ -18,7 +18,7 @@ MARKERS = frozenset(
     | {"unbekannt", "keine angabe", "desconocido", "sin dato"}
 )
 TEXT_MARKERS = frozenset(
-    {"?", "??", "nan", "<na>", "nat", "null", "#n/a", "#na", "#null!", "-", "--", "---", ".", ".."}
+    {"?", "??", "\\n", "nan", "<na>", "nat", "null", "#n/a", "#na", "#null!", "-", "--", "---", ".", ".."}
 )
 # Numbers that stand for "unknown" in many data sets, where they lie apart from all others.
 _CODES = {-1.0, -9998.0, -99998.0}
@@ -31,7 +31,7 @@ _MONEY = (
 )
 _DRESSED = re.compile(
     rf"(?P<open>\()?\s*(?P<sign>[+\-−])?\s*{_MONEY}?\s*(?P<second>[+\-−])?\s*"
-    rf"(?P<digits>[\d.,'’\s]*\d[.,]?(?:[eE][+-]?\d+)?)\s*(?:%|{_MONEY})?\s*(?P<close>\))?"
+    rf"(?P<digits>[\d.,'’\s]*\d[.,]?(?:[eE][+-]?\d+)?)\s*(?:%|/-|{_MONEY})?\s*(?P<close>\))?"
 )
 _DIGITS = {
     point: re.compile(
@@ -42,11 +42,14 @@ _DIGITS = {
 }
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _MONTH = (
-    r"(?:jan|feb|fev|mar|mär|apr|abr|may|mai|jun|jul|aug|ago|sep|set|oct|okt|out|nov|dec|dez|dic|ene)[^\W\d_]{0,6}\.?"
+    r"(?:jan|feb|f[eé]v|mar|mär|a[pbv]r|ma[giy]|ju[nil]|giu|lug|aug|ago|ao[uû]|sep|set|o[ck]t|ott|out|nov|d[eé]c|dez|"
+    r"dic|ene|gen)[^\W\d_]{0,7}\.?"
 )
 _DATE = re.compile(
     r"\d{4}[-/.]\d{1,2}([-/.]\d{1,2}([T ]\d{1,2}:\d\d.*)?)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{2}|\d{4})( \d{1,2}:\d\d.*)?"
-    rf"|{_MONTH}[-/. ]*(\d{{1,2}},? )?(\d{{2}}|\d{{4}})|\d{{1,2}}[-/. ]+{_MONTH}[-/. ,]*(\d{{2}}|\d{{4}})?",
+    rf"|{_MONTH}[-/. ]*(\d{{1,2}},? )?(\d{{2}}|\d{{4}})|\d{{1,2}}[-/. ]+(de )?{_MONTH}[-/. ,]*(de )?(\d{{2}}|\d{{4}})?"
+    # Quarters, halves and weeks of a year.
+    r"|(19|20)\d\d[-/ ]?([QTHSW]|KW)[ -]?\d{1,2}|([QTHSW]|KW)[ -]?\d{1,2}[-/ ]*(19|20)\d\d|[1-4][QT][-/ ]?(20)?\d\d",
     re.IGNORECASE,
 )
 

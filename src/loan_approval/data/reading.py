@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -34,6 +35,9 @@ NO_HEADER = (
     "the first row looks like data, not like names; expected names in it. Say --no-header to call the columns "
     "column_1, column_2, …, or --names NAME,NAME,… to name them"
 )
+
+
+REWRITE = "in Python: pandas.read_csv('IN', quotechar=\"'\").to_csv('OUT.csv', index=False)"
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,13 @@ def _describe_guess(data: bytes, encoding: str) -> list[str]:
     lines = [line for line in data.split(b"\n") if not line.isascii()]
     in_utf8 = [line for line in lines if is_utf8(line)]
     words = (word for line in in_utf8 or lines for word in re.split(r"[ \t\r,;|]+", line.decode(encoding)))
-    shown = next((word for word in words if any(letter.isalpha() and not letter.isascii() for letter in word)), "")
+    foreign = (word for word in words if any(letter.isalpha() and not letter.isascii() for letter in word))
+    # A letter such as é is the same in many encodings, so that a word with another one tells more.
+    shown = max(
+        islice(foreign, BLOCK_ROWS),
+        key=lambda word: word.encode(encoding) != word.encode("cp1250", "ignore"),
+        default="",
+    )
     if not shown:
         return []
     if in_utf8:
@@ -140,6 +150,8 @@ def _finish(rows: list[Row], form: Form, source: Source, notes: list[str]) -> Re
         if _looks_like_data(rows):
             raise DataError(NO_HEADER)
         header = rows[0] if rows else Row((), 1)
+        if all(re.fullmatch("'.*'", name) for name in header) and header:
+            raise DataError(f"names in single quotes, expected none or double ones; {REWRITE}")
         rows = list(drop_headers(rows[1:], header, notes))
         names = name_columns(header)
         changed = [f"{old!r} is {new!r}" for old, new in zip(header, names, strict=True) if old != new]
@@ -152,7 +164,9 @@ def _finish(rows: list[Row], form: Form, source: Source, notes: list[str]) -> Re
     problems = [f"row {row.line}: {count(len(row), 'cell')}, expected {len(names)}" for row in ragged[:ROWS_NAMED]]
     if len(ragged) > ROWS_NAMED:
         problems.append(f"and {len(ragged) - ROWS_NAMED} more")
-    if source.separator == "comma" and any(len(row) > len(names) for row in ragged):
+    if ragged and all(len(row) == len(names) + 1 and not row[-1] for row in ragged):
+        problems.append("rows end with a separator and the header does not: add one to it")
+    elif source.separator == "comma" and any(len(row) > len(names) for row in ragged):
         problems.append("a cell that holds a comma needs quotes, and a column of row names a name")
     if len(names) < 2 or not rows:
         problems.append("expected a header with at least two names, and rows below it")
@@ -168,7 +182,7 @@ def _looks_like_data(rows: Sequence[list[str]]) -> bool:
     header, judged = rows[0], rows[1 : JUDGED_ROWS + 1]
     columns = [[row[i] for row in judged if i < len(row) and row[i]] for i in range(len(header))]
     numbers = [i for i, cells in enumerate(columns) if cells and all(map(_is_number_or_marker, cells))]
-    held = [header[i] for i in numbers if header[i].casefold() not in MARKERS]
+    held = [header[i] for i in numbers if header[i].casefold() not in MARKERS | {""}]
     return bool(held) and all(is_finite_number(cell.replace(",", ".")) for cell in held)
 
 

@@ -13,6 +13,7 @@ from loan_approval.errors import DataError
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "space": " "}
 SAMPLE = 65_536  # characters, or bytes, by which the form of a file is judged
 ROWS_NAMED = 10
+LONGEST_DASH = 3  # characters of a dash that may stand for a missing value
 ONE_BYTE = ("cp1252", "latin-1")  # encodings that are tried where a file is not UTF-8
 _JSON = "JSON, expected a table. Write one: pandas.read_json('IN'{}).to_csv('OUT.csv', index=False) in Python"
 # How files begin that are no text of rows, and what to do with each.
@@ -20,7 +21,7 @@ _OTHERS = (
     (rb"\x1f\x8b", "packed with gzip: unpack it first"),
     (rb"PAR1", "Parquet: let its name end in .parquet"),
     (rb"%PDF|\s*<(!doctype|html|\?xml|table)", "a document, expected a table: save it as CSV or .xlsx first"),
-    (rb'(\xef\xbb\xbf)?\s*\{\s*"[^\n]*\}\r?\n\s*\{', _JSON.format(", lines=True")),
+    (rb'(\xef\xbb\xbf)?\s*(\{\s*"[^\n]*\}|\[\s*["\d-][^\n]*\])\r?\n\s*[{\[]', _JSON.format(", lines=True")),
     (rb'(\xef\xbb\xbf)?\s*(\{\s*"|\[\s*[\[{])', _JSON.format("")),
 )
 _ATTRIBUTE = re.compile(r"@attribute\s+('[^']*'|\"[^\"]*\"|\S+)", re.IGNORECASE)
@@ -115,6 +116,8 @@ def split_rows(stream: Iterable[str], separator: str) -> Iterator[Row]:
     """
     rows = _split(_read_arff(stream), SEPARATORS[separator])
     header, first = next(rows, None), next(rows, None)
+    if first and max(map(len, first)) > LONGEST_DASH and not "".join(first).strip("-=+:"):
+        first = next(rows, None)  # a rule below the header, as sqlcmd and psql draw it
     is_named = header and first and separator != "comma"
     if is_named and 1 < len(header) == len(first) - 1 and first[-1] and not any(map(is_finite_number, header)):
         header.insert(0, "")

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from loan_approval.data.dates import COMPACT, ISO, NOTATIONS, find_notations, is_notation
-from loan_approval.data.draft_codes import find_units
+from loan_approval.data.draft_codes import find_mixed_signs, find_units
 from loan_approval.data.draft_dates import choose_notations
 from loan_approval.data.notation import MARKERS, TEXT_MARKERS, find_codes, is_code_text, judge_decimal_mark, read_number
 from loan_approval.data.source import Source
@@ -61,6 +61,10 @@ def survey(
             if name in wishes.categories:
                 coded.append(name)
                 continue
+            if signs := find_mixed_signs(cells - strange):
+                words = "are text, as these are not of one scale; to score them as numbers, write all alike"
+                notes.append(f"{name}: numbers {' and '.join(signs)} {words}")
+                continue
             numbers.append(name)
             commas += [name] * (is_comma and any("," in cell or "." in cell for cell in cells - strange))
             _note_numbers(name, cells - strange, is_comma, marks[name] or said, notes)
@@ -100,8 +104,8 @@ def _note_compact(name: str, cells: Collection[str], notes: list[str]) -> None:
 
 def _note_units(name: str, cells: Collection[str], notes: list[str]) -> None:
     if len(cells) > _MANY and (units := find_units(cells)):
-        shown = ", ".join(units)
-        notes.append(f"{name}: numbers with {shown} behind them are text; to score them as numbers, write them without")
+        shown, words = ", ".join(units), "write all in one unit, and leave it out"
+        notes.append(f"{name}: numbers with {shown} behind them are text; to score them as numbers, {words}")
 
 
 def _check_options(wishes: Wishes, coded: Collection[str], dates: Mapping[str, str]) -> None:

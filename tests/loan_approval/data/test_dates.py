@@ -47,10 +47,33 @@ def test_other_cells_suit_no_notation(cells):
 
 
 @pytest.mark.parametrize(
-    "cell", ["29 fev. 2020", "29 Februar 2020", "29 FEB 2020", "29 febrero 2020", "29 fevereiro 2020"]
+    "cell",
+    [
+        "29 février 2020",
+        "29 febbraio 2020",
+        "29 fev. 2020",
+        "29 Februar 2020",
+        "29 FEB 2020",
+        "29 febrero 2020",
+        "29 fevereiro 2020",
+    ],
 )
 def test_months_have_names_in_several_languages(cell):
     assert read_as(cell, "DD Mon YYYY") == "2020-02-29"
+
+
+def test_french_and_italian_months_are_told_apart():
+    cells = [
+        "1 juin 2020",
+        "1 juillet 2020",
+        "1 août 2020",
+        "1 avril 2020",
+        "1 giugno 2020",
+        "1 luglio 2020",
+        "1 mag 2020",
+    ]
+    assert [read_as(cell, "DD Mon YYYY")[5:7] for cell in cells] == ["06", "07", "08", "04", "06", "07", "05"]
+    assert read_as("1 jui 2020", "DD Mon YYYY") is None
 
 
 @pytest.mark.parametrize("time", ["T00:00:00", " 23:59", " 11:59:59.5 PM", "T00:00:00Z", " 10:00:00+01:00"])

@@ -107,6 +107,14 @@ def test_rows_that_the_owner_calls_missing_have_no_label():
     assert (labels.of_cell["Mystery"], labels.negative) == (None, ("Charged Off",))
 
 
+def test_a_label_of_one_row_is_said_to_be_perhaps_a_total():
+    with pytest.raises(DataError, match="a label of 1 row may come of a total"):
+        sort({"1": 40, "0": 20, "40": 1})
+    with pytest.raises(DataError) as refused:
+        sort(UNKNOWN)
+    assert "total" not in str(refused.value)
+
+
 def test_labels_that_say_nothing_are_refused_with_the_options_to_give():
     with pytest.raises(DataError) as refused:
         sort(UNKNOWN)

@@ -70,6 +70,11 @@ def test_a_target_that_is_no_column_is_refused(tmp_path):
         draft_text(tmp_path, "a,b\n1,0\n2,1\n", "paid")
 
 
+def test_a_header_of_values_is_told_with_the_option_for_a_file_without_one(tmp_path):
+    with pytest.raises(DataError, match="where these are values, say --no-header"):
+        draft_text(tmp_path, "5,Web,x\n7,Tel,0\n8,,1\n6,x,0\n", "paid")
+
+
 @pytest.mark.parametrize("name", ["contract.toml", "dataset.csv"])
 def test_an_existing_file_is_not_overwritten(draft, tmp_path, name):
     existing = tmp_path / "mine" / name

@@ -37,6 +37,7 @@ from loan_approval.data.notation import (
         ("32,5 %", None, "32.5"),
         ("5 €", "5", "5"),
         ("EUR 5", "5", "5"),
+        ("Rs. 1,05,000/-", "105000", None),
         ("(1,234)", "-1234", "-1.234"),
         ("−5", "-5", "-5"),
         *[
@@ -91,13 +92,26 @@ def test_codes_lie_apart_from_all_other_numbers_in_two_rows_or_more(numbers, cod
     [
         *("2025-08-01", "2025-08", "2025-08-01T10:00:00", "2025-08-01 10:00", "14/10/1998", "1.2.98", "Apr-2025"),
         *("Jan 2025", "Dec-15", "15-Dec-2015", "March 3, 2020", "abr/2024", "Dez 2024"),
+        *(
+            "2023Q1",
+            "2020-Q4",
+            "Q4 2012",
+            "H1 2021",
+            "2023-W07",
+            "KW 12/2020",
+            "1T20",
+            "5 juillet 1980",
+            "3 de mayo de 2020",
+        ),
     ],
 )
 def test_dates_and_months_of_a_year_are_found(cell):
     assert is_date(cell)
 
 
-@pytest.mark.parametrize("cell", ["2025", "1.5", "12-11", "10+ years", "May", "Mar", "10:20", "1/2", ""])
+@pytest.mark.parametrize(
+    "cell", ["2025", "1.5", "12-11", "10+ years", "May", "Mar", "10:20", "1/2", "", "Q1", "12A", "1234-Q1"]
+)
 def test_what_is_no_date_is_not_taken_for_one(cell):
     assert not is_date(cell)
 

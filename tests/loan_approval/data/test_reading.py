@@ -1,4 +1,5 @@
 import io
+import re
 from pathlib import Path
 
 import openpyxl
@@ -38,6 +39,11 @@ def test_an_encoding_that_no_byte_proves_is_said_to_be_a_guess(tmp_path):
     assert notes[1] == f"cp1252 is a guess: if letters are wrong, as in Müþteri, say --encoding {OTHERS}"
     assert "guess" not in str(read(tmp_path, "Price,Note\n1\u00a0234,ok\n".encode("cp1252")).notes)
     assert "guess" not in str(read(tmp_path, "Gelir,Müşteri\n1,2\n", Form(encoding="cp1254")).notes)
+
+
+def test_a_guessed_encoding_shows_a_word_that_another_one_would_read_otherwise(tmp_path):
+    notes = read(tmp_path, "Dochód,Płeć\n1,2\n3,4\n".encode("cp1250")).notes
+    assert "if letters are wrong, as in P³eæ, say" in notes[1]
 
 
 def test_two_encodings_in_one_file_are_said_with_a_word_that_is_wrong(tmp_path):
@@ -204,6 +210,12 @@ def test_notes_below_the_rows_are_left_out_with_a_word(tmp_path):
     assert "notes below the rows, left out: rows 5, 6" in reading.notes
 
 
+def test_a_first_row_with_an_empty_cell_where_the_rows_below_have_numbers_is_no_header(tmp_path):
+    with pytest.raises(DataError, match="--no-header"):
+        read(tmp_path, "1\tWeb\t\t39\n2\tTel\t105\t40\n3\tWeb\t11\t41\n")
+    assert read(tmp_path, ",a,b\n0,1,2\n1,3,4\n").header == ["column_1", "a", "b"]
+
+
 def test_a_first_row_with_a_marker_where_the_rows_below_have_numbers_is_no_header(tmp_path):
     with pytest.raises(DataError, match="--no-header"):
         read(tmp_path, "?,u,2.5,+\n30,y,1.5,-\n31,y,?,+\n")
@@ -224,3 +236,22 @@ def test_a_header_that_stands_again_is_no_row_on_any_path(tmp_path):
     assert list(clean_rows(lines, reading.source, (), "y", remarks))[1:] == reading.rows
     assert remarks == ["rows that repeat the header, left out: row 3"]
     assert len(read(tmp_path, "own,a\nown,a\nrent,b\n", Form(names=("home", "y"))).rows) == 3
+
+
+def test_a_rule_below_the_header_is_no_row(tmp_path):
+    assert read(tmp_path, "a,b\n----,-\n1,2\n").rows == [["1", "2"]]
+    assert read(tmp_path, " a | b \n-----+----\n 1 | 2\n").rows == [["1", "2"]]
+    assert read(tmp_path, "a,b\n---,-\n1,2\n").rows == [["---", "-"], ["1", "2"]]
+
+
+@pytest.mark.parametrize(
+    ("data", "advice"),
+    [
+        ("a;b\n1;2;\n3;4;\n", "rows end with a separator and the header does not: add one to it"),
+        ("'a','b'\n'1','2, 3'\n", "names in single quotes, expected none or double ones"),
+        ("[1, 2, true]\n[3, 4, false]\n", "lines=True"),
+    ],
+)
+def test_a_form_that_is_not_read_is_refused_with_what_to_do(tmp_path, data, advice):
+    with pytest.raises(DataError, match=re.escape(advice)):
+        read(tmp_path, data)

@@ -15,7 +15,7 @@ def look(wishes=None, separator="comma", **columns):
     return source, numbers, notes, question
 
 
-@pytest.mark.parametrize("marker", ["NA", "#N/A", "-", "?", "unknown", "inf", "None", "k.A.", "sem informação"])
+@pytest.mark.parametrize("marker", ["NA", "#N/A", "-", "?", r"\N", "unknown", "inf", "None", "k.A.", "sem informação"])
 def test_markers_among_numbers_are_missing_values(marker):
     source, numbers, notes, _ = look(x=["1", "2", marker, marker, "5"])
     assert (numbers, source.missing) == (["x"], {"x": [marker]})
@@ -28,9 +28,16 @@ def test_few_other_texts_among_many_numbers_are_missing_values():
     assert look(x=["0", "1", "2", "3+"] * 20)[1] == []
 
 
+def test_numbers_of_several_scales_stay_text_with_a_word():
+    source, numbers, notes, _ = look(rate=["5%", "0.07", "0.1"], amount=["$5", "€6", "$7"], fee=["5%", "6%", "0"])
+    assert (numbers, source.missing) == (["fee"], {})
+    assert "rate: numbers with % and without a sign are text" in notes[0]
+    assert "amount: numbers with € and with $ are text" in notes[1]
+
+
 def test_na_and_none_in_text_are_values_and_said_to_be():
-    source, _, notes, _ = look(country=["ZA", "NA", "None", "BW", "?"])
-    assert source.missing == {"country": ["?"]}
+    source, _, notes, _ = look(country=["ZA", "NA", "None", "BW", "?", r"\N"])
+    assert source.missing == {"country": ["?", r"\N"]}
     assert "NA (1 cell), None (1 cell) kept as a value" in notes[0]
 
 

@@ -40,6 +40,7 @@ def test_a_model_that_ranks_like_the_outcome_is_asked_what_its_features_knew(low
     ("ones", "zeros", "wrong", "words"),
     [
         (300, 300, 6, "92 to 98 % of the samples of this size."),
+        (300, 300, 6, "Where many rows are copies of others, or belong to few customers, some held it in 89 %."),
         (300, 300, 5, "that of an average precision above 0.995 in as little as 74 %, as it may end too low."),
         (6, 300, 5, "in 89 to 99 %, and those of other metrics in 70 to 100 %, as 6 rows have the rarer label."),
         (190, 109, 4, "; those of costs in 90 to 99 %, as 4 of the rows are decided wrongly in one of the two ways."),

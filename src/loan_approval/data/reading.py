@@ -4,7 +4,6 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -35,9 +34,6 @@ NO_HEADER = (
     "the first row looks like data, not like names; expected names in it. Say --no-header to call the columns "
     "column_1, column_2, …, or --names NAME,NAME,… to name them"
 )
-
-
-REWRITE = "in Python: pandas.read_csv('IN', quotechar=\"'\").to_csv('OUT.csv', index=False)"
 
 
 @dataclass(frozen=True)
@@ -110,15 +106,13 @@ def _describe_guess(data: bytes, encoding: str) -> list[str]:
     """Return a remark on an encoding in which any byte is a letter, so that no file proves it; none without letters."""
     lines = [line for line in data.split(b"\n") if not line.isascii()]
     in_utf8 = [line for line in lines if is_utf8(line)]
-    words = (word for line in in_utf8 or lines for word in re.split(r"[ \t\r,;|]+", line.decode(encoding)))
-    foreign = (word for word in words if any(letter.isalpha() and not letter.isascii() for letter in word))
-    # A letter such as é is the same in many encodings, so that a word with another one tells more.
-    shown = max(
-        islice(foreign, BLOCK_ROWS),
-        key=lambda word: word.encode(encoding) != word.encode("cp1250", "ignore"),
-        default="",
+    words = (
+        word for line in (in_utf8 or lines)[:BLOCK_ROWS] for word in re.split(r"[ \t\r,;|]+", line.decode(encoding))
     )
-    if not shown:
+    foreign = [word for word in words if any(letter.isalpha() and not letter.isascii() for letter in word)]
+    # A letter such as é is the same in many encodings, so that a word with another one tells more.
+    telling = (word for word in foreign if word.encode(encoding) != word.encode("cp1250", "ignore"))
+    if not (shown := next(telling, "".join(foreign[:1]))):
         return []
     if in_utf8:
         counts = f"UTF-8 in {count(len(in_utf8), 'line')} and not in {len(lines) - len(in_utf8):,}"
@@ -151,7 +145,7 @@ def _finish(rows: list[Row], form: Form, source: Source, notes: list[str]) -> Re
             raise DataError(NO_HEADER)
         header = rows[0] if rows else Row((), 1)
         if all(re.fullmatch("'.*'", name) for name in header) and header:
-            raise DataError(f"names in single quotes, expected none or double ones; {REWRITE}")
+            raise DataError("names in single quotes, expected none or double ones: write the file anew with these")
         rows = list(drop_headers(rows[1:], header, notes))
         names = name_columns(header)
         changed = [f"{old!r} is {new!r}" for old, new in zip(header, names, strict=True) if old != new]
